@@ -1,0 +1,1 @@
+"""A folder on the disk becomes records: path, identity, camera."""

@@ -1,0 +1,48 @@
+"""Everything that Resight raises on purpose: one tree, so that one ``except ResightError`` catches a user's mistake.
+
+A message says what was given, what was expected, and the way out. The command line prints it in one line and exits with 2.
+"""
+
+
+class ResightError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class ConfigurationError(ResightError):
+    """An option, recipe key or combination of both that cannot be used."""
+
+
+class DatasetError(ResightError):
+    """A folder that is missing, empty, or not laid out as its data set should be."""
+
+
+class ImageError(ResightError):
+    """An image that cannot be read, is truncated, or is larger than the bound."""
+
+
+class ArrayError(ResightError, ValueError):
+    """An array of the wrong shape or type, or one that holds NaN or infinity."""
+
+
+class NoMatchError(ResightError):
+    """A query, or a whole protocol, without one true match in the gallery."""
+
+
+class WeightsError(ResightError):
+    """A weights file that is missing, foreign, damaged, or of another architecture."""
+
+
+class CheckpointError(WeightsError):
+    """A checkpoint that is damaged or belongs to another run."""
+
+
+class StorageError(ResightError):
+    """A file that cannot be written: full disk, read-only folder, no permission."""
+
+
+class DownloadError(ResightError):
+    """Published weights that are neither on disk nor to be had from the network."""
+
+
+class MissingDependencyError(ResightError):
+    """A feature whose optional packages are not installed."""
