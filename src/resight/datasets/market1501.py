@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from resight.datasets.records import JUNK, Dataset, Records, Split
+from resight.datasets.records import JUNK, Dataset, Records, Split, image_files
 from resight.errors import DatasetError
 
 __all__ = ["FOLDERS", "find_root", "load", "parse_folder"]
@@ -17,8 +17,7 @@ __all__ = ["FOLDERS", "find_root", "load", "parse_folder"]
 FOLDERS = ("bounding_box_train", "query", "bounding_box_test")
 """The three folders of the layout: training images, queries, gallery."""
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
-_NAME = re.compile(r"^(-?\d+)_c(\d+)")
+_NAME = re.compile(r"^(-?[0-9]{1,9})_c([0-9]{1,9})")
 
 
 def find_root(root: str | Path) -> Path | None:
@@ -52,13 +51,9 @@ def parse_folder(folder: Path, name: re.Pattern[str] = _NAME) -> tuple[Records, 
     DatasetError
         If the folder is missing or holds no image with such a name.
     """
-    if not folder.is_dir():
-        raise DatasetError(f"{folder}: no such folder")
     rows = []
     unnamed = 0
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            continue
+    for path in image_files(folder):
         match = name.match(path.name)
         if match is None or int(match[1]) < JUNK:
             unnamed += 1

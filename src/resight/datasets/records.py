@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 
 from resight.errors import DatasetError
 
-__all__ = ["DISTRACTOR", "JUNK", "Dataset", "Records", "Split"]
+__all__ = ["DISTRACTOR", "IMAGE_SUFFIXES", "JUNK", "Dataset", "Records", "Split", "image_files"]
 
 JUNK = -1
 """Identity of an image that counts neither for nor against a ranking (a bad detection)."""
 
 DISTRACTOR = 0
 """Identity of a gallery image that shows none of the queries' people: always a wrong match."""
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+"""Endings of the files that are taken for images, in lower case."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,3 +129,19 @@ class Dataset:
     def gallery(self) -> Records:
         """Gallery of the first split."""
         return self.splits[0].gallery
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The image files directly in `folder`, sorted by name; told by their ending, not opened.
+
+    Raises
+    ------
+    DatasetError
+        If the folder is missing or cannot be read.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{folder}: no such folder") from error
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be read as a folder: {error.strerror}") from error

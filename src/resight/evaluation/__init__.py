@@ -1,0 +1,1 @@
+"""An order becomes a score."""

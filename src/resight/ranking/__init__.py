@@ -1,0 +1,1 @@
+"""Distances become an order."""

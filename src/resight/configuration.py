@@ -1,0 +1,89 @@
+"""Configurations: frozen dataclasses, filled from TOML recipes, named by their SHA-256.
+
+Each verb keeps its own dataclass beside the code that it configures; here is what they share.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from resight.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["configure", "fingerprint", "nearest_name", "read_recipe", "to_dict"]
+
+C = TypeVar("C", bound="DataclassInstance")
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str:
+    """A hint for a misspelt name: `` (did you mean 'x'?)``, or an empty string if nothing is close."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def configure(kind: type[C], values: Mapping[str, Any], *, source: str = "configuration") -> C:
+    """Fill a configuration from plain values.
+
+    Parameters
+    ----------
+    kind : type
+        A frozen dataclass whose fields are str, int, float, bool, or one of these or None.
+    values : mapping
+        Field names and values, for example a recipe's. Fields left out keep their default.
+    source : str
+        Where the values come from, for messages.
+
+    Returns
+    -------
+    kind
+
+    Raises
+    ------
+    ConfigurationError
+        If a key is unknown (the nearest known one is named), a value has another type, or `kind` itself refuses a value.
+    """
+    hints = typing.get_type_hints(kind)
+    known = [field.name for field in dataclasses.fields(kind)]
+    for name, value in values.items():
+        if name not in known:
+            raise ConfigurationError(f"{source}: unknown key {name!r}{nearest_name(name, known)}; known: {', '.join(known)}")
+        alternatives = typing.get_args(hints[name]) if isinstance(hints[name], types.UnionType) else (hints[name],)
+        accepted = [typing.get_origin(alternative) or alternative for alternative in alternatives]
+        # JSON and TOML write whole floats as integers; everything else must match exactly (True is not the number 1).
+        if type(value) not in accepted and not (type(value) is int and float in accepted):
+            wanted = " or ".join("none" if t is types.NoneType else t.__name__ for t in accepted)
+            raise ConfigurationError(f"{source}: {name} = {value!r} is a {type(value).__name__}; expected {wanted}")
+    return kind(**{name: float(v) if hints[name] is float else v for name, v in values.items()})
+
+
+def read_recipe(path: str | Path) -> dict[str, Any]:
+    """Read a TOML recipe: one table of configuration fields. Raises `ConfigurationError`."""
+    try:
+        with Path(path).open("rb") as stream:
+            return tomllib.load(stream)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the recipe {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the recipe {path} is not TOML: {error}") from error
+
+
+def to_dict(configuration: DataclassInstance) -> dict[str, Any]:
+    """A configuration as plain JSON values, in the order of its fields."""
+    return dataclasses.asdict(configuration)
+
+
+def fingerprint(configuration: DataclassInstance) -> str:
+    """SHA-256 of a configuration's values, as 64 hexadecimal digits; equal for equal configurations on every machine."""
+    text = json.dumps(to_dict(configuration), sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,87 @@
+"""The whole job on drawn pedestrians: camera network, teacher, student alone, the same student distilled, and the trade-off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from resight.datasets import Dataset, synthetic
+from resight.distillation.config import DistillConfig
+from resight.distillation.fit import distill
+from resight.features.deep import DeepExtractor, load_extractor
+from resight.files import atomic_write
+from resight.images import read_images
+from resight.progress import Progress, silent
+from resight.tradeoff.report import Row, save_tradeoff, tradeoff
+from resight.training.config import TrainConfig
+from resight.training.fit import train
+
+__all__ = ["STUDENT", "TEACHER", "run_demo"]
+
+TEACHER = TrainConfig(
+    network="mobilenet-0.5", height=96, width=48, epochs=24, learning_rate=0.05, decay_every=1300, validate_every=8
+)
+"""From random weights: the demo needs no download."""
+
+STUDENT = TrainConfig(
+    network="mobilenet-0.25", height=64, width=32, epochs=16, learning_rate=0.05, decay_every=1000, validate_every=8
+)
+"""Smaller in every way; the distilled student differs in its loss alone."""
+
+
+def run_demo(out: str | Path, *, progress: Progress = silent) -> tuple[list[Row], dict[str, Any]]:
+    """Run the main job on a drawn camera network.
+
+    Parameters
+    ----------
+    out : str or Path
+        Folder for everything; given again, finished parts are not done again.
+    progress : Progress
+
+    Returns
+    -------
+    list of Row
+        Untrained student, teacher, student alone, student distilled.
+    dict
+        What ``tradeoff.json`` holds.
+
+    Raises
+    ------
+    StorageError
+        If something cannot be written.
+    """
+    out = Path(out)
+    dataset = synthetic.generate(out / "camera-network", progress=progress)
+    draw_people(dataset, out / "people.png")
+    teacher = train(dataset, out / "teacher", TEACHER, progress=progress)
+    alone = train(dataset, out / "student alone", STUDENT, progress=progress)
+    taught = DistillConfig(
+        **{name: getattr(STUDENT, name) for name in STUDENT.__dataclass_fields__},
+        teacher=str(teacher),
+        temperature=3.0,
+        hard_weight=0.1,
+    )
+    distilled = distill(dataset, out / "student distilled", taught, progress=progress)
+    untrained = load_extractor(STUDENT.network, height=STUDENT.height, width=STUDENT.width)
+    models = [
+        DeepExtractor("student untrained", untrained.network),
+        *(load_extractor(str(run)) for run in (teacher, alone, distilled)),
+    ]
+    rows = tradeoff(models, dataset, timed_images=512, rounds=3, progress=progress)
+    return rows, save_tradeoff(rows, out, dataset="the drawn camera network", images=512, rounds=3)
+
+
+def draw_people(dataset: Dataset, path: str | Path, *, people: int = 8) -> None:
+    """A contact sheet as PNG: a row a person, its images from all cameras beside each other. Raises `StorageError`."""
+    records = dataset.train
+    rows = []
+    for identity in records.people()[:people]:
+        mine = records.select(records.identities == identity)
+        images = read_images(mine.paths[:16], (128, 64))
+        rows.append(np.concatenate([*images, *np.full((16 - len(images), 128, 64, 3), 255, np.uint8)], axis=1))
+    encoded = cv2.imencode(".png", cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))[1]
+    with atomic_write(path) as stream:
+        stream.write(encoded.tobytes())

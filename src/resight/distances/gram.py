@@ -1,0 +1,189 @@
+"""Checked features, and the matrix of all their inner products."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from numba import njit
+from numpy.typing import NDArray
+
+from resight.errors import ArrayError
+from resight.progress import Progress, silent
+
+__all__ = ["centred_gram", "checked_features", "combine", "project"]
+
+_ROWS = 1024  # rows of a block: large enough for the matrix product, small enough for its result to be a temporary
+_SPARSE = 0.1  # a column with fewer entries than this, as a fraction, is cheaper entry by entry than by the matrix product
+_SPARSE_ROWS = 64
+
+Matrix = NDArray[np.float64]
+
+
+def checked_features(features: Any, name: str = "features", *, columns: int | None = None) -> NDArray[Any]:
+    """The features as a float32 or float64 matrix without NaN and infinity, not copied if they already are one.
+
+    Parameters
+    ----------
+    features : array of shape (n, d)
+    name : str
+        What they are called in an error.
+    columns : int, optional
+        The d that is expected.
+
+    Returns
+    -------
+    float32 or float64 array of shape (n, d)
+        Other number types become float64.
+
+    Raises
+    ------
+    ArrayError
+        If they are no matrix of numbers, empty, have another width, or hold NaN or infinity.
+    """
+    array = np.asarray(features)
+    if array.ndim != 2 or not array.size or array.dtype.kind not in "fiub":
+        raise ArrayError(
+            f"{name}: got {array.dtype} of shape {array.shape}; expected numbers of shape (samples, dimensions), not empty"
+        )
+    if columns is not None and array.shape[1] != columns:
+        raise ArrayError(
+            f"{name}: got {array.shape[1]} dimensions; expected the {columns} that were fitted: use the same extractor"
+        )
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    for start in range(0, len(array), _ROWS):
+        finite = np.isfinite(array[start : start + _ROWS]).all(axis=1)
+        if not finite.all():
+            raise ArrayError(f"{name}: row {start + int(np.argmin(finite))} holds NaN or infinity; drop it or extract it again")
+    return array
+
+
+def centred_gram(features: NDArray[Any], *, workers: int | None = None, progress: Progress = silent) -> Matrix:
+    """Inner products of all samples with each other, taken from their mean.
+
+    Distances and covariances do not depend on the mean, but rounding errors do. Columns that are almost always zero, which is
+    most of LOMO, are multiplied entry by entry, the others by the matrix product.
+
+    Parameters
+    ----------
+    features : float32 or float64 array of shape (n, d)
+        The matrix product of float32 is summed in float32: for descriptors of about unit length the error is some 1e-7.
+    workers : int, optional
+        Threads for the sparse columns; one for each core unless given. The matrix product has its own.
+    progress : Progress
+
+    Returns
+    -------
+    float64 array of shape (n, n)
+        Exactly symmetric.
+    """
+    n, width = features.shape
+    counts = np.zeros(width, np.int64)
+    sums = np.zeros(width)
+    for start in range(0, n, _ROWS):
+        counts += np.count_nonzero(features[start : start + _ROWS], axis=0)
+        sums += features[start : start + _ROWS].sum(axis=0, dtype=np.float64)
+    sparse = counts <= _SPARSE * n
+    # What is to do grows with the square of the rows: a step of the progress is a block of rows, longer by one block each time.
+    steps = -(-n // _ROWS)
+    total = steps * (steps + 1) // 2
+    products = np.empty((n, n))
+    dense = features[:, ~sparse]
+    dense -= (sums[~sparse] / n).astype(dense.dtype)  # here, before anything is rounded, and for both kinds at the end
+    for step in range(steps):
+        start, stop = step * _ROWS, min((step + 1) * _ROWS, n)
+        products[start:stop, :stop] = dense[start:stop] @ dense[:stop].T
+        progress("inner products", (step + 1) * (step + 2) // 2, total)
+    del dense
+    if sparse.any():
+        _add_sparse(features, np.flatnonzero(sparse), products, workers)
+    for start in range(0, n, _ROWS):
+        rows = slice(start, start + _ROWS)
+        square = products[rows, rows]
+        products[rows, rows] = np.tril(square) + np.tril(square, -1).T
+        products[:start, rows] = products[rows, :start].T
+    mean = products.mean(axis=0)
+    products -= mean
+    products -= (mean - mean.mean())[:, None]
+    return products
+
+
+def _add_sparse(features: NDArray[Any], columns: NDArray[np.int64], products: Matrix, workers: int | None) -> None:
+    """Add the inner products over the given columns to the lower triangle of `products`."""
+    parts = [scipy.sparse.csr_array(features[row : row + _ROWS, columns]) for row in range(0, len(features), _ROWS)]
+    by_row = scipy.sparse.vstack(parts, format="csr")
+    by_column = by_row.tocsc()
+    by_column.sort_indices()
+    arrays = [*(np.asarray(m.indptr, np.int64) for m in (by_row, by_column)), by_row.indices, by_column.indices]
+
+    def add(start: int) -> None:
+        stop = min(start + _SPARSE_ROWS, len(features))
+        _multiply_rows(start, stop, *arrays, by_row.data, by_column.data, products)
+
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        list(pool.map(add, range(0, len(features), _SPARSE_ROWS)))
+
+
+_compiled: Any = njit(cache=True, nogil=True)
+
+
+@_compiled
+def _multiply_rows(  # type: ignore[no-untyped-def]
+    start, stop, row_starts, column_starts, columns, rows, row_values, column_values, products
+):
+    """Rows of X X', lower triangle, for an X given by rows and by columns: absent entries cost nothing."""
+    for i in range(start, stop):
+        out = products[i]
+        for k in range(row_starts[i], row_starts[i + 1]):
+            value = np.float64(row_values[k])
+            for entry in range(column_starts[columns[k]], column_starts[columns[k] + 1]):
+                if rows[entry] > i:
+                    break
+                out[rows[entry]] += value * column_values[entry]
+
+
+def combine(features: NDArray[Any], coefficients: Matrix) -> Matrix:
+    """``features.T @ (coefficients - their mean)`` in float64, block by block: linear combinations of the centred samples.
+
+    Parameters
+    ----------
+    features : array of shape (n, d)
+    coefficients : float64 array of shape (n, k)
+
+    Returns
+    -------
+    float64 array of shape (d, k)
+    """
+    coefficients = coefficients - coefficients.mean(axis=0)
+    out = np.zeros((features.shape[1], coefficients.shape[1]))
+    for start in range(0, len(features), _ROWS):
+        out += features[start : start + _ROWS].astype(np.float64, copy=False).T @ coefficients[start : start + _ROWS]
+    return out
+
+
+def project(features: NDArray[Any], directions: Matrix) -> Matrix:
+    """``features @ directions`` in float64, block by block, so that float32 features are never copied as a whole.
+
+    Parameters
+    ----------
+    features : array of shape (n, d)
+    directions : float64 array of shape (d, k)
+
+    Returns
+    -------
+    float64 array of shape (n, k)
+    """
+    out = np.empty((len(features), directions.shape[1]))
+    if len(features) == 1:
+        # One query: most numbers of a LOMO descriptor are zero, and reading their rows would take most of the time.
+        used = np.flatnonzero(features[0])
+        if 2 * len(used) < features.shape[1]:
+            out[0] = features[0, used].astype(np.float64) @ directions[used]
+            return out
+    for start in range(0, len(features), _ROWS):
+        out[start : start + _ROWS] = features[start : start + _ROWS].astype(np.float64, copy=False) @ directions
+    return out

@@ -1,0 +1,133 @@
+"""The leading eigenpairs of a large self-adjoint operator that is known only by what it does to a block of vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from resight.errors import ArrayError
+from resight.progress import Progress, silent
+
+__all__ = ["leading_eigenpairs"]
+
+Matrix = NDArray[np.float64]
+
+
+def leading_eigenpairs(
+    operator: Callable[[Matrix], Matrix],
+    start: Callable[[Matrix], Matrix],
+    size: int,
+    *,
+    count: int | None = None,
+    above: float = -np.inf,
+    block: int = 32,
+    largest: int = 4096,
+    tolerance: float = 1e-7,
+    seed: int = 0,
+    progress: Progress = silent,
+    stage: str = "subspace",
+) -> tuple[Matrix, Matrix]:
+    """Leading eigenpairs by a block Krylov subspace with full reorthogonalisation.
+
+    A vector may travel with its images: the operator is given, and returns, arrays of shape (rows, b) whose first `size` rows
+    are the vectors x and whose last `size` rows are J x, where x'J y is the inner product in which the operator is
+    self-adjoint. With the usual inner product both are the same rows. Every linear combination is taken of all rows, so that J
+    is applied once per vector.
+
+    Parameters
+    ----------
+    operator : function
+        From an array of shape (rows, b) to one of the same shape.
+    start : function
+        Adds the images to vectors: from shape (size, b) to (rows, b).
+    size : int
+        Length of a vector.
+    count : int, optional
+        At most so many pairs.
+    above : float
+        Only eigenvalues larger than this; the largest is returned in any case.
+    block : int
+        Vectors that are multiplied at a time. The subspace grows by as many in every step until all wanted pairs converge.
+    largest : int
+        Dimensions of the subspace that are not to be exceeded.
+    tolerance : float
+        Largest residual of a wanted pair, as a fraction of its eigenvalue.
+    seed : int
+        Of the random start.
+    progress : Progress
+    stage : str
+        What the progress is called.
+
+    Returns
+    -------
+    eigenvalues : float64 array of shape (k,)
+        Descending.
+    vectors : float64 array of shape (rows, k)
+        Orthonormal in the inner product; with their images.
+
+    Raises
+    ------
+    ArrayError
+        If the operator is zero on all of the space, or if the subspace grows too large.
+
+    References
+    ----------
+    .. [1] G. H. Golub, R. Underwood, "The block Lanczos method for computing eigenvalues", Mathematical Software III, 1977.
+    """
+    generator = np.random.default_rng(seed)
+    new = _orthonormal(start(generator.standard_normal((size, min(block, size)))), size)[0]
+    if not new.shape[1]:
+        raise ArrayError("all features are zero: there is nothing to find a subspace in")
+    basis = new
+    projected = np.zeros((0, 0))
+    while True:
+        images = operator(new)
+        # The new block's rows and columns of the projected operator.
+        cross = basis[:size].T @ images[-size:]
+        old = len(projected)
+        grown = np.zeros((basis.shape[1], basis.shape[1]))
+        grown[:old, :old] = projected
+        grown[:, old:] = cross
+        grown[old:] = cross.T
+        grown[old:, old:] = (cross[old:] + cross[old:].T) / 2
+        projected = grown
+        images = images - basis @ cross
+        images -= basis @ (basis[-size:].T @ images[:size])  # once more: the first pass leaves rounding errors behind
+        new, coupling = _orthonormal(images, size)
+
+        values, combinations = scipy.linalg.eigh(projected)
+        values, combinations = values[::-1], combinations[:, ::-1]
+        residuals = np.linalg.norm(coupling @ combinations[old:], axis=0)
+        wanted = max(int(np.sum(values + residuals > above)), 1)
+        wanted = wanted if count is None else min(wanted, count)
+        converged = int(np.sum(residuals[:wanted] <= tolerance * np.maximum(np.abs(values[:wanted]), 1e-300)))
+        enough = len(values) > wanted or basis.shape[1] >= size or not new.shape[1]
+        progress(stage, min(converged, wanted - (not enough)), wanted, f"subspace of {basis.shape[1]}")
+        if (converged == wanted and enough) or not new.shape[1] or basis.shape[1] >= size:
+            kept = max(int(np.sum(values[:wanted] > above)), 1)
+            return values[:kept], basis @ combinations[:, :kept]
+        if basis.shape[1] >= largest:
+            raise ArrayError(
+                f"{stage}: {converged} of {wanted} directions found in a subspace of {basis.shape[1]}: the features cannot be told "
+                "from noise; ask for fewer dimensions, or scale the features to unit length"
+            )
+        basis = np.concatenate([basis, new[:, : size - basis.shape[1]]], axis=1)
+        new = basis[:, len(projected) :]
+
+
+def _orthonormal(vectors: Matrix, size: int) -> tuple[Matrix, Matrix]:
+    """Orthonormal columns of the same span, and R with vectors = columns @ R; dependent columns are dropped."""
+    total = np.eye(vectors.shape[1])
+    for _ in range(2):  # the second pass mends what the first loses to an ill-conditioned block
+        products = vectors[:size].T @ vectors[-size:]
+        values, rotation = scipy.linalg.eigh((products + products.T) / 2)
+        kept = values > max(values[-1], 0) * 1e-14
+        if not values.size or values[-1] <= np.finfo(np.float64).tiny:
+            return vectors[:, :0], total[:0]
+        scale = np.sqrt(values[kept])
+        vectors = vectors @ (rotation[:, kept] / scale)
+        total = (rotation[:, kept] * scale).T @ total
+    return vectors, total

@@ -1,0 +1,204 @@
+"""Which pairs of training images the classical distances learn from: those that two cameras took."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from resight.errors import DatasetError
+
+__all__ = ["CrossCameraPairs", "random_halves", "sample_pairs"]
+
+Labels = NDArray[np.int64]
+Matrix = NDArray[np.float64]
+
+
+class CrossCameraPairs:
+    """All pairs of images from two different cameras, as two graph Laplacians that never list a pair.
+
+    The sum of (x_i - x_j)(x_i - x_j)' over a set of pairs is X' L X, where L, the Laplacian of the graph whose edges are these
+    pairs, is a diagonal minus an adjacency matrix. Pairs of one person by two cameras: same person, less same person and
+    camera. Pairs of two people by two cameras: all, less same person, less same camera, plus same person and camera. Each of
+    these is a sum over groups, so that L Y costs no more than reading Y.
+
+    Parameters
+    ----------
+    identities, cameras : int array of shape (n,)
+
+    Attributes
+    ----------
+    same, different : float
+        Number of unordered pairs of one person, and of two.
+    same_degree, different_degree : float64 array of shape (n,)
+        Pairs that each image is part of.
+
+    Raises
+    ------
+    DatasetError
+        If labels are missing, if no person is seen by two cameras, or if no two people are.
+    """
+
+    def __init__(self, identities: Any, cameras: Any) -> None:
+        identities, cameras = checked_labels(identities, cameras)
+        person, self._person = _groups(identities)
+        camera, self._camera = _groups(cameras)
+        both, self._both = _groups(person * (camera.max() + 1) + camera)
+        sizes = [
+            np.asarray(group.sum(axis=1)).ravel()[index]
+            for group, index in ((self._person, person), (self._camera, camera), (self._both, both))
+        ]
+        self.same_degree: Matrix = sizes[0] - sizes[2]
+        self.different_degree: Matrix = len(identities) - sizes[0] - sizes[1] + sizes[2]
+        self.same = float(self.same_degree.sum()) / 2
+        self.different = float(self.different_degree.sum()) / 2
+        people, views = self._person.shape[0], self._camera.shape[0]
+        found = f"{len(identities)} images of {people} people by {views} cameras"
+        if not self.same:
+            raise DatasetError(f"{found}: nobody is seen by two cameras; give images with two cameras for one person at least")
+        if not self.different:
+            raise DatasetError(f"{found}: no two people are seen by two cameras; give images of at least two people")
+
+    def apply_same(self, rows: Matrix) -> Matrix:
+        """Laplacian of the pairs of one person, times an array of shape (n, k)."""
+        out = self.same_degree[:, None] * rows
+        out -= self._person.T @ (self._person @ rows)
+        out += self._both.T @ (self._both @ rows)
+        return out
+
+    def apply_different(self, rows: Matrix) -> Matrix:
+        """Laplacian of the pairs of two people, times an array of shape (n, k)."""
+        out = self.different_degree[:, None] * rows
+        out -= rows.sum(axis=0)
+        out += self._person.T @ (self._person @ rows)
+        out += self._camera.T @ (self._camera @ rows)
+        out -= self._both.T @ (self._both @ rows)
+        return out
+
+    def same_factor(self) -> list[tuple[Labels, Matrix]]:
+        """A factor C of the Laplacian of the pairs of one person, C C', person by person.
+
+        Returns
+        -------
+        list of (int array of shape (k,), float64 array of shape (k, r))
+            Rows of C, and the block in them; the blocks stand side by side, and everything else is zero. People who are seen by
+            one camera only are left out.
+        """
+        blocks = []
+        together = self._both.tocsc().indices  # one group for each image
+        for images in np.split(self._person.indices, self._person.indptr[1:-1]):
+            other_camera = (together[images][:, None] != together[images]).astype(np.float64)
+            weights, vectors = np.linalg.eigh(np.diag(other_camera.sum(axis=1)) - other_camera)
+            kept = weights > 1e-9 * max(weights[-1], 1)
+            if kept.any():
+                blocks.append((images.astype(np.int64), vectors[:, kept] * np.sqrt(weights[kept])))
+        return blocks
+
+
+def _groups(labels: NDArray[Any]) -> tuple[Labels, Any]:
+    """Group of each image, counted from 0, and the groups as a sparse indicator matrix of shape (groups, n)."""
+    names, index = np.unique(labels, return_inverse=True)
+    ones = np.ones(len(labels))
+    return index, scipy.sparse.csr_array((ones, (index, np.arange(len(labels)))), shape=(len(names), len(labels)))
+
+
+def checked_labels(identities: Any, cameras: Any) -> tuple[Labels, Labels]:
+    """Both as int64 arrays of one length. Raises `DatasetError`."""
+    out = []
+    for name, labels in (("identities", identities), ("cameras", cameras)):
+        array = np.asarray(labels)
+        if array.ndim != 1 or array.dtype.kind not in "iu" or not array.size:
+            raise DatasetError(f"{name}: got {array.dtype} of shape {array.shape}; expected one whole number for each image")
+        out.append(array.astype(np.int64))
+    if len(out[0]) != len(out[1]):
+        raise DatasetError(f"got {len(out[0])} identities and {len(out[1])} cameras; expected one of each for each image")
+    return out[0], out[1]
+
+
+def sample_pairs(identities: Any, cameras: Any, seed: int = 0) -> tuple[Labels, Labels, NDArray[np.bool_]]:
+    """Training pairs for KISSME: every pair of one person by two cameras, and equally many random pairs of two people.
+
+    Parameters
+    ----------
+    identities, cameras : int array of shape (n,)
+    seed : int
+        Of the random pairs, which are drawn with replacement from all pairs of two people by two cameras.
+
+    Returns
+    -------
+    first, second : int64 array of shape (p,)
+        Row numbers; the pairs of one person come first.
+    similar : bool array of shape (p,)
+        True for the pairs of one person.
+
+    Raises
+    ------
+    DatasetError
+        If nobody is seen by two cameras, or no two people are.
+    """
+    identities, cameras = checked_labels(identities, cameras)
+    pairs = CrossCameraPairs(identities, cameras)
+    firsts, seconds = [], []
+    for rows in np.split(np.argsort(identities, kind="stable"), np.cumsum(np.unique(identities, return_counts=True)[1])[:-1]):
+        one, other = np.triu_indices(len(rows), 1)
+        crossing = cameras[rows[one]] != cameras[rows[other]]
+        firsts.append(rows[one[crossing]])
+        seconds.append(rows[other[crossing]])
+    first, second = np.concatenate(firsts), np.concatenate(seconds)
+    one, other = _random_pairs(pairs, identities, cameras, len(first), np.random.default_rng(seed))
+    similar = np.repeat([True, False], len(first))
+    return np.concatenate([first, one]), np.concatenate([second, other]), similar
+
+
+def _random_pairs(
+    pairs: CrossCameraPairs, identities: Labels, cameras: Labels, count: int, generator: np.random.Generator
+) -> tuple[Labels, Labels]:
+    """So many pairs of two people by two cameras, each as likely as any other."""
+    # An image in proportion to its pairs, then any of its partners: guess the partner, and draw anew where the guess is wrong.
+    one = generator.choice(len(identities), count, p=pairs.different_degree / pairs.different_degree.sum())
+    other = generator.integers(0, len(identities), count)
+    for _ in range(20):
+        wrong = np.flatnonzero((identities[one] == identities[other]) | (cameras[one] == cameras[other]))
+        other[wrong] = generator.integers(0, len(identities), len(wrong))
+    for k in np.flatnonzero((identities[one] == identities[other]) | (cameras[one] == cameras[other])):  # partners are rare
+        other[k] = generator.choice(np.flatnonzero((identities != identities[one[k]]) & (cameras != cameras[one[k]])))
+    return one, other
+
+
+def random_halves(identities: Any, cameras: Any, seed: int = 0) -> tuple[Labels, Labels]:
+    """The pairing of the published Market-1501 script: each person's images in two random halves, paired by position.
+
+    Pairs that one camera took are dropped.
+
+    Parameters
+    ----------
+    identities, cameras : int array of shape (n,)
+    seed : int
+
+    Returns
+    -------
+    first, second : int64 array of shape (p,)
+        Row numbers: the two views to fit XQDA to.
+
+    Raises
+    ------
+    DatasetError
+        If no pair is left.
+    """
+    identities, cameras = checked_labels(identities, cameras)
+    generator = np.random.default_rng(seed)
+    first, second = [], []
+    for person in np.unique(identities):
+        rows = generator.permutation(np.flatnonzero(identities == person))
+        half = len(rows) // 2
+        one, other = rows[:half], rows[half : 2 * half]
+        crossing = cameras[one] != cameras[other]
+        first.append(one[crossing])
+        second.append(other[crossing])
+    if not any(len(rows) for rows in first):
+        raise DatasetError(
+            f"{len(identities)} images hold no pair of one person by two cameras; give images of two cameras at least"
+        )
+    return np.concatenate(first), np.concatenate(second)

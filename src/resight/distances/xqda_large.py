@@ -1,0 +1,180 @@
+"""XQDA's subspace for problems too large for a dense decomposition; see `resight.distances.xqda`.
+
+With fewer samples than dimensions everything happens in the span of the samples: a direction is X'a, and K = XX' suffices.
+With L_I and L_E the Laplacians of the pairs, L_I = C C' sparse, and S_I = X' L_I X / Ni + lambda I, Woodbury gives
+inv(S_I) X'b = X' [b - C inv(lambda Ni I + C'KC) C'K b] / lambda, and S_E X'b = X' L_E K b / Ne.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+from numpy.typing import NDArray
+
+from resight.distances.krylov import leading_eigenpairs
+from resight.distances.pairs import CrossCameraPairs
+from resight.errors import ArrayError
+from resight.progress import Progress
+
+__all__ = ["dual_subspace", "primal_subspace"]
+
+_PEOPLE = 48  # whose rows of C'KC are computed at a time
+_PRECISION = 1e-6  # largest relative rounding error of an eigenvalue that is let pass
+
+Matrix = NDArray[np.float64]
+
+
+def dual_subspace(
+    products: Matrix, pairs: CrossCameraPairs, regularisation: float, eigen: str, dimensions: int | None, progress: Progress
+) -> tuple[Matrix, Matrix]:
+    """Leading spectrum (> 1, at least one), and the coefficients a of its directions X'a.
+
+    Parameters
+    ----------
+    products : float64 array of shape (n, n)
+        K, the inner products of all samples, taken from their mean.
+    pairs : CrossCameraPairs
+    regularisation : float
+        lambda, above 0.
+    eigen : str
+        ``"original"`` or ``"generalised"``.
+    dimensions : int, optional
+        At most so many.
+    progress : Progress
+
+    Returns
+    -------
+    spectrum : float64 array of shape (k,)
+        Descending.
+    coefficients : float64 array of shape (n, k)
+
+    Raises
+    ------
+    ArrayError
+        If lambda is 0: with fewer samples than dimensions S_I would be singular. If all features are equal. If the features are
+        so large beside lambda that rounding errors would reach the result.
+    """
+    if regularisation <= 0:
+        raise ArrayError("the covariance of one person's pairs is singular without regularisation; give one such as 0.001")
+    n = len(products)
+    factor, c = _woodbury(products, pairs, regularisation, progress)
+
+    def correction(k_rows: Matrix) -> Matrix:
+        """C inv(lambda Ni I + C'KC) C' times K b."""
+        solved: Matrix = c @ scipy.linalg.cho_solve(factor, c.T @ k_rows, overwrite_b=True, check_finite=False)
+        return solved
+
+    scale = 1 / (regularisation * pairs.different)
+
+    def original(x: Matrix) -> Matrix:
+        """A A' for A = inv(S_I) S_E; vectors are (a, Ka)."""
+        b = x[:n] - correction(x[n:])
+        b = pairs.apply_different(products @ pairs.apply_different(products @ b))
+        b -= correction(products @ b)
+        b *= scale**2
+        return np.concatenate([b, products @ b])
+
+    def within(k_rows: Matrix) -> Matrix:
+        """X S_I X' times a, from Ka."""
+        return products @ pairs.apply_same(k_rows) / pairs.same + regularisation * k_rows
+
+    def generalised(x: Matrix) -> Matrix:
+        """inv(S_I) S_E; vectors are (a, Ka, X S_I X' a), since it is self-adjoint in the inner product of S_I."""
+        b = pairs.apply_different(x[n : 2 * n])
+        b -= correction(products @ b)
+        b *= scale
+        k_b = products @ b
+        return np.concatenate([b, k_b, within(k_b)])
+
+    def start(a: Matrix) -> Matrix:
+        k_a = products @ a
+        return np.concatenate([a, k_a] if eigen == "original" else [a, k_a, within(k_a)])
+
+    values, vectors = leading_eigenpairs(
+        original if eigen == "original" else generalised, start, n, count=dimensions, above=1.0, progress=progress
+    )
+    # Woodbury subtracts numbers that are larger than the result by some K / lambda.
+    if values[0] * products.diagonal().max() / regularisation * np.finfo(np.float64).eps > _PRECISION:
+        raise ArrayError(
+            f"the features are too large for a regularisation of {regularisation}: rounding errors would reach the result; "
+            "scale them to unit length, give a larger regularisation, or ask for the dense solver"
+        )
+    return np.sqrt(values) if eigen == "original" else values, vectors[:n]
+
+
+def _woodbury(products: Matrix, pairs: CrossCameraPairs, regularisation: float, progress: Progress) -> tuple[Any, Any]:
+    """Cholesky factor of lambda Ni I + C'KC, and C as a sparse matrix."""
+    blocks = pairs.same_factor()
+    starts = np.concatenate([[0], np.cumsum([block.shape[1] for _, block in blocks])])
+    width = int(starts[-1])
+    inner = np.empty((width, width))
+    for first in range(0, len(blocks), _PEOPLE):
+        chunk = blocks[first : first + _PEOPLE]
+        half = np.concatenate([block.T @ products[rows] for rows, block in chunk])  # rows of C'K
+        here = slice(starts[first], starts[first + len(chunk)])
+        for k in range(first + len(chunk)):  # the lower triangle suffices
+            rows, block = blocks[k]
+            inner[here, starts[k] : starts[k + 1]] = half[:, rows] @ block
+        progress("within-person covariance", first + len(chunk), 2 * len(blocks))
+    inner[np.diag_indices_from(inner)] += regularisation * pairs.same
+    # Transposed, the lower triangle is the upper one in the column order that LAPACK factorises in place.
+    factor = scipy.linalg.cho_factor(inner.T, lower=False, overwrite_a=True, check_finite=False)
+    progress("within-person covariance", 2 * len(blocks), 2 * len(blocks))
+    rows = np.concatenate([np.repeat(rows, block.shape[1]) for rows, block in blocks])
+    columns = np.concatenate(
+        [np.tile(np.arange(start, start + block.shape[1]), len(block)) for start, (_, block) in zip(starts, blocks, strict=False)]
+    )
+    values = np.concatenate([block.ravel() for _, block in blocks])
+    return factor, scipy.sparse.csr_array((values, (rows, columns)), shape=(len(products), width))
+
+
+def primal_subspace(
+    within: Matrix, between: Matrix, eigen: str, dimensions: int | None, progress: Progress
+) -> tuple[Matrix, Matrix]:
+    """Leading spectrum (> 1, at least one) and directions, from the covariances themselves.
+
+    Parameters
+    ----------
+    within, between : float64 array of shape (d, d)
+        S_I, regularised, and S_E.
+    eigen : str
+        ``"original"`` or ``"generalised"``.
+    dimensions : int, optional
+        At most so many.
+    progress : Progress
+
+    Returns
+    -------
+    spectrum : float64 array of shape (k,)
+        Descending.
+    directions : float64 array of shape (d, k)
+
+    Raises
+    ------
+    ArrayError
+        If S_I is singular.
+    """
+    try:
+        factor = scipy.linalg.cho_factor(within, check_finite=False)
+    except np.linalg.LinAlgError as error:
+        raise ArrayError("the covariance of one person's pairs is singular; give a larger regularisation, such as 0.001") from error
+    d = len(within)
+
+    def original(x: Matrix) -> Matrix:
+        x = between @ (between @ scipy.linalg.cho_solve(factor, x, check_finite=False))
+        return scipy.linalg.cho_solve(factor, x, check_finite=False)
+
+    def generalised(x: Matrix) -> Matrix:
+        x = scipy.linalg.cho_solve(factor, between @ x[:d], check_finite=False)
+        return np.concatenate([x, within @ x])
+
+    def start(x: Matrix) -> Matrix:
+        return x if eigen == "original" else np.concatenate([x, within @ x])
+
+    values, vectors = leading_eigenpairs(
+        original if eigen == "original" else generalised, start, d, count=dimensions, above=1.0, progress=progress
+    )
+    return np.sqrt(values) if eigen == "original" else values, vectors[:d]

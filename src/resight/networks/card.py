@@ -1,0 +1,139 @@
+"""A trained network on the disk: safetensors beside a JSON card that says what it is.
+
+A folder with ``card.json`` and ``network.safetensors``; neither is ever unpickled, and the card's SHA-256 must be the file's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from resight.configuration import configure
+from resight.errors import ConfigurationError, WeightsError
+from resight.files import atomic_write, read_json, sha256_file, write_json
+from resight.images import Preprocessing
+from resight.networks import build
+from resight.networks.network import ReidNetwork
+
+__all__ = ["CARD", "WEIGHTS", "Card", "load_network", "read_card", "save_network"]
+
+CARD = "card.json"
+WEIGHTS = "network.safetensors"
+_FORMAT = "resight-network-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a weights file does not say itself.
+
+    Attributes
+    ----------
+    architecture : str
+        A key of `resight.networks.NETWORKS`.
+    identities : tuple of int
+        The training identity of each class, in the order of the head's outputs.
+    preprocessing : Preprocessing
+    training : dict
+        Data set, images, terms, initial weights: plain JSON values.
+    configuration : dict
+        Of the run.
+    provenance : dict
+        See `resight.provenance.provenance`.
+    weights_sha256 : str
+        Of ``network.safetensors``; filled by `save_network`.
+    """
+
+    architecture: str
+    identities: tuple[int, ...]
+    preprocessing: Preprocessing
+    training: dict[str, Any] = field(default_factory=dict)
+    configuration: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    weights_sha256: str = ""
+
+
+def save_network(folder: str | Path, network: ReidNetwork, card: Card) -> Card:
+    """Write a network and its card into `folder`, the card last, so that a folder with a card is whole.
+
+    Returns
+    -------
+    Card
+        With the SHA-256 of the weights.
+
+    Raises
+    ------
+    StorageError
+        If a file cannot be written; what was there before is still there.
+    """
+    folder = Path(folder)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    with atomic_write(folder / WEIGHTS) as stream:
+        stream.write(safetensors.torch.save(state))
+    values = asdict(card) | {"weights_sha256": sha256_file(folder / WEIGHTS)}
+    write_json(folder / CARD, {"format": _FORMAT} | values)
+    return _card_from(values, folder / CARD)
+
+
+def read_card(folder: str | Path) -> Card:
+    """Read and check the card of a saved network. Raises `WeightsError`."""
+    path = Path(folder) / CARD
+    try:
+        values = read_json(path)
+    except OSError as error:
+        raise WeightsError(
+            f"{folder} holds no trained network ({path.name}: {error.strerror}); train one with `resight train`"
+        ) from error
+    except ValueError as error:
+        raise WeightsError(f"{path} is damaged: not JSON") from error
+    if not isinstance(values, dict) or values.pop("format", None) != _FORMAT:
+        raise WeightsError(f"{path} is not the card of a network (format {_FORMAT!r})")
+    return _card_from(values, path)
+
+
+def load_network(folder: str | Path) -> tuple[ReidNetwork, Card]:
+    """Load a network that `save_network` wrote.
+
+    Returns
+    -------
+    ReidNetwork
+        In evaluation mode, on the CPU.
+    Card
+
+    Raises
+    ------
+    WeightsError
+        If the folder holds none, the card is damaged, or the weights are not those of the card.
+    """
+    card = read_card(folder)
+    path = Path(folder) / WEIGHTS
+    try:
+        if sha256_file(path) != card.weights_sha256:
+            raise WeightsError(f"{path} is not the file that its card describes (SHA-256 differs); restore it or train again")
+        state = safetensors.torch.load_file(path)
+        network = build(card.architecture, len(card.identities))
+        network.load_state_dict(state)
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror}") from error
+    except (safetensors.SafetensorError, RuntimeError, ConfigurationError) as error:
+        raise WeightsError(f"{path} does not fit its card: {str(error).splitlines()[-1].strip()}") from error
+    if not all(torch.isfinite(tensor).all() for tensor in state.values()):
+        raise WeightsError(f"{path} holds NaN or infinity; train again with a lower learning rate")
+    network.preprocessing = card.preprocessing
+    return network.eval(), card
+
+
+def _card_from(values: Mapping[str, Any], path: Path) -> Card:
+    try:
+        pre = dict(values["preprocessing"])
+        pre |= {name: tuple(float(x) for x in pre[name]) for name in ("mean", "std")}
+        preprocessing = configure(Preprocessing, pre, source=str(path))
+        identities = tuple(int(identity) for identity in values["identities"])
+        rest = {name: value for name, value in values.items() if name not in ("preprocessing", "identities")}
+        return Card(preprocessing=preprocessing, identities=identities, **rest)
+    except (KeyError, TypeError, ValueError, ConfigurationError) as error:
+        raise WeightsError(f"{path} is damaged: {error}") from error

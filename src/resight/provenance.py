@@ -1,0 +1,112 @@
+"""Where a figure comes from: command, commit, configuration, seed, versions, hardware, time."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+__all__ = ["hardware", "provenance"]
+
+_PACKAGES = ("resight", "numpy", "opencv-python-headless", "onnxruntime", "torch", "scipy", "numba")
+
+
+def provenance(configuration: Mapping[str, Any] | None = None, *, seed: int | None = None) -> dict[str, Any]:
+    """What has to stand beside a figure so that someone else can make it again.
+
+    Parameters
+    ----------
+    configuration : mapping, optional
+        The options of the run, as plain JSON values.
+    seed : int, optional
+
+    Returns
+    -------
+    dict
+        ``command``, ``commit`` (with ``-dirty`` after local changes; None outside a checkout), ``date`` (UTC, ISO 8601),
+        ``configuration``, ``seed``, ``versions`` and ``hardware``.
+    """
+    return {
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]).replace(str(Path.home()), "~"),
+        "commit": _commit(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "configuration": dict(configuration or {}),
+        "seed": seed,
+        "versions": {"python": platform.python_version()} | {p: v for p in _PACKAGES if (v := _version(p)) is not None},
+        "hardware": hardware(),
+    }
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, usable cores, memory in GiB, accelerator (None without one), and the load average of the last minute."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": _memory_gib(),
+        "accelerator": _accelerator(),
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    here = Path(__file__).parent
+    try:
+        head = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True)
+        # Results are what a run writes: their change does not make the code another one.
+        changed = subprocess.run(
+            [
+                "git",
+                "-C",
+                here,
+                "status",
+                "--porcelain",
+                "--untracked-files=no",
+                "--",
+                ":/src",
+                ":/recipes",
+                ":/pyproject.toml",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head.stdout.strip() + ("-dirty" if changed.stdout.strip() else "")
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _accelerator() -> str | None:
+    torch = sys.modules.get("torch")  # asked only where it is in use: importing it takes seconds
+    return torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else None

@@ -1,0 +1,116 @@
+"""Checkpoints that resume to the same result: one safetensors file with network, momentum and position, written atomically."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from resight.errors import CheckpointError
+from resight.files import atomic_write
+
+__all__ = ["Position", "load_checkpoint", "save_checkpoint"]
+
+
+@dataclass
+class Position:
+    """How far a training has come.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs finished.
+    step : int
+        Steps finished in the current epoch.
+    history : list of dict
+        What was measured at the end of every finished epoch.
+    sums : dict
+        Sums of the current epoch's figures over its finished steps.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)
+
+
+def save_checkpoint(
+    path: str | Path, network: nn.Module, optimiser: torch.optim.Optimizer, position: Position, configuration: str
+) -> None:
+    """Write a checkpoint; what was under `path` stays until the new one is whole.
+
+    Parameters
+    ----------
+    path : str or Path
+    network, optimiser
+        The optimiser's per-parameter tensors (momentum) are stored under the parameters' names.
+    position : Position
+    configuration : str
+        Fingerprint of the run's configuration.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written, for example on a full disk.
+    """
+    tensors = {f"network.{name}": tensor.contiguous() for name, tensor in network.state_dict().items()}
+    for name, parameter in network.named_parameters():
+        for key, value in optimiser.state.get(parameter, {}).items():
+            if isinstance(value, Tensor):
+                tensors[f"optimiser.{key}.{name}"] = value.contiguous()
+    metadata = {
+        "configuration": configuration,
+        "position": json.dumps([position.epoch, position.step, position.history, position.sums]),
+    }
+    content = safetensors.torch.save(tensors, metadata)
+    with atomic_write(path) as stream:
+        stream.write(content)
+
+
+def load_checkpoint(path: str | Path, network: nn.Module, optimiser: torch.optim.Optimizer, configuration: str) -> Position:
+    """Put a checkpoint's state into `network` and `optimiser`.
+
+    Parameters
+    ----------
+    path : str or Path
+    network, optimiser
+        As they were built for this run; changed in place.
+    configuration : str
+        Fingerprint of this run's configuration; must be the checkpoint's.
+
+    Returns
+    -------
+    Position
+
+    Raises
+    ------
+    CheckpointError
+        If the file is damaged, belongs to another configuration, or holds tensors of other names or shapes.
+    """
+    way_out = "choose another --out, or delete it to start anew"
+    try:
+        with safetensors.safe_open(path, framework="pt") as stored:
+            metadata = stored.metadata() or {}
+            if metadata.get("configuration") != configuration:
+                raise CheckpointError(f"{path} belongs to another configuration or other data; {way_out}")
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a mapping)
+        epoch, step, history, sums = json.loads(metadata["position"])
+    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); {way_out}") from error
+    try:
+        network.load_state_dict({n.removeprefix("network."): t for n, t in tensors.items() if n.startswith("network.")})
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} holds another network ({str(error).splitlines()[-1].strip()}); {way_out}") from error
+    for name, parameter in network.named_parameters():
+        for stored_name, tensor in tensors.items():
+            kind, _, rest = stored_name.partition(".")
+            key, _, owner = rest.partition(".")
+            if kind == "optimiser" and owner == name:
+                optimiser.state[parameter][key] = tensor.to(parameter.device)
+    return Position(epoch, step, history, sums)

@@ -1,0 +1,72 @@
+"""What a training looks like: scalars for TensorBoard while it runs, a picture afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from resight.errors import StorageError
+from resight.files import atomic_write
+
+__all__ = ["ScalarLog", "draw_curves"]
+
+
+class ScalarLog:
+    """Writes each epoch's figures as TensorBoard events into a run folder; a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> Self:
+        from tensorboardX.writer import SummaryWriter
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._writer = SummaryWriter(str(self.folder), flush_secs=10)
+        except OSError as error:
+            raise StorageError(f"cannot write {self.folder}: {error.strerror}; choose another --out") from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._writer.close()  # type: ignore[no-untyped-call]
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Add one row of history; the x axis counts steps."""
+        for name, value in _flat(row).items():
+            if name not in ("epoch", "steps"):
+                self._writer.add_scalar(name, value, row["steps"])
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        f"{name}/{inner}" if isinstance(value, Mapping) else name: number
+        for name, value in row.items()
+        for inner, number in (value.items() if isinstance(value, Mapping) else (("", value),))
+    }
+
+
+def draw_curves(history: Sequence[Mapping[str, Any]], path: str | Path) -> None:
+    """Draw the losses and the validation figures of a training against its epochs, as PNG. Raises `StorageError`."""
+    from matplotlib.figure import Figure
+
+    rows = [_flat(row) for row in history]
+    losses = [name for name in rows[0] if name in ("loss", "hard", "soft")]
+    scores = sorted({name for row in rows for name in row if name.startswith("validation/")})
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name in losses:
+        if name != "loss" or len(losses) > 2 or len(losses) == 1:
+            left.plot([row["epoch"] for row in rows], [row[name] for row in rows], label=name)
+    for name in scores:
+        points = [(row["epoch"], row[name]) for row in rows if name in row]
+        right.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name.removeprefix("validation/"))
+    right.plot([row["epoch"] for row in rows], [100 * row["accuracy"] for row in rows], color="0.6", label="training accuracy")
+    left.set(xlabel="epoch", ylabel="cross-entropy (nats)", title="Loss on training batches")
+    right.set(xlabel="epoch", ylabel="per cent", title="Held out", ylim=(0, 100))
+    for axes in (left, right):
+        axes.legend(frameon=False)
+        axes.grid(alpha=0.3)
+    with atomic_write(path) as stream:
+        figure.savefig(stream, format="png", dpi=130)

@@ -1,0 +1,147 @@
+"""From a data set to what a training needs: images in memory, class labels, and people or images held out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.datasets import Dataset
+from resight.datasets.records import Records, Split
+from resight.datasets.splits import by_identity, by_image, class_labels
+from resight.errors import ConfigurationError, DatasetError
+from resight.evaluation.protocol import evaluate
+from resight.features.deep import network_outputs
+from resight.images import Pixels, load_pixels
+from resight.networks import ReidNetwork
+from resight.progress import Progress, silent
+from resight.training.config import PAPER_HELD_OUT
+
+__all__ = ["TrainingData", "prepare"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Everything that a training reads.
+
+    Attributes
+    ----------
+    records : Records
+        The n training images.
+    pixels : uint8 array of shape (n, height, width, 3)
+    labels : int64 array of shape (n,)
+    identities : int64 array of shape (classes,)
+        The identity of each class.
+    digest : str
+        SHA-256 over file names and labels: two trainings on the same data have the same.
+    validate : callable or None
+        Scores a network on what was held out; the figures are per cent. ``rank1`` and ``map`` for people held out,
+        ``accuracy`` for images held out.
+    """
+
+    records: Records
+    pixels: Pixels
+    labels: NDArray[np.int64]
+    identities: NDArray[np.int64]
+    digest: str
+    validate: Callable[[ReidNetwork], dict[str, float]] | None
+
+
+def prepare(
+    dataset: Dataset,
+    size: tuple[int, int],
+    *,
+    validation: str = "identity",
+    fraction: float = PAPER_HELD_OUT,
+    seed: int = 0,
+    cache: Path | None = None,
+    progress: Progress = silent,
+) -> TrainingData:
+    """Hold out a part of the training images, decode all of them and number the people.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Its first split's training images are used; query and gallery are never read here.
+    size : tuple of (height, width)
+    validation : str
+        ``"identity"`` holds out people (choose by this), ``"image"`` holds out images of known people as the paper did,
+        ``"none"`` trains on everything.
+    fraction : float
+        Share of the people or images to hold out.
+    seed : int
+        Of the choice. It is the same for all trainings of one comparison, whatever their own seeds.
+    cache : Path, optional
+        See `resight.images.load_pixels`.
+    progress : Progress
+
+    Returns
+    -------
+    TrainingData
+
+    Raises
+    ------
+    ConfigurationError
+        If `validation` is none of the three.
+    DatasetError
+        If there are no two people to tell apart, or nothing can be held out.
+    ImageError
+        If an image cannot be read.
+    """
+    train = dataset.train
+    train = train.select(train.identities > 0)
+    held_out: Records | Split | None = None
+    if validation == "identity":
+        held_out = by_identity(train, fraction=fraction, seed=seed)
+        train = held_out.train
+    elif validation == "image":
+        train, held_out = by_image(train, round(fraction * len(train)), seed=seed)
+    elif validation != "none":
+        raise ConfigurationError(f"validation {validation!r}; expected identity, image or none")
+    if len(train.people()) < 2:
+        raise DatasetError(f"{dataset.root}: {len(train.people())} person to train on; telling people apart needs at least two")
+    labels, identities = class_labels(train)
+    names = "\n".join(f"{Path(path).name} {label}" for path, label in zip(train.paths, labels, strict=True))
+    return TrainingData(
+        records=train,
+        pixels=load_pixels(train.paths, size, cache=cache, progress=progress),
+        labels=labels,
+        identities=identities,
+        digest=hashlib.sha256(names.encode()).hexdigest(),
+        validate=_validator(held_out, identities, size, cache, progress),
+    )
+
+
+def _validator(
+    held_out: Records | Split | None,
+    identities: NDArray[np.int64],
+    size: tuple[int, int],
+    cache: Path | None,
+    progress: Progress,
+) -> Callable[[ReidNetwork], dict[str, float]] | None:
+    if held_out is None:
+        return None
+    if isinstance(held_out, Records):
+        images = load_pixels(held_out.paths, size, cache=cache, progress=progress)
+        labels = np.searchsorted(identities, held_out.identities)
+
+        def accuracy(network: ReidNetwork) -> dict[str, float]:
+            answers = network_outputs(network, images, logits=True).argmax(1)
+            return {"accuracy": 100 * float((answers == labels).mean())}
+
+        return accuracy
+
+    query, gallery = held_out.query, held_out.gallery
+    query_pixels, gallery_pixels = (load_pixels(part.paths, size, cache=cache, progress=progress) for part in (query, gallery))
+
+    def retrieval(network: ReidNetwork) -> dict[str, float]:
+        scores = evaluate(
+            network_outputs(network, query_pixels), network_outputs(network, gallery_pixels), query, gallery, "euclidean"
+        )
+        return {"rank1": 100 * scores.rank1, "map": 100 * scores.map}
+
+    return retrieval

@@ -1,0 +1,180 @@
+"""Train one network on one data set: from a folder of images and a configuration to a run folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from resight.configuration import fingerprint, to_dict
+from resight.datasets import Dataset, open_dataset
+from resight.errors import CheckpointError
+from resight.features.batches import Batches
+from resight.features.deep import channels_last, choose_device
+from resight.files import read_json, write_json
+from resight.networks import ReidNetwork, build
+from resight.networks.card import CARD, Card, save_network
+from resight.networks.published import PUBLISHED, fetch, load_weights
+from resight.progress import Progress, silent
+from resight.provenance import provenance
+from resight.training.config import TrainConfig
+from resight.training.curves import ScalarLog, draw_curves
+from resight.training.data import TrainingData, prepare
+from resight.training.loop import fit
+from resight.training.losses import HardLabelLoss, Loss
+
+__all__ = ["HISTORY", "train", "train_with"]
+
+HISTORY = "history.json"
+_CHECKPOINT = "checkpoint.safetensors"
+
+
+MakeLoss = Callable[[TrainingData, torch.device], tuple[Loss, dict[str, Any]]]
+"""Builds the loss once the data are known, with what the card should say about it."""
+
+
+def train(
+    data: str | Path | Dataset,
+    out: str | Path,
+    config: TrainConfig,
+    *,
+    device: str = "auto",
+    cache: Path | None = None,
+    checkpoint_seconds: float = 60.0,
+    progress: Progress = silent,
+) -> Path:
+    """Train a network alone, with the cross-entropy of the ground truth.
+
+    Parameters
+    ----------
+    data : str, Path or Dataset
+        See `resight.datasets.open_dataset`. Query and gallery are not read.
+    out : str or Path
+        Run folder. Holds ``card.json`` and ``network.safetensors`` when the training is done, ``history.json`` and
+        ``curves.png``, scalars for TensorBoard, and until then ``checkpoint.safetensors``, from which the same call goes on.
+    config : TrainConfig
+    device : str
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    cache : Path, optional
+        Folder for decoded images, see `resight.images.load_pixels`.
+    checkpoint_seconds : float
+        What a kill costs at most.
+    progress : Progress
+
+    Returns
+    -------
+    Path
+        `out`, which `resight.features.deep.load_extractor` reads. A run that was finished before is returned as it is.
+
+    Raises
+    ------
+    ResightError
+        One of its subclasses; the message says which.
+    """
+
+    def hard_labels(prepared: TrainingData, where: torch.device) -> tuple[Loss, dict[str, Any]]:
+        return HardLabelLoss(torch.from_numpy(prepared.labels).to(where)), {"kind": "alone"}
+
+    return train_with(
+        hard_labels, data, out, config, device=device, cache=cache, checkpoint_seconds=checkpoint_seconds, progress=progress
+    )
+
+
+def train_with(
+    make_loss: MakeLoss,
+    data: str | Path | Dataset,
+    out: str | Path,
+    config: TrainConfig,
+    *,
+    device: str = "auto",
+    cache: Path | None = None,
+    checkpoint_seconds: float = 60.0,
+    progress: Progress = silent,
+) -> Path:
+    """Train a network with any loss; `train` and `resight.distillation.distill` are this with theirs. See `train`."""
+    out = Path(out)
+    where = choose_device(device)
+    dataset = data if isinstance(data, Dataset) else open_dataset(data)
+    network = _initial_network(config, classes=2)  # refuses wrong names and weights before any image is read
+    size = network.preprocessing.size
+    if finished := _finished(out, config):
+        return finished
+    prepared = prepare(
+        dataset,
+        size,
+        validation=config.validation,
+        fraction=config.held_out,
+        seed=config.held_out_seed,
+        cache=cache,
+        progress=progress,
+    )
+    network = channels_last(_initial_network(config, classes=len(prepared.identities)), where)
+    loss, about = make_loss(prepared, where)
+    with ScalarLog(out) as log:
+
+        def validate(epoch: int) -> dict[str, float]:
+            due = epoch % config.validate_every == 0 or epoch == config.epochs
+            return prepared.validate(network) if due and prepared.validate is not None else {}
+
+        history = fit(
+            network,
+            Batches(prepared.pixels, network.preprocessing, where),
+            len(prepared.labels),
+            loss,
+            config,
+            checkpoint=out / _CHECKPOINT,
+            fingerprint=hashlib.sha256((fingerprint(config) + prepared.digest).encode()).hexdigest(),
+            checkpoint_seconds=checkpoint_seconds,
+            validate=validate,
+            on_epoch=log.write,
+            progress=progress,
+        )
+    source = provenance(to_dict(config), seed=config.seed)
+    write_json(out / HISTORY, {"provenance": source, "about": about, "epochs": history})
+    draw_curves(history, out / "curves.png")
+    card = Card(
+        architecture=config.network,
+        identities=tuple(int(identity) for identity in prepared.identities),
+        preprocessing=network.preprocessing,
+        training={
+            "dataset": dataset.name,
+            "images": len(prepared.labels),
+            "warnings": list(dataset.warnings),
+            "seconds": sum(row["seconds"] for row in history),
+            **about,
+        },
+        configuration=to_dict(config),
+        provenance=source,
+    )
+    save_network(out, network, card)
+    (out / _CHECKPOINT).unlink(missing_ok=True)
+    return out
+
+
+def _initial_network(config: TrainConfig, classes: int) -> ReidNetwork:
+    network = build(config.network, classes, config.seed)
+    if config.weights:
+        if config.weights in PUBLISHED:
+            load_weights(network, fetch(config.weights))
+        else:
+            load_weights(network, config.weights)
+    own = network.preprocessing
+    network.preprocessing = replace(own, height=config.height or own.height, width=config.width or own.width)
+    return network
+
+
+def _finished(out: Path, config: TrainConfig) -> Path | None:
+    """`out` if it holds a finished run of this configuration."""
+    if not (out / CARD).exists():
+        return None
+    try:
+        stored = read_json(out / CARD).get("configuration")
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{out / CARD} is damaged ({error}); choose another --out, or delete it") from error
+    if stored != to_dict(config):
+        raise CheckpointError(f"{out} holds a finished run of another configuration; choose another --out, or delete it")
+    return out

@@ -1,0 +1,213 @@
+"""The training loop: plain SGD over one array of images, with checkpoints that resume to the same result."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from resight.errors import ResightError
+from resight.features.batches import Batches
+from resight.memory import keep_freed_memory
+from resight.networks import ReidNetwork
+from resight.progress import Progress, silent
+from resight.training.augment import plan_epoch
+from resight.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from resight.training.losses import Loss
+from resight.training.schedule import step_decay
+
+__all__ = ["Hyperparameters", "fit"]
+
+History = list[dict[str, Any]]
+
+
+class Hyperparameters(Protocol):
+    """What the loop reads of a configuration; see `resight.training.fit.TrainConfig`."""
+
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def momentum(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def decay_every(self) -> int: ...
+    @property
+    def decay_factor(self) -> float: ...
+    @property
+    def flip(self) -> bool: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+
+
+def fit(
+    network: ReidNetwork,
+    batches: Batches,
+    images: int,
+    loss: Loss,
+    config: Hyperparameters,
+    *,
+    checkpoint: Path | None = None,
+    fingerprint: str = "",
+    checkpoint_seconds: float = 60.0,
+    validate: Callable[[int], dict[str, float]] | None = None,
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    progress: Progress = silent,
+) -> History:
+    """Train a network in place.
+
+    Parameters
+    ----------
+    network : ReidNetwork
+        On the device of `batches`.
+    batches : Batches
+        Of all training images.
+    images : int
+        How many there are.
+    loss : Loss
+    config : Hyperparameters
+    checkpoint : Path, optional
+        File to resume from if it exists, and to write: after each epoch and every `checkpoint_seconds`. An interrupted run
+        loses what came after; it does not write in the middle of a step, where weights and position need not agree.
+    fingerprint : str
+        Names configuration and data; a checkpoint of another one is refused.
+    checkpoint_seconds : float
+    validate : callable, optional
+        Called with the number of finished epochs; what it returns is stored in that epoch's row under ``validation``.
+    on_epoch : callable, optional
+        Called with each new row of history.
+    progress : Progress
+        Counts steps.
+
+    Returns
+    -------
+    list of dict
+        One row an epoch: ``epoch``, ``steps`` (since the start), ``learning_rate``, the mean ``loss`` and its
+        parts, ``seconds``, ``images_per_second``, and ``validation``.
+
+    Raises
+    ------
+    CheckpointError
+        If `checkpoint` cannot be resumed from.
+    ResightError
+        If the loss is no longer finite.
+    """
+    keep_freed_memory()
+    optimiser = torch.optim.SGD(
+        network.parameters(), lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
+    )
+    position = Position()
+    if checkpoint is not None and checkpoint.exists():
+        position = load_checkpoint(checkpoint, network, optimiser, fingerprint)
+    steps = images // min(config.batch_size, images)
+    network.train()
+
+    def save() -> None:
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, network, optimiser, position, fingerprint)
+
+    saved = time.monotonic()
+    while position.epoch < config.epochs:
+        plan = plan_epoch(images, config.batch_size, flip=config.flip, seed=config.seed, epoch=position.epoch)
+        sums = _Sums(position.sums)
+        while position.step < steps:
+            rows, flips = plan.rows[position.step], plan.flips[position.step]
+            started = time.monotonic()
+            rate = step_decay(
+                position.epoch * steps + position.step,
+                initial=config.learning_rate,
+                every=config.decay_every,
+                factor=config.decay_factor,
+            )
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            batch = batches(rows, flips)
+            with _autocast(batches.device, config.precision):
+                embedding, logits = network(batch)
+            total, parts = loss(rows, flips, batch, embedding, logits)
+            optimiser.zero_grad(set_to_none=True)
+            total.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            sums.add("loss", total)
+            for name, part in parts.items():
+                sums.add(name, part)
+            sums.add_seconds(time.monotonic() - started)
+            position.step += 1
+            if position.step % 20 == 0 or position.step == steps:
+                position.sums = sums.read(position)
+                progress("training", position.epoch * steps + position.step, config.epochs * steps, _note(position))
+            if time.monotonic() - saved > checkpoint_seconds:
+                position.sums = sums.read(position)
+                save()
+                saved = time.monotonic()
+        row = _row(position, steps, rate, len(plan.rows[0]))
+        position.epoch, position.step, position.sums = position.epoch + 1, 0, {}
+        if validate is not None:
+            row["validation"] = validate(position.epoch)
+        position.history.append(row)
+        if on_epoch is not None:
+            on_epoch(row)
+        save()
+        saved = time.monotonic()
+    return position.history
+
+
+def _autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
+    if precision == "bfloat16" or (precision == "auto" and device.type == "cuda"):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+class _Sums:
+    """Sums of an epoch's figures, kept on the device so that a GPU is not asked for a number at every step."""
+
+    def __init__(self, earlier: dict[str, float]) -> None:
+        self._values: dict[str, float] = defaultdict(float, earlier)
+        self._pending: dict[str, Tensor] = {}
+
+    def add(self, name: str, value: Tensor) -> None:
+        value = value.detach().double()
+        self._pending[name] = self._pending[name] + value if name in self._pending else value
+
+    def add_seconds(self, seconds: float) -> None:
+        self._values["seconds"] += seconds
+
+    def read(self, position: Position) -> dict[str, float]:
+        for name, value in self._pending.items():
+            self._values[name] += float(value)
+        self._pending.clear()
+        if not math.isfinite(self._values["loss"]):
+            raise ResightError(
+                f"the loss is no longer finite (epoch {position.epoch + 1}, step {position.step}); lower --learning-rate"
+            )
+        return dict(self._values)
+
+
+def _row(position: Position, steps: int, rate: float, batch: int) -> dict[str, Any]:
+    means = {name: value / steps for name, value in position.sums.items() if name != "seconds"}
+    seconds = position.sums["seconds"]
+    return {
+        "epoch": position.epoch + 1,
+        "steps": (position.epoch + 1) * steps,
+        "learning_rate": rate,
+        **means,
+        "seconds": seconds,
+        "images_per_second": steps * batch / max(seconds, 1e-9),
+    }
+
+
+def _note(position: Position) -> str:
+    return f"loss {position.sums['loss'] / max(position.step, 1):.3f}"
