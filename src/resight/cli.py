@@ -74,6 +74,7 @@ app = App(
     name="resight",
     help="Find a person again across cameras: train, distil, evaluate, and see speed beside accuracy.",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 dataset_app = App(name="dataset", help="Look at data sets.")
 app.command(dataset_app)
@@ -283,7 +284,7 @@ def evaluate(
 
     _use_threads(threads)
     dataset = open_dataset(data, layout)
-    extractor = load_extractor(model, device=device, height=height or None, width=width or None)
+    extractor = load_extractor(model, device=device, height=height, width=width)
     _warn(dataset.warnings)
     with TerminalProgress() as progress:
         values = evaluate_model(extractor, dataset, distance, progress=progress).to_dict()

@@ -101,22 +101,42 @@ def header_size(data: bytes) -> tuple[str, int, int]:
         if data[:2] == b"\xff\xd8":
             return ("jpeg", *_jpeg_size(data))
         if data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR":
-            width, height = struct.unpack(">II", data[16:24])
-            if b"IEND" not in data[-64:]:
-                raise ImageError("the PNG file ends too early")
-            return "png", height, width
+            return ("png", *_png_size(data))
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             if len(data) < 8 + struct.unpack("<I", data[4:8])[0]:
                 raise ImageError("the WebP file ends too early")
             return ("webp", *_webp_size(data))
         if data[:2] == b"BM":
-            stated, width, height = struct.unpack("<I", data[2:6])[0], *struct.unpack("<ii", data[18:26])
-            if len(data) < stated:
-                raise ImageError("the BMP file ends too early")
-            return "bmp", abs(height), abs(width)
+            return ("bmp", *_bmp_size(data))
     except (struct.error, IndexError) as error:
         raise ImageError("the image's header is damaged") from error
     raise ImageError("not an image of a known format (JPEG, PNG, WebP, BMP)")
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    width, height = struct.unpack(">II", data[16:24])
+    position = 8
+    while position + 12 <= len(data):  # length, name, content, checksum
+        length = struct.unpack(">I", data[position : position + 4])[0]
+        end = position + 12 + length
+        if data[position + 4 : position + 8] == b"IEND" and end <= len(data):
+            return height, width
+        position = end
+    raise ImageError("the PNG file ends too early")
+
+
+def _bmp_size(data: bytes) -> tuple[int, int]:
+    stated, start, header = struct.unpack("<I4xII", data[2:18])
+    if header == 12:  # OS/2: 16 bits each, never compressed
+        width, height, _, depth = struct.unpack("<HHHH", data[18:26])
+        compressed = 0
+    else:
+        width, height, _, depth, compressed = struct.unpack("<iiHHI", data[18:34])
+    stride = (abs(width) * depth + 31) // 32 * 4
+    pixels = stride * abs(height) if compressed in (0, 3) else 0  # what run lengths take is not known beforehand
+    if len(data) < max(stated, start + pixels):
+        raise ImageError("the BMP file ends too early")
+    return abs(height), abs(width)
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
@@ -181,9 +201,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     if height < 1 or width < 1:
         raise ImageError(f"the image has no pixels ({height}x{width})")
     if height * width > max_pixels:
-        raise ImageError(
-            f"the image is {height}x{width}, more than the {max_pixels} pixels that are decoded; crop or shrink it"
-        )
+        raise ImageError(f"the image is {height}x{width}, more than the {max_pixels} pixels that are decoded; crop or shrink it")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     except cv2.error as error:
@@ -322,7 +340,7 @@ def load_pixels(
         If the cache cannot be written.
     """
     shape = (len(paths), *size, 3)
-    if cache is None and np.prod(shape) <= 0.5 * _free_memory():
+    if not paths or (cache is None and np.prod(shape) <= 0.5 * _free_memory()):
         return read_images(paths, size, workers=workers, progress=progress)
     folder = cache or cache_folder()
     file = folder / "pixels" / f"{_fingerprint(paths, size)}.npy"
@@ -330,10 +348,9 @@ def load_pixels(
         partial = file.with_suffix(f".{os.getpid()}.partial")
         try:
             partial.parent.mkdir(parents=True, exist_ok=True)
-            # A sparse file on a full disk would end the process at the first write through the map: claim the space first.
-            with partial.open("wb") as stream:
-                os.posix_fallocate(stream.fileno(), 0, int(np.prod(shape)) + 4096)
             mapped = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+            # A sparse file on a full disk would end the process at the first write through the map: claim the space first.
+            _claim(partial)
             read_images(paths, size, out=mapped, workers=workers, progress=progress)
             mapped.flush()
             del mapped
@@ -343,6 +360,13 @@ def load_pixels(
         finally:
             partial.unlink(missing_ok=True)
     return np.load(file, mmap_mode="r")  # type: ignore[no-any-return]
+
+
+def _claim(path: Path) -> None:
+    """Give a sparse file all of its space on the disk, where the system can. Raises `OSError` if there is not enough."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
 
 
 def cache_folder() -> Path:

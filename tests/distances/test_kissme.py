@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from support import SHARED, needs_shared
 
 from resight.distances.kissme import KISSME
 from resight.distances.pairs import sample_pairs
 from resight.errors import ArrayError, DatasetError
+from support import SHARED, needs_shared
 
 
 @pytest.fixture(scope="module")

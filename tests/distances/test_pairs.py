@@ -53,10 +53,7 @@ def test_sampled_pairs_are_all_of_one_person_and_as_many_of_two():
     assert ((identities[first] == identities[second]) == similar).all()
     listed = {frozenset(pair) for pair in zip(first[similar].tolist(), second[similar].tolist(), strict=True)}
     every = {
-        frozenset((i, j))
-        for i in range(len(views))
-        for j in range(i)
-        if identities[i] == identities[j] and views[i] != views[j]
+        frozenset((i, j)) for i in range(len(views)) for j in range(i) if identities[i] == identities[j] and views[i] != views[j]
     }
     assert listed == every
     assert len(listed) == similar.sum() == (~similar).sum()
@@ -73,9 +70,7 @@ def test_sampling_depends_on_the_seed_only():
 def test_random_pairs_are_equally_likely():
     """Four images, three pairs of two people by two cameras: a chi-square test with a fixed seed."""
     identities, views = np.array([1, 1, 1, 2] + [1] * 60 + [3]), np.array([1, 2, 3, 1] + [1] * 60 + [2])
-    allowed = {
-        frozenset((i, j)) for i in range(65) for j in range(i) if identities[i] != identities[j] and views[i] != views[j]
-    }
+    allowed = {frozenset((i, j)) for i in range(65) for j in range(i) if identities[i] != identities[j] and views[i] != views[j]}
     drawn = []
     for seed in range(60):
         first, second, similar = sample_pairs(identities, views, seed=seed)

@@ -41,7 +41,10 @@ def test_one_query_has_the_distances_it_has_among_many():
     queries, gallery, matrix = data()
     prepared = QuadraticGallery(gallery, matrix)
     np.testing.assert_allclose(
-        prepared.distances(queries[7:8], dtype=np.float64), prepared.distances(queries, dtype=np.float64)[7:8], rtol=1e-12, atol=1e-12
+        prepared.distances(queries[7:8], dtype=np.float64),
+        prepared.distances(queries, dtype=np.float64)[7:8],
+        rtol=1e-12,
+        atol=1e-12,
     )
 
 

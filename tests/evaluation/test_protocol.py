@@ -80,9 +80,7 @@ def test_official_market1501_evaluation() -> None:
         np.testing.assert_allclose(scores.cmc, golden["cmc"], atol=1e-12)
         assert (scores.rank1, scores.rank20) == (scores.cmc[0], scores.cmc[19])
         for row, expected in enumerate(golden["ap"]):
-            one = score_distances(
-                golden["dist"][row : row + 1], people[0][row : row + 1], people[1][row : row + 1], *people[2:]
-            )
+            one = score_distances(golden["dist"][row : row + 1], people[0][row : row + 1], people[1][row : row + 1], *people[2:])
             assert one.map_trapezoidal == pytest.approx(expected, abs=1e-12)
 
 

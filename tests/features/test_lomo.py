@@ -18,9 +18,7 @@ def hsv_codes(image):
         hue = np.where(
             red == top,
             1 / 6 * (green - blue) / (top - bottom),
-            np.where(
-                green == top, 1 / 3 + 1 / 6 * (blue - red) / (top - bottom), 2 / 3 + 1 / 6 * (red - green) / (top - bottom)
-            ),
+            np.where(green == top, 1 / 3 + 1 / 6 * (blue - red) / (top - bottom), 2 / 3 + 1 / 6 * (red - green) / (top - bottom)),
         )
         saturation = 1 - bottom / top
     hue = np.where(top == bottom, 0, np.where(hue < 0, hue + 1, hue))

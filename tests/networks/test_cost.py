@@ -25,9 +25,7 @@ PUBLISHED = [
 
 
 @pytest.mark.parametrize(("name", "size", "parameters", "operations", "with_head"), PUBLISHED)
-def test_costs_equal_the_published(
-    name: str, size: tuple[int, int], parameters: float, operations: float, with_head: bool
-) -> None:
+def test_costs_equal_the_published(name: str, size: tuple[int, int], parameters: float, operations: float, with_head: bool) -> None:
     network = build(name, 1000)
     # Published to two digits; OSNet's parameters to one decimal of a million.
     assert count_parameters(network, with_head=with_head) == pytest.approx(parameters, rel=0.01, abs=0.05e6)

@@ -91,9 +91,7 @@ def test_equals_keras_at_every_width(width: float, size: tuple[int, int], tmp_pa
 @pytest.mark.filterwarnings("ignore:.*HDF5 file")
 def test_a_full_keras_file_brings_its_classifier(tmp_path: Path) -> None:
     size = (64, 64)
-    model = keras.applications.MobileNet(
-        input_shape=(*size, 3), alpha=0.25, weights=None, classes=11, classifier_activation=None
-    )
+    model = keras.applications.MobileNet(input_shape=(*size, 3), alpha=0.25, weights=None, classes=11, classifier_activation=None)
     randomise(model, seed=5)
     save_as_published(model, tmp_path / "published.h5")
     model.save(tmp_path / "model.h5")  # Keras' own file of a whole model, weights in the group model_weights
@@ -130,3 +128,14 @@ def test_channels_last_stays_channels_last() -> None:
     for layer in network.backbone:
         maps = layer(maps)
         assert maps.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (32, 96), (65, 64), (63, 65)])
+def test_training_and_evaluation_pad_alike(size: tuple[int, int]) -> None:
+    network = build("mobilenet-0.25", 3, seed=0)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
+    image = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    in_training = network.embed(image)  # convolutions are in training mode, statistics are not
+    torch.testing.assert_close(in_training, network.eval().embed(image), rtol=1e-5, atol=1e-6)

@@ -27,6 +27,4 @@ def test_tensors_have_torchvisions_names_and_shapes(network: ReidNetwork) -> Non
 @pytest.mark.parametrize(("height", "width"), [(224, 224), (256, 128)])
 def test_embedding_equals_torchvisions(network: ReidNetwork, height: int, width: int) -> None:
     with np.load(SHARED / "golden/resnet50_golden.npz") as golden, torch.inference_mode():
-        np.testing.assert_allclose(
-            network.embed(images(height, width)), golden[f"features_{height}x{width}"], rtol=0, atol=1e-9
-        )
+        np.testing.assert_allclose(network.embed(images(height, width)), golden[f"features_{height}x{width}"], rtol=0, atol=1e-9)

@@ -76,13 +76,10 @@ def _recognise(root: Path) -> str:
         return "viper"
     if cuhk01.find_root(root):
         return "cuhk01"
-    if (
-        root.suffix.lower() == ".csv"
-        or folder.find_csv(root)
-        or (root.is_dir() and any(path.is_dir() for path in root.iterdir()))
-    ):
+    if root.suffix.lower() == ".csv" or folder.find_csv(root) or (root.is_dir() and any(path.is_dir() for path in root.iterdir())):
         return "folder"
     raise DatasetError(
-        f"{root}: no known layout; expected Market-1501's folders ({', '.join(market1501.FOLDERS)}), VIPeR's (cam_a, cam_b), CUHK01's "
-        "names (0001001.png), one folder for each person with images like entrance_0001.jpg, or a CSV with path, identity, camera"
+        f"{root}: no known layout; expected Market-1501's folders ({', '.join(market1501.FOLDERS)}), VIPeR's (cam_a, cam_b), "
+        "CUHK01's names (0001001.png), one folder for each person with images like entrance_0001.jpg, "
+        "or a CSV with path, identity, camera"
     )

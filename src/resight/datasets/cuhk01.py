@@ -75,9 +75,7 @@ def load(root: str | Path, *, seed: int = 0) -> Dataset:
     for train, test in random_halves(both, seed=seed):
         asked = kept.select(np.isin(kept.identities, test))
         splits.append(
-            Split(
-                kept.select(np.isin(kept.identities, train)), asked.select(asked.cameras == 1), asked.select(asked.cameras == 2)
-            )
+            Split(kept.select(np.isin(kept.identities, train)), asked.select(asked.cameras == 1), asked.select(asked.cameras == 2))
         )
     warnings = (f"{left_out} image files left out: other names, or people seen by one camera only",) if left_out else ()
     return Dataset("cuhk01", found, tuple(splits), warnings)

@@ -73,9 +73,7 @@ def load(root: str | Path, *, seed: int = 0) -> Dataset:
     else:
         split, alone = _divide(everything, people, seed)
         if alone:
-            warnings.append(
-                f"{alone} people of the test half were seen by one camera only: they are in the gallery and cannot ask"
-            )
+            warnings.append(f"{alone} people of the test half were seen by one camera only: they are in the gallery and cannot ask")
     if not len(split.query) or not len(split.gallery):
         raise DatasetError(f"{root}: {len(split.query)} queries and {len(split.gallery)} gallery images; expected some of each")
     return Dataset("folder", root, (split,), tuple(warnings))
@@ -85,9 +83,7 @@ def find_csv(root: Path) -> Path | None:
     """The one CSV directly in a folder; None if there is none. Raises `DatasetError` if there are several."""
     tables = sorted(root.glob("*.csv")) if root.is_dir() else []
     if len(tables) > 1:
-        raise DatasetError(
-            f"{root}: {len(tables)} CSV files ({', '.join(t.name for t in tables[:3])}); name the one that is meant"
-        )
+        raise DatasetError(f"{root}: {len(tables)} CSV files ({', '.join(t.name for t in tables[:3])}); name the one that is meant")
     return tables[0] if tables else None
 
 
@@ -156,9 +152,7 @@ def _read_csv(table: Path) -> list[_Row]:
         try:
             path = (inside / row["path"]).resolve()
             if not path.is_relative_to(inside):
-                raise DatasetError(
-                    f"{table}, line {number}: {row['path']} is outside the CSV's folder; only images in it are read"
-                )
+                raise DatasetError(f"{table}, line {number}: {row['path']} is outside the CSV's folder; only images in it are read")
             if not path.is_file():
                 raise DatasetError(f"{table}, line {number}: {row['path']}: no such file in {inside}")
         except (OSError, ValueError) as error:  # a name too long, a NUL in it

@@ -1,4 +1,4 @@
-"""Drawn people: what somebody looks like, how they walk, and a figure of them. Nobody's image; see `synthetic`.
+"""Figures of drawn people, walking: a look, a pose and a place become pixels. Nobody's image; see `synthetic`.
 
 Lengths are parts of the figure's height: (0, 0) is the top of the head, (0, 1) between the feet, x to the right.
 """
@@ -12,66 +12,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Look", "Pose", "draw", "draw_look", "outfits"]
+from resight.datasets.looks import Colour, Look, shade
 
-Colour = tuple[int, int, int]
+__all__ = ["Pose", "draw"]
+
 Canvas = NDArray[np.uint8]
 Point = tuple[float, float]
 
 _SHIFT = 3  # cv2 takes coordinates in eighths of a pixel
 _GIRTH = 1.22  # boxes of detectors are wider than people; figures are drawn as much wider
-
-_SKIN: tuple[Colour, ...] = ((236, 200, 172), (222, 180, 150), (198, 152, 118), (160, 112, 82), (112, 76, 56), (80, 54, 42))
-_HAIR: tuple[Colour, ...] = ((28, 24, 24), (48, 36, 28), (84, 58, 36), (150, 112, 66), (196, 168, 112), (150, 148, 146))
-_CLOTH: dict[str, Colour] = {
-    "black": (32, 32, 36), "charcoal": (66, 68, 74), "gray": (128, 130, 134), "white": (232, 232, 230), "navy": (34, 42, 84),
-    "denim": (74, 98, 140), "blue": (46, 92, 176), "red": (176, 40, 44), "wine": (104, 34, 52), "green": (52, 112, 66),
-    "olive": (96, 98, 62), "beige": (204, 186, 150), "brown": (104, 74, 50), "pink": (222, 146, 168), "yellow": (220, 186, 62),
-    "purple": (108, 66, 136), "orange": (216, 116, 44), "turquoise": (60, 158, 160),
-}  # fmt: skip
-_UPPER = ("black", "black", "black", "charcoal", "charcoal", "white", "white", "gray", "navy", "blue", "red", "green", "beige",
-          "olive", "pink", "yellow", "purple", "orange", "wine", "turquoise")  # fmt: skip
-_LOWER = (
-    "black",
-    "black",
-    "black",
-    "charcoal",
-    "denim",
-    "denim",
-    "denim",
-    "navy",
-    "navy",
-    "gray",
-    "beige",
-    "brown",
-    "olive",
-    "white",
-)
-_PATTERNS = ("plain", "plain", "plain", "stripes", "pinstripes", "check", "logo", "block", "open", "open")
-_LOWERS = ("trousers", "trousers", "trousers", "shorts", "skirt")
-_HAIRSTYLES = ("short", "short", "long", "bun", "cap", "hood")
-_LOADS = ("nothing", "nothing", "backpack", "backpack", "handbag", "satchel")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """What stays the same on every image of one person."""
-
-    tall: float
-    build: float
-    skin: Colour
-    hair: Colour
-    upper: Colour
-    second: Colour
-    lower: Colour
-    shoes: Colour
-    load_colour: Colour
-    pattern: str
-    sleeves: str
-    hem: float
-    legs: str
-    hairstyle: str
-    load: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,52 +34,6 @@ class Pose:
     phase: float
     swing: float
     light: float
-
-
-def draw_look(rng: np.random.Generator, outfit: tuple[str, str] | None = None) -> Look:
-    """Draw the look of one person.
-
-    Parameters
-    ----------
-    rng : np.random.Generator
-    outfit : tuple of (str, str), optional
-        Names of the colours of upper and lower clothes that others wear too; drawn unless given.
-
-    Returns
-    -------
-    Look
-    """
-
-    def one(names: tuple[str, ...]) -> str:
-        return names[rng.integers(len(names))]
-
-    def dyed(name: str) -> Colour:
-        return _shade(_CLOTH[name], 1.0, rng.integers(-14, 15, 3))
-
-    upper, lower = outfit or (one(_UPPER), one(_LOWER))
-    legs = one(_LOWERS)
-    return Look(
-        tall=float(rng.uniform(0.93, 1.05)),
-        build=float(np.clip(rng.normal(1.0, 0.13), 0.78, 1.35)),
-        skin=_SKIN[rng.integers(len(_SKIN))],
-        hair=_HAIR[rng.integers(len(_HAIR))],
-        upper=dyed(upper),
-        second=dyed(one(_UPPER)),
-        lower=dyed(lower),
-        shoes=dyed(one(("black", "black", "white", "brown", "gray", "red", "blue"))),
-        load_colour=dyed(one(tuple(_CLOTH))),
-        pattern=one(_PATTERNS),
-        sleeves=one(("long", "long", "long", "short", "short", "none")),
-        hem=float(rng.choice([0.5, 0.53, 0.56, 0.66], p=[0.3, 0.35, 0.2, 0.15])),
-        legs=legs,
-        hairstyle=one(_HAIRSTYLES),
-        load=one(_LOADS),
-    )
-
-
-def outfits(rng: np.random.Generator, count: int) -> list[tuple[str, str]]:
-    """Names of upper and lower colours that several people wear, so that colour alone does not tell who it is."""
-    return [(_UPPER[rng.integers(len(_UPPER))], _LOWER[rng.integers(len(_LOWER))]) for _ in range(count)]
 
 
 def draw(canvas: Canvas, look: Look, pose: Pose, foot: Point, height: float) -> None:
@@ -148,16 +51,6 @@ def draw(canvas: Canvas, look: Look, pose: Pose, foot: Point, height: float) -> 
         In pixels, of somebody of average height.
     """
     _Figure(canvas, look, pose, foot, height * look.tall).draw()
-
-
-def _shade(colour: Colour, factor: float, shift: NDArray[np.int64] | tuple[int, int, int] = (0, 0, 0)) -> Colour:
-    r, g, b = colour
-    dr, dg, db = shift
-    return (
-        min(max(int(r * factor) + int(dr), 0), 255),
-        min(max(int(g * factor) + int(dg), 0), 255),
-        min(max(int(b * factor) + int(db), 0), 255),
-    )
 
 
 def _capsule() -> NDArray[np.float64]:
@@ -226,9 +119,11 @@ class _Figure:
         sx, left, top = sy * _GIRTH, self.left * (1 << _SHIFT), self.top * (1 << _SHIFT)
         for part, tint, shift in ((1.0, 0.88, 0.0), (0.55, 1.08, 0.3 * self.pose.light)):
             p, q = part * at_a, part * at_b
-            ends = ((p * c * sx, p * s * sy), (-p * s * sx, p * c * sy), (q * c * sx, q * s * sy), (-q * s * sx, q * c * sy),
-                    ((a[0] + shift * at_a) * sx + left, a[1] * sy + top), ((b[0] + shift * at_b) * sx + left, b[1] * sy + top))  # fmt: skip
-            cv2.fillConvexPoly(self.canvas, (_CAPSULE @ np.array(ends)).astype(np.int32), _shade(colour, tint), cv2.LINE_AA, _SHIFT)
+            ends = (
+                (p * c * sx, p * s * sy), (-p * s * sx, p * c * sy), (q * c * sx, q * s * sy), (-q * s * sx, q * c * sy),
+                ((a[0] + shift * at_a) * sx + left, a[1] * sy + top), ((b[0] + shift * at_b) * sx + left, b[1] * sy + top),
+            )  # fmt: skip
+            cv2.fillConvexPoly(self.canvas, (_CAPSULE @ np.array(ends)).astype(np.int32), shade(colour, tint), cv2.LINE_AA, _SHIFT)
 
     # Parts -------------------------------------------------------------------------------------------------------------------
 
@@ -241,16 +136,16 @@ class _Figure:
         low = stride - bend
         lift = 0.03 * abs(self.front) * max(0.0, which * sin(self.pose.phase))
         ankle = (knee[0] + 0.22 * sin(low) * self.side, min(knee[1] + 0.225 * cos(low), 0.965) - lift)
-        cloth, skin = _shade(look.lower, tint), _shade(look.skin, tint)
+        cloth, skin = shade(look.lower, tint), shade(look.skin, tint)
         trousers = look.legs == "trousers"
         toe = (ankle[0] + 0.055 * self.side, ankle[1] + 0.018)
-        self.limb((ankle[0] - 0.01 * self.side, ankle[1] + 0.012), toe, 0.022, 0.017, _shade(look.shoes, tint))
+        self.limb((ankle[0] - 0.01 * self.side, ankle[1] + 0.012), toe, 0.022, 0.017, shade(look.shoes, tint))
         self.limb(knee, ankle, (0.04 if trousers else 0.03) * build, 0.026 if trousers else 0.019, cloth if trousers else skin)
         self.limb(hip, knee, 0.058 * build, (0.041 if trousers else 0.044) * build, skin if look.legs == "skirt" else cloth)
 
     def skirt(self) -> None:
         flare = self.hips * 1.25 + 0.02
-        self.polygon([(-self.hips, 0.44), (self.hips, 0.44), (flare, 0.7), (-flare, 0.7)], _shade(self.look.lower, 0.95))
+        self.polygon([(-self.hips, 0.44), (self.hips, 0.44), (flare, 0.7), (-flare, 0.7)], shade(self.look.lower, 0.95))
 
     def arm(self, which: int, tint: float) -> None:
         look, build = self.look, self.look.build
@@ -261,7 +156,7 @@ class _Figure:
         fore = swing + 0.25 + 0.4 * abs(swing)
         hand = (elbow[0] + 0.135 * sin(fore) * self.side + 0.3 * out, elbow[1] + 0.132 * cos(fore))
         block = look.pattern == "block"
-        sleeve, skin = _shade(look.second if block else look.upper, tint), _shade(look.skin, tint)
+        sleeve, skin = shade(look.second if block else look.upper, tint), shade(look.skin, tint)
         self.ellipse((hand[0], hand[1] + 0.012), (0.017, 0.022), skin)
         self.limb(elbow, hand, 0.026 * build, 0.019, sleeve if look.sleeves == "long" else skin)
         self.limb(shoulder, elbow, 0.034 * build, 0.028 * build, skin if look.sleeves == "none" else sleeve)
@@ -272,7 +167,7 @@ class _Figure:
     def trunk(self) -> None:
         """The upper garment, with its pattern and folds inside its outline only."""
         look, wide, hips, hem = self.look, self.wide, self.hips, self.look.hem
-        self.limb((0, 0.12), (0.0, 0.17), 0.026, 0.03, _shade(look.skin, 0.85))
+        self.limb((0, 0.12), (0.0, 0.17), 0.026, 0.03, shade(look.skin, 0.85))
         half = [(0.03, 0.158), (wide * 0.8, 0.175), (wide, 0.205), (wide * 0.93, 0.3), (hips * 0.98, 0.4), (hips * 1.08, hem)]
         outline = self.pixels(np.array(half + [(-x, y) for x, y in reversed(half)]))
         x0, y0, w, h = cv2.boundingRect(outline >> _SHIFT)
@@ -287,7 +182,7 @@ class _Figure:
         # Round: darker towards the sides, lighter where the light comes from.
         across = (np.arange(x0, x1) - self.left) / (self.height * _GIRTH * wide)
         light = 1.06 - 0.22 * (across - 0.35 * self.pose.light) ** 2
-        cloth = cv2.multiply(cloth, np.broadcast_to(light[None, :, None], cloth.shape).astype(np.float32), dtype=cv2.CV_8U)  # type: ignore[assignment]
+        cloth = cv2.multiply(cloth, np.broadcast_to(light[None, :, None], cloth.shape).astype(np.float32), dtype=cv2.CV_8U)
         cv2.copyTo(cloth, mask, self.canvas[y0:y1, x0:x1])
 
     def pattern(self, cloth: Canvas, corner: tuple[int, int]) -> None:
@@ -326,7 +221,7 @@ class _Figure:
                 (-side * self.wide * 0.8, 0.19),
             ]
         )
-        self.polygon(strap, _shade(self.look.load_colour, 0.75))
+        self.polygon(strap, shade(self.look.load_colour, 0.75))
         x = side * self.hips
         self.polygon([(x - 0.055, 0.45), (x + 0.05, 0.45), (x + 0.055, 0.57), (x - 0.06, 0.57)], self.look.load_colour)
 
@@ -336,7 +231,7 @@ class _Figure:
         if self.front < -0.25:
             half = 0.078 * abs(self.front) + 0.02
             self.limb((back, 0.245), (back, 0.395), half, half, colour)
-            self.limb((back, 0.36), (back, 0.39), half * 0.55, half * 0.55, _shade(colour, 0.75))
+            self.limb((back, 0.36), (back, 0.39), half * 0.55, half * 0.55, shade(colour, 0.75))
         elif abs(self.side) > 0.3:
             self.limb((back * 1.25, 0.25), (back * 1.35, 0.39), 0.052, 0.056, colour)
 
@@ -370,4 +265,4 @@ class _Figure:
                     self.ellipse((middle + eye * 0.015 * front + 0.006 * side, 0.078), (0.0045, 0.004), (40, 32, 30))
         if look.hairstyle == "cap":
             self.ellipse((turned, 0.055), (0.05, 0.052), look.load_colour, 180, 360)
-            self.limb((turned + 0.02 * side, 0.056), (turned + 0.065 * side, 0.06), 0.008, 0.006, _shade(look.load_colour, 0.8))
+            self.limb((turned + 0.02 * side, 0.056), (turned + 0.065 * side, 0.06), 0.008, 0.006, shade(look.load_colour, 0.8))

@@ -136,9 +136,8 @@ def _draw_scene(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
         rectangle(rng.uniform(0, width), 0, 2.5 * unit, horizon + 4 * unit, tone(np.array([60, 60, 64]), rng.uniform(-20, 60)))
     for cells in (10, 40):
         coarse = rng.normal(0, 7, (cells, cells * 2)).astype(np.float32)
-        scene += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)[:, :, None]
-    scene = cv2.GaussianBlur(scene, (0, 0), 1.2)
-    return np.clip(scene, 0, 255).astype(np.uint8)
+        scene += np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))[:, :, None]
+    return np.clip(cv2.GaussianBlur(scene, (0, 0), 1.2), 0, 255).astype(np.uint8)
 
 
 def view_of_scene(camera: Camera, rng: np.random.Generator, size: tuple[int, int]) -> Pixels:

@@ -1,7 +1,8 @@
 """A small camera network of drawn pedestrians, in Market-1501's layout: everything runs with nobody's image.
 
-People differ in clothes, patterns, build, hair and what they carry (`pedestrians`); many wear the same colours on purpose. Cameras
-differ in street, side, colour cast, exposure, sharpness and noise (`scenes`). Boxes are cut badly, and things stand in the way.
+People differ in clothes, patterns, build, hair and what they carry (`looks`, `pedestrians`); many wear the same colours on purpose.
+Cameras differ in street, side, colour cast, exposure, sharpness and noise (`scenes`). Boxes are cut badly, and things stand in the
+way.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.datasets import market1501, pedestrians, scenes
-from resight.datasets.records import DISTRACTOR, JUNK, Dataset
+from resight.datasets import looks, market1501, pedestrians, scenes
+from resight.datasets.records import DISTRACTOR, JUNK, Dataset, image_files
 from resight.errors import DatasetError, StorageError
 from resight.files import read_json, write_json
 from resight.progress import Progress, silent
@@ -69,8 +70,8 @@ class _Image:
 def generate(
     root: str | Path,
     *,
-    identities_train: int = 150,
-    identities_test: int = 100,
+    identities_train: int = 120,
+    identities_test: int = 80,
     cameras: int = 5,
     images_per_camera: int = 4,
     size: tuple[int, int] = (128, 64),
@@ -128,9 +129,7 @@ def generate(
             if done % 64 == 0 or done == len(plan):
                 progress("drawing", done, len(plan))
     except OSError as error:
-        raise StorageError(
-            f"cannot write into {root}: {error.strerror or error}; free space or choose another folder"
-        ) from error
+        raise StorageError(f"cannot write into {root}: {error.strerror or error}; free space or choose another folder") from error
     write_json(root / MARKER, marker)
     return load(root)
 
@@ -165,9 +164,9 @@ def _marker(root: Path) -> dict[str, Any] | None:
 
 
 def _files(root: Path) -> set[str]:
-    """Everything in the three folders, as folder/file."""
+    """The images in the three folders, as folder/file."""
     found = (folder for name in market1501.FOLDERS if (folder := root / name).is_dir())
-    return {f"{folder.name}/{path.name}" for folder in found for path in folder.iterdir()}
+    return {f"{folder.name}/{path.name}" for folder in found for path in image_files(folder)}
 
 
 def _clear(root: Path, names: set[str]) -> None:
@@ -175,7 +174,7 @@ def _clear(root: Path, names: set[str]) -> None:
     foreign = _files(root) - names
     if foreign and _marker(root) is None:
         raise DatasetError(
-            f"{root} holds {len(foreign)} files that were not drawn here, such as {min(foreign)}; choose an empty folder"
+            f"{root} holds {len(foreign)} images that were not drawn here, such as {min(foreign)}; choose an empty folder"
         )
     for name in foreign:
         (root / name).unlink()
@@ -214,15 +213,15 @@ class _Artist:
         self.network = network
         rng = np.random.default_rng([network.seed, 2])
         self.cameras = [scenes.place_camera(rng, number, network.size) for number in range(network.cameras)]
-        self.outfits = pedestrians.outfits(rng, _OUTFITS)
-        self.looks: dict[int, pedestrians.Look] = {}
+        self.outfits = looks.outfits(rng, _OUTFITS)
+        self.looks: dict[int, looks.Look] = {}
 
-    def look(self, identity: int) -> pedestrians.Look:
+    def look(self, identity: int) -> looks.Look:
         """What somebody looks like: of people by number, of strangers by a number beyond."""
         if identity not in self.looks:
             rng = np.random.default_rng([self.network.seed, 3, identity])
             shared = self.outfits[rng.integers(_OUTFITS)] if rng.random() < 0.5 else None
-            self.looks[identity] = pedestrians.draw_look(rng, shared)
+            self.looks[identity] = looks.draw_look(rng, shared)
         return self.looks[identity]
 
     def draw(self, image: _Image) -> bytes:

@@ -75,9 +75,7 @@ def load(root: str | Path, *, seed: int = 0) -> Dataset:
     left_out += len(views[0]) + len(views[1]) - 2 * len(both)
     gallery, query = (Records.from_rows(people[identity] for identity in both) for people in views)
     if len(both) < 2:
-        raise DatasetError(
-            f"{found}: {len(both)} people are in both cam_a and cam_b; expected names like 000_45.bmp, 632 in each"
-        )
+        raise DatasetError(f"{found}: {len(both)} people are in both cam_a and cam_b; expected names like 000_45.bmp, 632 in each")
     splits = tuple(
         Split(
             Records.concatenate([view.select(np.isin(view.identities, train)) for view in (gallery, query)]),
@@ -86,7 +84,5 @@ def load(root: str | Path, *, seed: int = 0) -> Dataset:
         )
         for train, test in random_halves(gallery.people(), seed=seed)
     )
-    warnings = (
-        (f"{left_out} image files left out: no identity in the name, or not one image by each camera",) if left_out else ()
-    )
+    warnings = (f"{left_out} image files left out: no identity in the name, or not one image by each camera",) if left_out else ()
     return Dataset("viper", found, splits, warnings)

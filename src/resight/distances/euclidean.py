@@ -118,8 +118,7 @@ def embeddings_of(name: str, embeddings: ArrayLike) -> NDArray[np.float32]:
     # A comparison with NaN is false.
     if not all(array[rows].max() <= _LARGEST and array[rows].min() >= -_LARGEST for rows in _parts(len(array))):
         raise ArrayError(
-            f"{name} embeddings hold NaN, infinity, or numbers beyond {_LARGEST:g}; "
-            "check the images and the network that made them"
+            f"{name} embeddings hold NaN, infinity, or numbers beyond {_LARGEST:g}; check the images and the network that made them"
         )
     return array
 
@@ -128,9 +127,7 @@ def both_embeddings(queries: ArrayLike, gallery: ArrayLike) -> tuple[NDArray[np.
     """Check queries and gallery together, as `embeddings_of` does, and that both hold as many numbers an image."""
     query, images = embeddings_of("query", queries), embeddings_of("gallery", gallery)
     if query.shape[1] != images.shape[1]:
-        raise ArrayError(
-            f"query embeddings hold {query.shape[1]} numbers and the gallery's {images.shape[1]}; expected as many"
-        )
+        raise ArrayError(f"query embeddings hold {query.shape[1]} numbers and the gallery's {images.shape[1]}; expected as many")
     return query, images
 
 

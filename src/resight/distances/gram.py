@@ -107,8 +107,9 @@ def centred_gram(features: NDArray[Any], *, workers: int | None = None, progress
         products[rows, rows] = np.tril(square) + np.tril(square, -1).T
         products[:start, rows] = products[rows, :start].T
     mean = products.mean(axis=0)
-    products -= mean
-    products -= (mean - mean.mean())[:, None]
+    mean -= mean.mean() / 2
+    for start in range(0, n, _ROWS):
+        products[start : start + _ROWS] -= mean[start : start + _ROWS, None] + mean
     return products
 
 
@@ -146,6 +147,15 @@ def _multiply_rows(  # type: ignore[no-untyped-def]
                 out[rows[entry]] += value * column_values[entry]
 
 
+@_compiled
+def _project_row(row, directions, out):  # type: ignore[no-untyped-def]
+    """One row times a matrix: most numbers of a LOMO descriptor are zero, and reading their rows would take most of the time."""
+    for i in range(len(row)):
+        if row[i] != 0:
+            for k in range(len(out)):
+                out[k] += row[i] * directions[i, k]
+
+
 def combine(features: NDArray[Any], coefficients: Matrix) -> Matrix:
     """``features.T @ (coefficients - their mean)`` in float64, block by block: linear combinations of the centred samples.
 
@@ -177,13 +187,10 @@ def project(features: NDArray[Any], directions: Matrix) -> Matrix:
     -------
     float64 array of shape (n, k)
     """
-    out = np.empty((len(features), directions.shape[1]))
+    out = np.zeros((len(features), directions.shape[1]))
     if len(features) == 1:
-        # One query: most numbers of a LOMO descriptor are zero, and reading their rows would take most of the time.
-        used = np.flatnonzero(features[0])
-        if 2 * len(used) < features.shape[1]:
-            out[0] = features[0, used].astype(np.float64) @ directions[used]
-            return out
+        _project_row(np.ascontiguousarray(features[0]), np.ascontiguousarray(directions), out[0])
+        return out
     for start in range(0, len(features), _ROWS):
         out[start : start + _ROWS] = features[start : start + _ROWS].astype(np.float64, copy=False) @ directions
     return out

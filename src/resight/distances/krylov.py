@@ -23,7 +23,7 @@ def leading_eigenpairs(
     *,
     count: int | None = None,
     above: float = -np.inf,
-    block: int = 32,
+    block: int = 48,
     largest: int = 4096,
     tolerance: float = 1e-7,
     seed: int = 0,

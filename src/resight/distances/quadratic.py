@@ -11,7 +11,7 @@ from resight.errors import ArrayError
 
 __all__ = ["QuadraticGallery"]
 
-_QUERIES = 256  # rows of a block of distances
+_QUERIES = 128  # rows of a block of distances: few enough to stay in the processor's cache
 
 Matrix = NDArray[np.float64]
 
@@ -19,8 +19,8 @@ Matrix = NDArray[np.float64]
 class QuadraticGallery:
     """A gallery, ready to be compared under a symmetric matrix that may be indefinite.
 
-    u'Mu + v'Mv - 2u'Mv costs one matrix product per block of queries. Everything is taken relative to the gallery's mean, which
-    changes no distance and keeps the three terms as small as the distances themselves: less is lost in their difference.
+    u'Mu + v'Mv - 2u'Mv is one matrix product, of rows (u, 1, u'Mu) and columns (-2Mv, v'Mv, 1). Everything is taken relative to
+    the gallery's mean, which changes no distance and keeps the terms as small as the distances: less is lost in their sum.
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ class QuadraticGallery:
         self._mean = gallery.mean(axis=0)
         centred = gallery - self._mean
         weighted = centred @ matrix
-        self._own = np.einsum("ij,ij->i", weighted, centred)
-        self._cross = np.ascontiguousarray(-2 * weighted.T)
+        own = np.einsum("ij,ij->i", weighted, centred)
+        self._columns = np.ascontiguousarray(np.vstack([-2 * weighted.T, own, np.ones(len(gallery))]))
 
     def __len__(self) -> int:
-        return len(self._own)
+        return len(self._columns.T)
 
     def distances(self, queries: NDArray[Any], *, dtype: type[np.floating[Any]] = np.float32) -> NDArray[Any]:
         """Distances of every query to every gallery image.
@@ -64,11 +64,9 @@ class QuadraticGallery:
             raise ArrayError(f"queries have shape {queries.shape}; expected (queries, {len(self._mean)})")
         centred = queries - self._mean
         own = np.einsum("ij,ij->i", centred @ self._matrix, centred)
+        rows = np.column_stack([centred, np.ones(len(queries)), own])
         out = np.empty((len(queries), len(self)), dtype)
         for start in range(0, len(queries), _QUERIES):
             stop = start + _QUERIES
-            block = centred[start:stop] @ self._cross
-            block += self._own
-            block += own[start:stop, None]
-            out[start:stop] = block
+            out[start:stop] = rows[start:stop] @ self._columns
         return out

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from resight.distances.gram import centred_gram, checked_features, combine, project
 from resight.distances.pairs import CrossCameraPairs
 from resight.distances.quadratic import QuadraticGallery
-from resight.distances.xqda_large import dual_subspace, primal_subspace
+from resight.distances.xqda_large import dual_subspace, primal_subspace, singular
 from resight.errors import ArrayError, ConfigurationError
 from resight.progress import Progress, silent
 
@@ -110,7 +110,7 @@ class XQDA:
             directions = combine(features, coefficients)
         else:
             within, between = self._covariances(features.astype(np.float64, copy=False), pairs)
-            spectrum, directions = primal_subspace(within, between, self.eigen, self.dimensions, progress)
+            spectrum, directions = primal_subspace(within, between, self.regularisation, self.eigen, self.dimensions, progress)
         kept = max(int(np.sum(spectrum > 1)), 1)
         kept = min(kept, self.dimensions or kept)
         directions = directions[:, :kept]
@@ -270,7 +270,7 @@ class XQDA:
                 factor = scipy.linalg.cho_factor(within)
                 directions, spectrum, _ = scipy.linalg.svd(scipy.linalg.cho_solve(factor, between), full_matrices=False)
         except np.linalg.LinAlgError as error:
-            raise _singular("within", self.regularisation) from error
+            raise singular("within", self.regularisation) from error
         return spectrum, basis @ directions if dual else directions
 
     def _learned(self, directions: Matrix, within: Matrix, between: Matrix, spectrum: Matrix) -> Self:
@@ -282,21 +282,9 @@ class XQDA:
                 factor = scipy.linalg.cho_factor(covariance)
                 inverses.append(scipy.linalg.cho_solve(factor, np.eye(len(covariance))))
             except np.linalg.LinAlgError as error:
-                raise _singular(name, self.regularisation) from error
+                raise singular(name, self.regularisation) from error
         difference: Matrix = inverses[0] - inverses[1]
         self.W_, self.within_, self.between_, self.spectrum_ = directions, within, between, spectrum
         self.M_ = (difference + difference.T) / 2
         self.dimensions_ = directions.shape[1]
         return self
-
-
-def _singular(name: str, regularisation: float) -> ArrayError:
-    if name == "within":
-        return ArrayError(
-            f"the covariance of one person's pairs is singular with a regularisation of {regularisation}; give a larger one, "
-            "such as 0.001, or fewer dimensions (PCA)"
-        )
-    return ArrayError(
-        "the covariance of two people's pairs is singular in the subspace: the features hardly differ between people; drop "
-        "constant ones, or ask for fewer dimensions"
-    )

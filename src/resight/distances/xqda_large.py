@@ -19,7 +19,7 @@ from resight.distances.pairs import CrossCameraPairs
 from resight.errors import ArrayError
 from resight.progress import Progress
 
-__all__ = ["dual_subspace", "primal_subspace"]
+__all__ = ["dual_subspace", "primal_subspace", "singular"]
 
 _PEOPLE = 48  # whose rows of C'KC are computed at a time
 _PRECISION = 1e-6  # largest relative rounding error of an eigenvalue that is let pass
@@ -58,24 +58,33 @@ def dual_subspace(
         so large beside lambda that rounding errors would reach the result.
     """
     if regularisation <= 0:
-        raise ArrayError("the covariance of one person's pairs is singular without regularisation; give one such as 0.001")
+        raise singular("within", regularisation)
     n = len(products)
     factor, c = _woodbury(products, pairs, regularisation, progress)
 
-    def correction(k_rows: Matrix) -> Matrix:
-        """C inv(lambda Ni I + C'KC) C' times K b."""
-        solved: Matrix = c @ scipy.linalg.cho_solve(factor, c.T @ k_rows, overwrite_b=True, check_finite=False)
+    def solve(rows: Matrix) -> Matrix:
+        """inv(lambda Ni I + C'KC) rows."""
+        solved: Matrix = scipy.linalg.cho_solve(factor, rows, overwrite_b=True, check_finite=False)
         return solved
 
     scale = 1 / (regularisation * pairs.different)
+    ridge = regularisation * pairs.same
+
+    def corrected(b: Matrix) -> Matrix:
+        """z = b - C y with y = inv(lambda Ni I + C'KC) C'K b, as (z, -lambda Ni y, K b, y).
+
+        C'K z is lambda Ni y. That, and z1'K z2 = z1'K b2 - lambda Ni y1'y2, come without another product with K.
+        """
+        k_b = products @ b
+        y = solve(c.T @ k_b)
+        return np.concatenate([b - c @ y, -ridge * y, k_b, y])
 
     def original(x: Matrix) -> Matrix:
-        """A A' for A = inv(S_I) S_E; vectors are (a, Ka)."""
-        b = x[:n] - correction(x[n:])
+        """A A' for A = inv(S_I) S_E; vectors are as `corrected` makes them."""
+        b = x[:n] - c @ solve(ridge * x[-c.shape[1] :])
         b = pairs.apply_different(products @ pairs.apply_different(products @ b))
-        b -= correction(products @ b)
         b *= scale**2
-        return np.concatenate([b, products @ b])
+        return corrected(b)
 
     def within(k_rows: Matrix) -> Matrix:
         """X S_I X' times a, from Ka."""
@@ -84,18 +93,19 @@ def dual_subspace(
     def generalised(x: Matrix) -> Matrix:
         """inv(S_I) S_E; vectors are (a, Ka, X S_I X' a), since it is self-adjoint in the inner product of S_I."""
         b = pairs.apply_different(x[n : 2 * n])
-        b -= correction(products @ b)
+        b -= c @ solve(c.T @ (products @ b))
         b *= scale
-        k_b = products @ b
-        return np.concatenate([b, k_b, within(k_b)])
+        return with_images(b)
 
-    def start(a: Matrix) -> Matrix:
+    def with_images(a: Matrix) -> Matrix:
         k_a = products @ a
-        return np.concatenate([a, k_a] if eigen == "original" else [a, k_a, within(k_a)])
+        return np.concatenate([a, k_a, within(k_a)])
 
-    values, vectors = leading_eigenpairs(
-        original if eigen == "original" else generalised, start, n, count=dimensions, above=1.0, progress=progress
-    )
+    if eigen == "original":
+        operator, start, size = original, lambda x: corrected(x[:n]), n + c.shape[1]
+    else:
+        operator, start, size = generalised, with_images, n
+    values, vectors = leading_eigenpairs(operator, start, size, count=dimensions, above=1.0, progress=progress)
     # Woodbury subtracts numbers that are larger than the result by some K / lambda.
     if values[0] * products.diagonal().max() / regularisation * np.finfo(np.float64).eps > _PRECISION:
         raise ArrayError(
@@ -117,7 +127,8 @@ def _woodbury(products: Matrix, pairs: CrossCameraPairs, regularisation: float, 
         here = slice(starts[first], starts[first + len(chunk)])
         for k in range(first + len(chunk)):  # the lower triangle suffices
             rows, block = blocks[k]
-            inner[here, starts[k] : starts[k + 1]] = half[:, rows] @ block
+            span = slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] + 1 == len(rows) else rows  # a slice is not copied
+            inner[here, starts[k] : starts[k + 1]] = half[:, span] @ block
         progress("within-person covariance", first + len(chunk), 2 * len(blocks))
     inner[np.diag_indices_from(inner)] += regularisation * pairs.same
     # Transposed, the lower triangle is the upper one in the column order that LAPACK factorises in place.
@@ -132,7 +143,7 @@ def _woodbury(products: Matrix, pairs: CrossCameraPairs, regularisation: float, 
 
 
 def primal_subspace(
-    within: Matrix, between: Matrix, eigen: str, dimensions: int | None, progress: Progress
+    within: Matrix, between: Matrix, regularisation: float, eigen: str, dimensions: int | None, progress: Progress
 ) -> tuple[Matrix, Matrix]:
     """Leading spectrum (> 1, at least one) and directions, from the covariances themselves.
 
@@ -140,6 +151,8 @@ def primal_subspace(
     ----------
     within, between : float64 array of shape (d, d)
         S_I, regularised, and S_E.
+    regularisation : float
+        For the error message.
     eigen : str
         ``"original"`` or ``"generalised"``.
     dimensions : int, optional
@@ -160,7 +173,7 @@ def primal_subspace(
     try:
         factor = scipy.linalg.cho_factor(within, check_finite=False)
     except np.linalg.LinAlgError as error:
-        raise ArrayError("the covariance of one person's pairs is singular; give a larger regularisation, such as 0.001") from error
+        raise singular("within", regularisation) from error
     d = len(within)
 
     def original(x: Matrix) -> Matrix:
@@ -178,3 +191,16 @@ def primal_subspace(
         original if eigen == "original" else generalised, start, d, count=dimensions, above=1.0, progress=progress
     )
     return np.sqrt(values) if eigen == "original" else values, vectors[:d]
+
+
+def singular(name: str, regularisation: float) -> ArrayError:
+    """The error for a singular covariance, ``"within"`` or ``"between"``."""
+    if name == "within":
+        return ArrayError(
+            f"the covariance of one person's pairs is singular with a regularisation of {regularisation}; give a larger one, "
+            "such as 0.001, or fewer dimensions (PCA)"
+        )
+    return ArrayError(
+        "the covariance of two people's pairs is singular in the subspace: the features hardly differ between people; drop "
+        "constant ones, or ask for fewer dimensions"
+    )

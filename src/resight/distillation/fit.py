@@ -56,7 +56,7 @@ def distill(
         labels = torch.from_numpy(prepared.labels)
         asked = CachedTeacher.ask(teacher, pixels, where, cache=cache, progress=progress).columns(columns)
         accuracy = float((asked.logits[0].argmax(1).cpu() == labels).float().mean())
-        if accuracy < min(5 / len(columns), 0.5):
+        if accuracy < 2 / len(columns) and accuracy < 0.5:
             raise ConfigurationError(
                 f"the teacher {teacher.name} names {100 * accuracy:.1f} % of the training images rightly, hardly more than "
                 "chance: its classes are in another order, or it was trained on other data"

@@ -175,9 +175,7 @@ def _ranks(matches: ArrayLike) -> NDArray[np.int64]:
     """The ranks, from 1, of the true entries of one list."""
     array = np.asarray(matches)
     if array.ndim != 1 or (array.dtype != np.bool_ and array.size):
-        raise ArrayError(
-            f"matches have shape {array.shape} and type {array.dtype}; expected one list of booleans, rank 1 first"
-        )
+        raise ArrayError(f"matches have shape {array.shape} and type {array.dtype}; expected one list of booleans, rank 1 first")
     ranks = np.flatnonzero(array) + 1
     if not len(ranks):
         raise NoMatchError("no entry of this ranked list is a match: its average precision is undefined; leave the query out")

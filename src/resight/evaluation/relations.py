@@ -129,9 +129,7 @@ def _integers(name: str, identities: ArrayLike, cameras: ArrayLike) -> tuple[NDA
     """Identities and cameras as int64 arrays of one shape (n,)."""
     columns = np.asarray(identities), np.asarray(cameras)
     if columns[0].ndim != 1 or columns[0].shape != columns[1].shape:
-        raise ArrayError(
-            f"{name} identities {columns[0].shape} and cameras {columns[1].shape}; expected one of each for an image"
-        )
+        raise ArrayError(f"{name} identities {columns[0].shape} and cameras {columns[1].shape}; expected one of each for an image")
     if not all(np.issubdtype(column.dtype, np.integer) for column in columns if column.size):
         raise ArrayError(f"{name} identities and cameras are {columns[0].dtype} and {columns[1].dtype}; expected whole numbers")
     return columns[0].astype(np.int64), columns[1].astype(np.int64)

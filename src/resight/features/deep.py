@@ -140,7 +140,7 @@ class DeepExtractor:
         return network_outputs(self.network, pixels, batch_size=batch_size, progress=progress)
 
 
-def load_extractor(reference: str, *, device: str = "auto", height: int | None = None, width: int | None = None) -> DeepExtractor:
+def load_extractor(reference: str, *, device: str = "auto", height: int = 0, width: int = 0) -> DeepExtractor:
     """Find the model that a user names.
 
     Parameters
@@ -150,8 +150,8 @@ def load_extractor(reference: str, *, device: str = "auto", height: int | None =
         ``osnet-0.25:osnet_x0_25_market1501.pth``; or ``NETWORK`` alone, which is that network before any training.
     device : str
         See `choose_device`.
-    height, width : int, optional
-        Another input size than the model's own.
+    height, width : int
+        Another input size than the model's own, in pixels; 0 is its own.
 
     Returns
     -------
@@ -190,9 +190,5 @@ def load_extractor(reference: str, *, device: str = "auto", height: int | None =
             f"no model {reference!r}{hint}: expected a folder written by `resight train`, or NETWORK:FILE with NETWORK one of "
             f"{', '.join(NETWORKS)}"
         )
-    if height or width:
-        old = network.preprocessing
-        network.preprocessing = Preprocessing(
-            height=height or old.height, width=width or old.width, mean=old.mean, std=old.std, colour=old.colour
-        )
+    network.resize_input(height, width)
     return DeepExtractor(name, network, identities=identities, sha256=sha256, device=device)

@@ -134,6 +134,6 @@ def _card_from(values: Mapping[str, Any], path: Path) -> Card:
         preprocessing = configure(Preprocessing, pre, source=str(path))
         identities = tuple(int(identity) for identity in values["identities"])
         rest = {name: value for name, value in values.items() if name not in ("preprocessing", "identities")}
-        return Card(preprocessing=preprocessing, identities=identities, **rest)
+        return configure(Card, rest | {"preprocessing": preprocessing, "identities": identities}, source=str(path))
     except (KeyError, TypeError, ValueError, ConfigurationError) as error:
         raise WeightsError(f"{path} is damaged: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -45,6 +46,21 @@ class ReidNetwork(nn.Module):
         self.classes = classes
         self.embedding_size = embedding_size
         self.preprocessing = preprocessing
+
+    def resize_input(self, height: int, width: int) -> None:
+        """Take images of another size than the architecture's own; 0 leaves a side as it is.
+
+        Raises
+        ------
+        ConfigurationError
+            If a side is less than 32 pixels: the networks shrink their input up to 32 times.
+        """
+        own = self.preprocessing
+        self.preprocessing = replace(own, height=height or own.height, width=width or own.width)
+        if min(self.preprocessing.size) < 32:
+            raise ConfigurationError(
+                f"the input is {self.preprocessing.height}x{self.preprocessing.width} pixels; expected 32 or more each way"
+            )
 
     def embed(self, images: Tensor) -> Tensor:
         """Images to embeddings.

@@ -30,7 +30,11 @@ class ScalarLog:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self._writer.close()  # type: ignore[no-untyped-call]
+        try:
+            self._writer.close()  # type: ignore[no-untyped-call]
+        except OSError as failure:
+            if error is None:  # otherwise what went wrong first is the better message
+                raise StorageError(f"cannot write {self.folder}: {failure.strerror}; free space, then run it again") from failure
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Add one row of history; the x axis counts steps."""

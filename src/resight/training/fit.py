@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +161,7 @@ def _initial_network(config: TrainConfig, classes: int) -> ReidNetwork:
             load_weights(network, fetch(config.weights))
         else:
             load_weights(network, config.weights)
-    own = network.preprocessing
-    network.preprocessing = replace(own, height=config.height or own.height, width=config.width or own.width)
+    network.resize_input(config.height, config.width)
     return network
 
 

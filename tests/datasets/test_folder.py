@@ -1,0 +1,172 @@
+"""A folder of one's own, and a CSV."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from datasets.layouts import write_folder, write_images
+from resight.datasets import Dataset, folder, open_dataset
+from resight.errors import DatasetError
+
+
+def names(paths: tuple[str, ...]) -> set[str]:
+    return {Path(path).parent.name for path in paths}
+
+
+def everything(dataset: Dataset) -> list[tuple[str, int, int]]:
+    rows = []
+    for part in (dataset.train, dataset.query, dataset.gallery):
+        rows += list(zip(part.paths, part.identities.tolist(), part.cameras.tolist(), strict=True))
+    return sorted(rows)
+
+
+def test_people_and_cameras_are_numbered_in_the_order_of_their_names(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    dataset = open_dataset(tmp_path)
+    assert dataset.name == "folder" and len(dataset.splits) == 1
+    people = sorted(["anna", "ben", "chloé", "0", "-1", "frank", "zoe"])
+    rows = everything(dataset)
+    assert len(rows) == 6 * 6 + 2
+    for path, identity, camera in rows:
+        assert people[identity - 1] == Path(path).parent.name
+        assert ["door", "gate"][camera - 1] == Path(path).name.split("_")[0]
+
+
+def test_the_division_is_half_of_the_people_and_asks_as_market_does(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    dataset = open_dataset(tmp_path)
+    train, test = names(dataset.train.paths), names(dataset.query.paths)
+    assert len(train) == 3 and len(test) == 3 and not train & test
+    assert "zoe" not in train | test and "zoe" in names(dataset.gallery.paths)
+    assert len(dataset.query) == 3 * 2 and len(dataset.gallery) == 3 * 4 + 2
+    assert dataset.warnings == ("1 people of the test half were seen by one camera only: they are in the gallery and cannot ask",)
+
+
+def test_the_division_depends_on_names_and_seed_only(tmp_path: Path) -> None:
+    write_folder(tmp_path / "a")
+    write_folder(tmp_path / "b")
+    halves = {seed: names(open_dataset(tmp_path / "a", seed=seed).train.paths) for seed in range(6)}
+    assert halves[0] == names(open_dataset(tmp_path / "b").train.paths)
+    assert len({frozenset(half) for half in halves.values()}) > 1
+
+
+def test_a_newcomer_moves_at_most_one_other_person(tmp_path: Path) -> None:
+    for number in range(20):
+        write_images(tmp_path, [f"person{number}/{camera}_{i}.png" for camera in "ab" for i in range(2)])
+    before = names(open_dataset(tmp_path).train.paths)
+    write_images(tmp_path, [f"newcomer/{camera}_{i}.png" for camera in "ab" for i in range(2)])
+    after = names(open_dataset(tmp_path).train.paths) - {"newcomer"}
+    assert len(before - after) <= 1 and len(after - before) <= 1
+
+
+def test_names_without_a_camera_are_left_out(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    write_images(tmp_path, ["anna/portrait.png", "anna/_1.png"])
+    dataset = open_dataset(tmp_path)
+    assert dataset.warnings[0].startswith("2 image files left out")
+    assert len(everything(dataset)) == 38
+
+
+def test_a_folder_that_cannot_be_divided(tmp_path: Path) -> None:
+    write_images(tmp_path, ["anna/a_1.png", "ben/a_1.png"])
+    with pytest.raises(DatasetError, match="none of the 2 people was seen by two cameras"):
+        open_dataset(tmp_path)
+    write_images(tmp_path, ["anna/b_1.png"])
+    with pytest.raises(DatasetError, match="2 people cannot be halved"):
+        open_dataset(tmp_path)
+    write_images(tmp_path, ["ben/b_1.png"])
+    dataset = open_dataset(tmp_path)
+    assert (len(dataset.train), len(dataset.query), len(dataset.gallery)) == (2, 1, 1)
+
+
+def write_csv(root: Path, text: str, name: str = "people.csv") -> Path:
+    root.mkdir(exist_ok=True)
+    (root / name).write_text(text, encoding="utf-8")
+    return root / name
+
+
+def test_a_csv_with_its_own_division(tmp_path: Path) -> None:
+    write_images(tmp_path, [f"images/{n}.png" for n in range(6)])
+    table = write_csv(
+        tmp_path,
+        "\ufeffsplit,Path, identity ,camera,note\n"
+        "train,images/0.png,anna,door,\n"
+        'train,images/1.png,anna,gate,"a, b"\n'
+        "query,images/2.png,ben,door,x\n"
+        "\n"
+        "gallery,images/3.png,ben,gate,\n"
+        "gallery,images/4.png,,gate,nobody\n"
+        "gallery,./images/../images/5.png,ben,door,\n",
+    )
+    for root in (tmp_path, table):
+        dataset = open_dataset(root)
+        assert dataset.name == "folder" and dataset.warnings == ()
+        assert dataset.train.identities.tolist() == [1, 1] and dataset.train.cameras.tolist() == [1, 2]
+        assert dataset.query.identities.tolist() == [2]
+        assert dataset.gallery.identities.tolist() == [2, 0, 2] and dataset.gallery.cameras.tolist() == [2, 2, 1]
+        assert all(Path(path).is_file() for path in dataset.gallery.paths)
+
+
+def test_a_csv_without_a_division_is_divided_like_folders(tmp_path: Path) -> None:
+    write_folder(tmp_path / "people")
+    rows = [
+        f"people/{p.parent.name}/{p.name},{p.parent.name},{p.name.split('_')[0]}" for p in sorted((tmp_path / "people").glob("*/*"))
+    ]
+    table = write_csv(tmp_path, "path,identity,camera\n" + "\n".join(rows) + "\n")
+    by_csv, by_folders = folder.load(table, seed=4), folder.load(tmp_path / "people", seed=4)
+    assert sorted(by_csv.train.paths) == sorted(str(Path(path).resolve()) for path in by_folders.train.paths)
+    assert len(by_csv.query) == len(by_folders.query) and by_csv.warnings == by_folders.warnings
+
+
+def test_people_on_both_sides_are_warned_of(tmp_path: Path) -> None:
+    write_images(tmp_path, [f"{n}.png" for n in range(3)])
+    write_csv(tmp_path, "path,identity,camera,split\n0.png,a,1,train\n1.png,a,1,query\n2.png,a,2,gallery\n")
+    assert open_dataset(tmp_path).warnings == (
+        "1 people are in both train and query: scores will flatter what was trained on them",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "no column path, identity, camera"),
+        ("path,identity,camera\n", "no rows"),
+        ("path,camera\n0.png,1\n", "no column identity; expected path, identity, camera"),
+        ("path,identity,camera\n0.png,a\n", "line 2: 2 values; expected 3"),
+        ("path,identity,camera\n0.png,,1\n", "line 2: identity or camera is empty"),
+        ("path,identity,camera\n0.png,a,\n", "line 2: identity or camera is empty"),
+        ("path,identity,camera,split\n0.png,a,1,test\n", "line 2: split is 'test'; expected train, query, gallery"),
+        ("path,identity,camera,split\n0.png,a,1,train\n1.png,a,1,\n", "line 3: split is ''"),
+        ("path,identity,camera\n9.png,a,1\n", r"line 2: 9\.png: no such file"),
+        ("path,identity,camera\n../secret.png,a,1\n", "line 2: ../secret.png is outside the CSV's folder"),
+        ("path,identity,camera\nlink/secret.png,a,1\n", "outside the CSV's folder"),
+        ("path,identity,camera\n/etc/hostname,a,1\n", "outside the CSV's folder"),
+        (f"path,identity,camera\n{'x' * 5000}.png,a,1\n", "line 2: the path cannot be used"),
+        ("path,identity,camera,split\n0.png,a,1,train\n", "0 queries and 0 gallery images"),
+        (f"path,identity,camera\n{'x' * 200_000},a,1\n", "cannot be read as a CSV"),
+    ],
+)
+def test_a_wrong_csv_says_where_and_why(tmp_path: Path, text: str, reason: str) -> None:
+    write_images(tmp_path, ["secret.png", "data/0.png", "data/1.png"])
+    os.symlink(tmp_path, tmp_path / "data" / "link")
+    table = write_csv(tmp_path / "data", text)
+    with pytest.raises(DatasetError, match=reason):
+        folder.load(table)
+
+
+def test_absolute_paths_inside_are_fine(tmp_path: Path) -> None:
+    write_images(tmp_path, [f"{n}.png" for n in range(2)])
+    write_csv(tmp_path, f"path,identity,camera,split\n{tmp_path / '0.png'},a,1,query\n1.png,a,2,gallery\n")
+    assert len(open_dataset(tmp_path).query) == 1
+
+
+def test_a_csv_in_another_encoding_or_two_of_them(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("path,identity,camera\n0.png,Zoë,1\n".encode("latin-1"))
+    with pytest.raises(DatasetError, match="cannot be read as a CSV in UTF-8"):
+        open_dataset(tmp_path)
+    (tmp_path / "b.csv").touch()
+    with pytest.raises(DatasetError, match=r"2 CSV files \(a\.csv, b\.csv\); name the one"):
+        open_dataset(tmp_path)

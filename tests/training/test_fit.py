@@ -1,0 +1,220 @@
+"""Whole trainings on a drawn camera network: what they leave behind, what they refuse, and what a kill costs."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from conftest import TINY
+from resight import files
+from resight.datasets import open_dataset
+from resight.datasets.records import Dataset, Split
+from resight.errors import CheckpointError, ConfigurationError, DatasetError, ImageError, StorageError, WeightsError
+from resight.features.deep import load_extractor
+from resight.networks import build
+from resight.networks.card import load_network, read_card
+from resight.training.data import prepare
+from resight.training.fit import train
+from support import market1501, needs_market1501
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "network.safetensors")
+
+
+def test_a_run_leaves_everything_behind(tiny: Path, tiny_run: Path) -> None:
+    assert {path.name.split(".")[0] for path in tiny_run.iterdir()} == {"card", "network", "history", "curves", "events"}
+    network, card = load_network(tiny_run)
+    assert card.preprocessing.size == (64, 32)
+    assert card.training["kind"] == "alone"
+    assert len(card.identities) == network.classes == 6  # 2 of 8 people are held out
+    assert set(card.identities) < set(open_dataset(tiny).train.identities.tolist())
+    history = json.loads((tiny_run / "history.json").read_text())
+    assert [row["epoch"] for row in history["epochs"]] == list(range(1, 9))
+    assert set(history["epochs"][-1]["validation"]) == {"rank1", "map"}
+    assert history["provenance"]["seed"] == 0
+    assert (tiny_run / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_training_teaches(tiny: Path, tmp_path: Path) -> None:
+    run = train(tiny, tmp_path / "run", dataclasses.replace(TINY, epochs=16, validation="none"))
+    history = json.loads((run / "history.json").read_text())["epochs"]
+    assert history[-1]["loss"] < 0.6 * history[0]["loss"]
+    assert history[-1]["accuracy"] > history[0]["accuracy"] + 0.2
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    first = weights(tiny_run)
+    same, other = (
+        weights(train(tiny, tmp_path / str(seed), dataclasses.replace(TINY, seed=seed))) for seed in (TINY.seed, TINY.seed + 1)
+    )
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert not torch.equal(first["backbone.conv1.weight"], other["backbone.conv1.weight"])
+
+
+def test_a_finished_run_is_not_trained_again(tiny: Path, tiny_run: Path) -> None:
+    before = (tiny_run / "network.safetensors").stat().st_mtime_ns
+    assert train(tiny, tiny_run, TINY) == tiny_run
+    assert (tiny_run / "network.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(CheckpointError, match="another configuration; choose another --out"):
+        train(tiny, tiny_run, dataclasses.replace(TINY, epochs=9))
+
+
+def test_a_killed_process_resumes_to_the_same_weights(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys; from conftest import TINY; from resight.training.fit import train;"
+        f"train({str(tiny)!r}, {str(tmp_path / 'run')!r}, TINY, checkpoint_seconds=0)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    process = subprocess.Popen([sys.executable, "-c", script], env=environment)
+    checkpoint = tmp_path / "run" / "checkpoint.safetensors"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    train(tiny, tmp_path / "run", TINY, checkpoint_seconds=0)
+    undisturbed, resumed = weights(tiny_run), weights(tmp_path / "run")
+    assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
+    assert not checkpoint.exists()
+    assert not [path for path in (tmp_path / "run").iterdir() if path.name == "checkpoint.safetensors"]
+
+
+def test_a_full_disk_leaves_nothing_half_written(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(StorageError, match="No space left on device; free space"):
+        train(tiny, tmp_path / "run", TINY)
+    left = {path.name.split(".")[0] for path in (tmp_path / "run").iterdir()}
+    assert left <= {"events"}
+    monkeypatch.undo()
+    train(tiny, tmp_path / "run", TINY)
+    assert load_network(tmp_path / "run")
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(tiny: Path, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    flush = os.fsync
+
+    def full_after_some(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) > 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flush(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", full_after_some)
+    with pytest.raises(StorageError):
+        train(tiny, tmp_path / "run", TINY, checkpoint_seconds=0)
+    monkeypatch.undo()
+    assert (tmp_path / "run" / "checkpoint.safetensors").exists()
+    train(tiny, tmp_path / "run", TINY)
+    undisturbed, resumed = weights(tiny_run), weights(tmp_path / "run")
+    assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"network": "mobilnet-0.25"}, ConfigurationError, "did you mean 'mobilenet-0.25'"),
+        ({"weights": "missing.h5"}, WeightsError, "missing.h5"),
+        ({"validation": "sometimes"}, ConfigurationError, "identity, image or none"),
+        ({"height": 16}, ConfigurationError, "16x32 pixels; expected 32 or more"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(
+    tiny: Path, tmp_path: Path, change: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        train(tiny, tmp_path / "run", dataclasses.replace(TINY, **change))
+
+
+@pytest.mark.parametrize(
+    "values", [{"epochs": 0}, {"learning_rate": 0.0}, {"seed": -1}, {"precision": "float16"}, {"learning_rate": float("nan")}]
+)
+def test_configurations_are_checked(values: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(values))):
+        dataclasses.replace(TINY, **values)
+
+
+def test_one_person_cannot_be_told_apart(tiny: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(tiny)
+    one = dataset.train.select(dataset.train.identities == dataset.train.people()[0])
+    alone = Dataset("one", tiny, (Split(one, dataset.query, dataset.gallery),))
+    with pytest.raises(DatasetError, match="at least two"):
+        train(alone, tmp_path / "run", dataclasses.replace(TINY, validation="none"))
+    with pytest.raises(DatasetError, match="two people"):
+        train(alone, tmp_path / "run", TINY)
+
+
+def test_a_truncated_image_is_named(tiny: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(tiny, root)
+    victim = sorted((root / "bounding_box_train").iterdir())[3]
+    victim.write_bytes(victim.read_bytes()[:-200])
+    (root / "synthetic.json").unlink()
+    with pytest.raises(ImageError, match=rf"1 of \d+ images cannot be read: .*{victim.name}.*ends too early"):
+        train(root, tmp_path / "run", dataclasses.replace(TINY, validation="none"))
+
+
+def test_damaged_runs_are_refused(tiny_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    content = (run / "network.safetensors").read_bytes()
+    (run / "network.safetensors").write_bytes(content[:-4] + b"\x00\x00\x80\x3f")
+    with pytest.raises(WeightsError, match="SHA-256 differs"):
+        load_extractor(str(run))
+    (run / "network.safetensors").write_bytes(content)
+    assert load_extractor(str(run)).embedding_size == 256
+    card = json.loads((run / "card.json").read_text())
+    for wrong in (
+        {"identities": [1, 2]},
+        {"architecture": "osnet-0.25"},
+        {"architecture": 3},
+        {"preprocessing": {}},
+        {"format": "?"},
+    ):
+        (run / "card.json").write_text(json.dumps(card | wrong))
+        with pytest.raises(WeightsError):
+            load_extractor(str(run))
+    (run / "card.json").write_text("{")
+    with pytest.raises(WeightsError, match="not JSON"):
+        read_card(run)
+    (run / "card.json").unlink()
+    with pytest.raises(WeightsError, match="no finished network"):
+        load_extractor(str(run))
+
+
+def test_held_out_people_are_not_trained_on(tiny: Path) -> None:
+    dataset = open_dataset(tiny)
+    prepared = prepare(dataset, (64, 32), validation="identity", fraction=0.25)
+    everyone = set(dataset.train.people().tolist())
+    assert len(everyone - set(prepared.identities.tolist())) == 2
+    assert set(prepared.records.identities.tolist()) == set(prepared.identities.tolist())
+    assert np.array_equal(prepared.identities[prepared.labels], prepared.records.identities)
+    assert prepared.validate is not None
+    figures = prepared.validate(build("mobilenet-0.25", len(prepared.identities)))
+    assert 0 <= figures["map"] <= 100
+
+
+@needs_market1501
+def test_the_papers_division_of_market1501() -> None:
+    from resight.datasets.splits import by_image
+
+    train_part, held_out = by_image(open_dataset(market1501()).train, round(0.1 * 12936))
+    assert (len(train_part), len(held_out)) == (11642, 1294)
+    assert len(train_part.people()) == 751
