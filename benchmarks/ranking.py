@@ -119,10 +119,10 @@ def main() -> None:
         figures[f"{name}_seconds_median"] = statistics.median(times[name])
         figures[f"{name}_peak_megabytes"] = peak_megabytes(work)
         median, peak = figures[f"{name}_seconds_median"], figures[f"{name}_peak_megabytes"]
-        print(f"{name}: {median:.3f} s, {peak:.0f} MB beyond the embeddings")  # noqa: T201
+        print(f"{name}: {median:.3f} s, {peak:.0f} MB beyond the embeddings")
     if "plain_loop" in contestants:
         figures["ratio"] = figures["plain_loop_seconds_median"] / figures["evaluate_seconds_median"]
-        print(f"ratio: {figures['ratio']:.1f}")  # noqa: T201
+        print(f"ratio: {figures['ratio']:.1f}")
     if options.json:
         config = {name: value for name, value in vars(options).items() if name != "json"}
         write_json(options.json, {"figures": figures, "provenance": provenance(config, seed=options.seed)})

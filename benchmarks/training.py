@@ -102,9 +102,10 @@ def main() -> None:
                 command = [sys.executable, __file__, "--one", name, "--batch-sizes", str(batch_size), "--steps", str(options.steps)]
                 speeds[name].append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
         ratios = [our / their for our, their in zip(speeds["ours"], speeds["plain"], strict=True)]
+        medians = {name: statistics.median(values) for name, values in speeds.items()}
         print(
-            f"batch {batch_size}: plain {statistics.median(speeds['plain']):.0f} images/s, ours "
-            f"{statistics.median(speeds['ours']):.0f}, ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+            f"batch {batch_size}: plain {medians['plain']:.0f} images/s, ours {medians['ours']:.0f}, "
+            f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
         )
         record[str(batch_size)] = {"images_per_second": speeds, "ratio": statistics.median(ratios), "ratios": ratios}
     if options.json:

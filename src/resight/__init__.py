@@ -1,1 +1,72 @@
-"""Resight finds a person again across cameras, on the processor people already have."""
+"""Resight finds a person again across cameras, on the processor people already have.
+
+The names below are the public ones; each is imported when it is first used, so that what needs no PyTorch does not wait for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from resight.datasets import Dataset, Records, Split, inspect, open_dataset
+    from resight.distillation.config import DistillConfig
+    from resight.distillation.fit import distill
+    from resight.errors import ResightError
+    from resight.evaluation.model import evaluate_model
+    from resight.evaluation.protocol import evaluate
+    from resight.evaluation.scores import Scores
+    from resight.features.deep import load_extractor
+    from resight.features.extraction import embed_files
+    from resight.ranking.nearest import nearest
+    from resight.tradeoff.report import measure_tradeoff
+    from resight.training.config import TrainConfig
+    from resight.training.fit import train
+
+__all__ = [
+    "Dataset",
+    "DistillConfig",
+    "Records",
+    "ResightError",
+    "Scores",
+    "Split",
+    "TrainConfig",
+    "distill",
+    "embed_files",
+    "evaluate",
+    "evaluate_model",
+    "inspect",
+    "load_extractor",
+    "measure_tradeoff",
+    "nearest",
+    "open_dataset",
+    "train",
+]
+
+_HOMES = {
+    "Dataset": "datasets",
+    "DistillConfig": "distillation.config",
+    "Records": "datasets",
+    "ResightError": "errors",
+    "Scores": "evaluation.scores",
+    "Split": "datasets",
+    "TrainConfig": "training.config",
+    "distill": "distillation.fit",
+    "embed_files": "features.extraction",
+    "evaluate": "evaluation.protocol",
+    "evaluate_model": "evaluation.model",
+    "inspect": "datasets",
+    "load_extractor": "features.deep",
+    "measure_tradeoff": "tradeoff.report",
+    "nearest": "ranking.nearest",
+    "open_dataset": "datasets",
+    "train": "training.fit",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'resight' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"resight.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

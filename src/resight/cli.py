@@ -137,6 +137,7 @@ def train(
     device: DeviceName = "auto",
     threads: int = 0,
     cache: Path | None = None,
+    json: Path | None = None,
     config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008 (frozen)
 ) -> None:
     """Train a network alone; an interrupted run goes on when the same command is given again.
@@ -155,12 +156,14 @@ def train(
         CPU threads; 0 leaves it to PyTorch.
     cache
         Folder for decoded images, for data sets larger than the memory.
+    json
+        Also write the run's history and provenance to this file.
     """
     from resight.training.fit import train as fit_alone
 
     _use_threads(threads)
     with TerminalProgress() as progress:
-        _report_run(fit_alone(data, out, config, device=device, cache=cache, progress=progress))
+        _report_run(fit_alone(data, out, config, device=device, cache=cache, progress=progress), json)
 
 
 @app.command(config=(_recipe(DistillConfig),))
@@ -172,6 +175,7 @@ def distill(
     device: DeviceName = "auto",
     threads: int = 0,
     cache: Path | None = None,
+    json: Path | None = None,
     config: Annotated[DistillConfig, Parameter(name="*")] = DistillConfig(),  # noqa: B008 (frozen)
 ) -> None:
     """Train a student on a teacher's soft targets (equation 2 of the paper); goes on after an interruption as `train` does.
@@ -190,12 +194,14 @@ def distill(
         CPU threads; 0 leaves it to PyTorch.
     cache
         Folder for decoded images and the teacher's answers.
+    json
+        Also write the run's history and provenance to this file.
     """
     from resight.distillation.fit import distill as fit_student
 
     _use_threads(threads)
     with TerminalProgress() as progress:
-        _report_run(fit_student(data, out, config, device=device, cache=cache, progress=progress))
+        _report_run(fit_student(data, out, config, device=device, cache=cache, progress=progress), json)
 
 
 @app.command
@@ -338,8 +344,7 @@ def tradeoff(
     from resight.datasets import open_dataset
     from resight.errors import ConfigurationError
     from resight.features.deep import load_extractor
-    from resight.tradeoff.report import COLUMNS, formatted, save_tradeoff
-    from resight.tradeoff.report import tradeoff as measure
+    from resight.tradeoff.report import COLUMNS, formatted, measure_tradeoff, save_tradeoff
 
     if not models:
         raise ConfigurationError("no model is named; give one or more run folders or NETWORK:FILE")
@@ -348,7 +353,7 @@ def tradeoff(
     _warn(dataset.warnings)
     extractors = [load_extractor(model, device=device) for model in models]
     with TerminalProgress() as progress:
-        rows = measure(extractors, dataset, distance=distance, timed_images=images, rounds=rounds, progress=progress)
+        rows = measure_tradeoff(extractors, dataset, distance=distance, timed_images=images, rounds=rounds, progress=progress)
     record = save_tradeoff(rows, out, dataset=dataset.name, distance=distance, images=images, rounds=rounds)
     _show(_table(f"Trade-off on {dataset.name}", [heading for _, heading in COLUMNS], [formatted(row) for row in rows]))
     _say(f"* nobody is both faster and better. {out / 'tradeoff.png'} shows it.")
@@ -386,13 +391,15 @@ def _use_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def _report_run(folder: Path) -> None:
+def _report_run(folder: Path, json: Path | None) -> None:
     from resight.files import read_json
     from resight.training.fit import HISTORY
 
-    last = read_json(folder / HISTORY)["epochs"][-1]
+    history = read_json(folder / HISTORY)
+    last = history["epochs"][-1]
     held_out = ", ".join(f"{name} {value:.2f} %" for name, value in last.get("validation", {}).items())
     _say(f"{folder}: {last['epoch']} epochs, loss {last['loss']:.3f}" + (f"; held out: {held_out}" if held_out else ""))
+    _write_json(json, history)
 
 
 def _deviation(values: dict[str, Any], name: str) -> str:

@@ -15,7 +15,7 @@ from resight.features.deep import DeepExtractor, load_extractor
 from resight.files import atomic_write
 from resight.images import read_images
 from resight.progress import Progress, silent
-from resight.tradeoff.report import Row, save_tradeoff, tradeoff
+from resight.tradeoff.report import Row, measure_tradeoff, save_tradeoff
 from resight.training.config import TrainConfig
 from resight.training.fit import train
 
@@ -70,7 +70,7 @@ def run_demo(out: str | Path, *, progress: Progress = silent) -> tuple[list[Row]
         DeepExtractor("student untrained", untrained.network),
         *(load_extractor(str(run)) for run in (teacher, alone, distilled)),
     ]
-    rows = tradeoff(models, dataset, timed_images=512, rounds=3, progress=progress)
+    rows = measure_tradeoff(models, dataset, timed_images=512, rounds=3, progress=progress)
     return rows, save_tradeoff(rows, out, dataset="the drawn camera network", images=512, rounds=3)
 
 

@@ -74,4 +74,4 @@ def test_a_zero_inner_product_and_a_subspace_that_grows_too_large_are_refused():
     values = np.linspace(1.001, 1, 400)
     matrix, _ = symmetric(400, values)
     with pytest.raises(ArrayError, match="in a subspace of 64"):
-        leading_eigenpairs(lambda x: matrix @ x, lambda x: x, 400, count=20, largest=64)
+        leading_eigenpairs(lambda x: matrix @ x, lambda x: x, 400, count=20, block=32, largest=64)

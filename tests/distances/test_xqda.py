@@ -75,7 +75,7 @@ def people(n=180, d=900, cameras=5, seed=0, density=0.3, dtype=np.float64):
 
 
 def plain(x, identities, views, regularisation=0.001, eigen="original"):
-    """Pairs summed one by one, QR, singular vectors: W, M and the whole spectrum, in float64."""
+    """All pairs as matrices, QR, singular vectors: W, M and the whole spectrum, in float64."""
     x = np.asarray(x, np.float64)
     within, between = np.zeros((2, x.shape[1], x.shape[1])) if x.shape[1] <= len(x) else (None, None)
     basis = np.eye(x.shape[1])
@@ -83,16 +83,14 @@ def plain(x, identities, views, regularisation=0.001, eigen="original"):
         basis = np.linalg.qr(x.T)[0]
         x = x @ basis
         within, between = np.zeros((2, len(x), len(x)))
-    counts = [0, 0]
-    for i in range(1, len(x)):
-        crossing = views[:i] != views[i]
-        same = identities[:i] == identities[i]
-        for k, chosen in enumerate((crossing & same, crossing & ~same)):
-            differences = x[:i][chosen] - x[i]
-            (within, between)[k][:] += differences.T @ differences
-            counts[k] += len(differences)
-    within = within / counts[0] + regularisation * np.eye(len(within))
-    between = between / counts[1]
+    crossing = views[:, None] != views[None]
+    same = identities[:, None] == identities[None]
+    for k, chosen in enumerate((crossing & same, crossing & ~same)):
+        # Every chosen pair (i, j) adds (x_i - x_j)(x_i - x_j)', here in both orders.
+        chosen = chosen.astype(float)
+        scatter = 2 * (x.T * chosen.sum(axis=1)) @ x - 2 * x.T @ chosen @ x
+        (within, between)[k][:] = scatter / chosen.sum()
+    within = within + regularisation * np.eye(len(within))
     if eigen == "original":
         vectors, spectrum, _ = np.linalg.svd(np.linalg.inv(within) @ between)
     else:

@@ -14,7 +14,7 @@ from resight.errors import ConfigurationError
 from resight.evaluation.model import evaluate_model
 from resight.features.deep import load_extractor
 from resight.images import Pixels
-from resight.tradeoff.report import COLUMNS, Row, save_tradeoff, table_csv, table_markdown, tradeoff
+from resight.tradeoff.report import COLUMNS, Row, measure_tradeoff, save_tradeoff, table_csv, table_markdown
 from resight.tradeoff.speed import measure_speeds
 
 
@@ -48,7 +48,7 @@ def test_speed_is_images_over_time(tiny: Path) -> None:
 def test_a_table_of_models(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
     dataset = open_dataset(tiny)
     models = [load_extractor(str(tiny_run)), load_extractor("osnet-0.25", height=64, width=32)]
-    rows = tradeoff(models, dataset, timed_images=16, rounds=1)
+    rows = measure_tradeoff(models, dataset, timed_images=16, rounds=1)
     for row, model in zip(rows, models, strict=True):
         scores = evaluate_model(model, dataset)
         assert row.map == pytest.approx(100 * scores.map)
@@ -68,7 +68,7 @@ def test_a_table_of_models(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
 
 def test_two_models_of_one_name_are_refused(tiny: Path) -> None:
     with pytest.raises(ConfigurationError, match="same name"):
-        tradeoff([Sleeper(1), Sleeper(1)], open_dataset(tiny))
+        measure_tradeoff([Sleeper(1), Sleeper(1)], open_dataset(tiny))
 
 
 def test_tables_show_every_column() -> None:

@@ -12,6 +12,8 @@ from resight.errors import ArrayError
 from resight.progress import Progress, silent
 
 __all__ = ["leading_eigenpairs"]
+_SHORT = 1e-5
+_NEW = 0.25  # a direction is new if a second projection leaves this much of its squared length
 
 Matrix = NDArray[np.float64]
 
@@ -78,7 +80,7 @@ def leading_eigenpairs(
     .. [1] G. H. Golub, R. Underwood, "The block Lanczos method for computing eigenvalues", Mathematical Software III, 1977.
     """
     generator = np.random.default_rng(seed)
-    new = _orthonormal(start(generator.standard_normal((size, min(block, size)))), size)[0]
+    new = _orthonormal(start(generator.standard_normal((size, min(block, size)))), size, 0.0)[0]
     if not new.shape[1]:
         raise ArrayError("all features are zero: there is nothing to find a subspace in")
     basis = new
@@ -94,9 +96,13 @@ def leading_eigenpairs(
         grown[old:] = cross.T
         grown[old:, old:] = (cross[old:] + cross[old:].T) / 2
         projected = grown
-        images = images - basis @ cross
-        images -= basis @ (basis[-size:].T @ images[:size])  # once more: the first pass leaves rounding errors behind
-        new, coupling = _orthonormal(images, size)
+        new, coupling = _orthonormal(images - basis @ cross, size, 0.0)
+        if new.shape[1]:
+            # Once more, for the digits lost in the difference. What was rounding error alone now falls back into the basis.
+            if np.linalg.norm(coupling, axis=1).min() < _SHORT * np.abs(cross).max():
+                new = start(new[:size])  # so short that the images no longer belong to the vectors
+            new, again = _orthonormal(new - basis @ (basis[-size:].T @ new[:size]), size, _NEW)
+            coupling = again @ coupling
 
         values, combinations = scipy.linalg.eigh(projected)
         values, combinations = values[::-1], combinations[:, ::-1]
@@ -104,9 +110,9 @@ def leading_eigenpairs(
         wanted = max(int(np.sum(values + residuals > above)), 1)
         wanted = wanted if count is None else min(wanted, count)
         converged = int(np.sum(residuals[:wanted] <= tolerance * np.maximum(np.abs(values[:wanted]), 1e-300)))
-        enough = len(values) > wanted or basis.shape[1] >= size or not new.shape[1]
+        enough = len(values) > wanted or not new.shape[1]
         progress(stage, min(converged, wanted - (not enough)), wanted, f"subspace of {basis.shape[1]}")
-        if (converged == wanted and enough) or not new.shape[1] or basis.shape[1] >= size:
+        if (converged == wanted and enough) or not new.shape[1]:
             kept = max(int(np.sum(values[:wanted] > above)), 1)
             return values[:kept], basis @ combinations[:, :kept]
         if basis.shape[1] >= largest:
@@ -114,20 +120,18 @@ def leading_eigenpairs(
                 f"{stage}: {converged} of {wanted} directions found in a subspace of {basis.shape[1]}: the features cannot be told "
                 "from noise; ask for fewer dimensions, or scale the features to unit length"
             )
-        basis = np.concatenate([basis, new[:, : size - basis.shape[1]]], axis=1)
+        basis = np.concatenate([basis, new], axis=1)
         new = basis[:, len(projected) :]
 
 
-def _orthonormal(vectors: Matrix, size: int) -> tuple[Matrix, Matrix]:
-    """Orthonormal columns of the same span, and R with vectors = columns @ R; dependent columns are dropped."""
-    total = np.eye(vectors.shape[1])
-    for _ in range(2):  # the second pass mends what the first loses to an ill-conditioned block
-        products = vectors[:size].T @ vectors[-size:]
-        values, rotation = scipy.linalg.eigh((products + products.T) / 2)
-        kept = values > max(values[-1], 0) * 1e-14
-        if not values.size or values[-1] <= np.finfo(np.float64).tiny:
-            return vectors[:, :0], total[:0]
-        scale = np.sqrt(values[kept])
-        vectors = vectors @ (rotation[:, kept] / scale)
-        total = (rotation[:, kept] * scale).T @ total
-    return vectors, total
+def _orthonormal(vectors: Matrix, size: int, shortest: float) -> tuple[Matrix, Matrix]:
+    """Orthonormal columns of the same span, longest direction first, and R with vectors = columns @ R.
+
+    Directions whose squared length is not above `shortest` are dropped.
+    """
+    products = vectors[:size].T @ vectors[-size:]
+    values, rotation = scipy.linalg.eigh((products + products.T) / 2)
+    values, rotation = values[::-1], rotation[:, ::-1]
+    kept = values > max(shortest, 1e-14 * values[0], np.finfo(np.float64).tiny)
+    lengths = np.sqrt(values[kept])
+    return vectors @ (rotation[:, kept] / lengths), (rotation[:, kept] * lengths).T

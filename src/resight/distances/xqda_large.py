@@ -62,29 +62,21 @@ def dual_subspace(
     n = len(products)
     factor, c = _woodbury(products, pairs, regularisation, progress)
 
-    def solve(rows: Matrix) -> Matrix:
-        """inv(lambda Ni I + C'KC) rows."""
-        solved: Matrix = scipy.linalg.cho_solve(factor, rows, overwrite_b=True, check_finite=False)
+    def correction(k_b: Matrix) -> Matrix:
+        """C inv(lambda Ni I + C'KC) C' times K b."""
+        solved: Matrix = c @ scipy.linalg.cho_solve(factor, c.T @ k_b, overwrite_b=True, check_finite=False)
         return solved
 
     scale = 1 / (regularisation * pairs.different)
-    ridge = regularisation * pairs.same
 
-    def corrected(b: Matrix) -> Matrix:
-        """z = b - C y with y = inv(lambda Ni I + C'KC) C'K b, as (z, -lambda Ni y, K b, y).
-
-        C'K z is lambda Ni y. That, and z1'K z2 = z1'K b2 - lambda Ni y1'y2, come without another product with K.
-        """
-        k_b = products @ b
-        y = solve(c.T @ k_b)
-        return np.concatenate([b - c @ y, -ridge * y, k_b, y])
-
+    # C'K and the inner products of what is returned could be had without its product with K. They lose too many digits.
     def original(x: Matrix) -> Matrix:
-        """A A' for A = inv(S_I) S_E; vectors are as `corrected` makes them."""
-        b = x[:n] - c @ solve(ridge * x[-c.shape[1] :])
+        """A A' for A = inv(S_I) S_E; vectors are (a, Ka)."""
+        b = x[:n] - correction(x[n:])
         b = pairs.apply_different(products @ pairs.apply_different(products @ b))
+        b -= correction(products @ b)
         b *= scale**2
-        return corrected(b)
+        return with_images(b)
 
     def within(k_rows: Matrix) -> Matrix:
         """X S_I X' times a, from Ka."""
@@ -93,19 +85,16 @@ def dual_subspace(
     def generalised(x: Matrix) -> Matrix:
         """inv(S_I) S_E; vectors are (a, Ka, X S_I X' a), since it is self-adjoint in the inner product of S_I."""
         b = pairs.apply_different(x[n : 2 * n])
-        b -= c @ solve(c.T @ (products @ b))
+        b -= correction(products @ b)
         b *= scale
         return with_images(b)
 
     def with_images(a: Matrix) -> Matrix:
         k_a = products @ a
-        return np.concatenate([a, k_a, within(k_a)])
+        return np.concatenate([a, k_a] if eigen == "original" else [a, k_a, within(k_a)])
 
-    if eigen == "original":
-        operator, start, size = original, lambda x: corrected(x[:n]), n + c.shape[1]
-    else:
-        operator, start, size = generalised, with_images, n
-    values, vectors = leading_eigenpairs(operator, start, size, count=dimensions, above=1.0, progress=progress)
+    operator = original if eigen == "original" else generalised
+    values, vectors = leading_eigenpairs(operator, with_images, n, count=dimensions, above=1.0, progress=progress)
     # Woodbury subtracts numbers that are larger than the result by some K / lambda.
     if values[0] * products.diagonal().max() / regularisation * np.finfo(np.float64).eps > _PRECISION:
         raise ArrayError(

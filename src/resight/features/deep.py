@@ -16,7 +16,7 @@ from resight.memory import keep_freed_memory
 from resight.networks import NETWORKS, ReidNetwork, build
 from resight.networks.card import CARD, load_network
 from resight.networks.cost import count_parameters, multiply_adds
-from resight.networks.published import load_weights, weights_classes
+from resight.networks.published import PUBLISHED, fetch, load_weights, weights_classes
 from resight.progress import Progress, silent
 
 __all__ = ["DeepExtractor", "channels_last", "choose_device", "load_extractor", "network_outputs"]
@@ -147,7 +147,8 @@ def load_extractor(reference: str, *, device: str = "auto", height: int = 0, wid
     ----------
     reference : str
         A folder that `resight train` or `resight distill` wrote; or ``NETWORK:FILE`` with a foreign weights file, for example
-        ``osnet-0.25:osnet_x0_25_market1501.pth``; or ``NETWORK`` alone, which is that network before any training.
+        ``osnet-0.25:osnet_x0_25_market1501.pth``; or a key of `resight.networks.published.PUBLISHED`, which is downloaded once; or
+        ``NETWORK`` alone, which is that network before any training.
     device : str
         See `choose_device`.
     height, width : int
@@ -171,6 +172,9 @@ def load_extractor(reference: str, *, device: str = "auto", height: int = 0, wid
     if (folder / CARD).exists():
         network, card = load_network(folder)
         identities, sha256, name = card.identities, card.weights_sha256, folder.resolve().name
+    elif reference in PUBLISHED:
+        published = PUBLISHED[reference]
+        return load_extractor(f"{published.network}:{fetch(reference)}", device=device, height=height, width=width)
     elif architecture in NETWORKS:
         name = f"{architecture} {Path(file).stem}" if colon else f"{architecture} untrained"
         network = build(architecture, 1)
@@ -185,7 +189,7 @@ def load_extractor(reference: str, *, device: str = "auto", height: int = 0, wid
             f"{reference} holds no finished network ({CARD} is missing); train into it with `resight train --out {reference}`"
         )
     else:
-        hint = nearest_name(architecture, NETWORKS)
+        hint = nearest_name(architecture, [*NETWORKS, *PUBLISHED])
         raise ConfigurationError(
             f"no model {reference!r}{hint}: expected a folder written by `resight train`, or NETWORK:FILE with NETWORK one of "
             f"{', '.join(NETWORKS)}"

@@ -19,7 +19,7 @@ from resight.provenance import provenance
 from resight.tradeoff.pareto import pareto_front
 from resight.tradeoff.speed import measure_speeds
 
-__all__ = ["COLUMNS", "Row", "draw_tradeoff", "formatted", "save_tradeoff", "table_csv", "table_markdown", "tradeoff"]
+__all__ = ["COLUMNS", "Row", "draw_tradeoff", "formatted", "measure_tradeoff", "save_tradeoff", "table_csv", "table_markdown"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class Row:
         return asdict(self)
 
 
-def tradeoff(
+def measure_tradeoff(
     extractors: Sequence[Extractor],
     dataset: Dataset,
     *,
