@@ -12,7 +12,7 @@ from resight.errors import ArrayError
 from resight.progress import Progress, silent
 
 __all__ = ["leading_eigenpairs"]
-_SHORT = 1e-5
+_ORTHONORMAL = 1e-6  # largest error of an inner product of the basis
 _NEW = 0.25  # a direction is new if a second projection leaves this much of its squared length
 
 Matrix = NDArray[np.float64]
@@ -73,7 +73,8 @@ def leading_eigenpairs(
     Raises
     ------
     ArrayError
-        If the operator is zero on all of the space, or if the subspace grows too large.
+        If the operator is zero on all of the space, if the subspace grows too large, or if it becomes the whole space
+        and is no longer orthonormal.
 
     References
     ----------
@@ -99,8 +100,6 @@ def leading_eigenpairs(
         new, coupling = _orthonormal(images - basis @ cross, size, 0.0)
         if new.shape[1]:
             # Once more, for the digits lost in the difference. What was rounding error alone now falls back into the basis.
-            if np.linalg.norm(coupling, axis=1).min() < _SHORT * np.abs(cross).max():
-                new = start(new[:size])  # so short that the images no longer belong to the vectors
             new, again = _orthonormal(new - basis @ (basis[-size:].T @ new[:size]), size, _NEW)
             coupling = again @ coupling
 
@@ -110,9 +109,12 @@ def leading_eigenpairs(
         wanted = max(int(np.sum(values + residuals > above)), 1)
         wanted = wanted if count is None else min(wanted, count)
         converged = int(np.sum(residuals[:wanted] <= tolerance * np.maximum(np.abs(values[:wanted]), 1e-300)))
-        enough = len(values) > wanted or not new.shape[1]
+        whole = not new.shape[1] or basis.shape[1] >= size  # the subspace is the whole space
+        enough = len(values) > wanted or whole
         progress(stage, min(converged, wanted - (not enough)), wanted, f"subspace of {basis.shape[1]}")
-        if (converged == wanted and enough) or not new.shape[1]:
+        if (converged == wanted and enough) or whole:
+            if converged < wanted and np.abs(basis[:size].T @ basis[-size:] - np.eye(basis.shape[1])).max() > _ORTHONORMAL:
+                raise ArrayError(f"{stage}: rounding errors have spoilt a small problem; ask for the dense solver")
             kept = max(int(np.sum(values[:wanted] > above)), 1)
             return values[:kept], basis @ combinations[:, :kept]
         if basis.shape[1] >= largest:

@@ -83,10 +83,6 @@ class _KerasConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         if self.stride[0] == 2:
-            if self.training and input.shape[2] % 2 == input.shape[3] % 2 == 0:
-                # The same numbers without a padded copy of the image and of its gradient: pad the kernel instead, by a row and
-                # a column of zeros for the pixel that ordinary padding puts before the window.
-                return F.conv2d(input, F.pad(self.weight, (1, 0, 1, 0)), stride=2, padding=1, groups=self.groups)
             top, bottom = self._margins(input.shape[2])
             left, right = self._margins(input.shape[3])
             if top or bottom or left or right:
