@@ -18,6 +18,7 @@ LEVELS = [
     {"networks"},
     {"features"},
     {"distances"},
+    {"models"},
     {"ranking"},
     {"evaluation"},
     {"training"},

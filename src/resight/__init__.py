@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from resight.evaluation.model import evaluate_model
     from resight.evaluation.protocol import evaluate
     from resight.evaluation.scores import Scores
-    from resight.features.deep import load_extractor
     from resight.features.extraction import embed_files
+    from resight.models import fit_model, load_model
     from resight.ranking.nearest import nearest
     from resight.tradeoff.report import measure_tradeoff
     from resight.training.config import TrainConfig
@@ -35,8 +35,9 @@ __all__ = [
     "embed_files",
     "evaluate",
     "evaluate_model",
+    "fit_model",
     "inspect",
-    "load_extractor",
+    "load_model",
     "measure_tradeoff",
     "nearest",
     "open_dataset",
@@ -55,8 +56,9 @@ _HOMES = {
     "embed_files": "features.extraction",
     "evaluate": "evaluation.protocol",
     "evaluate_model": "evaluation.model",
+    "fit_model": "models",
     "inspect": "datasets",
-    "load_extractor": "features.deep",
+    "load_model": "models",
     "measure_tradeoff": "tradeoff.report",
     "nearest": "ranking.nearest",
     "open_dataset": "datasets",

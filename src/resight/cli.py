@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-DistanceName = Literal["euclidean", "cosine"]
+DistanceName = Literal["", "euclidean", "cosine", "kissme", "xqda"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 
@@ -205,6 +205,59 @@ def distill(
 
 
 @app.command
+def fit(
+    *,
+    data: Path,
+    out: Path,
+    model: str = "lomo",
+    distance: Literal["kissme", "xqda"] = "xqda",
+    dimensions: int = 0,
+    layout: str = "auto",
+    seed: int = 0,
+    device: DeviceName = "auto",
+    threads: int = 0,
+    json: Path | None = None,
+) -> None:
+    """Learn a distance (KISSME or XQDA) for LOMO or a network's features; the result is a model like any other.
+
+    Parameters
+    ----------
+    data
+        Folder of a data set; only its training images are read.
+    out
+        Folder to write.
+    model
+        lomo, lomo:none, or any network's run folder or NETWORK:FILE.
+    distance
+        What to learn.
+    dimensions
+        At most so many for xqda (0: what its rule gives); components of the PCA before kissme (0: 200).
+    layout
+        market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.
+    seed
+        Of kissme's random pairs.
+    device
+        Where networks compute.
+    threads
+        CPU threads for networks; 0 leaves it to PyTorch.
+    json
+        Also write the model's card to this file.
+    """
+    from resight.datasets import open_dataset
+    from resight.files import read_json
+    from resight.models import fit_model
+
+    _use_threads(threads)
+    dataset = open_dataset(data, layout)
+    _warn(dataset.warnings)
+    with TerminalProgress() as progress:
+        fit_model(dataset, out, model, distance, dimensions=dimensions, seed=seed, device=device, progress=progress)
+    card = read_json(out / "card.json")
+    _say(f"{out}: {distance} on {model}, {card['dimensions']} dimensions, from {card['training']['images']} images")
+    _write_json(json, card)
+
+
+@app.command
 def extract(
     *, model: str, images: Path, out: Path, device: DeviceName = "auto", threads: int = 0, json: Path | None = None
 ) -> None:
@@ -227,12 +280,12 @@ def extract(
     """
     import time
 
-    from resight.features.deep import load_extractor
     from resight.features.extraction import embed_files, find_images, save_vectors
+    from resight.models import load_model
     from resight.provenance import provenance
 
     _use_threads(threads)
-    extractor = load_extractor(model, device=device)
+    extractor = load_model(model, device=device)
     records = find_images(images)
     with TerminalProgress() as progress:
         start = time.perf_counter()
@@ -252,7 +305,7 @@ def evaluate(
     *,
     data: Path,
     model: str,
-    distance: DistanceName = "euclidean",
+    distance: DistanceName = "",
     layout: str = "auto",
     height: int = 0,
     width: int = 0,
@@ -269,7 +322,8 @@ def evaluate(
     model
         Run folder, or NETWORK:FILE with foreign weights, for example osnet-0.25:osnet_x0_25_market1501.pth.
     distance
-        Between vectors.
+        Between vectors: the model's own (Euclidean, or what it was fitted with) unless given. kissme and xqda are learned from the
+        data set's training images.
     layout
         market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.
     height
@@ -285,19 +339,19 @@ def evaluate(
     """
     from resight.datasets import open_dataset
     from resight.evaluation.model import evaluate_model
-    from resight.features.deep import load_extractor
+    from resight.models import load_model
     from resight.provenance import provenance
 
     _use_threads(threads)
     dataset = open_dataset(data, layout)
-    extractor = load_extractor(model, device=device, height=height, width=width)
+    extractor = load_model(model, device=device, height=height, width=width)
     _warn(dataset.warnings)
     with TerminalProgress() as progress:
         values = evaluate_model(extractor, dataset, distance, progress=progress).to_dict()
     named = {"rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "rank20": "Rank-20", "map": "mAP"}
     named |= {"map_trapezoidal": "mAP, trapezoidal", "minp": "mINP"}
     rows = [[heading, f"{values[name]:.2f}" + _deviation(values, name)] for name, heading in named.items()]
-    _show(_table(f"{extractor.name}, {distance} distance, on {dataset.name}", ["", "%"], rows))
+    _show(_table(f"{extractor.name}, {distance or 'its own'} distance, on {dataset.name}", ["", "%"], rows))
     _say(f"{values['queries']} queries, {values['gallery']} gallery images, ranked in {values['seconds_ranking']:.2f} s")
     about = {"model": extractor.name, "model_sha256": extractor.sha256, "dataset": dataset.name, "distance": distance}
     _write_json(json, about | values | {"provenance": provenance({"model": model, "distance": distance})})
@@ -308,7 +362,7 @@ def tradeoff(
     *models: str,
     data: Path,
     out: Path = Path("tradeoff"),
-    distance: DistanceName = "euclidean",
+    distance: DistanceName = "",
     layout: str = "auto",
     images: int = 1024,
     rounds: int = 5,
@@ -343,7 +397,7 @@ def tradeoff(
     """
     from resight.datasets import open_dataset
     from resight.errors import ConfigurationError
-    from resight.features.deep import load_extractor
+    from resight.models import load_model
     from resight.tradeoff.report import COLUMNS, formatted, measure_tradeoff, save_tradeoff
 
     if not models:
@@ -351,7 +405,7 @@ def tradeoff(
     _use_threads(threads)
     dataset = open_dataset(data, layout)
     _warn(dataset.warnings)
-    extractors = [load_extractor(model, device=device) for model in models]
+    extractors = [load_model(model, device=device) for model in models]
     with TerminalProgress() as progress:
         rows = measure_tradeoff(extractors, dataset, distance=distance, timed_images=images, rounds=rounds, progress=progress)
     record = save_tradeoff(rows, out, dataset=dataset.name, distance=distance, images=images, rounds=rounds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from resight.datasets.records import JUNK, Dataset, Records
 from resight.evaluation.protocol import evaluate
@@ -13,7 +14,7 @@ from resight.progress import Progress, silent
 __all__ = ["evaluate_model"]
 
 
-def evaluate_model(extractor: Extractor, dataset: Dataset, distance: str = "euclidean", *, progress: Progress = silent) -> Scores:
+def evaluate_model(extractor: Extractor, dataset: Dataset, distance: str = "", *, progress: Progress = silent) -> Scores:
     """Embed the queries and the gallery of each split, rank and score.
 
     Gallery images of identity -1 count neither for nor against, so they are not embedded.
@@ -24,7 +25,8 @@ def evaluate_model(extractor: Extractor, dataset: Dataset, distance: str = "eucl
     dataset : Dataset
         With several splits, as VIPeR has, the result is the mean over them.
     distance : str
-        ``"euclidean"`` or ``"cosine"``.
+        ``"euclidean"``, ``"cosine"``, or empty for the model's own. ``"kissme"`` and ``"xqda"`` are learned from the training
+        images of each split.
     progress : Progress
 
     Returns
@@ -37,13 +39,27 @@ def evaluate_model(extractor: Extractor, dataset: Dataset, distance: str = "eucl
         If an image cannot be read.
     NoMatchError
         If no query has a match in the gallery.
+    ArrayError, DatasetError
+        If a distance cannot be learned from the training images.
     """
-    pairs = [(split.query, split.gallery.select(split.gallery.identities != JUNK)) for split in dataset.splits]
-    paths = sorted({path for pair in pairs for records in pair for path in records.paths})
+    parts = [(split.train, split.query, split.gallery.select(split.gallery.identities != JUNK)) for split in dataset.splits]
+    learned = distance in ("kissme", "xqda")
+    needed = [records for part in parts for records in (part if learned else part[1:])]
+    paths = sorted({path for records in needed for path in records.paths})
     vectors = embed_files(extractor, paths, progress=progress)
     place = {path: row for row, path in enumerate(paths)}
 
-    def of(records: Records) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    def of(records: Records) -> NDArray[np.float32]:
         return vectors[[place[path] for path in records.paths]]
 
-    return mean_scores([evaluate(of(query), of(gallery), query, gallery, distance) for query, gallery in pairs])
+    scores = []
+    for train, query, gallery in parts:
+        if learned:
+            from resight.distances.fitted import fit_distance
+
+            fitted = fit_distance(distance, of(train), train.identities, train.cameras, progress=progress)
+            sides = fitted.transform(of(query)), fitted.transform(of(gallery))
+            scores.append(evaluate(*sides, query, gallery, fitted.compare))
+        else:
+            scores.append(evaluate(of(query), of(gallery), query, gallery, distance or extractor.distance))
+    return mean_scores(scores)

@@ -107,6 +107,8 @@ class DeepExtractor:
         See `choose_device`.
     """
 
+    distance = "euclidean"
+
     def __init__(
         self, name: str, network: ReidNetwork, *, identities: tuple[int, ...] = (), sha256: str = "", device: str = "auto"
     ) -> None:

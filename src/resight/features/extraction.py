@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,14 @@ class Extractor(Protocol):
     @property
     def name(self) -> str:
         """How it is called in tables."""
+
+    @property
+    def sha256(self) -> str:
+        """Names the weights; empty for an untrained network."""
+
+    @property
+    def distance(self) -> str | Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]:
+        """What compares two vectors, unless a user asks for another: a name, or a function (q, d), (g, d) to (q, g)."""
 
     @property
     def size(self) -> tuple[int, int]:

@@ -67,7 +67,7 @@ def measure_tradeoff(
     extractors: Sequence[Extractor],
     dataset: Dataset,
     *,
-    distance: str = "euclidean",
+    distance: str = "",
     timed_images: int = 1024,
     rounds: int = 5,
     progress: Progress = silent,
@@ -80,7 +80,7 @@ def measure_tradeoff(
         With different names.
     dataset : Dataset
     distance : str
-        ``"euclidean"`` or ``"cosine"``, for all of them.
+        ``"euclidean"`` or ``"cosine"`` for all of them, or empty for each model's own.
     timed_images : int
         Gallery images that speed is measured on; fewer if the gallery is smaller.
     rounds : int

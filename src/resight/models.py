@@ -1,0 +1,180 @@
+"""A model is whatever turns images into vectors that can be compared; here the one that a user names is found, fitted and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.datasets import Dataset
+from resight.errors import ArrayError, WeightsError
+from resight.features.extraction import Extractor, embed_files
+from resight.files import atomic_write, read_json, sha256_file, write_json
+from resight.images import Pixels
+from resight.progress import Progress, silent
+from resight.provenance import provenance
+
+if TYPE_CHECKING:
+    from resight.distances.fitted import FittedDistance
+
+__all__ = ["FittedExtractor", "fit_model", "load_model"]
+
+_CARD, _ARRAYS = "card.json", "distance.safetensors"
+_FORMAT = "resight-distance-1"
+
+
+class FittedExtractor:
+    """An extractor followed by a learned projection, with the distance that belongs to it.
+
+    Parameters
+    ----------
+    extractor : Extractor
+    fitted : FittedDistance
+        Learned from what `extractor` gives.
+    name : str
+        How it is called in tables.
+    """
+
+    def __init__(self, extractor: Extractor, fitted: FittedDistance, name: str) -> None:
+        self.name = name
+        self.extractor = extractor
+        self.fitted = fitted
+        self.size = extractor.size
+        self.embedding_size = fitted.dimensions
+        self.parameters = extractor.parameters + fitted.parameters
+        self.multiply_adds = extractor.multiply_adds
+        self.distance: Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float32]] = fitted.compare
+
+    @property
+    def sha256(self) -> str:
+        """Of the extractor's weights."""
+        return self.extractor.sha256
+
+    def extract(self, pixels: Pixels) -> NDArray[np.float32]:
+        """Images of `size`, uint8 RGB (n, height, width, 3), to projected vectors, float32 (n, embedding_size)."""
+        return self.fitted.transform(self.extractor.extract(pixels))
+
+
+def load_model(reference: str, *, device: str = "auto", height: int = 0, width: int = 0) -> Extractor:
+    """Find the model that a user names.
+
+    Parameters
+    ----------
+    reference : str
+        ``lomo``, ``lomo:msrcp`` or ``lomo:none``; a folder that `fit_model` wrote; or whatever
+        `resight.features.deep.load_extractor` takes: a run folder, ``NETWORK:FILE``, a published name, ``NETWORK`` alone.
+    device : str
+        For networks: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    height, width : int
+        Another input size than the model's own, in pixels; 0 is its own.
+
+    Returns
+    -------
+    Extractor
+
+    Raises
+    ------
+    ConfigurationError
+        If it names nothing that exists.
+    WeightsError
+        If the weights cannot be used.
+    """
+    name, _, retinex = reference.partition(":")
+    if name == "lomo":
+        from resight.features.classical import LomoExtractor
+
+        return LomoExtractor(*([retinex] if retinex else []), height=height or 128, width=width or 64)
+    if (Path(reference) / _ARRAYS).exists():
+        return _load_fitted(Path(reference), device)
+    from resight.features.deep import load_extractor
+
+    return load_extractor(reference, device=device, height=height, width=width)
+
+
+def fit_model(
+    data: Dataset,
+    out: str | Path,
+    reference: str,
+    kind: str,
+    *,
+    dimensions: int = 0,
+    seed: int = 0,
+    device: str = "auto",
+    progress: Progress = silent,
+) -> Path:
+    """Learn a distance for a model from a data set's training images, and save both as one model.
+
+    Parameters
+    ----------
+    data : Dataset
+        Its first split's training images are used.
+    out : str or Path
+        Folder to write: ``card.json`` and ``distance.safetensors``.
+    reference : str
+        The model whose vectors are compared; see `load_model`. A network is referred to, not copied.
+    kind : str
+        ``"kissme"`` or ``"xqda"``.
+    dimensions, seed
+        See `resight.distances.fitted.fit_distance`.
+    device : str
+    progress : Progress
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    ResightError
+        Whatever loading, reading, fitting and writing raise.
+    """
+    from safetensors.numpy import save
+
+    from resight.distances.fitted import fit_distance
+
+    extractor = load_model(reference, device=device)
+    train = data.train
+    vectors = embed_files(extractor, train.paths, progress=progress)
+    fitted = fit_distance(kind, vectors, train.identities, train.cameras, dimensions=dimensions, seed=seed, progress=progress)
+    out = Path(out)
+    with atomic_write(out / _ARRAYS) as stream:
+        stream.write(save({name: np.ascontiguousarray(array) for name, array in fitted.state().items()}))
+    configuration = {"model": reference, "distance": kind, "dimensions": dimensions}
+    card = {
+        "format": _FORMAT,
+        "distance": kind,
+        "model": reference,
+        "model_sha256": extractor.sha256,
+        "input": list(extractor.size),
+        "dimensions": fitted.dimensions,
+        "arrays_sha256": sha256_file(out / _ARRAYS),
+        "training": {"dataset": data.name, "images": len(train), "warnings": list(data.warnings)},
+        "provenance": provenance(configuration, seed=seed),
+    }
+    write_json(out / _CARD, card)
+    return out
+
+
+def _load_fitted(folder: Path, device: str) -> FittedExtractor:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    from resight.distances.fitted import FittedDistance
+
+    try:
+        card = read_json(folder / _CARD)
+        if card["format"] != _FORMAT or sha256_file(folder / _ARRAYS) != card["arrays_sha256"]:
+            raise WeightsError(f"{folder / _ARRAYS} is not the file that its card describes; restore it or fit again")
+        fitted = FittedDistance.from_state(card["distance"], load_file(folder / _ARRAYS))
+        reference, sha256 = str(card["model"]), str(card["model_sha256"])
+        height, width = (int(side) for side in card["input"])
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError, ArrayError) as error:
+        raise WeightsError(f"{folder} is damaged ({error}); fit again") from error
+    extractor = load_model(reference, device=device, height=height, width=width)
+    if extractor.sha256 != sha256:
+        raise WeightsError(f"{folder} was fitted to another {reference} (SHA-256 differs); fit again")
+    return FittedExtractor(extractor, fitted, folder.resolve().name)
