@@ -111,6 +111,7 @@ def train_with(
         cache=cache,
         progress=progress,
     )
+    source = provenance(to_dict(config), seed=config.seed)  # now: the checkout may change while the training runs
     network = channels_last(_initial_network(config, classes=len(prepared.identities)), where)
     loss, about = make_loss(prepared, where)
     with ScalarLog(out) as log:
@@ -132,7 +133,6 @@ def train_with(
             on_epoch=log.write,
             progress=progress,
         )
-    source = provenance(to_dict(config), seed=config.seed)
     write_json(out / HISTORY, {"provenance": source, "about": about, "epochs": history})
     draw_curves(history, out / "curves.png")
     card = Card(
