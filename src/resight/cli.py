@@ -346,15 +346,16 @@ def evaluate(
     dataset = open_dataset(data, layout)
     extractor = load_model(model, device=device, height=height, width=width)
     _warn(dataset.warnings)
+    used = distance or (extractor.distance if isinstance(extractor.distance, str) else "fitted")
     with TerminalProgress() as progress:
         values = evaluate_model(extractor, dataset, distance, progress=progress).to_dict()
     named = {"rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "rank20": "Rank-20", "map": "mAP"}
     named |= {"map_trapezoidal": "mAP, trapezoidal", "minp": "mINP"}
     rows = [[heading, f"{values[name]:.2f}" + _deviation(values, name)] for name, heading in named.items()]
-    _show(_table(f"{extractor.name}, {distance or 'its own'} distance, on {dataset.name}", ["", "%"], rows))
+    _show(_table(f"{extractor.name}, {used} distance, on {dataset.name}", ["", "%"], rows))
     _say(f"{values['queries']} queries, {values['gallery']} gallery images, ranked in {values['seconds_ranking']:.2f} s")
-    about = {"model": extractor.name, "model_sha256": extractor.sha256, "dataset": dataset.name, "distance": distance}
-    _write_json(json, about | values | {"provenance": provenance({"model": model, "distance": distance})})
+    about = {"model": extractor.name, "model_sha256": extractor.sha256, "dataset": dataset.name, "distance": used}
+    _write_json(json, about | values | {"provenance": provenance({"model": model, "distance": used})})
 
 
 @app.command
