@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from resight.datasets.records import Dataset
 from resight.errors import ConfigurationError
 from resight.evaluation.model import evaluate_model
@@ -186,11 +188,13 @@ def draw_tradeoff(rows: Sequence[Row], path: str | Path, *, title: str = "") -> 
     axes.plot(*zip(*front, strict=True), drawstyle="steps-post", color="tab:red", alpha=0.6, label="Pareto front")
     for time, row in zip(times, rows, strict=True):
         axes.scatter(time, row.map, s=46, color="tab:red" if row.on_front else "0.5", zorder=3)
-        axes.annotate(row.model, (time, row.map), xytext=(6, 6), textcoords="offset points", fontsize=9)
+        slow = time > np.sqrt(min(times) * max(times))  # its name goes to the left, where there is room
+        place = {"xytext": (-6, 6), "ha": "right"} if slow else {"xytext": (6, 6)}
+        axes.annotate(row.model, (time, row.map), textcoords="offset points", fontsize=9, **place)
     axes.set_xscale("log")
     for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         axis(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.margins(x=0.3, y=0.15)
+    axes.margins(x=0.15, y=0.15)
     axes.set(xlabel="milliseconds per image, file to vector (log scale)", ylabel="mAP (%)", title=title)
     axes.grid(alpha=0.3, which="both")
     axes.legend(frameon=False, loc="lower right")
