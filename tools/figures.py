@@ -96,10 +96,15 @@ def tradeoff_table(name: str) -> str:
     return table([*headings, "Parameters (M)", "Multiply-adds (M)", "Embedding", "Input"], rows) + f"\n{where(record)}.\n"
 
 
+def _temperature_and_weight(run: dict[str, Any]) -> tuple[float, float]:
+    configuration = run["provenance"]["configuration"]
+    return configuration["temperature"], configuration["hard_weight"]
+
+
 def temperatures() -> str:
     runs = result("market1501-temperatures")["runs"]
     rows = []
-    for run in sorted(runs.values(), key=lambda run: run["provenance"]["configuration"]["temperature"]):
+    for run in sorted(runs.values(), key=_temperature_and_weight):
         configuration = run["provenance"]["configuration"]
         held_out = {row["epoch"]: row["validation"] for row in run["epochs"] if row.get("validation")}
         figures = [f"{held_out[epoch]['map']:.1f}" if epoch in held_out else "not run" for epoch in (2, 4, 6, 8)]
