@@ -81,7 +81,8 @@ def classical_table() -> str:
     seconds, timing = record["retinex"][record["chosen"]]["test"]["seconds"], record["timing"]
     text = (
         f"Chosen on held-out identities: {record['chosen']} (held-out mAP of XQDA {held_out['none']:.1f} without Retinex, "
-        f"{held_out['msrcp']:.1f} with MSRCP). Descriptor of a 128x64 image on one core {timing['none_1_workers_ms']:.2f} ms, with MSRCP "
+        f"{held_out['msrcp']:.1f} with MSRCP). Descriptor of a 128x64 image on one core "
+        f"{timing['none_1_workers_ms']:.2f} ms, with MSRCP "
         f"{timing['msrcp_1_workers_ms']:.2f} ms; XQDA fit {seconds['xqda_fit']:.0f} s; one query against "
         f"{seconds['gallery_images']} images "
         f"{1000 * seconds['one_query_with_projection']:.2f} ms with its projection ({where(record)}).\n"
