@@ -28,7 +28,7 @@ C = TypeVar("C", bound="DataclassInstance")
 
 def nearest_name(name: str, known: Iterable[str]) -> str:
     """A hint for a misspelt name: `` (did you mean 'x'?)``, or an empty string if nothing is close."""
-    close = difflib.get_close_matches(name, list(known), n=1)
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from functools import partial
 
 import torch
 
+from resight.configuration import nearest_name
 from resight.errors import ConfigurationError
 from resight.networks.mobilenet import MobileNet
 from resight.networks.network import ReidNetwork
@@ -56,9 +56,7 @@ def build(name: str, classes: int, seed: int = 0) -> ReidNetwork:
         If there is no such network, or if `classes` is less than 1.
     """
     if name not in NETWORKS:
-        near = difflib.get_close_matches(name, NETWORKS, 1, cutoff=0.4)
-        guess = f"did you mean {near[0]!r}? " if near else ""
-        raise ConfigurationError(f"no network is named {name!r}; {guess}There are: {', '.join(NETWORKS)}")
+        raise ConfigurationError(f"no network is named {name!r}{nearest_name(name, NETWORKS)}; there are: {', '.join(NETWORKS)}")
     with torch.random.fork_rng(devices=[]):  # no other device draws here, and theirs need not be copied
         torch.default_generator.manual_seed(seed)
         return NETWORKS[name](classes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import http.client
 import urllib.error
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from resight.configuration import nearest_name
 from resight.errors import ConfigurationError, DownloadError, WeightsError
 from resight.files import atomic_write, sha256_file
 from resight.images import cache_folder
@@ -221,10 +221,9 @@ def fetch(
         If it cannot be written.
     """
     if name not in PUBLISHED:
-        near = difflib.get_close_matches(name, PUBLISHED, 1, cutoff=0.4)
         raise ConfigurationError(
-            f"no published weights are named {name!r}; {f'did you mean {near[0]!r}? ' if near else ''}"
-            f"There are: {', '.join(PUBLISHED)}. Other files can be given by their path: MobileNets of width 0.5, 0.75 and 1.0 "
+            f"no published weights are named {name!r}{nearest_name(name, PUBLISHED)}; "
+            f"there are: {', '.join(PUBLISHED)}. Other files can be given by their path: MobileNets of width 0.5, 0.75 and 1.0 "
             f"are mobilenet_5_0_224_tf_no_top.h5, mobilenet_7_5_224_tf_no_top.h5 and mobilenet_1_0_224_tf_no_top.h5 in {_KERAS}"
         )
     published = PUBLISHED[name]
