@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -132,12 +133,14 @@ def main() -> None:
             model.fit(features, records.identities, records.cameras, progress=progress if sys.stderr.isatty() else silent)
         figures["xqda_fit_seconds"] = time.perf_counter() - start
         figures["xqda_dimensions"], figures["xqda_shape"] = model.dimensions_, features.shape
+        figures["peak_memory_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts in KiB
         say(
-            "XQDA, fit to {n} x {d}: {t:.1f} s, {k} dimensions",
+            "XQDA, fit to {n} x {d}: {t:.1f} s, {k} dimensions, {m:.2f} GiB of memory at most, images and descriptors included",
             n=len(features),
             d=features.shape[1],
             t=figures["xqda_fit_seconds"],
             k=model.dimensions_,
+            m=figures["peak_memory_gib"],
         )
         del features, train
         prepared = model.prepare(lomo(gallery, options.retinex))

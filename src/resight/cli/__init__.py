@@ -1,0 +1,82 @@
+"""The command line: verbs only. Each one imports what it needs when it runs, so that `resight --help` answers at once."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from cyclopts import App, CycloptsError
+
+from resight.cli.classical import classical, fit
+from resight.cli.dataset import inspect
+from resight.cli.demo import demo
+from resight.cli.evaluate import evaluate
+from resight.cli.extract import extract
+from resight.cli.options import recipe
+from resight.cli.tradeoff import tradeoff
+from resight.cli.train import distill, train
+from resight.distillation.config import DistillConfig
+from resight.errors import MissingDependencyError, ResightError
+from resight.training.config import TrainConfig
+
+__all__ = ["app", "main"]
+
+app = App(
+    name="resight",
+    help="Find a person again across cameras: train, distil, evaluate, and see speed beside accuracy.",
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+dataset_app = App(name="dataset", help="Look at data sets.")
+dataset_app.command(inspect)
+app.command(dataset_app)
+app.command(train, config=(recipe(TrainConfig),))
+app.command(distill, config=(recipe(DistillConfig),))
+for verb in (fit, extract, evaluate, tradeoff, classical, demo):
+    app.command(verb)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code is 0, or 2 after a user's mistake, or 130 after an interruption."""
+    with _sigterm_interrupts():
+        try:
+            app(arguments, exit_on_error=False, print_error=False)
+        except CycloptsError as error:
+            return _complain(" ".join(str(error).split()), "see `resight --help`")
+        except ResightError as error:
+            return _complain(str(error))
+        except KeyboardInterrupt:
+            sys.stderr.write("\nresight: interrupted; the same command goes on where it stopped\n")
+            return 130
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in ("torch", "matplotlib", "scipy", "numba", "h5py", "tensorboardX"):
+                raise
+            missing = MissingDependencyError(f"this needs {error.name}, which is not installed; pip install 'resight[train]'")
+            return _complain(str(missing))
+    return 0
+
+
+def _complain(message: str, way_out: str = "") -> int:
+    sys.stderr.write(f"resight: {message}{'; ' + way_out if way_out else ''}\n")
+    return 2
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let a polite kill end a run as Ctrl-C does: no half-written file, no traceback."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,33 @@
+"""`resight demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from resight.cli.terminal import say, show, table, use_threads, write_result
+from resight.progress import TerminalProgress
+
+__all__ = ["demo"]
+
+
+def demo(*, out: Path = Path("demo"), threads: int = 0, json: Path | None = None) -> None:
+    """The whole job on drawn pedestrians, offline, in minutes: data set, teacher, student alone, student distilled, trade-off.
+
+    Parameters
+    ----------
+    out
+        Folder for the drawn camera network, the runs and the trade-off. Given again, finished parts are not done again.
+    threads
+        CPU threads; 0 leaves it to PyTorch.
+    json
+        Also write the trade-off's JSON to this file.
+    """
+    from resight.demo import run_demo
+    from resight.tradeoff.report import COLUMNS, formatted
+
+    use_threads(threads)
+    with TerminalProgress() as progress:
+        rows, record = run_demo(out, progress=progress)
+    show(table("Trade-off on the drawn camera network", [heading for _, heading in COLUMNS], [formatted(row) for row in rows]))
+    say(f"* nobody is both faster and better. Look at {out / 'tradeoff.png'} and {out / 'people.png'}.")
+    write_result(json, record)

@@ -1,0 +1,101 @@
+"""`resight train` and `resight distill`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from resight.cli.options import DeviceName
+from resight.cli.terminal import say, use_threads, write_result
+from resight.distillation.config import DistillConfig
+from resight.progress import TerminalProgress
+from resight.training.config import TrainConfig
+
+__all__ = ["distill", "train"]
+
+
+def train(
+    *,
+    data: Path,
+    out: Path,
+    recipe: Path | None = None,
+    device: DeviceName = "auto",
+    threads: int = 0,
+    cache: Path | None = None,
+    json: Path | None = None,
+    config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008 (frozen)
+) -> None:
+    """Train a network alone; an interrupted run goes on when the same command is given again.
+
+    Parameters
+    ----------
+    data
+        Folder of a data set; only its training images are read.
+    out
+        Run folder to write.
+    recipe
+        TOML file with any of the options below; options given here override it.
+    device
+        Where to compute; auto takes a GPU if there is one.
+    threads
+        CPU threads; 0 leaves it to PyTorch.
+    cache
+        Folder for decoded images, for data sets larger than the memory.
+    json
+        Also write the run's history and provenance to this file.
+    """
+    from resight.training.fit import train as fit_alone
+
+    use_threads(threads)
+    with TerminalProgress() as progress:
+        _report_run(fit_alone(data, out, config, device=device, cache=cache, progress=progress), json)
+
+
+def distill(
+    *,
+    data: Path,
+    out: Path,
+    recipe: Path | None = None,
+    device: DeviceName = "auto",
+    threads: int = 0,
+    cache: Path | None = None,
+    json: Path | None = None,
+    config: Annotated[DistillConfig, Parameter(name="*")] = DistillConfig(),  # noqa: B008 (frozen)
+) -> None:
+    """Train a student on a teacher's soft targets (equation 2 of the paper); goes on after an interruption as `train` does.
+
+    Parameters
+    ----------
+    data
+        Folder of a data set; only its training images are read.
+    out
+        Run folder to write.
+    recipe
+        TOML file with any of the options below; options given here override it.
+    device
+        Where to compute; auto takes a GPU if there is one.
+    threads
+        CPU threads; 0 leaves it to PyTorch.
+    cache
+        Folder for decoded images and the teacher's answers.
+    json
+        Also write the run's history and provenance to this file.
+    """
+    from resight.distillation.fit import distill as fit_student
+
+    use_threads(threads)
+    with TerminalProgress() as progress:
+        _report_run(fit_student(data, out, config, device=device, cache=cache, progress=progress), json)
+
+
+def _report_run(folder: Path, json: Path | None) -> None:
+    from resight.files import read_json
+    from resight.training.fit import HISTORY
+
+    history = read_json(folder / HISTORY)
+    last = history["epochs"][-1]
+    held_out = ", ".join(f"{name} {value:.2f} %" for name, value in last.get("validation", {}).items())
+    say(f"{folder}: {last['epoch']} epochs, loss {last['loss']:.3f}" + (f"; held out: {held_out}" if held_out else ""))
+    write_result(json, history)
