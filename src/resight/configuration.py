@@ -38,7 +38,7 @@ def configure(kind: type[C], values: Mapping[str, Any], *, source: str = "config
     Parameters
     ----------
     kind : type
-        A frozen dataclass whose fields are str, int, float, bool, or one of these or None.
+        A frozen dataclass whose fields are str, int, float, bool, one of these or None, or a tuple of them.
     values : mapping
         Field names and values, for example a recipe's. Fields left out keep their default.
     source : str
@@ -55,6 +55,8 @@ def configure(kind: type[C], values: Mapping[str, Any], *, source: str = "config
     """
     hints = typing.get_type_hints(kind)
     known = [field.name for field in dataclasses.fields(kind)]
+    # JSON and TOML have lists where a configuration has tuples.
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     for name, value in values.items():
         if name not in known:
             raise ConfigurationError(f"{source}: unknown key {name!r}{nearest_name(name, known)}; known: {', '.join(known)}")
@@ -80,7 +82,8 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
 
 def to_dict(configuration: DataclassInstance) -> dict[str, Any]:
     """A configuration as plain JSON values, in the order of its fields."""
-    return dataclasses.asdict(configuration)
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(configuration), allow_nan=False))  # tuples become lists
+    return values
 
 
 def fingerprint(configuration: DataclassInstance) -> str:

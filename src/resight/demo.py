@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +14,9 @@ from resight.features.deep import DeepExtractor, load_extractor
 from resight.files import atomic_write
 from resight.images import read_images
 from resight.progress import Progress, silent
-from resight.tradeoff.report import Row, measure_tradeoff, save_tradeoff
+from resight.tradeoff.measure import measure_tradeoff
+from resight.tradeoff.report import Report
+from resight.tradeoff.tables import save_report
 from resight.training.config import TrainConfig
 from resight.training.fit import train
 
@@ -34,7 +35,7 @@ STUDENT = TrainConfig(
 _SHEET = (96, 48)  # height and width of an image on the contact sheet
 
 
-def run_demo(out: str | Path, *, progress: Progress = silent) -> tuple[list[Row], dict[str, Any]]:
+def run_demo(out: str | Path, *, progress: Progress = silent) -> Report:
     """Run the main job on a drawn camera network.
 
     Parameters
@@ -45,10 +46,8 @@ def run_demo(out: str | Path, *, progress: Progress = silent) -> tuple[list[Row]
 
     Returns
     -------
-    list of Row
-        Untrained student, teacher, student alone, student distilled.
-    dict
-        What ``tradeoff.json`` holds.
+    Report
+        Untrained student, teacher, student alone, student distilled; ``tradeoff.json`` holds it.
 
     Raises
     ------
@@ -62,7 +61,7 @@ def run_demo(out: str | Path, *, progress: Progress = silent) -> tuple[list[Row]
     alone = train(dataset, out / "student alone", STUDENT, progress=progress)
     taught = DistillConfig(
         **{name: getattr(STUDENT, name) for name in STUDENT.__dataclass_fields__},
-        teacher=str(teacher),
+        teacher=(str(teacher),),
         temperature=2.0,
         hard_weight=1.0,
     )
@@ -72,8 +71,9 @@ def run_demo(out: str | Path, *, progress: Progress = silent) -> tuple[list[Row]
         DeepExtractor("student untrained", untrained.network),
         *(load_extractor(str(run)) for run in (teacher, alone, distilled)),
     ]
-    rows = measure_tradeoff(models, dataset, timed_images=512, rounds=3, progress=progress)
-    return rows, save_tradeoff(rows, out, dataset="the drawn camera network", images=512, rounds=3)
+    report = measure_tradeoff(models, dataset, timed_images=512, rounds=3, progress=progress)
+    save_report(report, out, "tradeoff")
+    return report
 
 
 def draw_people(dataset: Dataset, path: str | Path, *, people: int = 6) -> None:

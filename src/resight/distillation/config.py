@@ -16,19 +16,29 @@ class DistillConfig(TrainConfig):
 
     Attributes
     ----------
-    teacher : str
-        A model, as `resight.features.deep.load_extractor` names them. Any network, with any input size.
+    teacher : tuple of str
+        One or several models, as `resight.models.load_model` names them, with any input size. Only `soft_weight` needs them to know
+        the training identities.
+    soft_weight : float
+        Of the cross-entropy with the teacher's distribution over the identities; see `SoftTargetLoss`.
     temperature : float
         T of the soft targets.
     hard_weight : float
         Lambda, the weight of the cross-entropy with the ground truth.
+    embedding_weight : float
+        Of the difference in direction between the student's and the teacher's embedding; see `EmbeddingLoss`.
+    similarity_weight : float
+        Of the difference between the student's and the teacher's similarities within a batch; see `SimilarityLoss`.
     targets : str
         ``"cached"``: ask the teacher once for every image and its mirror image; ``"online"``: ask it at every batch.
     """
 
-    teacher: str = ""
+    teacher: tuple[str, ...] = ()
+    soft_weight: float = 1.0
     temperature: float = 3.0
     hard_weight: float = 0.001
+    embedding_weight: float = 0.0
+    similarity_weight: float = 0.0
     targets: str = "cached"
     epochs: int = 39
     learning_rate: float = 0.02
@@ -37,7 +47,5 @@ class DistillConfig(TrainConfig):
         super().__post_init__()
         if not self.temperature > 0:
             raise ConfigurationError(f"temperature = {self.temperature}; expected more than 0")
-        if self.hard_weight < 0:
-            raise ConfigurationError(f"hard_weight = {self.hard_weight}; expected at least 0")
         if self.targets not in ("cached", "online"):
             raise ConfigurationError(f"targets {self.targets!r}; expected cached or online")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-from resight.distillation.targets import Teacher
-from resight.training.losses import HardLabelLoss
+from resight.distillation.targets import CachedTeacher, Teacher
+from resight.errors import ConfigurationError
+from resight.features.batches import View
+from resight.networks import Outputs
+from resight.training.losses import Batch, Loss
 
-__all__ = ["DistillationLoss", "soft_target_loss"]
+__all__ = ["EmbeddingLoss", "SimilarityLoss", "SoftTargetLoss", "TeacherSpace", "soft_target_loss"]
 
 
 def soft_target_loss(teacher_logits: Tensor, student_logits: Tensor, temperature: float) -> Tensor:
@@ -42,33 +43,102 @@ def soft_target_loss(teacher_logits: Tensor, student_logits: Tensor, temperature
     return -(targets * F.log_softmax(student_logits.float() / temperature, dim=1)).sum(1).mean()
 
 
-class DistillationLoss:
-    """Equation (2) of the paper: H(p_teacher(T), p_student(T)) + lambda H(ground truth, p_student(1)).
+class SoftTargetLoss(Loss):
+    """`soft_target_loss`, mean over the teachers, which is the loss with respect to the mean of their distributions.
 
     Parameters
     ----------
-    teacher : Teacher
-        Gives its logits for every image of a batch.
-    labels : int64 tensor of shape (n,)
-        Class of every training image.
+    teachers : sequence of Teacher
+        Each with logits.
     temperature : float
-        T of the soft targets.
-    hard_weight : float
-        The paper's lambda.
+        T.
     """
 
-    def __init__(self, teacher: Teacher, labels: Tensor, *, temperature: float, hard_weight: float) -> None:
-        self.teacher = teacher
-        self.hard = HardLabelLoss(labels)
+    def __init__(self, teachers: Sequence[Teacher], temperature: float) -> None:
+        super().__init__()
+        self.teachers = teachers
         self.temperature = temperature
-        self.hard_weight = hard_weight
 
-    def __call__(
-        self, rows: NDArray[np.int64], flips: NDArray[np.bool_], images: Tensor, embedding: Tensor, logits: Tensor
-    ) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """See `resight.training.losses.Loss`; the parts are ``soft``, ``hard`` and ``accuracy``."""
-        with torch.no_grad():
-            targets = self.teacher(rows, flips)
-        soft = soft_target_loss(targets, logits, self.temperature)
-        hard, parts = self.hard(rows, flips, images, embedding, logits)
-        return soft + self.hard_weight * hard, {"soft": soft, **parts}
+    def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """See `resight.training.losses.Loss`."""
+        losses = []
+        for teacher in self.teachers:
+            answers = teacher(batch.view)
+            if answers.logits is None:
+                raise ConfigurationError("a teacher without classes has no soft targets; set --soft-weight 0")
+            losses.append(soft_target_loss(answers.logits, outputs.logits, self.temperature))
+        return torch.stack(losses).mean(), {}
+
+
+class TeacherSpace:
+    """The embeddings of one or several teachers as one, in as many numbers as the student has.
+
+    Each teacher's embedding is scaled to length 1 and centred by its mean over the training images, and they are put side by side.
+    Where a student has fewer numbers, they are turned to their principal components, of which the first are kept: so it can be
+    compared with its teachers directly, without a projection that would have to be learned and thrown away. Where it has more,
+    the rest is zero.
+
+    Parameters
+    ----------
+    teachers : sequence of CachedTeacher
+        Their answers for all n training images.
+    dimensions : int
+        Numbers in the student's embedding.
+    """
+
+    def __init__(self, teachers: Sequence[CachedTeacher], dimensions: int) -> None:
+        everything = torch.cat([F.normalize(teacher.embedding, dim=-1) for teacher in teachers], -1)
+        everything = everything - everything.mean((0, 1))
+        if everything.shape[-1] > dimensions:
+            rows = everything.flatten(0, 1).double()
+            energy, directions = torch.linalg.eigh(rows.T @ rows)
+            everything = (everything.double() @ directions[:, energy.argsort(descending=True)[:dimensions]]).float()
+        self._targets = F.pad(everything, (0, dimensions - everything.shape[-1]))
+
+    def __call__(self, view: View) -> Tensor:
+        """For images `view.rows`, mirrored where `view.flips`: float32 (n, dimensions), centred, not of length 1."""
+        flips = torch.zeros(len(view.rows), dtype=torch.long) if view.flips is None else torch.from_numpy(view.flips).long()
+        return self._targets[flips, torch.from_numpy(view.rows)]
+
+
+class EmbeddingLoss(Loss):
+    """1 - cosine between the student's embedding and its teachers', mean over the batch.
+
+    Parameters
+    ----------
+    space : TeacherSpace
+    """
+
+    def __init__(self, space: TeacherSpace) -> None:
+        super().__init__()
+        self.space = space
+
+    def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """See `resight.training.losses.Loss`."""
+        return 1 - F.cosine_similarity(outputs.embedding.float(), self.space(batch.view)).mean(), {}
+
+
+class SimilarityLoss(Loss):
+    """Mean squared difference between the cosines of all pairs of a batch for the student and for its teachers.
+
+    The student may arrange its embeddings as it likes as long as it finds the same images alike.
+
+    Parameters
+    ----------
+    space : TeacherSpace
+
+    References
+    ----------
+    .. [1] A. Wu et al., "Distilled Person Re-Identification: Towards a More Scalable System", CVPR 2019 (there the similarities
+           of log-normalised features are compared by a squared Frobenius norm).
+    .. [2] W. Park et al., "Relational Knowledge Distillation", CVPR 2019.
+    """
+
+    def __init__(self, space: TeacherSpace) -> None:
+        super().__init__()
+        self.space = space
+
+    def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """See `resight.training.losses.Loss`."""
+        student, teacher = (F.normalize(rows, dim=1) for rows in (outputs.embedding.float(), self.space(batch.view)))
+        return (student @ student.T - teacher @ teacher.T).square().mean(), {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -12,28 +12,43 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resight.errors import ConfigurationError
-from resight.features.batches import Batches
+from resight.features.batches import Batches, View
 from resight.features.deep import DeepExtractor, network_outputs
+from resight.features.extraction import Extractor
 from resight.files import atomic_write
 from resight.images import Pixels, cache_folder
 from resight.progress import Progress, silent
 
-__all__ = ["CachedTeacher", "OnlineTeacher", "Teacher", "entropies", "matching_classes"]
+__all__ = ["Answers", "CachedTeacher", "OnlineTeacher", "Teacher", "entropies", "matching_classes"]
+
+
+class Answers(NamedTuple):
+    """What a teacher says about n images.
+
+    Attributes
+    ----------
+    embedding : float32 tensor of shape (n, d)
+    logits : float32 tensor of shape (n, classes), optional
+        Only of a teacher that knows the training identities.
+    """
+
+    embedding: Tensor
+    logits: Tensor | None
 
 
 class Teacher(Protocol):
-    """Gives the teacher's logits for training images."""
+    """Answers for training images."""
 
-    def __call__(self, rows: NDArray[np.int64], flips: NDArray[np.bool_]) -> Tensor:
-        """Logits, float32 (len(rows), student's classes), for images `rows`, mirrored where `flips`."""
+    def __call__(self, view: View) -> Answers:
+        """For images `view.rows`, mirrored where `view.flips`; shifts and erasures are not seen by the teacher."""
 
 
-def matching_classes(teacher: DeepExtractor, identities: NDArray[np.int64], all_identities: NDArray[np.int64]) -> NDArray[np.int64]:
+def matching_classes(teacher: Extractor, identities: NDArray[np.int64], all_identities: NDArray[np.int64]) -> NDArray[np.int64]:
     """Which of the teacher's outputs stand for the student's classes.
 
     Parameters
     ----------
-    teacher : DeepExtractor
+    teacher : Extractor
         If its weights do not say whom its outputs stand for (foreign files), it must have as many as the data set has training
         identities, and they are taken in sorted order, which is how this field's toolboxes number them.
     identities : int64 array of shape (classes,)
@@ -50,6 +65,8 @@ def matching_classes(teacher: DeepExtractor, identities: NDArray[np.int64], all_
     ConfigurationError
         If some class of the student is unknown to the teacher.
     """
+    if not isinstance(teacher, DeepExtractor):
+        raise ConfigurationError(f"the teacher {teacher.name} gives embeddings and no classes; set --soft-weight 0")
     known = np.asarray(teacher.identities, np.int64)
     if not len(known):
         if teacher.network.classes != len(all_identities):
@@ -69,46 +86,50 @@ def matching_classes(teacher: DeepExtractor, identities: NDArray[np.int64], all_
 
 
 class OnlineTeacher:
-    """Runs the teacher on each batch: right whatever the augmentation, at the teacher's cost for every image of every epoch.
+    """Runs the teacher on each batch, at its cost for every image of every epoch: where its answers do not fit into memory.
 
     Parameters
     ----------
     teacher : DeepExtractor
     pixels : uint8 array of shape (n, height, width, 3)
         The training images at the teacher's own input size.
-    columns : int64 array of shape (classes,)
-        See `matching_classes`.
+    columns : int64 array of shape (classes,), optional
+        See `matching_classes`; no logits without it.
     """
 
-    def __init__(self, teacher: DeepExtractor, pixels: Pixels, columns: NDArray[np.int64]) -> None:
+    def __init__(self, teacher: DeepExtractor, pixels: Pixels, columns: NDArray[np.int64] | None) -> None:
         self._network = teacher.network.eval()
         self._batches = Batches(pixels, teacher.network.preprocessing, next(teacher.network.parameters()).device)
-        self._columns = torch.from_numpy(columns).to(self._batches.device)
+        self._columns = None if columns is None else torch.from_numpy(columns).to(self._batches.device)
 
-    def __call__(self, rows: NDArray[np.int64], flips: NDArray[np.bool_]) -> Tensor:
+    def __call__(self, view: View) -> Answers:
         """See `Teacher`."""
         with torch.no_grad():
-            return self._network(self._batches(rows, flips))[1].float()[:, self._columns]  # type: ignore[no-any-return]
+            outputs = self._network(self._batches(View(view.rows, view.flips)))
+        logits = None if self._columns is None else outputs.logits.float()[:, self._columns]
+        return Answers(outputs.embedding.float(), logits)
 
 
 class CachedTeacher:
-    """Looks the teacher's logits up: with mirroring as the only augmentation there are two answers for each image.
+    """Looks the teacher's answers up: there are two for each image, one for its mirror image.
 
     Parameters
     ----------
-    logits : float32 array of shape (2, n, classes)
+    embedding : float32 tensor of shape (2, n, d)
         Of the images as they are, and of their mirror images.
-    device : torch.device
+    logits : float32 tensor of shape (2, n, classes), optional
     """
 
-    def __init__(self, logits: NDArray[np.float32], device: torch.device) -> None:
-        self.logits = torch.from_numpy(logits).to(device)
+    def __init__(self, embedding: Tensor, logits: Tensor | None) -> None:
+        self.embedding = embedding
+        self.logits = logits
 
     @classmethod
     def ask(
         cls,
-        teacher: DeepExtractor,
+        teacher: Extractor,
         pixels: Pixels,
+        columns: NDArray[np.int64] | None,
         device: torch.device,
         *,
         cache: Path | None = None,
@@ -118,13 +139,15 @@ class CachedTeacher:
 
         Parameters
         ----------
-        teacher : DeepExtractor
+        teacher : Extractor
         pixels : uint8 array of shape (n, height, width, 3)
             The training images at the teacher's own input size.
+        columns : int64 array of shape (classes,), optional
+            See `matching_classes`; no logits without it.
         device : torch.device
             Where the answers are kept.
         cache : Path, optional
-            Cache folder, `resight.images.cache_folder` unless given. The file's name holds the teacher's weights and the pixels.
+            Cache folder, `resight.images.cache_folder` unless given. The files' names hold the teacher's weights and the pixels.
         progress : Progress
 
         Raises
@@ -132,29 +155,40 @@ class CachedTeacher:
         StorageError
             If the cache cannot be written.
         """
-        digest = hashlib.sha256(repr((teacher.sha256, teacher.name, teacher.network.preprocessing)).encode())
+        how = teacher.network.preprocessing if isinstance(teacher, DeepExtractor) else teacher.size
+        digest = hashlib.sha256(repr((teacher.sha256, teacher.name, how)).encode())
         digest.update(np.ascontiguousarray(pixels).data)
-        file = (cache or cache_folder()) / "teachers" / f"{digest.hexdigest()[:32]}.npy"
-        if file.exists():
-            return cls(np.load(file), device)
-        stages = (("teacher", False), ("teacher, mirrored", True))
-        logits = np.stack(
-            [
-                network_outputs(teacher.network, pixels, mirrored=mirrored, logits=True, progress=progress, stage=stage)
-                for stage, mirrored in stages
-            ]
-        )
-        with atomic_write(file) as stream:
-            np.save(stream, logits)
-        return cls(logits, device)
+        wanted = ["embedding", "logits"] if isinstance(teacher, DeepExtractor) else ["embedding"]
+        folder = (cache or cache_folder()) / "teachers"
+        files = [folder / f"{digest.hexdigest()[:32]}-{name}.npy" for name in wanted]
+        if not all(file.exists() for file in files):
+            answers = [_answers(teacher, pixels, mirrored, wanted, progress) for mirrored in (False, True)]
+            for file, *pair in zip(files, *answers, strict=True):
+                with atomic_write(file) as stream:
+                    np.save(stream, np.stack(pair))
+        found = [torch.from_numpy(np.load(file)) for file in files]
+        logits = None if columns is None else found[1][..., torch.from_numpy(columns)].to(device)
+        return cls(found[0].to(device), logits)
 
-    def columns(self, columns: NDArray[np.int64]) -> CachedTeacher:
-        """The same answers for some of the classes; see `matching_classes`."""
-        return CachedTeacher(self.logits[..., torch.from_numpy(columns)].cpu().numpy(), self.logits.device)
-
-    def __call__(self, rows: NDArray[np.int64], flips: NDArray[np.bool_]) -> Tensor:
+    def __call__(self, view: View) -> Answers:
         """See `Teacher`."""
-        return self.logits[torch.from_numpy(flips.astype(np.int64)), torch.from_numpy(rows)]
+        flips = np.zeros(len(view.rows), np.int64) if view.flips is None else view.flips.astype(np.int64)
+        place = torch.from_numpy(flips), torch.from_numpy(view.rows)
+        return Answers(self.embedding[place], None if self.logits is None else self.logits[place])
+
+
+def _answers(
+    teacher: Extractor, pixels: Pixels, mirrored: bool, wanted: list[str], progress: Progress
+) -> list[NDArray[np.float32]]:
+    stage = "teacher, mirrored" if mirrored else "teacher"
+    if isinstance(teacher, DeepExtractor):
+        return network_outputs(teacher.network, pixels, mirrored=mirrored, wanted=wanted, progress=progress, stage=stage)
+    found = []
+    for start in range(0, len(pixels), 256):
+        some = pixels[start : start + 256]
+        found.append(teacher.extract(np.ascontiguousarray(some[:, :, ::-1]) if mirrored else some))
+        progress(stage, start + len(some), len(pixels))
+    return [np.concatenate(found)]
 
 
 def entropies(logits: Tensor, temperatures: tuple[float, ...] = (1, 2, 3, 5, 10, 20, 30)) -> dict[str, Any]:

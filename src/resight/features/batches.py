@@ -1,6 +1,8 @@
-"""From a uint8 array in memory to the batches that a network sees: choose rows, mirror, normalise."""
+"""From a uint8 array in memory to the batches that a network sees: choose rows, mirror, shift, normalise, erase."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,7 +11,30 @@ from torch import Tensor
 
 from resight.images import Pixels, Preprocessing
 
-__all__ = ["Batches"]
+__all__ = ["Batches", "View"]
+
+
+class View(NamedTuple):
+    """Which images a batch shows, and how.
+
+    Attributes
+    ----------
+    rows : int64 array of shape (n,)
+        Their places in the array of all images.
+    flips : bool array of shape (n,), optional
+        Which of them are mirrored left to right.
+    shifts : int array of shape (n, 2), optional
+        Pixels down and right by which each is moved after mirroring; what comes in at the sides is black. (To pad an image by p
+        and to crop a random window of the old size is to shift it by -p to p.)
+    erased : int array of shape (n, 4), optional
+        Top, left, height and width of a rectangle of each image, after the shift, that is set to the mean colour; a height of 0
+        erases nothing.
+    """
+
+    rows: NDArray[np.int64]
+    flips: NDArray[np.bool_] | None = None
+    shifts: NDArray[np.int64] | None = None
+    erased: NDArray[np.int64] | None = None
 
 
 class Batches:
@@ -36,16 +61,32 @@ class Batches:
         if device.type == "cuda" and pixels.nbytes <= 0.5 * torch.cuda.mem_get_info(device)[0]:
             self._resident = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
 
-    def __call__(self, rows: NDArray[np.int64], flips: NDArray[np.bool_] | None = None) -> Tensor:
-        """Images `rows`, mirrored where `flips`: float32 (len(rows), 3, height, width), channels last in memory."""
+    def __call__(self, view: View) -> Tensor:
+        """The images of a view: float32 (n, 3, height, width), channels last in memory."""
         if self._resident is not None:
-            batch = self._resident[torch.from_numpy(rows).to(self.device)]
+            batch = self._resident[torch.from_numpy(view.rows).to(self.device)]
         else:
-            batch = torch.from_numpy(np.ascontiguousarray(self._pixels[rows])).to(self.device)
-        if flips is not None and flips.any():
-            mirrored = torch.from_numpy(np.flatnonzero(flips)).to(self.device)
+            batch = torch.from_numpy(np.ascontiguousarray(self._pixels[view.rows])).to(self.device)
+        if view.flips is not None and view.flips.any():
+            mirrored = torch.from_numpy(np.flatnonzero(view.flips)).to(self.device)
             batch[mirrored] = batch[mirrored].flip(2)
+        if view.shifts is not None and view.shifts.any():
+            batch = _shifted(batch, view.shifts)
         if self._bgr:
             batch = batch.flip(3)
         # The array is (n, h, w, 3): seen as (n, 3, h, w) it has channels-last memory already.
-        return batch.permute(0, 3, 1, 2).to(torch.float32).mul_(self._scale).add_(self._shift)
+        images = batch.permute(0, 3, 1, 2).to(torch.float32).mul_(self._scale).add_(self._shift)
+        if view.erased is not None:
+            for image, (top, left, height, width) in zip(images, view.erased.tolist(), strict=True):
+                image[:, top : top + height, left : left + width] = 0
+        return images
+
+
+def _shifted(batch: Tensor, shifts: NDArray[np.int64]) -> Tensor:
+    moved = torch.zeros_like(batch)
+    height, width = batch.shape[1:3]
+    for image, result, (down, right) in zip(batch, moved, shifts.tolist(), strict=True):
+        rows, columns = slice(max(down, 0), height + min(down, 0)), slice(max(right, 0), width + min(right, 0))
+        from_rows, from_columns = slice(max(-down, 0), height - max(down, 0)), slice(max(-right, 0), width - max(right, 0))
+        result[rows, columns] = image[from_rows, from_columns]
+    return moved

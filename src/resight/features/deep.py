@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from resight.configuration import nearest_name
 from resight.errors import ConfigurationError, WeightsError
-from resight.features.batches import Batches
+from resight.features.batches import Batches, View
 from resight.images import Pixels, Preprocessing
 from resight.memory import keep_freed_memory
 from resight.networks import NETWORKS, ReidNetwork, build
@@ -43,11 +44,11 @@ def network_outputs(
     *,
     preprocessing: Preprocessing | None = None,
     mirrored: bool = False,
-    logits: bool = False,
+    wanted: Sequence[str] = ("embedding",),
     batch_size: int = 64,
     progress: Progress = silent,
     stage: str = "embedding",
-) -> NDArray[np.float32]:
+) -> list[NDArray[np.float32]]:
     """Run a network over many images.
 
     Parameters
@@ -60,8 +61,8 @@ def network_outputs(
         The network's own unless given.
     mirrored : bool
         Mirror every image left to right.
-    logits : bool
-        Return the head's outputs instead of the embeddings.
+    wanted : sequence of str
+        Fields of `resight.networks.Outputs`.
     batch_size : int
     progress : Progress
     stage : str
@@ -69,26 +70,33 @@ def network_outputs(
 
     Returns
     -------
-    float32 array of shape (n, embedding size) or (n, classes)
+    list of float32 arrays of shape (n, ...)
+        One for each that is wanted.
     """
     keep_freed_memory()
     device = next(network.parameters()).device
     batches = Batches(pixels, preprocessing or network.preprocessing, device)
-    width = network.classes if logits else network.embedding_size
-    result = np.empty((len(pixels), width), np.float32)
+    results: list[NDArray[np.float32]] = []
     was_training = network.training
     network.eval()
     try:
         with torch.inference_mode():
             for start in range(0, len(pixels), batch_size):
                 rows = np.arange(start, min(start + batch_size, len(pixels)))
-                images = batches(rows, np.full(len(rows), mirrored))
-                output = network(images)[1] if logits else network.embed(images)
-                result[rows] = output.float().cpu().numpy()
+                images = batches(View(rows, np.full(len(rows), mirrored)))
+                if list(wanted) == ["embedding"]:  # the head would be in vain
+                    outputs = [network.embed(images)]
+                else:
+                    everything = network(images)
+                    outputs = [getattr(everything, name) for name in wanted]
+                if not results:
+                    results = [np.empty((len(pixels), *output.shape[1:]), np.float32) for output in outputs]
+                for result, output in zip(results, outputs, strict=True):
+                    result[rows] = output.float().cpu().numpy()
                 progress(stage, int(rows[-1]) + 1, len(pixels))
     finally:
         network.train(was_training)
-    return result
+    return results
 
 
 class DeepExtractor:
@@ -107,8 +115,6 @@ class DeepExtractor:
         See `choose_device`.
     """
 
-    distance = "euclidean"
-
     def __init__(
         self, name: str, network: ReidNetwork, *, identities: tuple[int, ...] = (), sha256: str = "", device: str = "auto"
     ) -> None:
@@ -116,6 +122,11 @@ class DeepExtractor:
         self.identities = identities
         self.sha256 = sha256
         self.network = channels_last(network.eval(), choose_device(device))
+
+    @property
+    def distance(self) -> str:
+        """See `ReidNetwork.distance`."""
+        return self.network.distance
 
     @property
     def size(self) -> tuple[int, int]:
@@ -139,7 +150,7 @@ class DeepExtractor:
 
     def extract(self, pixels: Pixels, *, batch_size: int = 64, progress: Progress = silent) -> NDArray[np.float32]:
         """Images of `size`, uint8 (n, height, width, 3), to embeddings, float32 (n, embedding_size)."""
-        return network_outputs(self.network, pixels, batch_size=batch_size, progress=progress)
+        return network_outputs(self.network, pixels, batch_size=batch_size, progress=progress)[0]
 
 
 def load_extractor(reference: str, *, device: str = "auto", height: int = 0, width: int = 0) -> DeepExtractor:

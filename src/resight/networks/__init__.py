@@ -10,13 +10,13 @@ import torch
 from resight.configuration import nearest_name
 from resight.errors import ConfigurationError
 from resight.networks.mobilenet import MobileNet
-from resight.networks.network import ReidNetwork
+from resight.networks.network import Outputs, ReidNetwork
 from resight.networks.osnet import OSNet
 from resight.networks.resnet import ResNet50
 
-__all__ = ["NETWORKS", "ReidNetwork", "build"]
+__all__ = ["NETWORKS", "Outputs", "ReidNetwork", "build"]
 
-NETWORKS: dict[str, Callable[[int], ReidNetwork]] = {
+NETWORKS: dict[str, Callable[..., ReidNetwork]] = {
     "mobilenet-0.25": partial(MobileNet, width=0.25),
     "mobilenet-0.5": partial(MobileNet, width=0.5),
     "mobilenet-0.75": partial(MobileNet, width=0.75),
@@ -27,10 +27,10 @@ NETWORKS: dict[str, Callable[[int], ReidNetwork]] = {
     "osnet-0.75": partial(OSNet, width=0.75),
     "osnet-1.0": partial(OSNet, width=1.0),
 }
-"""Every architecture: its name, and a function from the number of classes to a network."""
+"""Every architecture: its name, and a function from the number of classes, and what `build` adds to it, to a network."""
 
 
-def build(name: str, classes: int, seed: int = 0) -> ReidNetwork:
+def build(name: str, classes: int, seed: int = 0, *, last_stride: int = 0, neck: bool = False) -> ReidNetwork:
     """A network with fresh weights.
 
     The weights depend on `name`, `classes` and `seed` alone; PyTorch's global random state is left as it was. Each class says
@@ -44,6 +44,10 @@ def build(name: str, classes: int, seed: int = 0) -> ReidNetwork:
         Identities in the head.
     seed : int
         Of the initial weights.
+    last_stride : int
+        1 keeps the last feature maps at twice the height and width; 0 is the network's own. OSNet has none to change.
+    neck : bool
+        See `ReidNetwork.add_neck`.
 
     Returns
     -------
@@ -53,10 +57,15 @@ def build(name: str, classes: int, seed: int = 0) -> ReidNetwork:
     Raises
     ------
     ConfigurationError
-        If there is no such network, or if `classes` is less than 1.
+        If there is no such network, if it has no such stride, or if `classes` is less than 1.
     """
     if name not in NETWORKS:
         raise ConfigurationError(f"no network is named {name!r}{nearest_name(name, NETWORKS)}; there are: {', '.join(NETWORKS)}")
+    if last_stride not in (0, 1, 2) or (last_stride and name.startswith("osnet")):
+        raise ConfigurationError(f"last_stride = {last_stride} for {name}; expected 1 or 2 for MobileNet and ResNet, 0 otherwise")
     with torch.random.fork_rng(devices=[]):  # no other device draws here, and theirs need not be copied
         torch.default_generator.manual_seed(seed)
-        return NETWORKS[name](classes)
+        network = NETWORKS[name](classes, **({"last_stride": last_stride} if last_stride else {}))
+        if neck:
+            network.add_neck()
+        return network

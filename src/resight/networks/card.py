@@ -35,6 +35,8 @@ class Card:
     ----------
     architecture : str
         A key of `resight.networks.NETWORKS`.
+    last_stride, neck
+        See `resight.networks.build`.
     identities : tuple of int
         The training identity of each class, in the order of the head's outputs.
     preprocessing : Preprocessing
@@ -51,6 +53,8 @@ class Card:
     architecture: str
     identities: tuple[int, ...]
     preprocessing: Preprocessing
+    last_stride: int = 0
+    neck: bool = False
     training: dict[str, Any] = field(default_factory=dict)
     configuration: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -115,7 +119,7 @@ def load_network(folder: str | Path) -> tuple[ReidNetwork, Card]:
         if sha256_file(path) != card.weights_sha256:
             raise WeightsError(f"{path} is not the file that its card describes (SHA-256 differs); restore it or train again")
         state = safetensors.torch.load_file(path)
-        network = build(card.architecture, len(card.identities))
+        network = build(card.architecture, len(card.identities), last_stride=card.last_stride, neck=card.neck)
         network.load_state_dict(state)
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from error

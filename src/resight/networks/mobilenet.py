@@ -58,9 +58,10 @@ class MobileNet(ReidNetwork):
         self.backbone = nn.Sequential(layers)
         self.classifier = self._new_head()
 
-    def embed(self, images: Tensor) -> Tensor:
-        """Global average of the last feature map, (n, 3, height, width) to (n, embedding_size)."""
-        return F.adaptive_avg_pool2d(self.backbone(images), 1).flatten(1)
+    def maps(self, images: Tensor) -> Tensor:
+        """See `ReidNetwork.maps`: 1024 * width channels."""
+        maps: Tensor = self.backbone(images)
+        return maps
 
 
 def _layer(name: str, convolution: nn.Conv2d) -> OrderedDict[str, nn.Module]:

@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from resight.errors import ConfigurationError
 from resight.images import Preprocessing
 
-__all__ = ["ReidNetwork"]
+__all__ = ["Outputs", "ReidNetwork"]
+
+
+class Outputs(NamedTuple):
+    """What a network makes of n images.
+
+    Attributes
+    ----------
+    maps : float tensor of shape (n, channels, rows, columns)
+        The last feature maps.
+    features : float tensor of shape (n, embedding_size)
+        What the maps are pooled to; a triplet loss compares these.
+    embedding : float tensor of shape (n, embedding_size)
+        The features after the neck, or the features themselves without one; what is ranked, and what the head reads.
+    logits : float tensor of shape (n, classes)
+        The head's scores of the training identities.
+    """
+
+    maps: Tensor
+    features: Tensor
+    embedding: Tensor
+    logits: Tensor
 
 
 class ReidNetwork(nn.Module):
@@ -46,6 +68,7 @@ class ReidNetwork(nn.Module):
         self.classes = classes
         self.embedding_size = embedding_size
         self.preprocessing = preprocessing
+        self.neck: nn.BatchNorm1d | None = None
 
     def resize_input(self, height: int, width: int) -> None:
         """Take images of another size than the architecture's own; 0 leaves a side as it is.
@@ -62,6 +85,34 @@ class ReidNetwork(nn.Module):
                 f"the input is {self.preprocessing.height}x{self.preprocessing.width} pixels; expected 32 or more each way"
             )
 
+    def add_neck(self) -> None:
+        """Put batch normalisation between features and head (BNNeck, Luo et al., 2019), and take the head's bias away.
+
+        The features before it suit a triplet loss, which is about distances, those after it the head, which is about
+        directions; so that what is ranked, the latter, is compared by cosine. Its shift stays at zero, as in the paper.
+
+        References
+        ----------
+        .. [1] H. Luo, Y. Gu, X. Liao, S. Lai, W. Jiang, "Bag of Tricks and a Strong Baseline for Deep Person
+               Re-identification", CVPR Workshops 2019.
+        """
+        self.neck = nn.BatchNorm1d(self.embedding_size)
+        self.neck.bias.requires_grad_(False)
+        self.get_submodule(self.head).register_parameter("bias", None)
+
+    @property
+    def distance(self) -> str:
+        """What its embeddings are compared by: ``"cosine"`` after a neck, ``"euclidean"`` otherwise."""
+        return "euclidean" if self.neck is None else "cosine"
+
+    def maps(self, images: Tensor) -> Tensor:
+        """The last feature maps, (n, 3, height, width) to (n, channels, rows, columns); see `embed`."""
+        raise NotImplementedError
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """Features of shape (n, embedding_size) of the maps: their global average in most networks."""
+        return F.adaptive_avg_pool2d(maps, 1).flatten(1)
+
     def embed(self, images: Tensor) -> Tensor:
         """Images to embeddings.
 
@@ -74,12 +125,15 @@ class ReidNetwork(nn.Module):
         -------
         float tensor of shape (n, embedding_size)
         """
-        raise NotImplementedError
+        features = self.pool(self.maps(images))
+        return features if self.neck is None else self.neck(features)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings of shape (n, embedding_size), and the head's logits of shape (n, classes); see `embed`."""
-        embedding = self.embed(images)
-        return embedding, self.get_submodule(self.head)(embedding)
+    def forward(self, images: Tensor) -> Outputs:
+        """Everything at once; see `embed` for the images."""
+        maps = self.maps(images)
+        features = self.pool(maps)
+        embedding = features if self.neck is None else self.neck(features)
+        return Outputs(maps, features, embedding, self.get_submodule(self.head)(embedding))
 
     def _new_head(self) -> nn.Linear:
         """A classifier that starts out undecided: weights of standard deviation 0.01, no bias."""

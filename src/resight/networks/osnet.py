@@ -53,12 +53,15 @@ class OSNet(ReidNetwork):
                 nn.init.normal_(module.weight, std=0.01)
                 nn.init.zeros_(module.bias)
 
-    def embed(self, images: Tensor) -> Tensor:
-        """Output of the 512-unit layer after its ReLU, (n, 3, height, width) to (n, 512)."""
-        maps = self.maxpool(self.conv1(images))
-        maps = self.conv5(self.conv4(self.conv3(self.conv2(maps))))
-        embedding: Tensor = self.fc(F.adaptive_avg_pool2d(maps, 1).flatten(1))
-        return embedding
+    def maps(self, images: Tensor) -> Tensor:
+        """See `ReidNetwork.maps`: 512 * width channels."""
+        maps: Tensor = self.conv5(self.conv4(self.conv3(self.conv2(self.maxpool(self.conv1(images))))))
+        return maps
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """Output of the 512-unit layer after its ReLU, (n, channels, rows, columns) to (n, 512)."""
+        features: Tensor = self.fc(super().pool(maps))
+        return features
 
 
 def _halve(channels: int) -> nn.Sequential:

@@ -22,6 +22,8 @@ class ResNet50(ReidNetwork):
     ----------
     classes : int
         Identities in the head.
+    last_stride : int
+        Stride of the last stage: 2 as published; 1 keeps maps of twice the height and width (Luo et al., 2019).
 
     References
     ----------
@@ -30,7 +32,7 @@ class ResNet50(ReidNetwork):
 
     head = "fc"
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, *, last_stride: int = 2) -> None:
         super().__init__(classes, 2048, Preprocessing(height=224, width=224))
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
@@ -38,17 +40,17 @@ class ResNet50(ReidNetwork):
         self.layer1 = _stage(64, 64, blocks=3, stride=1)
         self.layer2 = _stage(256, 128, blocks=4, stride=2)
         self.layer3 = _stage(512, 256, blocks=6, stride=2)
-        self.layer4 = _stage(1024, 512, blocks=3, stride=2)
+        self.layer4 = _stage(1024, 512, blocks=3, stride=last_stride)
         self.fc = self._new_head()
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def embed(self, images: Tensor) -> Tensor:
-        """Global average of the last feature map, (n, 3, height, width) to (n, 2048)."""
+    def maps(self, images: Tensor) -> Tensor:
+        """See `ReidNetwork.maps`: 2048 channels."""
         maps = self.maxpool(F.relu_(self.bn1(self.conv1(images))))
-        maps = self.layer4(self.layer3(self.layer2(self.layer1(maps))))
-        return F.adaptive_avg_pool2d(maps, 1).flatten(1)
+        deeper: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(maps))))
+        return deeper
 
 
 def _stage(inputs: int, middle: int, *, blocks: int, stride: int) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""What a training changes about its images, and in which order it sees them."""
+"""What a training changes about its images, and in which order it sees them; decided before an epoch starts."""
 
 from __future__ import annotations
 
@@ -7,32 +7,168 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EpochPlan", "plan_epoch"]
+from resight.errors import DatasetError
+from resight.features.batches import View
+
+__all__ = ["EpochPlan", "Random", "identity_batches", "image_batches", "plan_epoch", "random_rectangles"]
+
+Random = np.random.Generator
 
 
 @dataclass(frozen=True)
 class EpochPlan:
-    """Which image goes where in one epoch, decided before it starts, so that a resumed run sees the same.
+    """Which image goes where in one epoch, and how it is changed, so that a resumed run sees the same.
 
     Attributes
     ----------
     rows : int64 array of shape (steps, batch)
     flips : bool array of shape (steps, batch)
-        Which images are mirrored left to right.
+    shifts : int64 array of shape (steps, batch, 2), or None
+    erased : int64 array of shape (steps, batch, 4), or None
+        See `resight.features.batches.View`.
     """
 
     rows: NDArray[np.int64]
     flips: NDArray[np.bool_]
+    shifts: NDArray[np.int64] | None = None
+    erased: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, step: int) -> View:
+        shifts = None if self.shifts is None else self.shifts[step]
+        erased = None if self.erased is None else self.erased[step]
+        return View(self.rows[step], self.flips[step], shifts, erased)
 
 
-def plan_epoch(images: int, batch_size: int, *, flip: bool, seed: int, epoch: int) -> EpochPlan:
-    """Shuffle one epoch: every image at most once, the remainder that fills no batch is left out.
+def plan_epoch(
+    labels: NDArray[np.int64],
+    batch_size: int,
+    *,
+    epoch: int,
+    seed: int,
+    size: tuple[int, int] = (0, 0),
+    images_per_identity: int = 0,
+    flip: bool = True,
+    pad: int = 0,
+    erase: float = 0.0,
+) -> EpochPlan:
+    """Plan one epoch; a function of its arguments alone.
 
-    A function of its arguments alone. With fewer images than `batch_size` the epoch is one batch of all of them.
+    Parameters
+    ----------
+    labels : int64 array of shape (n,)
+        Class of each training image.
+    batch_size : int
+        At most; with fewer images an epoch is one batch of all of them.
+    epoch, seed : int
+    size : tuple of (height, width)
+        Of the images, in pixels; needed for `erase`.
+    images_per_identity : int
+        0 shuffles all images; more draws batches of several people with so many images each; see `identity_batches`.
+    flip : bool
+        Mirror each image with probability 1/2.
+    pad : int
+        Pixels by which an image is moved at most, each way; see `resight.features.batches.View`.
+    erase : float
+        Probability of a rectangle being erased; see `random_rectangles`.
     """
     random = np.random.default_rng([seed, epoch])
-    batch_size = min(batch_size, images)
+    batch_size = min(batch_size, len(labels))
+    if images_per_identity:
+        rows = identity_batches(labels, batch_size, images_per_identity, random)
+    else:
+        rows = image_batches(len(labels), batch_size, random)
+    flips = (random.random(rows.shape) < 0.5) & flip
+    shifts = random.integers(-pad, pad, (*rows.shape, 2), endpoint=True) if pad else None
+    erased = random_rectangles(rows.size, size, erase, random).reshape(*rows.shape, 4) if erase else None
+    return EpochPlan(rows, flips, shifts, erased)
+
+
+def image_batches(images: int, batch_size: int, random: Random) -> NDArray[np.int64]:
+    """Every image at most once, in random order, the remainder that fills no batch left out: (steps, batch_size)."""
     steps = images // batch_size
-    rows = random.permutation(images)[: steps * batch_size].reshape(steps, batch_size)
-    flips = random.random(rows.shape) < 0.5
-    return EpochPlan(rows, flips & flip)
+    return random.permutation(images)[: steps * batch_size].reshape(steps, batch_size)
+
+
+def identity_batches(labels: NDArray[np.int64], batch_size: int, each: int, random: Random) -> NDArray[np.int64]:
+    """Batches of P people with K images each, as a batch-hard triplet loss needs them ("PK sampling", Hermans et al., 2017).
+
+    A person's images are dealt in random order, K at a time (one with fewer is shown again); people are drawn in proportion to
+    what is left of them, and dealt anew when fewer than P have something left.
+
+    Parameters
+    ----------
+    labels : int64 array of shape (n,)
+    batch_size : int
+        P times K; what is over a multiple of K is left out.
+    each : int
+        K.
+    random : numpy.random.Generator
+
+    Returns
+    -------
+    int64 array of shape (n // batch_size, P * K)
+
+    Raises
+    ------
+    DatasetError
+        If there are fewer than P people, or if P is less than 2.
+
+    References
+    ----------
+    .. [1] A. Hermans, L. Beyer, B. Leibe, "In Defense of the Triplet Loss for Person Re-Identification", arXiv:1703.07737, 2017.
+    """
+    people = batch_size // each
+    of = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    if not 2 <= people <= len(of):
+        raise DatasetError(f"{people} people in a batch of {batch_size} with {each} images each; expected 2 to {len(of)}")
+    hands: list[list[NDArray[np.int64]]] = [[] for _ in of]
+    steps = []
+    for _ in range(len(labels) // batch_size):
+        left = np.array([len(hand) for hand in hands])
+        if np.count_nonzero(left) < people:
+            hands = [_dealt(random.permutation(rows), each, random) for rows in of]
+            left = np.array([len(hand) for hand in hands])
+        drawn = random.choice(len(of), people, replace=False, p=left / left.sum())
+        steps.append(np.concatenate([hands[person].pop() for person in drawn]))
+    return np.array(steps, np.int64).reshape(len(steps), people * each)
+
+
+def _dealt(rows: NDArray[np.int64], each: int, random: Random) -> list[NDArray[np.int64]]:
+    if len(rows) < each:
+        return [np.concatenate([rows, random.choice(rows, each - len(rows))])]
+    return [rows[start : start + each] for start in range(0, len(rows) - each + 1, each)]
+
+
+def random_rectangles(images: int, size: tuple[int, int], probability: float, random: Random) -> NDArray[np.int64]:
+    """Rectangles to erase: 2 to 40 % of the image's area, between 0.3 and 3.3 times as high as wide (Zhong et al., 2020).
+
+    Parameters
+    ----------
+    images : int
+    size : tuple of (height, width)
+    probability : float
+        Share of the images that lose a rectangle.
+    random : numpy.random.Generator
+
+    Returns
+    -------
+    int64 array of shape (images, 4)
+        Top, left, height, width; a height of 0 for images that stay whole. A rectangle that would not fit is cut to the image.
+
+    References
+    ----------
+    .. [1] Z. Zhong, L. Zheng, G. Kang, S. Li, Y. Yang, "Random Erasing Data Augmentation", AAAI 2020. (There a rectangle that does
+           not fit is drawn anew, ratios are uniform, and the rectangle is filled with noise.)
+    """
+    rows, columns = size
+    area = random.uniform(0.02, 0.4, images) * rows * columns
+    ratio = np.exp(random.uniform(np.log(0.3), np.log(3.3), images))
+    height = np.minimum(np.rint(np.sqrt(area * ratio)), rows).astype(np.int64)
+    width = np.minimum(np.rint(np.sqrt(area / ratio)), columns).astype(np.int64)
+    top = (random.random(images) * (rows - height + 1)).astype(np.int64)
+    left = (random.random(images) * (columns - width + 1)).astype(np.int64)
+    height[random.random(images) >= probability] = 0
+    return np.stack([top, left, height, width], axis=1)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from resight.errors import CheckpointError
 from resight.files import atomic_write
+from resight.training.average import WeightAverage
 
 __all__ = ["Position", "load_checkpoint", "save_checkpoint"]
 
@@ -41,15 +42,21 @@ class Position:
 
 
 def save_checkpoint(
-    path: str | Path, network: nn.Module, optimiser: torch.optim.Optimizer, position: Position, configuration: str
+    path: str | Path,
+    trained: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: WeightAverage | None,
+    position: Position,
+    configuration: str,
 ) -> None:
     """Write a checkpoint; what was under `path` stays until the new one is whole.
 
     Parameters
     ----------
     path : str or Path
-    network, optimiser
-        The optimiser's per-parameter tensors (momentum) are stored under the parameters' names.
+    trained, optimiser
+        Everything that is trained. The optimiser's tensors (momentum) are stored under the parameters' names.
+    average : WeightAverage, optional
     position : Position
     configuration : str
         Fingerprint of the run's configuration.
@@ -59,12 +66,15 @@ def save_checkpoint(
     StorageError
         If the file cannot be written, for example on a full disk.
     """
-    tensors = {f"network.{name}": tensor.contiguous() for name, tensor in network.state_dict().items()}
-    for name, parameter in network.named_parameters():
+    tensors = {f"trained.{name}": tensor.contiguous() for name, tensor in trained.state_dict().items()}
+    for name, parameter in trained.named_parameters():
         for key, value in optimiser.state.get(parameter, {}).items():
             if isinstance(value, Tensor):
                 tensors[f"optimiser.{key}.{name}"] = value.contiguous()
+    if average is not None:
+        tensors |= {f"average.{name}": tensor.contiguous() for name, tensor in average.tensors.items()}
     metadata = {
+        "average_steps": str(average.steps if average is not None else 0),
         "configuration": configuration,
         "position": json.dumps([position.epoch, position.step, position.history, position.sums]),
     }
@@ -73,13 +83,15 @@ def save_checkpoint(
         stream.write(content)
 
 
-def load_checkpoint(path: str | Path, network: nn.Module, optimiser: torch.optim.Optimizer, configuration: str) -> Position:
-    """Put a checkpoint's state into `network` and `optimiser`.
+def load_checkpoint(
+    path: str | Path, trained: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage | None, configuration: str
+) -> Position:
+    """Put a checkpoint's state into what is trained, the optimiser and the average.
 
     Parameters
     ----------
     path : str or Path
-    network, optimiser
+    trained, optimiser, average
         As they were built for this run; changed in place.
     configuration : str
         Fingerprint of this run's configuration; must be the checkpoint's.
@@ -104,13 +116,18 @@ def load_checkpoint(path: str | Path, network: nn.Module, optimiser: torch.optim
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); {way_out}") from error
     try:
-        network.load_state_dict({n.removeprefix("network."): t for n, t in tensors.items() if n.startswith("network.")})
-    except RuntimeError as error:
+        trained.load_state_dict({n.removeprefix("trained."): t for n, t in tensors.items() if n.startswith("trained.")})
+        if average is not None:
+            average.steps = int(metadata["average_steps"])
+            for name, tensor in average.tensors.items():
+                tensor.copy_(tensors[f"average.{name}"])
+    except (RuntimeError, KeyError) as error:
         raise CheckpointError(f"{path} holds another network ({str(error).splitlines()[-1].strip()}); {way_out}") from error
-    for name, parameter in network.named_parameters():
+    for name, parameter in trained.named_parameters():
         for stored_name, tensor in tensors.items():
             kind, _, rest = stored_name.partition(".")
             key, _, owner = rest.partition(".")
             if kind == "optimiser" and owner == name:
-                optimiser.state[parameter][key] = tensor.to(parameter.device)
+                # A step count is kept on the CPU by PyTorch, momentum beside its parameter.
+                optimiser.state[parameter][key] = tensor if key == "step" else tensor.to(parameter.device)
     return Position(epoch, step, history, sums)

@@ -26,22 +26,48 @@ class TrainConfig:
         Of the input, in pixels; 0 is the network's own.
     width : int
         Of the input, in pixels; 0 is the network's own.
+    last_stride : int
+        1 keeps the last feature maps at twice the height and width; 0 is the network's own.
+    neck : bool
+        Batch normalisation between features and head (BNNeck); see `resight.networks.ReidNetwork.add_neck`.
     batch_size : int
         Images in one step.
+    images_per_identity : int
+        0 shuffles all images; more draws batches of several people with so many images each, as a triplet loss needs them.
     epochs : int
         Passes over the training images.
+    optimiser : str
+        ``"sgd"`` or ``"adam"``.
     learning_rate : float
-        Of stochastic gradient descent, at the start.
+        At the start, after the warm-up.
     momentum : float
         Of stochastic gradient descent.
     weight_decay : float
         L2 penalty on all parameters.
+    schedule : str
+        Of the learning rate: ``"step"`` or ``"cosine"``, which ends near zero.
+    warm_up : float
+        Epochs during which the learning rate rises.
     decay_every : int
-        Steps after which the learning rate is multiplied by `decay_factor`, again and again.
+        With ``"step"``: steps after which the learning rate is multiplied by `decay_factor`, again and again.
     decay_factor : float
         See `decay_every`.
+    average : float
+        Decay of the moving average of the weights, which is validated and kept instead of the last weights; 0 for none.
     flip : bool
         Mirror half of the images left to right.
+    pad : int
+        Pixels by which an image is moved at most, each way: padded by so many and cropped at random.
+    erase : float
+        Probability of a random rectangle of an image being erased.
+    hard_weight : float
+        Of the cross-entropy with the ground truth.
+    label_smoothing : float
+        Share of the ground truth that is spread over all classes.
+    triplet_weight : float
+        Of the batch-hard triplet loss; needs `images_per_identity`.
+    triplet_margin : float
+        Distance by which the nearest other person should be farther than the farthest image of the same.
     validation : str
         What is held out: ``"identity"`` people, ``"image"`` images of known people, or ``"none"``.
     held_out : float
@@ -60,14 +86,27 @@ class TrainConfig:
     weights: str = ""
     height: int = 0
     width: int = 0
+    last_stride: int = 0
+    neck: bool = False
     batch_size: int = 32
+    images_per_identity: int = 0
     epochs: int = 29
+    optimiser: str = "sgd"
     learning_rate: float = 0.01
     momentum: float = 0.9
     weight_decay: float = 0.0
+    schedule: str = "step"
+    warm_up: float = 0.0
     decay_every: int = 20_000
     decay_factor: float = 0.1
+    average: float = 0.0
     flip: bool = True
+    pad: int = 0
+    erase: float = 0.0
+    hard_weight: float = 1.0
+    label_smoothing: float = 0.0
+    triplet_weight: float = 0.0
+    triplet_margin: float = 0.3
     validation: str = "identity"
     held_out: float = PAPER_HELD_OUT
     held_out_seed: int = 0
@@ -79,10 +118,29 @@ class TrainConfig:
         for name in ("batch_size", "epochs", "decay_every", "validate_every"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"{name} = {getattr(self, name)}; expected at least 1")
-        for name in ("height", "width", "momentum", "weight_decay", "seed", "held_out_seed"):
+        for name in (
+            *("height", "width", "momentum", "weight_decay", "seed", "held_out_seed", "images_per_identity", "warm_up", "pad"),
+            *(field for field in self.__dataclass_fields__ if field.endswith(("_weight", "_margin"))),
+        ):
             if getattr(self, name) < 0:
                 raise ConfigurationError(f"{name} = {getattr(self, name)}; expected at least 0")
+        for name in ("average", "erase", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} = {getattr(self, name)}; expected 0 or more and less than 1")
         if not self.learning_rate > 0:
             raise ConfigurationError(f"learning_rate = {self.learning_rate}; expected more than 0")
-        if self.precision not in ("auto", "float32", "bfloat16"):
-            raise ConfigurationError(f"precision {self.precision!r}; expected auto, float32 or bfloat16")
+        if self.warm_up >= self.epochs and self.warm_up:
+            raise ConfigurationError(f"warm_up = {self.warm_up} of {self.epochs} epochs; expected fewer than all")
+        for name, known in (
+            ("optimiser", ("sgd", "adam")),
+            ("schedule", ("step", "cosine")),
+            ("precision", ("auto", "float32", "bfloat16")),
+        ):
+            if getattr(self, name) not in known:
+                raise ConfigurationError(f"{name} {getattr(self, name)!r}; expected {' or '.join(known)}")
+        if self.triplet_weight and self.images_per_identity < 2:
+            raise ConfigurationError("a triplet loss needs several images of each person in a batch; set images_per_identity to 4")
+        if self.images_per_identity and self.batch_size % self.images_per_identity:
+            raise ConfigurationError(
+                f"batch_size = {self.batch_size} is no multiple of images_per_identity = {self.images_per_identity}"
+            )

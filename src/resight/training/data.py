@@ -130,7 +130,7 @@ def _validator(
         labels = np.searchsorted(identities, held_out.identities)
 
         def accuracy(network: ReidNetwork) -> dict[str, float]:
-            answers = network_outputs(network, images, logits=True).argmax(1)
+            answers = network_outputs(network, images, wanted=["logits"])[0].argmax(1)
             return {"accuracy": 100 * float((answers == labels).mean())}
 
         return accuracy
@@ -139,9 +139,8 @@ def _validator(
     query_pixels, gallery_pixels = (load_pixels(part.paths, size, cache=cache, progress=progress) for part in (query, gallery))
 
     def retrieval(network: ReidNetwork) -> dict[str, float]:
-        scores = evaluate(
-            network_outputs(network, query_pixels), network_outputs(network, gallery_pixels), query, gallery, "euclidean"
-        )
+        (queries,), (images,) = (network_outputs(network, pixels) for pixels in (query_pixels, gallery_pixels))
+        scores = evaluate(queries, images, query, gallery, network.distance)
         return {"rank1": 100 * scores.rank1, "map": 100 * scores.map}
 
     return retrieval

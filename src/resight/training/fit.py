@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from resight.configuration import fingerprint, to_dict
 from resight.datasets import Dataset, open_dataset
 from resight.errors import CheckpointError
@@ -24,16 +22,16 @@ from resight.training.config import TrainConfig
 from resight.training.curves import ScalarLog, draw_curves
 from resight.training.data import TrainingData, prepare
 from resight.training.loop import fit
-from resight.training.losses import HardLabelLoss, Loss
+from resight.training.losses import HardLabelLoss, Loss, TripletLoss, WeightedLosses
 
-__all__ = ["HISTORY", "train", "train_with"]
+__all__ = ["HISTORY", "ground_truth_terms", "train", "train_with"]
 
 HISTORY = "history.json"
 _CHECKPOINT = "checkpoint.safetensors"
 
 
-MakeLoss = Callable[[TrainingData, torch.device], tuple[Loss, dict[str, Any]]]
-"""Builds the loss once the data are known, with what the card should say about it."""
+MakeLoss = Callable[[TrainingData, ReidNetwork], tuple[Loss, dict[str, Any]]]
+"""Builds the loss once the data and the network are known, with what the card should say about it."""
 
 
 def train(
@@ -75,12 +73,20 @@ def train(
         One of its subclasses; the message says which.
     """
 
-    def hard_labels(prepared: TrainingData, where: torch.device) -> tuple[Loss, dict[str, Any]]:
-        return HardLabelLoss(torch.from_numpy(prepared.labels).to(where)), {"kind": "alone"}
+    def ground_truth(prepared: TrainingData, network: ReidNetwork) -> tuple[Loss, dict[str, Any]]:
+        return WeightedLosses(ground_truth_terms(config)), {"kind": "alone"}
 
     return train_with(
-        hard_labels, data, out, config, device=device, cache=cache, checkpoint_seconds=checkpoint_seconds, progress=progress
+        ground_truth, data, out, config, device=device, cache=cache, checkpoint_seconds=checkpoint_seconds, progress=progress
     )
+
+
+def ground_truth_terms(config: TrainConfig) -> dict[str, tuple[float, Loss]]:
+    """The terms of a loss that need no teacher, with their weights."""
+    return {
+        "hard": (config.hard_weight, HardLabelLoss(config.label_smoothing)),
+        "triplet": (config.triplet_weight, TripletLoss(config.triplet_margin)),
+    }
 
 
 def train_with(
@@ -113,7 +119,7 @@ def train_with(
     )
     source = provenance(to_dict(config), seed=config.seed)  # now: the checkout may change while the training runs
     network = channels_last(_initial_network(config, classes=len(prepared.identities)), where)
-    loss, about = make_loss(prepared, where)
+    loss, about = make_loss(prepared, network)
     with ScalarLog(out) as log:
 
         def validate(epoch: int) -> dict[str, float]:
@@ -123,7 +129,7 @@ def train_with(
         history = fit(
             network,
             Batches(prepared.pixels, network.preprocessing, where),
-            len(prepared.labels),
+            prepared.labels,
             loss,
             config,
             checkpoint=out / _CHECKPOINT,
@@ -139,6 +145,8 @@ def train_with(
         architecture=config.network,
         identities=tuple(int(identity) for identity in prepared.identities),
         preprocessing=network.preprocessing,
+        last_stride=config.last_stride,
+        neck=config.neck,
         training={
             "dataset": dataset.name,
             "images": len(prepared.labels),
@@ -155,12 +163,14 @@ def train_with(
 
 
 def _initial_network(config: TrainConfig, classes: int) -> ReidNetwork:
-    network = build(config.network, classes, config.seed)
+    network = build(config.network, classes, config.seed, last_stride=config.last_stride)
     if config.weights:
         if config.weights in PUBLISHED:
             load_weights(network, fetch(config.weights))
         else:
             load_weights(network, config.weights)
+    if config.neck:
+        network.add_neck()
     network.resize_input(config.height, config.width)
     return network
 

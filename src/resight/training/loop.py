@@ -1,4 +1,4 @@
-"""The training loop: plain SGD over one array of images, with checkpoints that resume to the same result."""
+"""The training loop: one network, one array of images, one loss, with checkpoints that resume to the same result."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from resight.errors import ResightError
 from resight.features.batches import Batches
@@ -19,46 +21,23 @@ from resight.memory import keep_freed_memory
 from resight.networks import ReidNetwork
 from resight.progress import Progress, silent
 from resight.training.augment import plan_epoch
+from resight.training.average import WeightAverage
 from resight.training.checkpoint import Position, load_checkpoint, save_checkpoint
-from resight.training.losses import Loss
-from resight.training.schedule import step_decay
+from resight.training.config import TrainConfig
+from resight.training.losses import Batch, Loss
+from resight.training.schedule import cosine_decay, step_decay, warm_up
 
-__all__ = ["Hyperparameters", "fit"]
+__all__ = ["fit"]
 
 History = list[dict[str, Any]]
-
-
-class Hyperparameters(Protocol):
-    """What the loop reads of a configuration; see `resight.training.fit.TrainConfig`."""
-
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def momentum(self) -> float: ...
-    @property
-    def weight_decay(self) -> float: ...
-    @property
-    def decay_every(self) -> int: ...
-    @property
-    def decay_factor(self) -> float: ...
-    @property
-    def flip(self) -> bool: ...
-    @property
-    def precision(self) -> str: ...
-    @property
-    def seed(self) -> int: ...
 
 
 def fit(
     network: ReidNetwork,
     batches: Batches,
-    images: int,
+    labels: NDArray[np.int64],
     loss: Loss,
-    config: Hyperparameters,
+    config: TrainConfig,
     *,
     checkpoint: Path | None = None,
     fingerprint: str = "",
@@ -75,10 +54,11 @@ def fit(
         On the device of `batches`.
     batches : Batches
         Of all training images.
-    images : int
-        How many there are.
+    labels : int64 array of shape (n,)
+        Class of each of them.
     loss : Loss
-    config : Hyperparameters
+    config : TrainConfig
+        Optimiser, schedule, augmentation, seed; what it says of network, data and losses is not read here.
     checkpoint : Path, optional
         File to resume from if it exists, and to write: after each epoch and every `checkpoint_seconds`. An interrupted run
         loses what came after; it does not write in the middle of a step, where weights and position need not agree.
@@ -106,41 +86,50 @@ def fit(
         If the loss is no longer finite.
     """
     keep_freed_memory()
-    optimiser = torch.optim.SGD(
-        network.parameters(), lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
-    )
+    loss.to(batches.device)
+    trained = nn.ModuleDict({"network": network, "loss": loss})
+    optimiser = _optimiser(trained, config)
+    average = WeightAverage(network, config.average) if config.average else None
     position = Position()
     if checkpoint is not None and checkpoint.exists():
-        position = load_checkpoint(checkpoint, network, optimiser, fingerprint)
-    steps = images // min(config.batch_size, images)
-    network.train()
+        position = load_checkpoint(checkpoint, trained, optimiser, average, fingerprint)
+    on_device = torch.from_numpy(labels).to(batches.device)
+    steps = len(labels) // min(config.batch_size, len(labels))
+    trained.train()
 
     def save() -> None:
         if checkpoint is not None:
-            save_checkpoint(checkpoint, network, optimiser, position, fingerprint)
+            save_checkpoint(checkpoint, trained, optimiser, average, position, fingerprint)
 
     saved = time.monotonic()
     while position.epoch < config.epochs:
-        plan = plan_epoch(images, config.batch_size, flip=config.flip, seed=config.seed, epoch=position.epoch)
+        plan = plan_epoch(
+            labels,
+            config.batch_size,
+            epoch=position.epoch,
+            seed=config.seed,
+            size=network.preprocessing.size,
+            images_per_identity=config.images_per_identity,
+            flip=config.flip,
+            pad=config.pad,
+            erase=config.erase,
+        )
         sums = _Sums(position.sums)
         while position.step < steps:
-            rows, flips = plan.rows[position.step], plan.flips[position.step]
+            view = plan[position.step]
             started = time.monotonic()
-            rate = step_decay(
-                position.epoch * steps + position.step,
-                initial=config.learning_rate,
-                every=config.decay_every,
-                factor=config.decay_factor,
-            )
+            rate = _learning_rate(config, position.epoch * steps + position.step, steps)
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            batch = batches(rows, flips)
+            images = batches(view)
             with _autocast(batches.device, config.precision):
-                embedding, logits = network(batch)
-            total, parts = loss(rows, flips, batch, embedding, logits)
+                outputs = network(images)
+            total, parts = loss(Batch(view, images, on_device[torch.from_numpy(view.rows).to(batches.device)]), outputs)
             optimiser.zero_grad(set_to_none=True)
-            total.backward()  # type: ignore[no-untyped-call]
+            total.backward()
             optimiser.step()
+            if average is not None:
+                average.update(network)
             sums.add("loss", total)
             for name, part in parts.items():
                 sums.add(name, part)
@@ -156,13 +145,31 @@ def fit(
         row = _row(position, steps, rate, len(plan.rows[0]))
         position.epoch, position.step, position.sums = position.epoch + 1, 0, {}
         if validate is not None:
-            row["validation"] = validate(position.epoch)
+            with contextlib.nullcontext() if average is None else average.applied(network):
+                row["validation"] = validate(position.epoch)
         position.history.append(row)
         if on_epoch is not None:
             on_epoch(row)
         save()
         saved = time.monotonic()
+    if average is not None:
+        average.copy_to(network)
     return position.history
+
+
+def _optimiser(trained: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
+    if config.optimiser == "adam":
+        return torch.optim.Adam(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    return torch.optim.SGD(parameters, lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay)
+
+
+def _learning_rate(config: TrainConfig, step: int, steps: int) -> float:
+    """At one step, with `steps` of them in an epoch."""
+    factor = warm_up(step, steps=round(config.warm_up * steps))
+    if config.schedule == "cosine":
+        return factor * cosine_decay(step, initial=config.learning_rate, steps=config.epochs * steps)
+    return factor * step_decay(step, initial=config.learning_rate, every=config.decay_every, factor=config.decay_factor)
 
 
 def _autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:

@@ -1,39 +1,47 @@
 """Losses of a network that learns to tell the training identities apart.
 
-A loss is a function of the batch's rows and of what the network made of them; it returns the sum to minimise and its parts by
-name, for the curves. What else it needs (labels, a teacher's logits) it holds itself.
+A loss is a module, so that one that learns something itself can; it is called with a view of the training images and what the
+network made of them. What else it needs (labels, a teacher) it holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["HardLabelLoss", "Loss"]
+from resight.features.batches import View
+from resight.networks import Outputs
+
+__all__ = ["Batch", "HardLabelLoss", "Loss", "TripletLoss", "WeightedLosses", "batch_hard_triplet", "pairwise_distances"]
 
 
-class Loss(Protocol):
-    """What `resight.training.loop.fit` minimises."""
+class Batch(NamedTuple):
+    """One batch of a training.
 
-    def __call__(
-        self, rows: NDArray[np.int64], flips: NDArray[np.bool_], images: Tensor, embedding: Tensor, logits: Tensor
-    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+    Attributes
+    ----------
+    view : View
+        Which training images these are, and how they were changed.
+    images : float tensor of shape (batch, 3, height, width)
+        What the network sees.
+    labels : int64 tensor of shape (batch,)
+        Their classes.
+    """
+
+    view: View
+    images: Tensor
+    labels: Tensor
+
+
+class Loss(nn.Module):
+    """What `resight.training.loop.fit` minimises; what it learns itself is trained and kept in the checkpoint with the network."""
+
+    def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Loss of one batch.
-
-        Parameters
-        ----------
-        rows, flips : arrays of shape (batch,)
-            Which training images these are, and which of them are mirrored.
-        images : float tensor of shape (batch, 3, height, width)
-            What the network saw.
-        embedding : float tensor of shape (batch, d)
-        logits : float tensor of shape (batch, classes)
 
         Returns
         -------
@@ -42,24 +50,97 @@ class Loss(Protocol):
         mapping of str to Tensor
             Its parts before weighting, and other figures for the curves; each is averaged over the epoch.
         """
+        raise NotImplementedError
 
 
-class HardLabelLoss:
+class WeightedLosses(Loss):
+    """A weighted sum of losses.
+
+    Parameters
+    ----------
+    terms : mapping of str to (float, Loss)
+        Name for the curves, weight and loss. A weight of 0 leaves the term out.
+    """
+
+    def __init__(self, terms: Mapping[str, tuple[float, Loss]]) -> None:
+        super().__init__()
+        self.weights = {name: weight for name, (weight, _) in terms.items() if weight}
+        self.terms = nn.ModuleDict({name: loss for name, (weight, loss) in terms.items() if weight})
+
+    def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """See `Loss`; besides the parts of its terms, ``accuracy`` is the share of the batch that the head names rightly."""
+        total = outputs.logits.new_zeros((), dtype=torch.float32)
+        parts = {"accuracy": (outputs.logits.argmax(1) == batch.labels).float().mean()}
+        for name, term in self.terms.items():
+            value, more = term(batch, outputs)
+            total = total + self.weights[name] * value
+            parts |= {name: value, **more}
+        return total, parts
+
+
+class HardLabelLoss(Loss):
     """Cross-entropy between the network's logits and the ground truth: the network trained alone.
 
     Parameters
     ----------
-    labels : int64 tensor of shape (n,)
-        Class of every training image, in [0, classes), on the network's device.
+    smoothing : float
+        Share of the truth that is spread evenly over all classes (Szegedy et al., 2016).
+
+    References
+    ----------
+    .. [1] C. Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016, section 7.
     """
 
-    def __init__(self, labels: Tensor) -> None:
-        self.labels = labels
+    def __init__(self, smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.smoothing = smoothing
 
-    def __call__(
-        self, rows: NDArray[np.int64], flips: NDArray[np.bool_], images: Tensor, embedding: Tensor, logits: Tensor
-    ) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """See `Loss`; the parts are ``hard`` (this loss) and ``accuracy`` (share of the batch that the head names rightly)."""
-        labels = self.labels[torch.from_numpy(rows).to(self.labels.device)]
-        loss = F.cross_entropy(logits.float(), labels)
-        return loss, {"hard": loss, "accuracy": (logits.argmax(1) == labels).float().mean()}
+    def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """See `Loss`."""
+        return F.cross_entropy(outputs.logits.float(), batch.labels, label_smoothing=self.smoothing), {}
+
+
+class TripletLoss(Loss):
+    """`batch_hard_triplet` of the features before the neck."""
+
+    def __init__(self, margin: float) -> None:
+        super().__init__()
+        self.margin = margin
+
+    def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """See `Loss`."""
+        return batch_hard_triplet(outputs.features.float(), batch.labels, self.margin), {}
+
+
+def batch_hard_triplet(features: Tensor, labels: Tensor, margin: float) -> Tensor:
+    """For each image, margin + distance to the farthest of the same person - distance to the nearest of another, if positive.
+
+    Parameters
+    ----------
+    features : float tensor of shape (n, d)
+    labels : int64 tensor of shape (n,)
+    margin : float
+
+    Returns
+    -------
+    Tensor
+        Scalar: the mean over all images (Euclidean distances). An image that is alone, or has nobody else beside it, counts
+        with a distance of 0, or infinity, to what is missing.
+
+    References
+    ----------
+    .. [1] A. Hermans, L. Beyer, B. Leibe, "In Defense of the Triplet Loss for Person Re-Identification", arXiv:1703.07737,
+           2017, equation (5).
+    """
+    distances = pairwise_distances(features)
+    same = labels[:, None] == labels[None]
+    farthest = distances.masked_fill(~same, 0).amax(1)
+    nearest = distances.masked_fill(same, torch.inf).amin(1)
+    return F.relu(margin + farthest - nearest).mean()
+
+
+def pairwise_distances(features: Tensor) -> Tensor:
+    """Euclidean distances of all pairs of rows, (n, d) to (n, n), with a gradient that stays finite where they are 0."""
+    squares = features.pow(2).sum(1)
+    squared = squares[:, None] + squares[None] - 2 * features @ features.T
+    return squared.clamp_min(1e-12).sqrt()
