@@ -13,6 +13,7 @@ A marker pair in a Markdown file looks like this, with NAME a key of `BLOCKS`:
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -91,6 +92,51 @@ def classical_table() -> str:
     return table(["LOMO, Rank-1 / mAP (%)", "without Retinex", "MSRCP", "dimensions", "paper"], rows) + "\n" + text
 
 
+def classical_speed() -> str:
+    record = result("benchmark-classical")
+    found = record["figures"]
+    rows = [
+        ["LOMO without Retinex, 128x64 image, 1 core / 2 cores", *_lomo_ms(found, "none"), "ms"],
+        ["LOMO with MSRCP, 1 core / 2 cores", *_lomo_ms(found, "msrcp"), "ms"],
+        [f"XQDA, fit to {found['xqda_shape'][0]} x {found['xqda_shape'][1]}", f"{found['xqda_fit_seconds']:.0f}", "892", "s"],
+        ["the same: memory at most, images and descriptors included", f"{found['peak_memory_gib']:.1f}", "", "GiB"],
+        [f"one query against {found['gallery']}, with its projection", f"{found['one_query_ms']:.2f}", "1951", "ms"],
+        [f"each of {found['queries']} queries at once", f"{found['all_queries_ms_each']:.3f}", "", "ms"],
+        ["compiling LOMO's loops, once", f"{found['start_up']['compile_seconds']:.0f}", "", "s"],
+        ["loading them from the cache", f"{found['start_up']['load_from_cache_seconds']:.2f}", "", "s"],
+    ]
+    return table(["", "Resight", "paper", ""], rows) + f"\n{where(record)}; the paper: a laptop.\n"
+
+
+def _lomo_ms(found: dict[str, Any], retinex: str) -> tuple[str, str]:
+    return (
+        " / ".join(f"{found[f'lomo_{retinex}_{workers}_workers_ms']['median']:.2f}" for workers in (1, 2)),
+        "17.5" if retinex == "msrcp" else "",
+    )
+
+
+def lomo_gap() -> str:
+    record = result("market1501-classical")
+    published = float(PAPER_TABLE_1["euclidean"][0])
+    rows = []
+    for retinex in ("none", "msrcp"):
+        found = record["retinex"][retinex]["test"]["euclidean"]
+        error = 100 * math.sqrt(found["rank1"] / 100 * (1 - found["rank1"] / 100) / 3368)
+        rows.append([retinex, f"{found['rank1']:.2f}", f"{found['rank1'] - published:+.2f}", f"{error:.2f}", f"{found['map']:.2f}"])
+    return table(["LOMO, Euclidean", "Rank-1 (%)", f"against {published}", "standard error", "mAP (paper: 8.01)"], rows)
+
+
+def deep_distances() -> str:
+    runs = result("market1501-deep-distances")["runs"]
+    names = {"alone": "MobileNet 0.25 alone", "distilled": "MobileNet 0.25 distilled", "osnet": "OSNet x0.25"}
+    distances = ("euclidean", "kissme", "xqda")
+    rows = []
+    for name, title in names.items():
+        found = [runs[f"{name}-{distance}"] for distance in distances]
+        rows.append([title, *(f"{scores['rank1']:.2f} / {scores['map']:.2f}" for scores in found)])
+    return table(["Market-1501, Rank-1 / mAP (%)", *distances], rows)
+
+
 def market_tradeoff() -> str:
     return tradeoff_table("market1501-tradeoff")
 
@@ -119,6 +165,65 @@ def tradeoff_table(name: str) -> str:
     return table([*headings, "Parameters (M)", "Multiply-adds (M)", "Embedding", "Input"], rows) + f"\n{where(record)}.\n"
 
 
+PAPER_IMAGES_PER_SECOND = {
+    "lomo": "57 (processor)",
+    "resnet-50": "128",
+    "mobilenet-1.0": "545",
+    "mobilenet-0.75": "574",
+    "mobilenet-0.5": "607",
+    "mobilenet-0.25": "613",
+    "distilled": "613",
+}
+"""Tables 2 and 4 of the paper, by what the name of a model contains; all but LOMO on a GTX 1070."""
+
+PAPER_STUDENT = re.compile(r"mobilenet-0\.25|distilled")
+
+
+def market_benchmark() -> str:
+    """The speed columns of Tables 2 and 4 on all cores, one thread in a column, and how many times as fast the student is."""
+    record = result("market1501-benchmark")
+    cores = max(row["threads"] for row in record["models"])
+    one_thread = {row["model"]: row for row in record["models"] if row["threads"] == 1}
+    on_all = {row["model"]: row for row in record["models"] if row["threads"] == cores}
+    rows = []
+    for name, row in on_all.items():
+        low, high = row["ranges"]["images_per_second"]
+        published = [] if name.startswith("usual") else [text for part, text in PAPER_IMAGES_PER_SECOND.items() if part in name]
+        cells = [
+            f"{row['images_per_second']:.0f} ({low:.0f}-{high:.0f})",
+            f"{one_thread[name]['images_per_second']:.0f}" if name in one_thread else "-",
+            f"{row['network_images_per_second']:.0f} ({row['batch_size']})",
+            f"{row['latency_ms']:.2f}, {row['latency_p95_ms']:.2f}",
+            f"{row['file_latency_ms']:.2f}",
+            "-" if row["search_ms"] is None else f"{row['search_ms']:.0f}",
+            "-" if row["memory_mb"] is None else f"{row['memory_mb']:.0f}",
+            str(row["embedding_size"]),
+            "x".join(map(str, row["input_size"])),
+            published[0] if published else "-",
+        ]
+        rows.append([name, *cells])
+    headings = ["Model", f"Images/s, file to vector, {cores} threads", "1 thread", "network alone (batch)", "one image: ms, 95 %"]
+    headings += ["from its file, ms", "search in 100,000, ms", "memory, MB", "embedding", "input", "paper, GTX 1070"]
+    return table(headings, rows) + f"\n{_student_ratios(on_all)}{record['images']['count']} images; {where(record)}.\n"
+
+
+def _student_ratios(rows: dict[str, dict[str, Any]]) -> str:
+    """The fastest MobileNet 0.25 from file to vector, against the fastest OSNet x0.25 and the usual way."""
+    speeds = {name: row["images_per_second"] for name, row in rows.items()}
+
+    def fastest(names: list[str]) -> str:
+        return max(names, key=speeds.__getitem__, default="")
+
+    ours = [name for name in speeds if not name.startswith("usual")]
+    usual = fastest([name for name in speeds if name not in ours])
+    student = fastest([name for name in ours if PAPER_STUDENT.search(name)])
+    osnet = fastest([name for name in ours if "osnet-0.25" in name])
+    if not (usual and student and osnet):
+        return ""
+    times = [f"{speeds[student] / speeds[other]:.1f} times as fast as {other}" for other in (usual, osnet)]
+    return f"From file to vector {student} is {' and '.join(times)}. "
+
+
 def _temperature_and_weight(run: dict[str, Any]) -> tuple[float, float]:
     configuration = run["provenance"]["configuration"]
     return configuration["temperature"], configuration["hard_weight"]
@@ -136,10 +241,10 @@ def temperatures() -> str:
 
 
 def entropies() -> str:
-    run = result("market1501-runs")["runs"]["distilled"]
-    nats = run["about"]["teacher_entropy"]["nats"]
-    rows = [["entropy (nats)", *(f"{value:.2f}" for value in nats.values())]]
-    return table(["T", *nats], rows) + f"\nThe most there can be is log 751 = {run['about']['teacher_entropy']['uniform']:.2f}.\n"
+    about = result("market1501-runs")["runs"]["distilled"]["about"]
+    entropy = about["teachers"][0]["entropy"] if "teachers" in about else about["teacher_entropy"]  # as older runs wrote it
+    rows = [["entropy (nats)", *(f"{value:.2f}" for value in entropy["nats"].values())]]
+    return table(["T", *entropy["nats"]], rows) + f"\nThe most there can be is log 751 = {entropy['uniform']:.2f}.\n"
 
 
 def ranking_speed() -> str:
@@ -169,6 +274,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "evaluation-check": evaluation_check,
     "main-job": main_job,
     "classical": classical_table,
+    "classical-speed": classical_speed,
+    "lomo-gap": lomo_gap,
+    "deep-distances": deep_distances,
+    "market-benchmark": market_benchmark,
     "market-tradeoff": market_tradeoff,
     "demo-tradeoff": demo_tradeoff,
     "temperatures": temperatures,

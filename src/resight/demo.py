@@ -1,4 +1,4 @@
-"""The whole job on drawn pedestrians: camera network, teacher, student alone, the same student distilled, and the trade-off."""
+"""The whole job on drawn pedestrians: camera network, LOMO, teacher, student alone, the same student distilled, trade-off."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from resight.distillation.fit import distill
 from resight.features.deep import DeepExtractor, load_extractor
 from resight.files import atomic_write
 from resight.images import read_images
+from resight.models import fit_model, load_model
 from resight.progress import Progress, silent
 from resight.tradeoff.measure import measure_tradeoff
 from resight.tradeoff.report import Report
@@ -59,17 +60,14 @@ def run_demo(out: str | Path, *, progress: Progress = silent) -> Report:
     draw_people(dataset, out / "people.png")
     teacher = train(dataset, out / "teacher", TEACHER, progress=progress)
     alone = train(dataset, out / "student alone", STUDENT, progress=progress)
-    taught = DistillConfig(
-        **{name: getattr(STUDENT, name) for name in STUDENT.__dataclass_fields__},
-        teacher=(str(teacher),),
-        temperature=2.0,
-        hard_weight=1.0,
-    )
+    taught = DistillConfig(**vars(STUDENT), teacher=(str(teacher),), temperature=2.0)
     distilled = distill(dataset, out / "student distilled", taught, progress=progress)
+    learned = fit_model(dataset, out / "lomo xqda", "lomo", "xqda", progress=progress)
     untrained = load_extractor(STUDENT.network, height=STUDENT.height, width=STUDENT.width)
     models = [
+        load_model("lomo"),
         DeepExtractor("student untrained", untrained.network),
-        *(load_extractor(str(run)) for run in (teacher, alone, distilled)),
+        *(load_model(str(run)) for run in (learned, teacher, alone, distilled)),
     ]
     report = measure_tradeoff(models, dataset, timed_images=512, rounds=3, progress=progress)
     save_report(report, out, "tradeoff")

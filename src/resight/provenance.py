@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["hardware", "provenance"]
+__all__ = ["hardware", "provenance", "usable_cores"]
 
-_PACKAGES = ("resight", "numpy", "opencv-python-headless", "onnxruntime", "torch", "scipy", "numba")
+_DECODERS = ("opencv-python-headless", "simplejpeg", "pillow")
+_PACKAGES = ("resight", "numpy", *_DECODERS, "onnxruntime", "openvino", "torch", "scipy", "numba")
 
 
 def provenance(configuration: Mapping[str, Any] | None = None, *, seed: int | None = None) -> dict[str, Any]:
@@ -47,12 +48,17 @@ def hardware() -> dict[str, Any]:
     """Processor, usable cores, memory in GiB, accelerator (None without one), and the load average of the last minute."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "memory_gib": _memory_gib(),
         "accelerator": _accelerator(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def usable_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _version(package: str) -> str | None:

@@ -1,90 +1,98 @@
-"""The trade-off on a drawn camera network: figures against the parts that they come from."""
+"""Reports: what is written is read again, fronts are within one number of threads, and unlike hardware is not merged."""
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from resight.datasets import open_dataset
-from resight.errors import ConfigurationError
-from resight.evaluation.model import evaluate_model
-from resight.features.deep import load_extractor
-from resight.images import Pixels
-from resight.tradeoff.report import COLUMNS, Row, measure_tradeoff, save_tradeoff, table_csv, table_markdown
-from resight.tradeoff.speed import measure_speeds
+from resight.errors import ConfigurationError, MeasurementError
+from resight.tradeoff.report import Failure, marked, merged, read_report
+from resight.tradeoff.tables import save_report
+from tradeoff.fakes import PROVENANCE, report, row
 
 
-class Sleeper:
-    """A model that takes a known time for an image."""
-
-    name, size, embedding_size, parameters, multiply_adds = "sleeper", (32, 32), 2, 0, None
-
-    def __init__(self, milliseconds: float) -> None:
-        self.milliseconds = milliseconds
-
-    def extract(self, pixels: Pixels) -> np.ndarray:
-        import time
-
-        time.sleep(self.milliseconds / 1000 * len(pixels))
-        return np.ones((len(pixels), 2), np.float32)
-
-
-def test_speed_is_images_over_time(tiny: Path) -> None:
-    paths = open_dataset(tiny).gallery.paths[:20]
-    slow, fast = measure_speeds([Sleeper(8), Sleeper(2)], paths, rounds=3)
-    assert 10 < slow.network_alone <= 125
-    assert slow.network_alone < fast.network_alone <= 500
-    assert slow.files_to_vectors <= slow.network_alone
-    assert slow.files_to_vectors_range[0] <= slow.files_to_vectors <= slow.files_to_vectors_range[1]
-    assert (slow.images, slow.rounds) == (20, 3)
-    with pytest.raises(ConfigurationError, match="0 images"):
-        measure_speeds([Sleeper(1)], [])
-
-
-def test_a_table_of_models(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
-    dataset = open_dataset(tiny)
-    models = [load_extractor(str(tiny_run)), load_extractor("osnet-0.25", height=64, width=32)]
-    rows = measure_tradeoff(models, dataset, timed_images=16, rounds=1)
-    for row, model in zip(rows, models, strict=True):
-        scores = evaluate_model(model, dataset)
-        assert row.map == pytest.approx(100 * scores.map)
-        assert row.rank1 == pytest.approx(100 * scores.rank1)
-    assert [row.parameters for row in rows] == [model.parameters for model in models]
-    assert rows[0].embedding_size == 256
-    assert any(row.on_front for row in rows)
-
-    record = save_tradeoff(rows, tmp_path, dataset="tiny", rounds=1)
-    assert json.loads((tmp_path / "tradeoff.json").read_text()) == json.loads(json.dumps(record))
-    assert (tmp_path / "tradeoff.png").read_bytes().startswith(b"\x89PNG")
-    written = list(csv.DictReader((tmp_path / "tradeoff.csv").read_text().splitlines()))
-    assert [row["model"] for row in written] == [row.model for row in rows]
-    assert float(written[0]["map"]) == rows[0].map
-    assert (tmp_path / "tradeoff.md").read_text().count("\n") == 2 + len(rows)
-
-
-def test_two_models_of_one_name_are_refused(tiny: Path) -> None:
-    with pytest.raises(ConfigurationError, match="same name"):
-        measure_tradeoff([Sleeper(1), Sleeper(1)], open_dataset(tiny))
-
-
-def test_tables_show_every_column() -> None:
-    row = Row(
-        model="a, b",
-        rank1=12.345,
-        map=6.789,
-        images_per_second=1234.5,
-        network_images_per_second=2345.6,
-        images_per_second_range=(1.0, 2.0),
-        parameters=213_072,
-        multiply_adds=None,
-        embedding_size=256,
-        input_size=(128, 64),
-        on_front=True,
+def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+    written = report(
+        row(rank1=12.3, map=4.5, on_front=True, search_ms=0.25),
+        failures=(Failure(model="c", threads=1, reason="out of memory"),),
+        dataset="tiny",
+        load={"before": 0.1, "after": 1.5},
+        warnings=("loud",),
     )
-    assert table_markdown([row]).splitlines()[2] == "| a, b | 12.35 | 6.79 | 1234 | 2346 | 0.21 | - | 256 | 128x64 | * |"
-    assert next(csv.reader([table_csv([row]).splitlines()[1]]))[:3] == ["a, b", "12.345", "6.789"]
-    assert len(COLUMNS) == 10
+    save_report(written, tmp_path, "benchmark")
+    assert read_report(tmp_path / "benchmark.json") == written
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"models": 3}', '{"models": [{"model": "x"}]}', '{"rank1": 3.0}'])
+def test_another_file_is_not_taken_for_a_report(content: str, tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text(content)
+    with pytest.raises(MeasurementError, match=r"other\.json is not a record"):
+        read_report(tmp_path / "other.json")
+
+
+def test_a_damaged_row_is_refused(tmp_path: Path) -> None:
+    save_report(report(row()), tmp_path, "benchmark")
+    for damage, message in (({"images_per_second": "fast"}, "images_per_second = 'fast'"), ({"speed": 3.0}, "unknown key 'speed'")):
+        values = json.loads((tmp_path / "benchmark.json").read_text())
+        values["models"][0] |= damage
+        (tmp_path / "damaged.json").write_text(json.dumps(values))
+        with pytest.raises(ConfigurationError, match=message):
+            read_report(tmp_path / "damaged.json")
+
+
+def test_the_front_is_among_rows_of_known_accuracy_on_the_same_threads() -> None:
+    rows = marked(
+        [
+            row("fast", 1, 100, map=20.0),
+            row("slow and worse", 1, 50, map=10.0),
+            row("slow and better", 1, 50, map=30.0),
+            row("fastest, unknown", 1, 1000),
+            row("slow and worse", 2, 80, map=10.0),  # alone on two threads
+        ]
+    )
+    assert [one.on_front for one in rows] == [True, False, True, False, True]
+
+
+def test_reports_of_one_machine_are_put_together() -> None:
+    parts = [report(row("a", map=1.0), dataset="tiny", load={"before": 0.1, "after": 2.0}), report(row("b"), row("a", 1))]
+    both = merged(parts, ["A", "B"], {"command": "merge"})
+    assert [(one.model, one.threads) for one in both.rows] == [("a", 2), ("b", 2), ("a", 1)]
+    assert both.rows[0].on_front
+    assert (both.dataset, both.load["before"]) == ("tiny", 0.1)
+    assert both.provenance["hardware"] == PROVENANCE["hardware"]
+    assert both.provenance["parts"] == [PROVENANCE, PROVENANCE]
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("hardware", "processor", "Q"),
+        ("hardware", "cores", 4),
+        ("hardware", "accelerator", "H100"),
+        ("hardware", "system", "Darwin arm64"),
+        ("versions", "torch", "2.6.0"),
+    ],
+)
+def test_another_machine_is_refused(part: str, name: str, value: object) -> None:
+    other = json.loads(json.dumps(PROVENANCE))
+    other[part][name] = value
+    with pytest.raises(MeasurementError, match=f"A has {name} .* and B has {value}: .* measure them in one run"):
+        merged([report(row("a")), report(row("b"), provenance=other)], ["A", "B"], {})
+
+
+def test_load_and_a_package_that_one_lacks_do_not_matter() -> None:
+    other = json.loads(json.dumps(PROVENANCE))
+    other["hardware"]["load"] = 3.0
+    del other["versions"]["torch"]
+    assert len(merged([report(row("a")), report(row("b"), provenance=other)], ["A", "B"], {}).rows) == 2
+
+
+def test_other_images_another_data_set_and_a_model_twice_are_refused() -> None:
+    with pytest.raises(MeasurementError, match="images"):
+        merged([report(row("a")), report(row("b"), images={"count": 8, "sha256": "1"})], ["A", "B"], {})
+    with pytest.raises(MeasurementError, match="data set"):
+        merged([report(row("a"), dataset="x"), report(row("b"), dataset="y")], ["A", "B"], {})
+    with pytest.raises(MeasurementError, match="a, 2 threads, is in two of A, B"):
+        merged([report(row("a")), report(row("a"))], ["A", "B"], {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resight.cli.terminal import say, show, table, use_threads, write_result
+from resight.cli.terminal import say, show_report, use_threads, write_result
 from resight.progress import TerminalProgress
 
 __all__ = ["demo"]
@@ -23,11 +23,10 @@ def demo(*, out: Path = Path("demo"), threads: int = 0, json: Path | None = None
         Also write the trade-off's JSON to this file.
     """
     from resight.demo import run_demo
-    from resight.tradeoff.report import COLUMNS, formatted
 
     use_threads(threads)
     with TerminalProgress() as progress:
-        rows, record = run_demo(out, progress=progress)
-    show(table("Trade-off on the drawn camera network", [heading for _, heading in COLUMNS], [formatted(row) for row in rows]))
+        report = run_demo(out, progress=progress)
+    show_report("Trade-off on the drawn camera network", report)
     say(f"* nobody is both faster and better. Look at {out / 'tradeoff.png'} and {out / 'people.png'}.")
-    write_result(json, record)
+    write_result(json, report.to_dict())

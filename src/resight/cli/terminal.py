@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["say", "show", "table", "use_threads", "warn", "write_result"]
+    from resight.tradeoff.report import Report
+
+__all__ = ["say", "show", "show_report", "table", "use_threads", "warn", "write_result"]
 
 
 def say(text: str) -> None:
@@ -42,6 +44,17 @@ def show(table: Table) -> None:
     console = Console()
     # In a pipe there is no width to fit into: let nothing be cut off.
     Console(width=None if console.is_terminal else 200).print(table)
+
+
+def show_report(title: str, report: Report) -> None:
+    """The rows of a trade-off or benchmark, then what failed and why."""
+    from resight.tradeoff.report import on_threads
+    from resight.tradeoff.tables import cells
+
+    show(table(title, *cells(report, brief=True)))
+    for failure in report.failures:
+        say(f"{failure.model}, {on_threads(failure.threads)}, failed: {failure.reason}")
+    warn(report.warnings)
 
 
 def write_result(path: Path | None, values: Any) -> None:

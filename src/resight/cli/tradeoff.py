@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from resight.cli.options import DeviceName, DistanceName
-from resight.cli.terminal import say, show, table, use_threads, warn, write_result
+from resight.cli.terminal import say, show_report, warn, write_result
 from resight.progress import TerminalProgress
 
 __all__ = ["tradeoff"]
@@ -44,24 +44,26 @@ def tradeoff(
     device
         Where to compute.
     threads
-        CPU threads; 0 leaves it to PyTorch.
+        Threads of the processor; 0 is one for each core.
     json
         Also write the JSON to this file.
     """
     from resight.datasets import open_dataset
     from resight.errors import ConfigurationError
     from resight.models import load_model
-    from resight.tradeoff.report import COLUMNS, formatted, measure_tradeoff, save_tradeoff
+    from resight.tradeoff.measure import measure_tradeoff
+    from resight.tradeoff.tables import save_report
 
     if not models:
         raise ConfigurationError("no model is named; give one or more run folders or NETWORK:FILE")
-    use_threads(threads)
     dataset = open_dataset(data, layout)
     warn(dataset.warnings)
-    extractors = [load_model(model, device=device) for model in models]
+    extractors = [load_model(model, device=device, threads=threads) for model in models]
     with TerminalProgress() as progress:
-        rows = measure_tradeoff(extractors, dataset, distance=distance, timed_images=images, rounds=rounds, progress=progress)
-    record = save_tradeoff(rows, out, dataset=dataset.name, distance=distance, images=images, rounds=rounds)
-    show(table(f"Trade-off on {dataset.name}", [heading for _, heading in COLUMNS], [formatted(row) for row in rows]))
+        report = measure_tradeoff(
+            extractors, dataset, distance=distance, timed_images=images, rounds=rounds, threads=threads, progress=progress
+        )
+    save_report(report, out, "tradeoff")
+    show_report(f"Trade-off on {dataset.name}", report)
     say(f"* nobody is both faster and better. {out / 'tradeoff.png'} shows it.")
-    write_result(json, record)
+    write_result(json, report.to_dict())

@@ -1,42 +1,32 @@
-"""Speed beside accuracy: the paper's Table 4 and Figure 10 for any models on any data set, on this machine."""
+"""What is known of models after measuring them: a row for each model and number of threads, and where the figures come from."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from resight.datasets.records import Dataset
-from resight.errors import ConfigurationError
-from resight.evaluation.model import evaluate_model
-from resight.features.extraction import Extractor
-from resight.files import atomic_write, write_json, write_text
-from resight.progress import Progress, silent
-from resight.provenance import provenance
+from resight.configuration import configure
+from resight.errors import MeasurementError
+from resight.files import read_json
 from resight.tradeoff.pareto import pareto_front
-from resight.tradeoff.speed import measure_speeds
+from resight.tradeoff.speed import Speed
 
-__all__ = ["COLUMNS", "Row", "draw_tradeoff", "formatted", "measure_tradeoff", "save_tradeoff", "table_csv", "table_markdown"]
+__all__ = ["Failure", "Report", "Row", "marked", "merged", "on_threads", "read_report"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One model in the trade-off.
+class Row(Speed):
+    """One model on one number of threads: its speed, and these.
 
     Attributes
     ----------
     model : str
-    rank1, map : float
-        Per cent.
-    images_per_second, network_images_per_second : float
-        From file to vector, and from decoded pixels to vector; see `resight.tradeoff.speed.Speed`.
-    images_per_second_range : tuple of two floats
-        Slowest and fastest round, from file to vector.
+    threads : int
+        Cores that it may use.
+    rank1, map : float or None
+        Per cent; None where the accuracy is not known.
     parameters : int
         Of the embedding network.
     multiply_adds : int or None
@@ -44,173 +34,160 @@ class Row:
     embedding_size : int
         Numbers in one vector.
     input_size : tuple of (height, width)
+    sha256 : str
+        Names the weights; empty for an untrained network.
     on_front : bool
-        No other model is both faster, from file to vector, and better in mAP.
+        On the same threads, no other model of known accuracy is both faster, from file to vector, and better in mAP.
     """
 
     model: str
-    rank1: float
-    map: float
-    images_per_second: float
-    network_images_per_second: float
-    images_per_second_range: tuple[float, float]
+    threads: int
+    rank1: float | None = None
+    map: float | None = None
     parameters: int
     multiply_adds: int | None
     embedding_size: int
     input_size: tuple[int, int]
-    on_front: bool
+    sha256: str = ""
+    on_front: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A model that could not be measured on some number of threads, and why."""
+
+    model: str
+    threads: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All rows of one measurement.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+    failures : tuple of Failure
+    dataset : str
+        That the accuracies are from; empty without accuracies.
+    images : dict
+        ``count`` of the files that speed was measured on, their ``sha256``, and ``mean_bytes`` of a file.
+    load : dict
+        Load average of the last minute ``before`` and ``after``; None where the system does not tell.
+    warnings : tuple of str
+        What makes the figures less than they seem.
+    provenance : dict
+        See `resight.provenance.provenance`.
+    """
+
+    rows: tuple[Row, ...]
+    failures: tuple[Failure, ...] = ()
+    dataset: str = ""
+    images: dict[str, Any] = field(default_factory=dict)
+    load: dict[str, float | None] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    provenance: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return asdict(self)
+        """As plain JSON values; the rows are called ``models``."""
+        values = asdict(self)
+        return {"dataset": values.pop("dataset"), "models": values.pop("rows")} | values
 
 
-def measure_tradeoff(
-    extractors: Sequence[Extractor],
-    dataset: Dataset,
-    *,
-    distance: str = "",
-    timed_images: int = 1024,
-    rounds: int = 5,
-    progress: Progress = silent,
-) -> list[Row]:
-    """Evaluate and time several models.
+def marked(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """The rows, with those marked that nobody on the same threads beats; see `Row.on_front`."""
+    rows = tuple(rows)
+    front: set[int] = set()
+    for threads in {row.threads for row in rows}:
+        known = {i: row.map for i, row in enumerate(rows) if row.threads == threads and row.map is not None}
+        on = pareto_front([1 / rows[i].images_per_second for i in known], list(known.values()))
+        front |= {i for i, is_on in zip(known, on, strict=True) if is_on}
+    return tuple(replace(row, on_front=i in front) for i, row in enumerate(rows))
+
+
+def on_threads(count: int) -> str:
+    """``1 thread``, ``2 threads`` and so on."""
+    return "1 thread" if count == 1 else f"{count} threads"
+
+
+def read_report(path: str | Path) -> Report:
+    """Read what `resight benchmark` wrote as JSON. Raises `MeasurementError`, and `ConfigurationError` for a damaged row."""
+    try:
+        values = read_json(path)
+        hardware = values["provenance"]["hardware"].keys()
+        if not (values["models"] and "count" in values["images"] and {"processor", "cores"} <= hardware):
+            raise ValueError("rows, hardware or images are missing")
+        rows = []
+        for row in values.pop("models"):
+            if not {"images_per_second", "network_images_per_second"} <= row["ranges"].keys():
+                raise ValueError("ranges are missing")
+            row["by_batch"] = {int(size): float(rate) for size, rate in row["by_batch"].items()}
+            row["ranges"] = {name: (float(low), float(high)) for name, (low, high) in row["ranges"].items()}
+            row["input_size"] = tuple(map(int, row["input_size"]))
+            rows.append(configure(Row, row, source=str(path)))
+        failures = tuple(configure(Failure, failure, source=str(path)) for failure in values.pop("failures"))
+        return Report(rows=tuple(rows), failures=failures, warnings=tuple(values.pop("warnings")), **values)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise MeasurementError(f"{path} is not a record that `resight benchmark` wrote ({reason})") from error
+
+
+def merged(reports: Sequence[Report], names: Sequence[str], provenance: dict[str, Any]) -> Report:
+    """Put reports of one machine together.
 
     Parameters
     ----------
-    extractors : sequence of Extractor
-        With different names.
-    dataset : Dataset
-    distance : str
-        ``"euclidean"`` or ``"cosine"`` for all of them, or empty for each model's own.
-    timed_images : int
-        Gallery images that speed is measured on; fewer if the gallery is smaller.
-    rounds : int
-        See `measure_speeds`.
-    progress : Progress
+    reports : sequence of Report
+        At least one.
+    names : sequence of str
+        Of the reports, for messages.
+    provenance : dict
+        Of the merging; hardware and versions are those of the first report, and each report's own provenance is kept in ``parts``.
 
     Returns
     -------
-    list of Row
-        In the order of `extractors`.
+    Report
 
     Raises
     ------
-    ConfigurationError
-        If two models have one name.
-    ResightError
-        Whatever evaluation raises.
+    MeasurementError
+        If processor, cores, accelerator, system, the versions of a package, the images or the data set differ, or one model
+        is in two reports.
     """
-    names = [extractor.name for extractor in extractors]
-    if len(set(names)) < len(names):
-        raise ConfigurationError(f"two models have the same name: {', '.join(names)}; rename a folder")
-    scores = [evaluate_model(extractor, dataset, distance, progress=progress) for extractor in extractors]
-    speeds = measure_speeds(extractors, dataset.gallery.paths[:timed_images], rounds=rounds, progress=progress)
-    front = pareto_front([1 / speed.files_to_vectors for speed in speeds], [score.map for score in scores])
-    return [
-        Row(
-            model=extractor.name,
-            rank1=100 * score.rank1,
-            map=100 * score.map,
-            images_per_second=speed.files_to_vectors,
-            network_images_per_second=speed.network_alone,
-            images_per_second_range=speed.files_to_vectors_range,
-            parameters=extractor.parameters,
-            multiply_adds=extractor.multiply_adds,
-            embedding_size=extractor.embedding_size,
-            input_size=extractor.size,
-            on_front=bool(on),
-        )
-        for extractor, score, speed, on in zip(extractors, scores, speeds, front, strict=True)
-    ]
-
-
-COLUMNS = (
-    ("model", "Model"),
-    ("rank1", "Rank-1 (%)"),
-    ("map", "mAP (%)"),
-    ("images_per_second", "Images/s, file to vector"),
-    ("network_images_per_second", "Images/s, network alone"),
-    ("parameters", "Parameters (M)"),
-    ("multiply_adds", "Multiply-adds (M)"),
-    ("embedding_size", "Embedding"),
-    ("input_size", "Input"),
-    ("on_front", "Front"),
-)
-"""Field of `Row` and heading, in the order of the tables."""
-
-
-def formatted(row: Row) -> list[str]:
-    """The cells of one row as text, in the order of `COLUMNS`."""
-    return [
-        row.model,
-        f"{row.rank1:.2f}",
-        f"{row.map:.2f}",
-        f"{row.images_per_second:.0f}",
-        f"{row.network_images_per_second:.0f}",
-        f"{row.parameters / 1e6:.2f}",
-        "-" if row.multiply_adds is None else f"{row.multiply_adds / 1e6:.0f}",
-        str(row.embedding_size),
-        "x".join(map(str, row.input_size)),
-        "*" if row.on_front else "",
-    ]
-
-
-def table_markdown(rows: Sequence[Row]) -> str:
-    """A Markdown table."""
-    lines = [[heading for _, heading in COLUMNS], ["---"] + ["---:"] * (len(COLUMNS) - 1), *map(formatted, rows)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def table_csv(rows: Sequence[Row]) -> str:
-    """A CSV with the fields of `Row`, unrounded."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([name for name, _ in COLUMNS])
+    first, *others = reports
+    for other, name in zip(others, names[1:], strict=True):
+        for what, mine, theirs in _conditions(first, other):
+            if mine != theirs:
+                raise MeasurementError(
+                    f"{names[0]} has {what} {mine} and {name} has {theirs}: their rows cannot be compared; measure them in one run"
+                )
+    rows = [row for report in reports for row in report.rows]
+    seen: set[tuple[str, int]] = set()
     for row in rows:
-        values = row.to_dict() | {"input_size": "x".join(map(str, row.input_size))}
-        writer.writerow([values[name] for name, _ in COLUMNS])
-    return stream.getvalue()
+        if (row.model, row.threads) in seen:
+            raise MeasurementError(f"{row.model}, {on_threads(row.threads)}, is in two of {', '.join(names)}; leave one out")
+        seen.add((row.model, row.threads))
+    origin = {name: first.provenance.get(name) for name in ("hardware", "versions")}
+    return Report(
+        rows=marked(rows),
+        failures=tuple(failure for report in reports for failure in report.failures),
+        dataset=next((report.dataset for report in reports if report.dataset), ""),
+        images=first.images,
+        load={"before": first.load.get("before"), "after": reports[-1].load.get("after")},
+        warnings=tuple(dict.fromkeys(warning for report in reports for warning in report.warnings)),
+        provenance=provenance | origin | {"parts": [report.provenance for report in reports]},
+    )
 
 
-def draw_tradeoff(rows: Sequence[Row], path: str | Path, *, title: str = "") -> None:
-    """Draw mAP against the time for one image, from file to vector, with the Pareto front, as PNG.
-
-    Raises `StorageError`.
-    """
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter
-
-    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
-    axes = figure.subplots()
-    times = [1000 / row.images_per_second for row in rows]
-    front = sorted((time, row.map) for time, row in zip(times, rows, strict=True) if row.on_front)
-    axes.plot(*zip(*front, strict=True), drawstyle="steps-post", color="tab:red", alpha=0.6, label="Pareto front")
-    for time, row in zip(times, rows, strict=True):
-        axes.scatter(time, row.map, s=46, color="tab:red" if row.on_front else "0.5", zorder=3)
-        slow = time > np.sqrt(min(times) * max(times))  # its name goes to the left, where there is room
-        place = {"xytext": (-6, 6), "ha": "right"} if slow else {"xytext": (6, 6)}
-        axes.annotate(row.model, (time, row.map), textcoords="offset points", fontsize=9, **place)
-    axes.set_xscale("log")
-    for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        axis(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.margins(x=0.15, y=0.15)
-    axes.set(xlabel="milliseconds per image, file to vector (log scale)", ylabel="mAP (%)", title=title)
-    axes.grid(alpha=0.3, which="both")
-    axes.legend(frameon=False, loc="lower right")
-    with atomic_write(path) as stream:
-        figure.savefig(stream, format="png", dpi=130)
-
-
-def save_tradeoff(rows: Sequence[Row], folder: str | Path, *, dataset: str, **configuration: Any) -> dict[str, Any]:
-    """Write ``tradeoff.json``, ``.csv``, ``.md`` and ``.png`` into `folder`, and return what the JSON holds.
-
-    Raises `StorageError`.
-    """
-    folder = Path(folder)
-    record = {"dataset": dataset, "models": [row.to_dict() for row in rows], "provenance": provenance(configuration)}
-    write_json(folder / "tradeoff.json", record)
-    write_text(folder / "tradeoff.csv", table_csv(rows))
-    write_text(folder / "tradeoff.md", table_markdown(rows))
-    draw_tradeoff(rows, folder / "tradeoff.png", title=f"Speed beside accuracy on {dataset}")
-    return record
+def _conditions(first: Report, other: Report) -> Iterable[tuple[str, Any, Any]]:
+    """What two reports must have in common, and what each has."""
+    hardware, their_hardware = (report.provenance.get("hardware", {}) for report in (first, other))
+    for name in ("processor", "cores", "accelerator", "system"):
+        yield name, hardware.get(name), their_hardware.get(name)
+    versions, their_versions = (report.provenance.get("versions", {}) for report in (first, other))
+    for package in sorted(versions.keys() & their_versions.keys()):  # what one of them lacks was not used there
+        yield package, versions[package], their_versions[package]
+    yield "images with SHA-256", first.images.get("sha256"), other.images.get("sha256")
+    if first.dataset and other.dataset:
+        yield "data set", first.dataset, other.dataset

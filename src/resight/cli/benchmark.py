@@ -1,0 +1,118 @@
+"""`resight benchmark`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from resight.cli.options import DeviceName, DistanceName
+from resight.cli.terminal import say, show_report, write_result
+from resight.progress import TerminalProgress
+
+__all__ = ["benchmark"]
+
+
+def _numbers(kind: type, tokens: Sequence[Any]) -> tuple[int, ...]:
+    """``1,8,32`` and ``1,all``; all is 0."""
+    return tuple(0 if word == "all" else int(word) for token in tokens for word in token.value.split(","))
+
+
+Numbers = Annotated[tuple[int, ...], Parameter(converter=_numbers, negative=())]
+Files = Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative=())]
+
+
+def benchmark(
+    *models: str,
+    images: Path | None = None,
+    data: Path | None = None,
+    scores: Files = (),
+    merge: Files = (),
+    out: Path = Path("benchmark"),
+    distance: DistanceName = "",
+    layout: str = "auto",
+    count: int = 1024,
+    rounds: int = 5,
+    batch_sizes: Numbers = (1, 8, 32, 64),
+    threads: Numbers = (1, 0),
+    seconds: float = 0.5,
+    seed: int = 0,
+    device: DeviceName = "auto",
+    json: Path | None = None,
+) -> None:
+    """Measure speed in earnest: latency and throughput, pixels and files, one thread and all, in interleaved rounds.
+
+    Parameters
+    ----------
+    models
+        Run folders, exported models, NETWORK:FILE, lomo and so on, or usual:NETWORK for the way most repositories go: Pillow,
+        PyTorch eager, batch 32.
+    images
+        Folder of images to measure on; the data set's gallery unless given.
+    data
+        Folder of a data set to evaluate the models on as well.
+    scores
+        Files that `resight evaluate --json` wrote, instead of evaluating.
+    merge
+        JSON files of earlier benchmarks on this hardware to put together instead of measuring.
+    out
+        Folder to write benchmark.json, .csv, .md and, where accuracies are known, .png to.
+    distance
+        Between vectors, for --data.
+    layout
+        Of --data: market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.
+    count
+        Images at most; 0 is all.
+    rounds
+        Counted rounds, after a warm-up.
+    batch_sizes
+        To find the fastest of, for example 1,8,32,64.
+    threads
+        Numbers of threads, for example 1,all.
+    seconds
+        How long a figure of a round takes at the least.
+    seed
+        Of the order of the models.
+    device
+        Where to compute.
+    json
+        Also write the JSON to this file.
+    """
+    from resight.datasets import open_dataset
+    from resight.errors import ConfigurationError
+    from resight.features.image_list import find_images
+    from resight.provenance import provenance
+    from resight.tradeoff.accuracy import with_evaluation, with_scores
+    from resight.tradeoff.benchmark import benchmark as measure
+    from resight.tradeoff.report import merged, read_report
+    from resight.tradeoff.speed import SpeedConfig
+    from resight.tradeoff.tables import save_report
+
+    if merge and models:
+        raise ConfigurationError("--merge puts earlier measurements together and measures nothing; leave the models out")
+    config = SpeedConfig(rounds=rounds, batch_sizes=batch_sizes, seconds=seconds, seed=seed)
+    dataset = None if data is None else open_dataset(data, layout)
+    with TerminalProgress() as progress:
+        if merge:
+            names = [str(file) for file in merge]
+            report = merged([read_report(file) for file in merge], names, provenance({"merge": names}))
+        else:
+            if images is not None:
+                paths = find_images(images).paths
+            elif dataset is not None:
+                paths = dataset.gallery.paths
+            else:
+                raise ConfigurationError("there are no images to measure on; name their folder with --images")
+            report = measure(models, paths[: count or None], config, threads=threads, device=device, progress=progress)
+        save_report(report, out, "benchmark")  # what is measured is not lost when what follows fails
+        if scores:
+            report = with_scores(report, scores)
+        if dataset is not None:
+            report = with_evaluation(report, models, dataset, distance=distance, device=device, progress=progress)
+    written = save_report(report, out, "benchmark")
+    hardware = report.provenance["hardware"]
+    show_report(f"{report.images['count']} images on {hardware['processor']}, {hardware['cores']} cores", report)
+    say("Medians over the rounds, in brackets the slowest and the fastest. Written: " + ", ".join(map(str, written)))
+    write_result(json, report.to_dict())

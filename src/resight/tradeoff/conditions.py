@@ -1,0 +1,74 @@
+"""Under what conditions figures are measured: the images, and whether the machine was quiet."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from resight.errors import ConfigurationError
+from resight.files import sha256_file
+from resight.images import read_images
+from resight.tradeoff.report import Row, on_threads
+
+__all__ = ["describe_images", "disturbances"]
+
+_QUIET = 0.2  # load average for each core
+_STEADY = 1.3  # fastest round over slowest
+
+
+def describe_images(paths: Sequence[str]) -> dict[str, Any]:
+    """What tells images from others.
+
+    Each is decoded once, so that one that cannot be read is known before anything is measured, and all lie in the file cache.
+
+    Parameters
+    ----------
+    paths : sequence of str
+
+    Returns
+    -------
+    dict
+        ``count``, ``sha256`` over the files in their order, and ``mean_bytes``.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none.
+    ImageError
+        If any cannot be read.
+    """
+    if not paths:
+        raise ConfigurationError("there is no image to measure speed on; give a folder that holds some")
+    read_images(paths, (1, 1))
+    digests = "".join(map(sha256_file, paths))
+    mean = sum(Path(path).stat().st_size for path in paths) / len(paths)
+    return {"count": len(paths), "sha256": hashlib.sha256(digests.encode()).hexdigest(), "mean_bytes": round(mean)}
+
+
+def disturbances(hardware: dict[str, Any], rows: Sequence[Row]) -> tuple[str, ...]:
+    """Warnings of a machine that was not quiet.
+
+    Parameters
+    ----------
+    hardware : dict
+        See `resight.provenance.hardware`; from before the measurement.
+    rows : sequence of Row
+        What was measured.
+
+    Returns
+    -------
+    tuple of str
+        One if the load average was above 0.2 for each core, and one for each row whose fastest round took all files 1.3 times as
+        fast as its slowest.
+    """
+    load, cores = hardware["load"], hardware["cores"]
+    warnings = []
+    if load is not None and load > _QUIET * cores:
+        warnings.append(f"the machine was not quiet: load average {load} on {cores} cores before the measurement")
+    for row in rows:
+        low, high = row.ranges["images_per_second"]
+        if high > _STEADY * low:
+            warnings.append(f"rounds differ: {row.model}, {on_threads(row.threads)}, did {low:.0f} to {high:.0f} images/s")
+    return tuple(warnings)

@@ -1,0 +1,150 @@
+"""A report as people read it: table, CSV, Markdown and picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resight.files import atomic_write, write_json, write_text
+from resight.tradeoff.report import Report, Row, on_threads
+
+__all__ = ["cells", "draw_tradeoff", "save_report", "table_csv", "table_markdown"]
+
+_UNKNOWN = "-"
+_BRIEF = (
+    "Model",
+    "Threads",
+    "Rank-1 (%)",
+    "mAP (%)",
+    "Images/s, file to vector",
+    "Images/s, network alone",
+    "One image (ms), 95 %",
+)
+
+
+def cells(report: Report, *, brief: bool = False) -> tuple[list[str], list[list[str]]]:
+    """Headings, and the cells of each row as text; columns of which nothing is known are left out, and most if it is to be brief.
+
+    Medians over the rounds; in brackets the slowest and the fastest round. A latency is followed by its 95th percentile. The search
+    is for one query in 100,000 vectors. A star marks models that nobody on the same threads beats; see `Row.on_front`.
+    """
+    rows = [_formatted(row) for row in report.rows]
+    headings = _BRIEF if brief else list(rows[0])
+    known = [heading for heading in headings if any(row[heading] != _UNKNOWN for row in rows)]
+    table = [[row[heading] for heading in known] for row in rows]
+    rest = [_UNKNOWN] * (len(known) - 3)
+    table += [[failure.model, str(failure.threads), "failed", *rest] for failure in report.failures]
+    return known, table
+
+
+def _formatted(row: Row) -> dict[str, str]:
+    """Heading and cell."""
+
+    def with_range(name: str) -> str:
+        low, high = row.ranges[name]
+        return f"{getattr(row, name):.0f} ({low:.0f}-{high:.0f})"
+
+    def number(value: float | None, digits: int) -> str:
+        return _UNKNOWN if value is None else f"{value:.{digits}f}"
+
+    return {
+        "Model": row.model + (" *" if row.on_front else ""),
+        "Threads": str(row.threads),
+        "Rank-1 (%)": number(row.rank1, 2),
+        "mAP (%)": number(row.map, 2),
+        "Images/s, file to vector": with_range("images_per_second"),
+        "Images/s, network alone": with_range("network_images_per_second"),
+        "batch": str(row.batch_size),
+        "One image (ms), 95 %": f"{row.latency_ms:.2f}, {row.latency_p95_ms:.2f}",
+        "from file (ms), 95 %": f"{row.file_latency_ms:.2f}, {row.file_latency_p95_ms:.2f}",
+        "Search (ms)": number(row.search_ms, 1),
+        "Memory (MB)": number(row.memory_mb, 0),
+        "Params (M)": f"{row.parameters / 1e6:.2f}",
+        "Vector": str(row.embedding_size),
+        "Input": "x".join(map(str, row.input_size)),
+    }
+
+
+def table_markdown(report: Report) -> str:
+    """A Markdown table, with the reasons of failures and the warnings below it."""
+    headings, rows = cells(report)
+    lines = [headings, ["---"] + ["---:"] * (len(headings) - 1), *rows]
+    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    reasons = [f"{failure.model}, {on_threads(failure.threads)}: {failure.reason}" for failure in report.failures]
+    notes = [*reasons, *report.warnings]
+    return text + ("\n" if notes else "") + "".join(f"- {note}\n" for note in notes)
+
+
+def table_csv(report: Report) -> str:
+    """A CSV with the fields of `Row`, unrounded, ranges as ``..._low`` and ``..._high``, and the reason of a failure."""
+    names = [field.name for field in fields(Row) if field.name not in ("by_batch", "ranges", "model", "threads")]
+    ranged = sorted({name for row in report.rows for name in row.ranges})
+    bounds = [f"{name}_{end}" for name in ranged for end in ("low", "high")]
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, ["model", "threads", *names, *bounds, "reason"], lineterminator="\n")
+    writer.writeheader()
+    for row in report.rows:
+        values: dict[str, Any] = asdict(row) | {"input_size": "x".join(map(str, row.input_size))}
+        for name, (low, high) in values.pop("ranges").items():
+            values |= {f"{name}_low": low, f"{name}_high": high}
+        del values["by_batch"]
+        writer.writerow(values)
+    writer.writerows(asdict(failure) for failure in report.failures)
+    return stream.getvalue()
+
+
+def draw_tradeoff(report: Report, path: str | Path) -> None:
+    """Draw mAP against the time for one image, from file to vector, with the Pareto front, as PNG.
+
+    The rows of known accuracy on the largest number of threads are drawn; there must be one. Raises `StorageError`.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter
+
+    threads = max(row.threads for row in report.rows if row.map is not None)
+    points = [
+        (1000 / row.images_per_second, row.map, row)
+        for row in report.rows
+        if row.map is not None and row.threads == threads
+    ]  # fmt: skip
+    times = [time for time, _, _ in points]
+    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
+    axes = figure.subplots()
+    front = sorted((time, score) for time, score, row in points if row.on_front)
+    axes.plot(*zip(*front, strict=True), drawstyle="steps-post", color="tab:red", alpha=0.6, label="Pareto front")
+    for time, score, row in points:
+        axes.scatter(time, score, s=46, color="tab:red" if row.on_front else "0.5", zorder=3)
+        slow = time > np.sqrt(min(times) * max(times))  # its name goes to the left, where there is room
+        place: dict[str, Any] = {"xytext": (-6, 6), "ha": "right"} if slow else {"xytext": (6, 6)}
+        axes.annotate(row.model, (time, score), textcoords="offset points", fontsize=9, **place)
+    axes.set_xscale("log")
+    for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        axis(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.margins(x=0.15, y=0.15)
+    axes.set(xlabel=f"milliseconds per image, file to vector, {on_threads(threads)} (log scale)", ylabel="mAP (%)")
+    axes.set_title(f"Speed beside accuracy on {report.dataset}")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(frameon=False, loc="lower right")
+    with atomic_write(path) as stream:
+        figure.savefig(stream, format="png", dpi=130)
+
+
+def save_report(report: Report, folder: str | Path, name: str) -> list[Path]:
+    """Write ``NAME.json``, ``.csv`` and ``.md`` into `folder`, and ``.png`` where an accuracy is known; return what was written.
+
+    Raises `StorageError`.
+    """
+    stem = Path(folder) / name
+    write_json(stem.with_suffix(".json"), report.to_dict())
+    write_text(stem.with_suffix(".csv"), table_csv(report))
+    write_text(stem.with_suffix(".md"), table_markdown(report))
+    written = [stem.with_suffix(ending) for ending in (".json", ".csv", ".md")]
+    if any(row.map is not None for row in report.rows):
+        draw_tradeoff(report, stem.with_suffix(".png"))
+        written.append(stem.with_suffix(".png"))
+    return written

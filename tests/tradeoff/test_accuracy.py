@@ -1,0 +1,40 @@
+"""Scores find the models they are of, by the SHA-256 of the weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from resight.errors import MeasurementError
+from resight.tradeoff.accuracy import with_scores
+from tradeoff.fakes import report, row
+
+
+def scores(folder: Path, sha256: str, value: float = 50.0, dataset: str = "tiny") -> Path:
+    file = folder / f"{sha256}-{value}-{dataset}.json"
+    file.write_text(json.dumps({"model_sha256": sha256, "rank1": 2 * value, "map": value, "dataset": dataset}))
+    return file
+
+
+def test_rows_get_the_scores_of_their_weights(tmp_path: Path) -> None:
+    rows = [row("a", 1, sha256="aa"), row("b", 1, sha256="bb"), row("untrained", 1, sha256=""), row("a", 2, sha256="aa")]
+    scored = with_scores(report(*rows), [scores(tmp_path, "aa", 20), scores(tmp_path, "cc")])
+    assert [(one.rank1, one.map) for one in scored.rows] == [(40, 20), (None, None), (None, None), (40, 20)]
+    assert scored.dataset == "tiny"
+    assert [one.on_front for one in scored.rows] == [True, False, False, True]
+    (warning,) = scored.warnings
+    assert "cc-50.0-tiny.json is of none of the models" in warning
+
+
+def test_scores_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    rows = report(row("a", sha256="aa"), row("b", sha256="bb"))
+    for files, message in (
+        ([scores(tmp_path, "aa", 1), scores(tmp_path, "aa", 2)], "of the same model"),
+        ([scores(tmp_path, "aa"), scores(tmp_path, "bb", dataset="other")], "different data sets: other, tiny"),
+        ([scores(tmp_path, "")], "untrained"),
+        ([tmp_path / "nowhere.json"], "not a record"),
+    ):
+        with pytest.raises(MeasurementError, match=message):
+            with_scores(rows, files)
