@@ -23,32 +23,33 @@ import torch.nn.functional as F
 from resight.features.batches import Batches
 from resight.files import write_json
 from resight.networks import ReidNetwork, build
-from resight.networks.mobilenet import _KerasConv2d
+from resight.networks.mobilenet import KerasConv2d
 from resight.provenance import provenance
 from resight.training.config import TrainConfig
 from resight.training.loop import fit
-from resight.training.losses import HardLabelLoss
+from resight.training.losses import HardLabelLoss, WeightedLosses
 
 IMAGES, CLASSES = 1280, 751
 
 
-def data() -> tuple[ReidNetwork, np.ndarray, torch.Tensor]:
+def data() -> tuple[ReidNetwork, np.ndarray, np.ndarray]:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (IMAGES, 128, 128, 3), np.uint8)
-    labels = torch.from_numpy(random.integers(0, CLASSES, IMAGES))
+    labels = random.integers(0, CLASSES, IMAGES)
     network = build("mobilenet-0.25", CLASSES).train().to(memory_format=torch.channels_last)
     return network, pixels, labels
 
 
-def padded_forward(self: _KerasConv2d, image: torch.Tensor) -> torch.Tensor:
+def padded_forward(self: KerasConv2d, image: torch.Tensor) -> torch.Tensor:
     if self.stride[0] == 2:
         return F.conv2d(F.pad(image, (0, 1, 0, 1)), self.weight, stride=2, groups=self.groups)
     return torch.nn.Conv2d.forward(self, image)
 
 
 def plain(batch_size: int, steps: int) -> float:
-    _KerasConv2d.forward = padded_forward
-    network, pixels, labels = data()
+    KerasConv2d.forward = padded_forward
+    network, pixels, numbers = data()
+    labels = torch.from_numpy(numbers)
     optimiser = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
     random = np.random.default_rng(0)
 
@@ -58,7 +59,7 @@ def plain(batch_size: int, steps: int) -> float:
         flips = random.random(batch_size) < 0.5
         images[flips] = images[flips, :, ::-1]
         batch = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
-        loss = F.cross_entropy(network(batch.contiguous(memory_format=torch.channels_last))[1], labels[rows])
+        loss = F.cross_entropy(network(batch.contiguous(memory_format=torch.channels_last)).logits, labels[rows])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -74,12 +75,12 @@ def plain(batch_size: int, steps: int) -> float:
 def ours(batch_size: int, steps: int) -> float:
     network, pixels, labels = data()
     batches = Batches(pixels, network.preprocessing, torch.device("cpu"))
-    loss = HardLabelLoss(labels)
-    fit(network, batches, 5 * batch_size, loss, TrainConfig(epochs=1, batch_size=batch_size))
+    loss = WeightedLosses({"hard": (1.0, HardLabelLoss())})
+    fit(network, batches, labels[: 5 * batch_size], loss, TrainConfig(epochs=1, batch_size=batch_size))
     images = min(steps * batch_size, IMAGES)
     start = time.perf_counter()
     epochs = max(steps * batch_size // images, 1)
-    fit(network, batches, images, loss, TrainConfig(epochs=epochs, batch_size=batch_size))
+    fit(network, batches, labels[:images], loss, TrainConfig(epochs=epochs, batch_size=batch_size))
     return images // batch_size * batch_size * epochs / (time.perf_counter() - start)
 
 

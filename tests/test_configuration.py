@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from resight.configuration import configure, fingerprint, read_recipe
+from resight.configuration import configure, fingerprint, read_recipe, to_dict
 from resight.distillation.config import DistillConfig
 from resight.errors import ConfigurationError
 from resight.training.config import TrainConfig
@@ -29,11 +29,35 @@ def test_values_fill_a_configuration() -> None:
         ({"epochs": True}, "epochs = True is a bool; expected int"),
         ({"flip": 1}, "flip = 1 is a int; expected bool"),
         ({"epochs": 0}, "epochs = 0"),
+        ({"epochs": [3]}, r"epochs = \[3\] is a list; expected int"),
+        ({"learning_rate": "fast"}, "learning_rate = 'fast' is a str; expected float"),
     ],
 )
 def test_wrong_values_are_named(values: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         configure(TrainConfig, values)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Lists:
+    names: tuple[str, ...] = ()
+    sizes: tuple[float, ...] | None = None
+
+
+def test_lists_are_tuples() -> None:
+    config = configure(Lists, {"names": ["a", "b"], "sizes": [1, 2.5]})
+    assert config == Lists(names=("a", "b"), sizes=(1.0, 2.5))
+    assert to_dict(config) == {"names": ["a", "b"], "sizes": [1.0, 2.5]}
+    assert configure(Lists, to_dict(config)) == config
+    assert configure(Lists, {"sizes": None}) == Lists()
+    for wrong, message in (
+        ({"names": "a"}, "names = 'a' is a str; expected a list of str"),
+        ({"names": ["a", 1]}, "expected a list of str"),
+        ({"sizes": ["a"]}, "expected a list of float or none"),
+        ({"sizes": [True]}, "expected a list of float or none"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            configure(Lists, wrong)
 
 
 def test_fingerprints_follow_the_values() -> None:
@@ -63,13 +87,15 @@ def test_the_papers_recipes_say_what_the_paper_says() -> None:
         "market1501-mobilenet-0.5": (0.01, 32, 39),
         "market1501-mobilenet-0.75": (0.01, 32, 39),
         "market1501-mobilenet-1.0": (0.01, 32, 39),
-        "market1501-distilled": (0.02, 32, 39),
+        "market1501-distilled-from-resnet-50": (0.02, 32, 39),
+        "market1501-distilled-from-mobilenet-1.0": (0.02, 32, 39),
         "dukemtmc-resnet-50": (0.01, 32, 29),
         "dukemtmc-mobilenet-0.25": (0.01, 32, 39),
         "dukemtmc-mobilenet-0.5": (0.005, 16, 39),
         "dukemtmc-mobilenet-0.75": (0.005, 16, 39),
         "dukemtmc-mobilenet-1.0": (0.02, 32, 39),
-        "dukemtmc-distilled": (0.02, 32, 39),
+        "dukemtmc-distilled-from-resnet-50": (0.02, 32, 39),
+        "dukemtmc-distilled-from-mobilenet-1.0": (0.02, 32, 39),
     }
     found = {}
     for path in (RECIPES / "ruiz2019").glob("*.toml"):

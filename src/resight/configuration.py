@@ -38,7 +38,7 @@ def configure(kind: type[C], values: Mapping[str, Any], *, source: str = "config
     Parameters
     ----------
     kind : type
-        A frozen dataclass whose fields are str, int, float, bool, one of these or None, or a tuple of them.
+        A frozen dataclass whose fields are str, int, float, bool, one of these or None, or a tuple of one of these.
     values : mapping
         Field names and values, for example a recipe's. Fields left out keep their default.
     source : str
@@ -55,18 +55,40 @@ def configure(kind: type[C], values: Mapping[str, Any], *, source: str = "config
     """
     hints = typing.get_type_hints(kind)
     known = [field.name for field in dataclasses.fields(kind)]
-    # JSON and TOML have lists where a configuration has tuples.
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    filled = {}
     for name, value in values.items():
         if name not in known:
             raise ConfigurationError(f"{source}: unknown key {name!r}{nearest_name(name, known)}; known: {', '.join(known)}")
-        alternatives = typing.get_args(hints[name]) if isinstance(hints[name], types.UnionType) else (hints[name],)
-        accepted = [typing.get_origin(alternative) or alternative for alternative in alternatives]
-        # JSON and TOML write whole floats as integers; everything else must match exactly (True is not the number 1).
-        if type(value) not in accepted and not (type(value) is int and float in accepted):
-            wanted = " or ".join("none" if t is types.NoneType else t.__name__ for t in accepted)
+        accepted = typing.get_args(hints[name]) if isinstance(hints[name], types.UnionType) else (hints[name],)
+        fitting = [wanted for wanted in accepted if _is(value, wanted)]
+        if not fitting:
+            wanted = " or ".join(map(_described, accepted))
             raise ConfigurationError(f"{source}: {name} = {value!r} is a {type(value).__name__}; expected {wanted}")
-    return kind(**{name: float(v) if hints[name] is float else v for name, v in values.items()})
+        filled[name] = _as(value, fitting[0])
+    return kind(**filled)
+
+
+def _is(value: Any, kind: Any) -> bool:
+    """Whether a plain value can stand for a type: JSON and TOML have lists for tuples and write whole floats as integers.
+
+    Everything else must match exactly (True is not the number 1).
+    """
+    if typing.get_origin(kind) is tuple:
+        return isinstance(value, list | tuple) and all(_is(item, typing.get_args(kind)[0]) for item in value)
+    plain = typing.get_origin(kind) or kind
+    return type(value) is plain or (plain is float and type(value) is int)
+
+
+def _as(value: Any, kind: Any) -> Any:
+    if typing.get_origin(kind) is tuple:
+        return tuple(_as(item, typing.get_args(kind)[0]) for item in value)
+    return float(value) if kind is float else value
+
+
+def _described(kind: Any) -> str:
+    if typing.get_origin(kind) is tuple:
+        return f"a list of {_described(typing.get_args(kind)[0])}"
+    return "none" if kind is types.NoneType else (typing.get_origin(kind) or kind).__name__
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:

@@ -11,25 +11,34 @@ import torch
 from safetensors.torch import load_file
 
 from conftest import TINY
+from resight.datasets import open_dataset
 from resight.distillation.config import DistillConfig
 from resight.distillation.fit import distill
 from resight.errors import ConfigurationError
+from resight.features.deep import load_extractor
+from resight.models import fit_model, load_model
 from resight.networks.card import read_card
 from resight.training.fit import train
 
 
-def config(teacher: Path | str, **changes: object) -> DistillConfig:
-    return DistillConfig(**(dataclasses.asdict(TINY) | {"teacher": str(teacher), "temperature": 2.0} | changes))  # type: ignore[arg-type]
+def config(*teachers: Path | str, **changes: object) -> DistillConfig:
+    values = dataclasses.asdict(TINY) | {"teacher": tuple(map(str, teachers)), "temperature": 2.0}
+    return DistillConfig(**(values | changes))  # type: ignore[arg-type]
+
+
+def rows(run: Path) -> list[dict[str, float]]:
+    return json.loads((run / "history.json").read_text())["epochs"]
 
 
 def test_a_student_is_taught(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
-    run = distill(tiny, tmp_path / "student", config(tiny_run), cache=tmp_path)
+    run = distill(tiny, tmp_path / "student", config(tiny_run, hard_weight=0.001), cache=tmp_path)
     card = read_card(run)
     assert card.training["kind"] == "distilled"
-    assert card.training["teacher"] == "teacher"
-    assert card.training["teacher_sha256"] == read_card(tiny_run).weights_sha256
-    assert set(card.training["teacher_entropy"]["nats"]) == {"1", "2", "3", "5", "10", "20", "30"}
-    row = json.loads((run / "history.json").read_text())["epochs"][-1]
+    (teacher,) = card.training["teachers"]
+    assert (teacher["name"], teacher["sha256"]) == ("teacher", read_card(tiny_run).weights_sha256)
+    assert set(teacher["entropy"]["nats"]) == {"1", "2", "3", "5", "10", "20", "30"}
+    assert teacher["accuracy"] > 50
+    row = rows(run)[-1]
     assert row["loss"] == pytest.approx(row["soft"] + 0.001 * row["hard"], rel=1e-5)
 
 
@@ -37,20 +46,127 @@ def test_cached_and_online_targets_train_the_same_student(tiny: Path, tiny_run: 
     # the teacher has another input size than the student, so that it is given images of its own
     students = []
     for targets in ("cached", "online"):
-        how = config(tiny_run, targets=targets, height=48, width=48, epochs=1, learning_rate=1e-5)
+        how = config(tiny_run, targets=targets, attention_weight=10.0, height=48, width=48, epochs=1, learning_rate=1e-5)
         students.append(load_file(distill(tiny, tmp_path / targets, how, cache=tmp_path) / "network.safetensors"))
     for name, tensor in students[0].items():
         torch.testing.assert_close(students[1][name], tensor, rtol=1e-2, atol=1e-3)
 
 
+ALONE = {"soft_weight": 0.0, "hard_weight": 0.0, "epochs": 12, "batch_size": 16, "learning_rate": 0.05, "flip": False}
+KINDS = {
+    "soft": {"soft_weight": 1.0, "temperature": 1.0},
+    "embedding": {"embedding_weight": 1.0, "neck": True},
+    "similarity": {"similarity_weight": 10.0, "neck": True},
+    "rkd": {"rkd_weight": 10.0, "neck": True},
+    "attention": {"attention_weight": 1000.0, "last_stride": 1},
+    "hint": {"hint_weight": 1.0, "targets": "online", "last_stride": 1},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_lowers_its_term(kind: str, tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    run = distill(tiny, tmp_path / "student", config(tiny_run, **(ALONE | KINDS[kind])), cache=tmp_path)
+    terms = [row[kind] for row in rows(run)]
+    assert terms[-1] < 0.8 * terms[0], terms
+    # what the loss learned itself, or learned beside, is not in what is shipped
+    network, plain = load_extractor(str(run)).network, load_extractor("mobilenet-0.25").network
+    own = {name for name in network.state_dict() if not name.startswith(("neck", "classifier"))}
+    assert own == {name for name in plain.state_dict() if not name.startswith("classifier")}
+
+
+def test_everything_at_once_resumes_to_the_same_student(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    everything = {f"{kind}_weight": 1.0 for kind in ("hard", "soft", "triplet", "embedding", "similarity", "rkd", "attention")}
+    how = config(
+        tiny_run,
+        **everything,  # type: ignore[arg-type]
+        hint_weight=1.0,
+        mutual_weight=1.0,
+        targets="online",
+        images_per_identity=4,
+        neck=True,
+        average=0.9,
+        epochs=2,
+        optimiser="adam",
+        learning_rate=1e-3,
+    )
+    whole = load_file(distill(tiny, tmp_path / "whole", how, cache=tmp_path) / "network.safetensors")
+
+    def stop(stage: str, done: int, total: int, note: str = "") -> None:
+        if stage == "training" and done > total // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        distill(tiny, tmp_path / "resumed", how, cache=tmp_path, checkpoint_seconds=0, progress=stop)
+    held = load_file(tmp_path / "resumed" / "checkpoint.safetensors")
+    assert any("mutual.peer" in name for name in held) and any("hint.regressors" in name for name in held)
+    resumed = load_file(distill(tiny, tmp_path / "resumed", how, cache=tmp_path) / "network.safetensors")
+    assert resumed.keys() == whole.keys()
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+    (row, _) = rows(tmp_path / "whole")
+    parts = ["hard", "triplet", "soft", "embedding", "similarity", "rkd", "attention", "hint", "mutual"]
+    assert row["loss"] == pytest.approx(sum(row[part] for part in parts), rel=1e-4)
+
+
+def test_two_teachers_teach_what_they_say_together(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    other = train(tiny, tmp_path / "other", dataclasses.replace(TINY, seed=5))
+    run = distill(tiny, tmp_path / "student", config(tiny_run, other, epochs=1, embedding_weight=1.0), cache=tmp_path)
+    assert [teacher["name"] for teacher in read_card(run).training["teachers"]] == ["teacher", "other"]
+    assert read_card(run).configuration["teacher"] == [str(tiny_run), str(other)]
+    before = (run / "network.safetensors").stat().st_mtime_ns
+    assert distill(tiny, run, config(tiny_run, other, epochs=1, embedding_weight=1.0), cache=tmp_path) == run
+    assert (run / "network.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_teacher_of_other_people_teaches_embeddings_alone(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    everyone = {"validation": "none", "epochs": 1}  # two of whom the teacher never saw
+    with pytest.raises(ConfigurationError, match="does not know 2 of the 8"):
+        distill(tiny, tmp_path / "student", config(tiny_run, **everyone), cache=tmp_path)
+    how = config(tiny_run, **everyone, soft_weight=0.0, similarity_weight=1.0, attention_weight=1.0)
+    run = distill(tiny, tmp_path / "student", how, cache=tmp_path)
+    assert len(read_card(run).identities) == 8
+    (teacher,) = read_card(run).training["teachers"]
+    assert set(teacher) == {"name", "sha256"}
+
+
+def test_a_model_that_is_no_network_teaches_embeddings(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    fitted = fit_model(open_dataset(tiny), tmp_path / "xqda", str(tiny_run), "xqda", dimensions=5)
+    how = config(fitted, soft_weight=0.0, embedding_weight=1.0, hard_weight=1.0, epochs=1)
+    assert distill(tiny, tmp_path / "student", how, cache=tmp_path)
+    with pytest.raises(ConfigurationError, match="xqda gives embeddings and no classes; set --soft-weight 0"):
+        distill(tiny, tmp_path / "b", config(fitted, epochs=1), cache=tmp_path)
+    for name, changes in (("attention", {}), ("hint", {"targets": "online"})):
+        with pytest.raises(ConfigurationError, match="xqda has no feature maps; set attention_weight and hint_weight to 0"):
+            distill(tiny, tmp_path / "b", config(fitted, soft_weight=0.0, **{f"{name}_weight": 1.0}, **changes), cache=tmp_path)
+    # two fits to one network are two teachers, which the cache must not take for each other
+    first = load_model(str(fitted)).sha256
+    fit_model(open_dataset(tiny), tmp_path / "xqda", str(tiny_run), "xqda", dimensions=4)
+    assert load_model(str(fitted)).sha256 != first
+
+
+def test_mutual_learning_needs_no_teacher(tiny: Path, tmp_path: Path) -> None:
+    run = distill(tiny, tmp_path / "a", config(soft_weight=0.0, hard_weight=1.0, mutual_weight=1.0, epochs=1), cache=tmp_path)
+    card = read_card(run)
+    assert (card.training["teachers"], card.training["peer"]) == ([], "mobilenet-0.25")
+    row = rows(run)[0]
+    assert row["loss"] == pytest.approx(row["hard"] + row["mutual"], rel=1e-5)
+    how = config(soft_weight=0.0, mutual_weight=1.0, peer="osnet-0.25", epochs=1, last_stride=1)
+    assert read_card(distill(tiny, tmp_path / "b", how, cache=tmp_path)).training["peer"] == "osnet-0.25"
+    with pytest.raises(ConfigurationError, match=r"did you mean 'osnet-0\.25'"):
+        distill(tiny, tmp_path / "wrong", config(mutual_weight=1.0, soft_weight=0.0, peer="osnet-025"), cache=tmp_path)
+
+
+def test_a_student_learns_the_truth_from_its_peer_alone(tiny: Path, tmp_path: Path) -> None:
+    run = distill(tiny, tmp_path / "student", config(**(ALONE | {"mutual_weight": 1.0})), cache=tmp_path)
+    first, last = rows(run)[0], rows(run)[-1]
+    assert last["peer_hard"] < 0.9 * first["peer_hard"]
+    assert last["accuracy"] > 2 / 6 > first["accuracy"]  # six people, and no loss of its own
+    network, plain = load_extractor(str(run)).network, load_extractor("mobilenet-0.25").network
+    assert network.state_dict().keys() == plain.state_dict().keys()  # the peer is not shipped
+
+
 def test_teachers_that_cannot_teach_are_refused(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="--teacher RUN"):
-        distill(tiny, tmp_path / "a", config(""), cache=tmp_path)
-    with pytest.raises(ConfigurationError, match="does not know 2 of the 8"):
-        distill(tiny, tmp_path / "b", config(tiny_run, validation="none"), cache=tmp_path)
+        distill(tiny, tmp_path / "a", config(), cache=tmp_path)
     shuffled = train(tiny, tmp_path / "untaught", dataclasses.replace(TINY, epochs=1, learning_rate=1e-9))
     with pytest.raises(ConfigurationError, match="hardly more than chance"):
         distill(tiny, tmp_path / "c", config(shuffled), cache=tmp_path)
-    for wrong in ({"temperature": 0.0}, {"hard_weight": -1.0}, {"targets": "later"}):
-        with pytest.raises(ConfigurationError, match=next(iter(wrong))):
-            config(tiny_run, **wrong)

@@ -1,23 +1,43 @@
-"""Equation (2) against its formula, and the two ways to ask a teacher against each other."""
+"""Losses between embeddings and between distributions, against their formulas in NumPy."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from resight.distillation.losses import DistillationLoss, soft_target_loss
-from resight.distillation.targets import CachedTeacher, OnlineTeacher, entropies, matching_classes
+from distillation.teachers import batch_of, outputs_of, teacher_of
+from resight.distillation.losses import (
+    EmbeddingLoss,
+    RelationalLoss,
+    SimilarityLoss,
+    SoftTargetLoss,
+    TeacherSpace,
+    angle_loss,
+    distance_loss,
+    soft_target_loss,
+)
+from resight.distillation.targets import entropies
 from resight.errors import ConfigurationError
-from resight.features.deep import DeepExtractor
-from resight.networks import build
-
-CPU = torch.device("cpu")
+from resight.features.batches import View
+from resight.training.losses import HardLabelLoss, WeightedLosses
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits - logits.max(1, keepdims=True))
     return powers / powers.sum(1, keepdims=True)
+
+
+def scaled(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+
+
+def huber(difference: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(difference) < 1, difference**2 / 2, np.abs(difference) - 0.5)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0, 20.0])
@@ -28,13 +48,23 @@ def test_equation_2(temperature: float, weight: float) -> None:
     labels = random.integers(0, 7, 6)
     soft = -(softmax(teacher / temperature) * np.log(softmax(student / temperature))).sum(1).mean()
     hard = -np.log(softmax(student)[np.arange(6), labels]).mean()
-    cached = CachedTeacher(np.stack([teacher, teacher]).astype(np.float32), CPU)
-    loss = DistillationLoss(cached, torch.from_numpy(labels), temperature=temperature, hard_weight=weight)
-    logits = torch.from_numpy(student)
-    total, parts = loss(np.arange(6), np.zeros(6, bool), torch.empty(0), torch.empty(0), logits)
+    answers = teacher_of(logits=np.stack([teacher, teacher]))
+    loss = WeightedLosses({"hard": (weight, HardLabelLoss()), "soft": (1.0, SoftTargetLoss([answers], temperature))})
+    total, parts = loss(batch_of(np.arange(6), labels=labels), outputs_of(logits=torch.from_numpy(student)))
     assert parts["soft"].item() == pytest.approx(soft, rel=1e-5)
-    assert parts["hard"].item() == pytest.approx(hard, rel=1e-5)
     assert total.item() == pytest.approx(soft + weight * hard, rel=1e-5)
+    if weight:
+        assert parts["hard"].item() == pytest.approx(hard, rel=1e-5)
+
+
+def test_several_teachers_are_the_mean_of_their_distributions() -> None:
+    random = np.random.default_rng(1)
+    teachers, student = 3 * random.normal(size=(3, 2, 6, 5)), random.normal(size=(4, 5))
+    rows, flips = np.array([5, 0, 0, 2]), np.array([False, True, False, True])
+    loss = SoftTargetLoss([teacher_of(logits=logits) for logits in teachers], 2.0)
+    found, _ = loss(batch_of(rows, flips), outputs_of(logits=torch.from_numpy(student)))
+    mean = np.mean([softmax(logits[flips.astype(int), rows] / 2) for logits in teachers], axis=0)
+    assert found.item() == pytest.approx(-(mean * np.log(softmax(student / 2))).sum(1).mean(), rel=1e-5)
 
 
 def test_a_student_like_its_teacher_has_the_least_loss() -> None:
@@ -49,60 +79,124 @@ def test_a_student_like_its_teacher_has_the_least_loss() -> None:
     assert entropy["uniform"] == pytest.approx(np.log(5))
 
 
-@pytest.mark.parametrize("teacher_size", [(32, 32), (48, 24)])
-def test_cached_and_online_teacher_give_the_same_loss(tmp_path, teacher_size: tuple[int, int]) -> None:
-    random = np.random.default_rng(0)
-    pixels = random.integers(0, 256, (7, *teacher_size, 3), np.uint8)
-    network = build("osnet-0.25", 5, seed=2)
-    teacher = DeepExtractor("t", network, device="cpu")
-    columns = np.array([4, 0, 2])
-    online = OnlineTeacher(teacher, pixels, columns)
-    cached = CachedTeacher.ask(teacher, pixels, CPU, cache=tmp_path).columns(columns)
-    labels = torch.from_numpy(random.integers(0, 3, 7))
-    rows, flips = np.array([6, 0, 3, 5]), np.array([True, False, True, False])
-    logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(1), requires_grad=True)
-    losses, gradients = [], []
-    for source in (online, cached):
-        loss = DistillationLoss(source, labels, temperature=2.0, hard_weight=0.01)
-        total, _ = loss(rows, flips, torch.empty(0), torch.empty(0), logits)
-        losses.append(total.item())
-        gradients.append(torch.autograd.grad(total, logits)[0])
-    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
-    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-4, atol=1e-6)
-    assert not torch.equal(online(rows, flips), online(rows, ~flips))
+def test_a_teacher_without_classes_has_no_soft_targets() -> None:
+    loss = SoftTargetLoss([teacher_of(embedding=np.zeros((2, 4, 3)))], 1.0)
+    with pytest.raises(ConfigurationError, match="--soft-weight 0"):
+        loss(batch_of(np.arange(4)), outputs_of(logits=torch.zeros(4, 5)))
 
 
-def test_the_teacher_is_asked_once_and_read_from_the_cache_afterwards(tmp_path) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
-    teacher = DeepExtractor("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
-    calls = []
-
-    def count(stage: str, done: int, total: int, note: str = "") -> None:
-        calls.append(stage)
-
-    first = CachedTeacher.ask(teacher, pixels, CPU, cache=tmp_path, progress=count)
-    asked = len(calls)
-    second = CachedTeacher.ask(teacher, pixels, CPU, cache=tmp_path, progress=count)
-    assert asked == len(calls) == 2
-    assert torch.equal(first.logits, second.logits)
-    CachedTeacher.ask(teacher, pixels[:, ::-1], CPU, cache=tmp_path, progress=count)
-    assert len(calls) == 4
+def centred(*teachers: np.ndarray) -> np.ndarray:
+    """The teachers' embeddings side by side, each of length 1, about their mean: (2, n, d)."""
+    together = np.concatenate([scaled(teacher) for teacher in teachers], -1)
+    return together - together.mean((0, 1))
 
 
-def test_classes_are_matched_by_identity() -> None:
-    network = build("mobilenet-0.25", 3)
-    known = DeepExtractor("t", network, identities=(9, 4, 7), device="cpu")
-    assert matching_classes(known, np.array([4, 7]), np.array([4, 7, 9])).tolist() == [1, 2]
-    with pytest.raises(ConfigurationError, match="does not know 1 of the 2 training identities"):
-        matching_classes(known, np.array([4, 5]), np.array([4, 5]))
-    foreign = DeepExtractor("t", network, device="cpu")
-    assert matching_classes(foreign, np.array([9, 12]), np.array([12, 4, 9])).tolist() == [1, 2]
-    with pytest.raises(ConfigurationError, match="tells 3 people apart and the data set has 2"):
-        matching_classes(foreign, np.array([4, 5]), np.array([4, 5]))
+@pytest.mark.parametrize("dimensions", [12, 12 + 7, 64])
+def test_a_space_of_full_rank_keeps_every_cosine(dimensions: int) -> None:
+    random = np.random.default_rng(2)
+    teachers = random.normal(size=(2, 30, 12)) + 3, 5 * random.normal(size=(2, 30, 7))
+    given = teachers[: 1 if dimensions == 12 else 2]
+    space = TeacherSpace([teacher_of(teacher) for teacher in given], dimensions)
+    rows, flips = random.integers(0, 30, 20), random.random(20) < 0.5
+    found = space(View(rows, flips)).numpy()
+    assert found.shape == (20, dimensions)
+    expected = centred(*given)[flips.astype(int), rows]
+    np.testing.assert_allclose(scaled(found) @ scaled(found).T, scaled(expected) @ scaled(expected).T, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), np.linalg.norm(expected, axis=1), rtol=1e-5)
+    # where the student has more numbers than the teachers, the rest is zero
+    assert not found[:, sum(teacher.shape[-1] for teacher in given) :].any()
 
 
-def test_entropies_grow_with_the_temperature_up_to_the_uniform() -> None:
-    found = entropies(8 * torch.randn(10, 50, generator=torch.Generator().manual_seed(0)))
-    values = list(found["nats"].values())
-    assert values == sorted(values)
-    assert values[-1] < found["uniform"] == pytest.approx(np.log(50))
+def test_a_smaller_space_holds_the_principal_components() -> None:
+    random = np.random.default_rng(3)
+    teacher = random.normal(size=(2, 40, 10)) * np.arange(1, 11)
+    space = TeacherSpace([teacher_of(teacher)], 4)
+    found = np.concatenate([space(View(np.arange(40), np.full(40, flip))).numpy() for flip in (False, True)])
+    rows = centred(teacher).reshape(80, 10)
+    left, sizes, _ = np.linalg.svd(rows, full_matrices=False)
+    # directions are known up to their sign, and the sums of products do not depend on it
+    np.testing.assert_allclose(found @ found.T, (left[:, :4] * sizes[:4] ** 2) @ left[:, :4].T, atol=1e-5)
+    np.testing.assert_allclose(found.mean(0), 0, atol=1e-6)
+
+
+def test_a_space_for_descriptors_that_are_far_too_long_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="26960 numbers together; expected 8192 at most"):
+        TeacherSpace([teacher_of(np.zeros((2, 1, 26960)))], 256)
+
+
+def test_the_embedding_loss_is_the_mean_of_1_minus_cosine() -> None:
+    random = np.random.default_rng(4)
+    teacher, student = random.normal(size=(2, 9, 6)), random.normal(size=(5, 6))
+    rows, flips = np.array([8, 1, 1, 0, 4]), np.array([True, False, True, False, True])
+    space = TeacherSpace([teacher_of(teacher)], 6)
+    found, _ = EmbeddingLoss(space)(batch_of(rows, flips), outputs_of(embedding=torch.from_numpy(student)))
+    targets = space(View(rows, flips)).numpy()
+    assert found.item() == pytest.approx(1 - (scaled(student) * scaled(targets)).sum(1).mean(), rel=1e-5)
+    best, _ = EmbeddingLoss(space)(batch_of(rows, flips), outputs_of(embedding=3 * space(View(rows, flips))))
+    assert best.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_similarity_loss_compares_all_cosines_whatever_the_student_is_turned_to() -> None:
+    random = np.random.default_rng(5)
+    teacher, student = random.normal(size=(2, 9, 6)), random.normal(size=(5, 4))
+    rows, flips = np.array([8, 1, 1, 0, 4]), np.array([True, False, True, False, True])
+    loss = SimilarityLoss(TeacherSpace([teacher_of(teacher)], 6))
+    found, _ = loss(batch_of(rows, flips), outputs_of(embedding=torch.from_numpy(student)))
+    targets = scaled(centred(teacher)[flips.astype(int), rows])
+    expected = np.mean((scaled(student) @ scaled(student).T - targets @ targets.T) ** 2)
+    assert found.item() == pytest.approx(expected, rel=1e-4)
+    turned = 2 * targets @ np.linalg.qr(random.normal(size=(6, 6)))[0]
+    best, _ = loss(batch_of(rows, flips), outputs_of(embedding=torch.from_numpy(turned)))
+    assert best.item() == pytest.approx(0, abs=1e-9)
+
+
+def relations(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Equations (6) and (9) of the paper, pair by pair and triangle by triangle."""
+    distances = np.array([np.linalg.norm(a - b) for a, b in itertools.permutations(rows, 2)])
+    cosines = [scaled(a - b) @ scaled(c - b) for a, b, c in itertools.permutations(rows, 3)]
+    return distances / distances.mean(), np.array(cosines)
+
+
+@given(st.integers(3, 6), st.integers(1, 5), st.integers(1, 5), st.integers(0, 999))
+def test_relations_are_compared_as_the_paper_says(images: int, own: int, taught: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    student, teacher = random.normal(size=(images, own)), 4 * random.normal(size=(images, taught))
+    expected = [huber(a - b).mean() for a, b in zip(relations(student), relations(teacher), strict=True)]
+    given = torch.from_numpy(student), torch.from_numpy(teacher)
+    assert distance_loss(*given).item() == pytest.approx(expected[0], rel=1e-4, abs=1e-6)
+    assert angle_loss(*given).item() == pytest.approx(expected[1], rel=1e-4, abs=1e-6)
+
+
+def test_relations_do_not_change_with_scale_turn_and_place() -> None:
+    random = np.random.default_rng(6)
+    teacher = random.normal(size=(7, 5))
+    student = 9 * teacher @ np.linalg.qr(random.normal(size=(5, 5)))[0] + 2
+    given = torch.from_numpy(student), torch.from_numpy(teacher)
+    assert distance_loss(*given).item() == pytest.approx(0, abs=1e-12)
+    assert angle_loss(*given).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_relations_of_equal_rows_have_gradients_of_the_size_of_the_others() -> None:
+    random = torch.Generator().manual_seed(0)
+    rows, teacher = torch.randn(6, 4, generator=random), torch.randn(6, 4, generator=random)
+    sizes = []
+    for equal in (False, True):
+        student = rows.clone()
+        student[1] = student[0] if equal else student[1]
+        student.requires_grad_()
+        (distance_loss(student, teacher) + 2 * angle_loss(student, teacher)).backward()
+        assert student.grad is not None and student.grad.isfinite().all()
+        sizes.append(student.grad.norm().item())
+    assert sizes[1] < 3 * sizes[0]
+
+
+def test_the_relational_loss_adds_them_one_to_two() -> None:
+    random = np.random.default_rng(7)
+    teacher, student = random.normal(size=(2, 9, 6)), torch.from_numpy(random.normal(size=(5, 3)))
+    rows = np.array([8, 1, 3, 0, 4])
+    loss = RelationalLoss(TeacherSpace([teacher_of(teacher)], 6))
+    total, parts = loss(batch_of(rows), outputs_of(embedding=student))
+    targets = torch.from_numpy(centred(teacher)[0, rows])  # without flips, the images as they are
+    assert parts["rkd_distance"].item() == pytest.approx(distance_loss(student, targets).item(), rel=1e-4)
+    assert parts["rkd_angle"].item() == pytest.approx(angle_loss(student, targets).item(), rel=1e-4)
+    assert total.item() == pytest.approx(parts["rkd_distance"].item() + 2 * parts["rkd_angle"].item(), rel=1e-6)

@@ -104,7 +104,7 @@ def test_a_full_keras_file_brings_its_classifier(tmp_path: Path) -> None:
         network = build("mobilenet-0.25", classes).eval()
         assert all("num_batches_tracked" in name for name in load_weights(network, tmp_path / file).left)
         with torch.inference_mode():
-            _, logits = network(torch.from_numpy(images).permute(0, 3, 1, 2))
+            logits = network(torch.from_numpy(images).permute(0, 3, 1, 2)).logits
         np.testing.assert_allclose(logits.numpy(), expected, rtol=0, atol=1e-4)
 
 

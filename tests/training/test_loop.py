@@ -12,29 +12,47 @@ import torch
 import torch.nn.functional as F
 
 from resight.errors import CheckpointError, ResightError
-from resight.features.batches import Batches
-from resight.networks import ReidNetwork, build
+from resight.features.batches import Batches, View
+from resight.networks import Outputs, ReidNetwork, build
 from resight.training.augment import plan_epoch
 from resight.training.config import TrainConfig
 from resight.training.loop import fit
-from resight.training.losses import HardLabelLoss
-from resight.training.schedule import step_decay
+from resight.training.losses import Batch, HardLabelLoss, Loss, TripletLoss, WeightedLosses
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(height=32, width=32, batch_size=4, epochs=3, learning_rate=0.05, weight_decay=1e-3, decay_every=4, seed=3)
 
 
-def problem() -> tuple[ReidNetwork, Batches, torch.Tensor]:
+EVERYTHING = dataclasses.replace(
+    CONFIG,
+    optimiser="adam",
+    learning_rate=1e-3,
+    schedule="cosine",
+    warm_up=1.5,
+    average=0.9,
+    images_per_identity=2,
+    pad=3,
+    erase=0.5,
+    neck=True,
+)
+
+
+def problem(config: TrainConfig = CONFIG) -> tuple[ReidNetwork, Batches, np.ndarray]:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (14, 32, 32, 3), np.uint8)
-    network = build("mobilenet-0.25", 5, seed=1)
-    labels = torch.from_numpy(random.integers(0, 5, 14))
+    network = build("mobilenet-0.25", 5, seed=1, neck=config.neck)
+    network.resize_input(32, 32)
+    labels = random.integers(0, 5, 14)
     return network, Batches(pixels, network.preprocessing, CPU), labels
 
 
-def run(config: TrainConfig = CONFIG, **options: Any) -> tuple[ReidNetwork, list[dict[str, Any]]]:
-    network, batches, labels = problem()
-    return network, fit(network, batches, 14, HardLabelLoss(labels), config, **options)
+def run(config: TrainConfig = CONFIG, loss: Loss | None = None, **options: Any) -> tuple[ReidNetwork, list[dict[str, Any]]]:
+    network, batches, labels = problem(config)
+    return network, fit(network, batches, labels, loss or HardLabelLoss(), config, **options)
+
+
+def untimed(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name not in ("seconds", "images_per_second")} for row in history]
 
 
 def same(one: ReidNetwork, other: ReidNetwork) -> bool:
@@ -45,30 +63,31 @@ def same(one: ReidNetwork, other: ReidNetwork) -> bool:
 class InDoublePrecision(Batches):
     """So that two orders of the same additions stay together for as long as the test lasts."""
 
-    def __call__(self, *arguments: Any) -> torch.Tensor:
-        return super().__call__(*arguments).double()
+    def __call__(self, view: View) -> torch.Tensor:
+        return super().__call__(view).double()
+
+
+class DoubleCrossEntropy(Loss):
+    def forward(self, batch: Batch, outputs: Outputs) -> Any:
+        return F.cross_entropy(outputs.logits, batch.labels), {}
 
 
 def test_it_is_plain_stochastic_gradient_descent() -> None:
     trained, reference = problem()[0].double(), problem()[0].double().train()
     _, batches, labels = problem()
     batches.__class__ = InDoublePrecision
-
-    def loss_of(rows: Any, flips: Any, images: Any, embedding: Any, logits: torch.Tensor) -> tuple[torch.Tensor, dict[str, Any]]:
-        return F.cross_entropy(logits, labels[rows]), {}
-
     # Small steps: over four small images normalisation is chaotic, and two roundings of a large step soon lead elsewhere.
     config = dataclasses.replace(CONFIG, learning_rate=1e-5)
     before = {name: tensor.clone() for name, tensor in reference.state_dict().items()}
-    history = fit(trained, batches, 14, loss_of, config)
+    history = fit(trained, batches, labels, DoubleCrossEntropy(), config)
     velocity = [torch.zeros_like(parameter) for parameter in reference.parameters()]
     step = 0
     for epoch in range(3):
-        plan = plan_epoch(14, 4, flip=True, seed=3, epoch=epoch)
+        plan = plan_epoch(labels, 4, seed=3, epoch=epoch)
         losses = []
         for rows, flips in zip(plan.rows, plan.flips, strict=True):
-            images = batches(rows, flips)
-            loss, _ = loss_of(rows, flips, images, *reference(images))
+            logits = reference(batches(View(rows, flips))).logits
+            loss = F.cross_entropy(logits, torch.from_numpy(labels[rows]))
             gradients = torch.autograd.grad(loss, list(reference.parameters()))
             rate = 1e-5 * 0.1 ** (step // 4)
             with torch.no_grad():
@@ -84,30 +103,128 @@ def test_it_is_plain_stochastic_gradient_descent() -> None:
         torch.testing.assert_close(moved, tensor - before[name], rtol=1e-4, atol=1e-10)
 
 
+class Killed(Exception):
+    pass
+
+
+class Bomb(HardLabelLoss):
+    """Cross-entropy for a while."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__()
+        self.left = calls
+
+    def forward(self, batch: Batch, outputs: Outputs) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise Killed
+        return super().forward(batch, outputs)
+
+
+@pytest.mark.parametrize("config", [CONFIG, EVERYTHING], ids=["plain", "everything"])
 @pytest.mark.parametrize("killed_at", [1, 3, 4, 8])
-def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path, killed_at: int) -> None:
-    whole, history = run()
-
-    class Killed(Exception):
-        pass
-
-    class Bomb(HardLabelLoss):
-        calls = 0
-
-        def __call__(self, *arguments: Any) -> Any:
-            Bomb.calls += 1
-            if Bomb.calls == killed_at + 1:
-                raise Killed
-            return super().__call__(*arguments)
-
-    network, batches, labels = problem()
-    checkpoint = tmp_path / "checkpoint.safetensors"
+def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path, killed_at: int, config: TrainConfig) -> None:
+    whole, history = run(config)
+    checkpoint = {"checkpoint": tmp_path / "checkpoint.safetensors", "fingerprint": "a", "checkpoint_seconds": 0}
     with pytest.raises(Killed):
-        fit(network, batches, 14, Bomb(labels), CONFIG, checkpoint=checkpoint, fingerprint="a", checkpoint_seconds=0)
-    resumed, again = run(checkpoint=checkpoint, fingerprint="a", checkpoint_seconds=0)
+        run(config, Bomb(killed_at), **checkpoint)
+    resumed, again = run(config, **checkpoint)
     assert same(resumed, whole)
-    untimed = [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in again]
-    assert untimed == [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in history]
+    assert untimed(again) == untimed(history)
+
+
+def test_a_run_killed_while_it_was_validated_goes_on(tmp_path: Path) -> None:
+    def validate(epoch: int) -> dict[str, float]:
+        if epoch == 2 and not validated:
+            validated.append(epoch)
+            raise Killed
+        return {"map": float(epoch)}
+
+    validated = [0]
+    whole, history = run(EVERYTHING, validate=validate)
+    validated = []
+    checkpoint = {"checkpoint": tmp_path / "checkpoint.safetensors", "fingerprint": "a", "checkpoint_seconds": 0}
+    with pytest.raises(Killed):
+        run(EVERYTHING, validate=validate, **checkpoint)
+    resumed, again = run(EVERYTHING, validate=validate, **checkpoint)
+    assert same(resumed, whole)
+    assert untimed(again) == untimed(history)
+
+
+class Learning(Loss):
+    """A loss with a parameter of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, batch: Batch, outputs: Outputs) -> Any:
+        return F.cross_entropy(self.scale * outputs.logits, batch.labels) + 0.1 * self.scale.square(), {"scale": self.scale}
+
+
+def test_what_a_loss_learns_is_trained_and_resumed(tmp_path: Path) -> None:
+    loss = Learning()
+    whole, history = run(EVERYTHING, loss)
+    assert loss.scale.item() != 1
+    checkpoint = {"checkpoint": tmp_path / "checkpoint.safetensors", "fingerprint": "a", "checkpoint_seconds": 0}
+
+    class Stopped(Learning):
+        def forward(self, batch: Batch, outputs: Outputs) -> Any:
+            if len(steps) == 5:
+                raise Killed
+            steps.append(1)
+            return super().forward(batch, outputs)
+
+    steps: list[int] = []
+    with pytest.raises(Killed):
+        run(EVERYTHING, Stopped(), **checkpoint)
+    resumed_loss = Learning()
+    resumed, again = run(EVERYTHING, resumed_loss, **checkpoint)
+    assert same(resumed, whole)
+    assert torch.equal(resumed_loss.scale, loss.scale)
+    assert untimed(again) == untimed(history)
+
+
+def test_a_checkpoint_with_another_average_is_refused(tmp_path: Path) -> None:
+    run(checkpoint=tmp_path / "c", fingerprint="a")
+    with pytest.raises(CheckpointError, match="another network"):
+        run(dataclasses.replace(CONFIG, average=0.9), checkpoint=tmp_path / "c", fingerprint="a")
+
+
+def test_weighted_losses_are_summed_and_their_parts_kept() -> None:
+    config = dataclasses.replace(EVERYTHING, epochs=2)
+    terms: dict[str, tuple[float, Loss]] = {
+        "hard": (0.5, HardLabelLoss()),
+        "triplet": (2.0, TripletLoss(0.3)),
+        "unused": (0.0, HardLabelLoss()),
+    }
+    row = run(config, WeightedLosses(terms))[1][0]
+    assert row["loss"] == pytest.approx(0.5 * row["hard"] + 2 * row["triplet"], rel=1e-6)
+    assert 0 <= row["accuracy"] <= 1
+    assert "unused" not in row
+
+
+def test_the_rate_of_every_step_is_the_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[float] = []
+    step = torch.optim.Adam.step
+
+    def watched(self: torch.optim.Adam, *arguments: Any) -> Any:
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *arguments)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    _, history = run(EVERYTHING)
+    parameter = torch.nn.Parameter(torch.zeros(()))
+    warm, cosine = (torch.optim.SGD([parameter], lr=1e-3) for _ in range(2))
+    # nine steps in three epochs; the warm-up of one epoch and a half ends in the middle of one
+    warming = torch.optim.lr_scheduler.LinearLR(warm, start_factor=0.01, total_iters=4)
+    cooling = torch.optim.lr_scheduler.CosineAnnealingLR(cosine, T_max=9)
+    for rate in rates:
+        assert rate == pytest.approx(warming.get_last_lr()[0] * cooling.get_last_lr()[0] / 1e-3, rel=1e-9)
+        for optimiser, schedule in ((warm, warming), (cosine, cooling)):
+            optimiser.step()
+            schedule.step()
+    assert [row["learning_rate"] for row in history] == rates[2::3]
 
 
 def test_a_finished_checkpoint_trains_no_further(tmp_path: Path) -> None:
@@ -144,36 +261,12 @@ def test_a_checkpoint_with_other_shapes_is_refused(tmp_path: Path) -> None:
     network = build("mobilenet-0.25", 6, seed=1)
     _, batches, labels = problem()
     with pytest.raises(CheckpointError, match="another network"):
-        fit(network, batches, 14, HardLabelLoss(labels), CONFIG, checkpoint=tmp_path / "c", fingerprint="a")
+        fit(network, batches, labels, HardLabelLoss(), CONFIG, checkpoint=tmp_path / "c", fingerprint="a")
 
 
 def test_a_loss_that_explodes_is_named() -> None:
     with pytest.raises(ResightError, match=r"no longer finite.*lower --learning-rate"):
         run(dataclasses.replace(CONFIG, learning_rate=1e30))
-
-
-def test_step_decay_counts_steps_not_epochs() -> None:
-    rates = [step_decay(step, initial=1.0, every=3, factor=0.5) for step in range(7)]
-    assert rates == [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25]
-
-
-def test_an_epoch_shows_every_image_at_most_once_and_depends_on_its_arguments_alone() -> None:
-    plan = plan_epoch(14, 4, flip=True, seed=3, epoch=1)
-    assert plan.rows.shape == plan.flips.shape == (3, 4)
-    assert len(np.unique(plan.rows)) == 12
-    assert set(np.unique(plan.rows)) <= set(range(14))
-    again = plan_epoch(14, 4, flip=True, seed=3, epoch=1)
-    assert np.array_equal(plan.rows, again.rows)
-    assert np.array_equal(plan.flips, again.flips)
-    assert not np.array_equal(plan.rows, plan_epoch(14, 4, flip=True, seed=3, epoch=2).rows)
-    assert not plan_epoch(14, 4, flip=False, seed=3, epoch=1).flips.any()
-    assert np.array_equal(plan.rows, plan_epoch(14, 4, flip=False, seed=3, epoch=1).rows)
-    assert plan_epoch(3, 8, flip=True, seed=0, epoch=0).rows.shape == (1, 3)
-
-
-def test_half_of_the_images_are_mirrored() -> None:
-    flips = plan_epoch(4000, 40, flip=True, seed=0, epoch=0).flips
-    assert 0.45 < flips.mean() < 0.55
 
 
 def test_bfloat16_on_a_cpu_learns_the_same_thing_roughly() -> None:

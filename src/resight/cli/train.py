@@ -62,9 +62,11 @@ def distill(
     threads: int = 0,
     cache: Path | None = None,
     json: Path | None = None,
-    config: Annotated[DistillConfig, Parameter(name="*")] = DistillConfig(),  # noqa: B008 (frozen)
+    config: Annotated[DistillConfig, Parameter(name="*", consume_multiple=True, negative_iterable=())] = DistillConfig(),  # noqa: B008 (frozen)
 ) -> None:
-    """Train a student on a teacher's soft targets (equation 2 of the paper); goes on after an interruption as `train` does.
+    """Train a student on what its teachers say: soft targets (equation 2 of the paper), embeddings, feature maps.
+
+    Goes on after an interruption as `train` does.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ def distill(
     threads
         CPU threads; 0 leaves it to PyTorch.
     cache
-        Folder for decoded images and the teacher's answers.
+        Folder for decoded images and the teachers' answers.
     json
         Also write the run's history and provenance to this file.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from resight.errors import ConfigurationError
@@ -13,6 +14,8 @@ __all__ = ["DistillConfig"]
 @dataclass(frozen=True, kw_only=True)
 class DistillConfig(TrainConfig):
     """How a student is taught; the defaults are the paper's for MobileNet 0.25 from ResNet-50 on Market-1501.
+
+    A weight of 0 leaves a loss out.
 
     Attributes
     ----------
@@ -29,6 +32,18 @@ class DistillConfig(TrainConfig):
         Of the difference in direction between the student's and the teacher's embedding; see `EmbeddingLoss`.
     similarity_weight : float
         Of the difference between the student's and the teacher's similarities within a batch; see `SimilarityLoss`.
+    rkd_weight : float
+        Of the differences between their relative distances and twice those between their angles; see `RelationalLoss`.
+    attention_weight : float
+        Of the difference between their attention maps, which are networks' alone; see `attention_loss`. 1000 is usual.
+    hint_weight : float
+        Of the difference between the teacher's feature maps and a convolution of the student's; needs online targets.
+    mutual_weight : float
+        Of learning beside a peer, a second network that is thrown away afterwards; see `MutualLoss`. It needs no teacher.
+    peer : str
+        Architecture of the peer; empty for the student's own, which then starts from `weights` too.
+    peer_weights : str
+        Where a peer of another architecture starts; as `weights`.
     targets : str
         ``"cached"``: ask the teacher once for every image and its mirror image; ``"online"``: ask it at every batch.
     """
@@ -39,13 +54,33 @@ class DistillConfig(TrainConfig):
     hard_weight: float = 0.001
     embedding_weight: float = 0.0
     similarity_weight: float = 0.0
+    rkd_weight: float = 0.0
+    attention_weight: float = 0.0
+    hint_weight: float = 0.0
+    mutual_weight: float = 0.0
+    peer: str = ""
+    peer_weights: str = ""
     targets: str = "cached"
     epochs: int = 39
     learning_rate: float = 0.02
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.temperature > 0:
+        if not 0 < self.temperature < math.inf:
             raise ConfigurationError(f"temperature = {self.temperature}; expected more than 0")
         if self.targets not in ("cached", "online"):
             raise ConfigurationError(f"targets {self.targets!r}; expected cached or online")
+        if self.hint_weight and self.targets != "online":
+            raise ConfigurationError("hints are the teacher's feature maps at every batch; set targets to online")
+        if self.rkd_weight and self.batch_size < 3:
+            raise ConfigurationError(f"batch_size = {self.batch_size}; relational losses compare triangles, expected at least 3")
+        if self.peer and not self.mutual_weight:
+            raise ConfigurationError(f"a peer {self.peer!r} that no loss compares the student with; set mutual_weight to 1")
+        if self.peer_weights and not self.peer:
+            raise ConfigurationError("peer_weights belong to a peer of another architecture; set peer")
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether any loss compares the student with a teacher."""
+        names = ("soft", "embedding", "similarity", "rkd", "attention", "hint")
+        return any(getattr(self, f"{name}_weight") for name in names)

@@ -1,7 +1,8 @@
-"""Distil a teacher into a student: the training of `resight.training.fit` with the loss of the paper's equation (2)."""
+"""Distil teachers into a student: the training of `resight.training.fit` with losses that compare the two."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,19 @@ import torch
 
 from resight.datasets import Dataset, open_dataset
 from resight.distillation.config import DistillConfig
-from resight.distillation.losses import EmbeddingLoss, SimilarityLoss, SoftTargetLoss, TeacherSpace
+from resight.distillation.losses import EmbeddingLoss, RelationalLoss, SimilarityLoss, SoftTargetLoss, TeacherSpace
+from resight.distillation.maps import AttentionLoss, HintLoss
+from resight.distillation.mutual import MutualLoss
 from resight.distillation.targets import CachedTeacher, OnlineTeacher, Teacher, entropies, matching_classes
 from resight.errors import ConfigurationError
-from resight.features.deep import DeepExtractor
+from resight.features.deep import DeepExtractor, channels_last
 from resight.features.extraction import Extractor
 from resight.images import load_pixels
 from resight.models import load_model
 from resight.networks import ReidNetwork
 from resight.progress import Progress, silent
 from resight.training.data import TrainingData
-from resight.training.fit import ground_truth_terms, train_with
+from resight.training.fit import ground_truth_terms, initial_network, train_with
 from resight.training.losses import Loss, WeightedLosses
 
 __all__ = ["distill"]
@@ -35,55 +38,86 @@ def distill(
     checkpoint_seconds: float = 60.0,
     progress: Progress = silent,
 ) -> Path:
-    """Train a student on a teacher's soft targets and the ground truth.
+    """Train a student on what its teachers say and on the ground truth.
 
-    Parameters and result are those of `resight.training.fit.train`. The card says how well the teacher knows the training
+    Parameters and result are those of `resight.training.fit.train`. The card says how well each teacher knows the training
     images and how much entropy its soft targets have at several temperatures.
 
     Raises
     ------
     ConfigurationError
-        If no teacher is named, or if the teacher does not know the training identities.
+        If no teacher is named and a loss needs one, if a teacher does not know the training identities though its soft targets
+        are wanted, or if it is no network though its feature maps are.
     ResightError
         Whatever else `resight.training.fit.train` raises.
     """
-    if not config.teacher:
+    if config.needs_teacher and not config.teacher:
         raise ConfigurationError("no teacher is named; give --teacher RUN or --teacher NETWORK:FILE")
-    teachers = [load_model(reference, device=device) for reference in config.teacher]
+    teachers = [load_model(reference, device=device) for reference in config.teacher] if config.needs_teacher else []
+    for teacher in teachers:
+        if (config.attention_weight or config.hint_weight) and not isinstance(teacher, DeepExtractor):
+            raise ConfigurationError(f"the teacher {teacher.name} has no feature maps; set attention_weight and hint_weight to 0")
+    if config.mutual_weight:
+        _peer(config, classes=2)  # refuses wrong names and weights before any image is read
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
 
     def from_teachers(prepared: TrainingData, network: ReidNetwork) -> tuple[Loss, dict[str, Any]]:
+        about: dict[str, Any] = {"kind": "distilled", "teachers": []}
         where = next(network.parameters()).device
         asked: list[CachedTeacher] = []
         answering: list[Teacher] = []
-        about: list[dict[str, Any]] = []
         for teacher in teachers:
-            columns = None
-            if config.soft_weight:
-                columns = matching_classes(teacher, prepared.identities, dataset.train.people())
+            columns = matching_classes(teacher, prepared.identities, dataset.train.people()) if config.soft_weight else None
             same_size = teacher.size == prepared.pixels.shape[1:3]
             pixels = (
                 prepared.pixels if same_size else load_pixels(prepared.records.paths, teacher.size, cache=cache, progress=progress)
             )
-            answers = CachedTeacher.ask(teacher, pixels, columns, where, cache=cache, progress=progress)
+            attention = bool(config.attention_weight)
+            answers = CachedTeacher.ask(teacher, pixels, columns, where, attention=attention, cache=cache, progress=progress)
             asked.append(answers)
             if config.targets == "online" and isinstance(teacher, DeepExtractor):
                 answering.append(OnlineTeacher(teacher, pixels, columns))
             else:
                 answering.append(answers)
-            about.append({"name": teacher.name, "sha256": teacher.sha256, **_knowledge(teacher, answers, prepared)})
-        terms = ground_truth_terms(config)
-        if config.soft_weight:
-            terms["soft"] = config.soft_weight, SoftTargetLoss(answering, config.temperature)
-        if config.embedding_weight or config.similarity_weight:
-            space = TeacherSpace(asked, network.embedding_size)
-            terms["embedding"] = config.embedding_weight, EmbeddingLoss(space)
-            terms["similarity"] = config.similarity_weight, SimilarityLoss(space)
-        return WeightedLosses(terms), {"kind": "distilled", "teachers": about}
+            about["teachers"].append({"name": teacher.name, "sha256": teacher.sha256, **_knowledge(teacher, answers, prepared)})
+        terms = ground_truth_terms(config) | _teacher_terms(config, network, asked, answering)
+        if config.mutual_weight:
+            peer = channels_last(_peer(config, network.classes), where)
+            terms["mutual"] = config.mutual_weight, MutualLoss(peer, config.label_smoothing, config.precision)
+            about["peer"] = config.peer or config.network
+        return WeightedLosses(terms), about
 
     return train_with(
         from_teachers, dataset, out, config, device=device, cache=cache, checkpoint_seconds=checkpoint_seconds, progress=progress
     )
+
+
+def _teacher_terms(
+    config: DistillConfig, network: ReidNetwork, asked: list[CachedTeacher], answering: list[Teacher]
+) -> dict[str, tuple[float, Loss]]:
+    """The terms of the loss that compare the student with its teachers, with their weights."""
+    terms: dict[str, tuple[float, Loss]] = {}
+    if config.soft_weight:
+        terms["soft"] = config.soft_weight, SoftTargetLoss(answering, config.temperature)
+    if config.embedding_weight or config.similarity_weight or config.rkd_weight:
+        space = TeacherSpace(asked, network.embedding_size)
+        terms["embedding"] = config.embedding_weight, EmbeddingLoss(space)
+        terms["similarity"] = config.similarity_weight, SimilarityLoss(space)
+        terms["rkd"] = config.rkd_weight, RelationalLoss(space)
+    if config.attention_weight:
+        terms["attention"] = config.attention_weight, AttentionLoss(answering)
+    if config.hint_weight:
+        online = [teacher for teacher in answering if isinstance(teacher, OnlineTeacher)]
+        terms["hint"] = config.hint_weight, HintLoss(online, network.channels, config.seed)
+    return terms
+
+
+def _peer(config: DistillConfig, classes: int) -> ReidNetwork:
+    """The peer of mutual learning: other initial weights, as far as they are random, and otherwise made as the student is."""
+    config = replace(config, seed=config.seed + 1)
+    if config.peer:
+        config = replace(config, network=config.peer, weights=config.peer_weights, last_stride=0)
+    return initial_network(config, classes)
 
 
 def _knowledge(teacher: Extractor, answers: CachedTeacher, prepared: TrainingData) -> dict[str, Any]:

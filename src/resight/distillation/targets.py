@@ -30,10 +30,16 @@ class Answers(NamedTuple):
     embedding : float32 tensor of shape (n, d)
     logits : float32 tensor of shape (n, classes), optional
         Only of a teacher that knows the training identities.
+    attention : float32 tensor of shape (n, rows, columns), optional
+        See `resight.networks.Outputs.attention`; only of a network, where it is wanted.
+    maps : float32 tensor of shape (n, channels, rows, columns), optional
+        The last feature maps; only of a network that is asked online.
     """
 
     embedding: Tensor
     logits: Tensor | None
+    attention: Tensor | None = None
+    maps: Tensor | None = None
 
 
 class Teacher(Protocol):
@@ -86,7 +92,7 @@ def matching_classes(teacher: Extractor, identities: NDArray[np.int64], all_iden
 
 
 class OnlineTeacher:
-    """Runs the teacher on each batch, at its cost for every image of every epoch: where its answers do not fit into memory.
+    """Runs the teacher on each batch, at its cost for every image of every epoch: for answers too large to keep, its maps.
 
     Parameters
     ----------
@@ -95,19 +101,28 @@ class OnlineTeacher:
         The training images at the teacher's own input size.
     columns : int64 array of shape (classes,), optional
         See `matching_classes`; no logits without it.
+
+    Attributes
+    ----------
+    channels : int
+        Of its feature maps.
     """
 
     def __init__(self, teacher: DeepExtractor, pixels: Pixels, columns: NDArray[np.int64] | None) -> None:
+        self.channels = teacher.network.channels
         self._network = teacher.network.eval()
         self._batches = Batches(pixels, teacher.network.preprocessing, next(teacher.network.parameters()).device)
         self._columns = None if columns is None else torch.from_numpy(columns).to(self._batches.device)
+        self._last: tuple[View, Answers] | None = None
 
     def __call__(self, view: View) -> Answers:
-        """See `Teacher`."""
-        with torch.no_grad():
-            outputs = self._network(self._batches(View(view.rows, view.flips)))
-        logits = None if self._columns is None else outputs.logits.float()[:, self._columns]
-        return Answers(outputs.embedding.float(), logits)
+        """See `Teacher`; losses that ask about the same view one after the other cost one run."""
+        if self._last is None or self._last[0] is not view:
+            with torch.no_grad():
+                outputs = self._network(self._batches(View(view.rows, view.flips)))
+            logits = None if self._columns is None else outputs.logits.float()[:, self._columns]
+            self._last = view, Answers(outputs.embedding.float(), logits, outputs.attention, outputs.maps.float())
+        return self._last[1]
 
 
 class CachedTeacher:
@@ -118,11 +133,13 @@ class CachedTeacher:
     embedding : float32 tensor of shape (2, n, d)
         Of the images as they are, and of their mirror images.
     logits : float32 tensor of shape (2, n, classes), optional
+    attention : float32 tensor of shape (2, n, rows, columns), optional
     """
 
-    def __init__(self, embedding: Tensor, logits: Tensor | None) -> None:
+    def __init__(self, embedding: Tensor, logits: Tensor | None, attention: Tensor | None = None) -> None:
         self.embedding = embedding
         self.logits = logits
+        self.attention = attention
 
     @classmethod
     def ask(
@@ -132,6 +149,7 @@ class CachedTeacher:
         columns: NDArray[np.int64] | None,
         device: torch.device,
         *,
+        attention: bool = False,
         cache: Path | None = None,
         progress: Progress = silent,
     ) -> CachedTeacher:
@@ -146,6 +164,8 @@ class CachedTeacher:
             See `matching_classes`; no logits without it.
         device : torch.device
             Where the answers are kept.
+        attention : bool
+            Whether attention maps are wanted; only a network has them.
         cache : Path, optional
             Cache folder, `resight.images.cache_folder` unless given. The files' names hold the teacher's weights and the pixels.
         progress : Progress
@@ -158,23 +178,32 @@ class CachedTeacher:
         how = teacher.network.preprocessing if isinstance(teacher, DeepExtractor) else teacher.size
         digest = hashlib.sha256(repr((teacher.sha256, teacher.name, how)).encode())
         digest.update(np.ascontiguousarray(pixels).data)
-        wanted = ["embedding", "logits"] if isinstance(teacher, DeepExtractor) else ["embedding"]
+        wanted = ["embedding"]
+        if isinstance(teacher, DeepExtractor):
+            wanted += ["logits", "attention"] if attention else ["logits"]
         folder = (cache or cache_folder()) / "teachers"
-        files = [folder / f"{digest.hexdigest()[:32]}-{name}.npy" for name in wanted]
-        if not all(file.exists() for file in files):
-            answers = [_answers(teacher, pixels, mirrored, wanted, progress) for mirrored in (False, True)]
-            for file, *pair in zip(files, *answers, strict=True):
-                with atomic_write(file) as stream:
+        files = {name: folder / f"{digest.hexdigest()[:32]}-{name}.npy" for name in wanted}
+        if missing := [name for name in wanted if not files[name].exists()]:
+            answers = [_answers(teacher, pixels, mirrored, missing, progress) for mirrored in (False, True)]
+            for name, *pair in zip(missing, *answers, strict=True):
+                with atomic_write(files[name]) as stream:
                     np.save(stream, np.stack(pair))
-        found = [torch.from_numpy(np.load(file)) for file in files]
-        logits = None if columns is None else found[1][..., torch.from_numpy(columns)].to(device)
-        return cls(found[0].to(device), logits)
+
+        def read(name: str) -> Tensor:
+            return torch.from_numpy(np.load(files[name]))
+
+        return cls(
+            read("embedding").to(device),
+            None if columns is None else read("logits")[..., torch.from_numpy(columns)].to(device),
+            read("attention").to(device) if "attention" in wanted else None,
+        )
 
     def __call__(self, view: View) -> Answers:
         """See `Teacher`."""
         flips = np.zeros(len(view.rows), np.int64) if view.flips is None else view.flips.astype(np.int64)
         place = torch.from_numpy(flips), torch.from_numpy(view.rows)
-        return Answers(self.embedding[place], None if self.logits is None else self.logits[place])
+        logits = None if self.logits is None else self.logits[place]
+        return Answers(self.embedding[place], logits, None if self.attention is None else self.attention[place])
 
 
 def _answers(

@@ -62,7 +62,7 @@ def network_outputs(
     mirrored : bool
         Mirror every image left to right.
     wanted : sequence of str
-        Fields of `resight.networks.Outputs`.
+        Fields of `resight.networks.Outputs`, ``"attention"`` among them.
     batch_size : int
     progress : Progress
     stage : str
@@ -81,7 +81,7 @@ def network_outputs(
     network.eval()
     try:
         with torch.inference_mode():
-            for start in range(0, len(pixels), batch_size):
+            for start in range(0, max(len(pixels), 1), batch_size):  # without images, once for the shapes
                 rows = np.arange(start, min(start + batch_size, len(pixels)))
                 images = batches(View(rows, np.full(len(rows), mirrored)))
                 if list(wanted) == ["embedding"]:  # the head would be in vain
@@ -93,7 +93,7 @@ def network_outputs(
                     results = [np.empty((len(pixels), *output.shape[1:]), np.float32) for output in outputs]
                 for result, output in zip(results, outputs, strict=True):
                     result[rows] = output.float().cpu().numpy()
-                progress(stage, int(rows[-1]) + 1, len(pixels))
+                progress(stage, start + len(rows), len(pixels))
     finally:
         network.train(was_training)
     return results

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from resight.images import Preprocessing
 from resight.networks.network import ReidNetwork
 
-__all__ = ["MobileNet"]
+__all__ = ["KerasConv2d", "MobileNet"]
 
 _BLOCKS = (
     *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
@@ -48,12 +48,12 @@ class MobileNet(ReidNetwork):
         preprocessing = Preprocessing(height=128, width=128, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
         super().__init__(classes, int(1024 * width), preprocessing)
         channels = int(32 * width)
-        layers = _layer("conv1", _KerasConv2d(3, channels, 3, stride=2))
+        layers = _layer("conv1", KerasConv2d(3, channels, 3, stride=2))
         for number, (full, block_stride) in enumerate(_BLOCKS, 1):
             out = int(full * width)
             stride = last_stride if number == 12 else block_stride
-            layers |= _layer(f"conv_dw_{number}", _KerasConv2d(channels, channels, 3, stride=stride, groups=channels))
-            layers |= _layer(f"conv_pw_{number}", _KerasConv2d(channels, out, 1))
+            layers |= _layer(f"conv_dw_{number}", KerasConv2d(channels, channels, 3, stride=stride, groups=channels))
+            layers |= _layer(f"conv_pw_{number}", KerasConv2d(channels, out, 1))
             channels = out
         self.backbone = nn.Sequential(layers)
         self.classifier = self._new_head()
@@ -74,7 +74,7 @@ def _layer(name: str, convolution: nn.Conv2d) -> OrderedDict[str, nn.Module]:
     )
 
 
-class _KerasConv2d(nn.Conv2d):
+class KerasConv2d(nn.Conv2d):
     """A convolution without bias, padded as Keras pads it."""
 
     def __init__(self, inputs: int, outputs: int, size: int, *, stride: int = 1, groups: int = 1) -> None:
@@ -83,15 +83,17 @@ class _KerasConv2d(nn.Conv2d):
         nn.init.xavier_uniform_(self.weight)
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.stride[0] == 2:
-            top, bottom = self._margins(input.shape[2])
-            left, right = self._margins(input.shape[3])
-            if top or bottom or left or right:
-                input = F.pad(input, (left, right, top, bottom))
-        return super().forward(input)
+        margins = self.margins(input.shape[2], input.shape[3])
+        return super().forward(F.pad(input, margins) if any(margins) else input)
+
+    def margins(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Pixels of zeros that are added to a map beyond `padding`: left, right, top, bottom."""
+        return (*self._margins(width), *self._margins(height))
 
     def _margins(self, side: int) -> tuple[int, int]:
-        """Pixels before and after a side at stride 2."""
+        """Pixels before and after a side."""
+        if self.stride[0] == 1:
+            return 0, 0
         if side % 2 == 0:
             return 0, 1
         # Keras pads the first layer "same", which is even-handed on an odd side, and the others by (0, 1), which then changes

@@ -35,6 +35,11 @@ class Outputs(NamedTuple):
     embedding: Tensor
     logits: Tensor
 
+    @property
+    def attention(self) -> Tensor:
+        """Where the network looks: the squared maps summed over the channels, (n, rows, columns)."""
+        return self.maps.float().square().sum(1)
+
 
 class ReidNetwork(nn.Module):
     """A network whose embedding is ranked at test time and classified into identities while it is trained.
@@ -52,6 +57,8 @@ class ReidNetwork(nn.Module):
     ----------
     head : str
         Name of the classifier, which is also the prefix of its tensors in the state dict.
+    channels : int
+        Of the last feature maps.
 
     Raises
     ------
@@ -67,6 +74,7 @@ class ReidNetwork(nn.Module):
         super().__init__()
         self.classes = classes
         self.embedding_size = embedding_size
+        self.channels = embedding_size
         self.preprocessing = preprocessing
         self.neck: nn.BatchNorm1d | None = None
 

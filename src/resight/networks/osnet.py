@@ -36,6 +36,7 @@ class OSNet(ReidNetwork):
     def __init__(self, classes: int, *, width: float = 1.0) -> None:
         super().__init__(classes, 512, Preprocessing(height=256, width=128))
         stem, second, third, fourth = (int(channels * width) for channels in (64, 256, 384, 512))
+        self.channels = fourth
         self.conv1 = _ConvLayer(3, stem, 7, stride=2)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         self.conv2 = nn.Sequential(_Block(stem, second), _Block(second, second), _halve(second))

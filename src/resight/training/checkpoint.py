@@ -128,6 +128,6 @@ def load_checkpoint(
             kind, _, rest = stored_name.partition(".")
             key, _, owner = rest.partition(".")
             if kind == "optimiser" and owner == name:
-                # A step count is kept on the CPU by PyTorch, momentum beside its parameter.
-                optimiser.state[parameter][key] = tensor if key == "step" else tensor.to(parameter.device)
+                # A step count is kept on the CPU by PyTorch, momentum beside its parameter and in the same memory format.
+                optimiser.state[parameter][key] = tensor if key == "step" else torch.empty_like(parameter).copy_(tensor)
     return Position(epoch, step, history, sums)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from resight.errors import ConfigurationError
@@ -77,7 +78,7 @@ class TrainConfig:
     validate_every : int
         Epochs between two validations; the last epoch is always validated.
     seed : int
-        Of the initial weights, the order of the images and the flips.
+        Of everything that is random: initial weights, the order of the images, and how they are changed.
     precision : str
         ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 on a GPU, float32 elsewhere.
     """
@@ -120,14 +121,14 @@ class TrainConfig:
                 raise ConfigurationError(f"{name} = {getattr(self, name)}; expected at least 1")
         for name in (
             *("height", "width", "momentum", "weight_decay", "seed", "held_out_seed", "images_per_identity", "warm_up", "pad"),
-            *(field for field in self.__dataclass_fields__ if field.endswith(("_weight", "_margin"))),
+            *("triplet_margin", *self._weights()),
         ):
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigurationError(f"{name} = {getattr(self, name)}; expected at least 0")
         for name in ("average", "erase", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigurationError(f"{name} = {getattr(self, name)}; expected 0 or more and less than 1")
-        if not self.learning_rate > 0:
+        if not 0 < self.learning_rate < math.inf:
             raise ConfigurationError(f"learning_rate = {self.learning_rate}; expected more than 0")
         if self.warm_up >= self.epochs and self.warm_up:
             raise ConfigurationError(f"warm_up = {self.warm_up} of {self.epochs} epochs; expected fewer than all")
@@ -140,7 +141,14 @@ class TrainConfig:
                 raise ConfigurationError(f"{name} {getattr(self, name)!r}; expected {' or '.join(known)}")
         if self.triplet_weight and self.images_per_identity < 2:
             raise ConfigurationError("a triplet loss needs several images of each person in a batch; set images_per_identity to 4")
+        if not any(getattr(self, name) for name in self._weights()):
+            raise ConfigurationError(f"every loss has weight 0; set one of {', '.join(self._weights())}")
         if self.images_per_identity and self.batch_size % self.images_per_identity:
             raise ConfigurationError(
                 f"batch_size = {self.batch_size} is no multiple of images_per_identity = {self.images_per_identity}"
             )
+
+    @classmethod
+    def _weights(cls) -> list[str]:
+        """Fields that are weights of losses."""
+        return [name for name in cls.__dataclass_fields__ if name.endswith("_weight")]

@@ -56,7 +56,8 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: str | Path) -> None:
     from matplotlib.figure import Figure
 
     rows = [_flat(row) for row in history]
-    losses = [name for name in rows[0] if name in ("loss", "hard", "soft")]
+    others = ("epoch", "steps", "learning_rate", "seconds", "images_per_second")
+    losses = [name for name in rows[0] if name not in others and not name.endswith("accuracy") and "/" not in name]
     scores = sorted({name for row in rows for name in row if name.startswith("validation/")})
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -67,7 +68,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: str | Path) -> None:
         points = [(row["epoch"], row[name]) for row in rows if name in row]
         right.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name.removeprefix("validation/"))
     right.plot([row["epoch"] for row in rows], [100 * row["accuracy"] for row in rows], color="0.6", label="training accuracy")
-    left.set(xlabel="epoch", ylabel="cross-entropy (nats)", title="Loss on training batches")
+    left.set(xlabel="epoch", ylabel="loss, unweighted terms", title="Loss on training batches")
     right.set(xlabel="epoch", ylabel="per cent", title="Held out", ylim=(0, 100))
     for axes in (left, right):
         axes.legend(frameon=False)

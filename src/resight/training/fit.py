@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from resight.configuration import fingerprint, to_dict
+from resight.configuration import configure, fingerprint, to_dict
 from resight.datasets import Dataset, open_dataset
-from resight.errors import CheckpointError
+from resight.errors import CheckpointError, ConfigurationError
 from resight.features.batches import Batches
 from resight.features.deep import channels_last, choose_device
 from resight.files import read_json, write_json
@@ -24,7 +24,7 @@ from resight.training.data import TrainingData, prepare
 from resight.training.loop import fit
 from resight.training.losses import HardLabelLoss, Loss, TripletLoss, WeightedLosses
 
-__all__ = ["HISTORY", "ground_truth_terms", "train", "train_with"]
+__all__ = ["HISTORY", "ground_truth_terms", "initial_network", "train", "train_with"]
 
 HISTORY = "history.json"
 _CHECKPOINT = "checkpoint.safetensors"
@@ -104,7 +104,7 @@ def train_with(
     out = Path(out)
     where = choose_device(device)
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
-    network = _initial_network(config, classes=2)  # refuses wrong names and weights before any image is read
+    network = initial_network(config, classes=2)  # refuses wrong names and weights before any image is read
     size = network.preprocessing.size
     if finished := _finished(out, config):
         return finished
@@ -118,7 +118,7 @@ def train_with(
         progress=progress,
     )
     source = provenance(to_dict(config), seed=config.seed)  # now: the checkout may change while the training runs
-    network = channels_last(_initial_network(config, classes=len(prepared.identities)), where)
+    network = channels_last(initial_network(config, classes=len(prepared.identities)), where)
     loss, about = make_loss(prepared, network)
     with ScalarLog(out) as log:
 
@@ -162,7 +162,8 @@ def train_with(
     return out
 
 
-def _initial_network(config: TrainConfig, classes: int) -> ReidNetwork:
+def initial_network(config: TrainConfig, classes: int) -> ReidNetwork:
+    """The network that a configuration describes, before its training. Raises `ConfigurationError`, `WeightsError`."""
     network = build(config.network, classes, config.seed, last_stride=config.last_stride)
     if config.weights:
         if config.weights in PUBLISHED:
@@ -172,17 +173,24 @@ def _initial_network(config: TrainConfig, classes: int) -> ReidNetwork:
     if config.neck:
         network.add_neck()
     network.resize_input(config.height, config.width)
+    if config.pad >= min(network.preprocessing.size):
+        rows, columns = network.preprocessing.size
+        raise ConfigurationError(f"pad = {config.pad} pixels for images of {rows}x{columns}; expected fewer than the shorter side")
     return network
 
 
 def _finished(out: Path, config: TrainConfig) -> Path | None:
-    """`out` if it holds a finished run of this configuration."""
+    """`out` if it holds a finished run of this configuration; fields that came later stood at their default."""
     if not (out / CARD).exists():
         return None
     try:
-        stored = read_json(out / CARD).get("configuration")
-    except (OSError, ValueError) as error:
+        stored = read_json(out / CARD)["configuration"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise CheckpointError(f"{out / CARD} is damaged ({error}); choose another --out, or delete it") from error
-    if stored != to_dict(config):
+    try:
+        same = configure(type(config), stored) == config
+    except (ConfigurationError, AttributeError):
+        same = False
+    if not same:
         raise CheckpointError(f"{out} holds a finished run of another configuration; choose another --out, or delete it")
     return out

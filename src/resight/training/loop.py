@@ -27,7 +27,7 @@ from resight.training.config import TrainConfig
 from resight.training.losses import Batch, Loss
 from resight.training.schedule import cosine_decay, step_decay, warm_up
 
-__all__ = ["fit"]
+__all__ = ["autocast", "fit"]
 
 History = list[dict[str, Any]]
 
@@ -122,7 +122,7 @@ def fit(
             for group in optimiser.param_groups:
                 group["lr"] = rate
             images = batches(view)
-            with _autocast(batches.device, config.precision):
+            with autocast(batches.device, config.precision):
                 outputs = network(images)
             total, parts = loss(Batch(view, images, on_device[torch.from_numpy(view.rows).to(batches.device)]), outputs)
             optimiser.zero_grad(set_to_none=True)
@@ -142,7 +142,8 @@ def fit(
                 position.sums = sums.read(position)
                 save()
                 saved = time.monotonic()
-        row = _row(position, steps, rate, len(plan.rows[0]))
+        last = (position.epoch + 1) * steps - 1  # a run resumed here has not made a step of this epoch itself
+        row = _row(position, steps, _learning_rate(config, last, steps), len(plan.rows[0]))
         position.epoch, position.step, position.sums = position.epoch + 1, 0, {}
         if validate is not None:
             with contextlib.nullcontext() if average is None else average.applied(network):
@@ -172,7 +173,8 @@ def _learning_rate(config: TrainConfig, step: int, steps: int) -> float:
     return factor * step_decay(step, initial=config.learning_rate, every=config.decay_every, factor=config.decay_factor)
 
 
-def _autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
+    """The block in which a network computes, with `TrainConfig.precision`."""
     if precision == "bfloat16" or (precision == "auto" and device.type == "cuda"):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()

@@ -1,0 +1,54 @@
+"""Mutual learning: two students teach each other, and one of them is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from resight.networks import Outputs, ReidNetwork
+from resight.training.loop import autocast
+from resight.training.losses import Batch, HardLabelLoss, Loss
+
+__all__ = ["MutualLoss"]
+
+
+class MutualLoss(Loss):
+    """A peer learns from the ground truth, and each of the two from the other's distribution (deep mutual learning).
+
+    The loss is KL(peer, student) + KL(student, peer) + the peer's cross-entropy with the ground truth; no gradient goes into the
+    distribution that is learned from. The student's own cross-entropy is a loss of its own (`hard_weight`). The peer sees what
+    the student sees, is trained and kept in the checkpoint with the loss, and thrown away with it: the student is what remains.
+
+    Parameters
+    ----------
+    peer : ReidNetwork
+        With the student's classes.
+    label_smoothing : float
+        Of the peer's ground truth; see `HardLabelLoss`.
+    precision : str
+        See `resight.training.config.TrainConfig`.
+
+    References
+    ----------
+    .. [1] Y. Zhang, T. Xiang, T. M. Hospedales, H. Lu, "Deep Mutual Learning", CVPR 2018, equations (4) to (8). (There the two
+           take turns within a step; here both learn from what they said before it.)
+    """
+
+    def __init__(self, peer: ReidNetwork, label_smoothing: float = 0.0, precision: str = "auto") -> None:
+        super().__init__()
+        self.peer = peer
+        self.hard = HardLabelLoss(label_smoothing)
+        self.precision = precision
+
+    def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """See `resight.training.losses.Loss`; of the parts, ``mutual_student`` is KL(peer, student)."""
+        with autocast(batch.images.device, self.precision):
+            peer = self.peer(batch.images)
+        own, other = (F.log_softmax(network.logits.float(), dim=1) for network in (outputs, peer))
+        student = F.kl_div(own, other.detach(), reduction="batchmean", log_target=True)
+        taught = F.kl_div(other, own.detach(), reduction="batchmean", log_target=True)
+        hard, _ = self.hard(batch, peer)
+        accuracy = (peer.logits.argmax(1) == batch.labels).float().mean()
+        return student + taught + hard, {"mutual_student": student, "peer_hard": hard, "peer_accuracy": accuracy}

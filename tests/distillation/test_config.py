@@ -1,0 +1,83 @@
+"""How a distillation is configured: in Python, in a recipe, by flags, and what is refused."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from resight.cli import main
+from resight.configuration import configure, fingerprint, to_dict
+from resight.distillation.config import DistillConfig
+from resight.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"temperature": 0.0}, "temperature = 0.0; expected more than 0"),
+        ({"temperature": math.nan}, "temperature = nan"),
+        ({"temperature": math.inf}, "temperature = inf"),
+        ({"targets": "later"}, "targets 'later'; expected cached or online"),
+        *(
+            ({f"{kind}_weight": value}, f"{kind}_weight = {value}; expected at least 0")
+            for kind in ("hard", "soft", "triplet", "embedding", "similarity", "rkd", "attention", "hint", "mutual")
+            for value in (-1.0, math.nan, math.inf)
+        ),
+        ({"hint_weight": 1.0}, "set targets to online"),
+        ({"rkd_weight": 1.0, "batch_size": 2}, "batch_size = 2; relational losses compare triangles, expected at least 3"),
+        ({"peer": "osnet-0.25"}, "a peer 'osnet-0.25' that no loss compares the student with; set mutual_weight to 1"),
+        ({"mutual_weight": 1.0, "peer_weights": "file.pth"}, "peer_weights belong to a peer of another architecture; set peer"),
+        ({"hard_weight": 0.0, "soft_weight": 0.0}, "every loss has weight 0; set one of hard_weight, triplet_weight, soft_weight"),
+    ],
+)
+def test_what_cannot_be_is_named(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        DistillConfig(**values)  # type: ignore[arg-type]
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["soft", "embedding", "similarity", "rkd", "attention", "hint"])
+def test_what_needs_a_teacher(kind: str) -> None:
+    nothing = {"soft_weight": 0.0, "mutual_weight": 1.0, "targets": "online"}
+    assert not DistillConfig(**nothing).needs_teacher  # type: ignore[arg-type]
+    assert DistillConfig(**(nothing | {f"{kind}_weight": 0.5})).needs_teacher  # type: ignore[arg-type]
+
+
+def test_teachers_are_a_list_in_recipes_and_json() -> None:
+    config = configure(DistillConfig, {"teacher": ["a", "b"]})
+    assert config == DistillConfig(teacher=("a", "b"))
+    assert to_dict(config)["teacher"] == ["a", "b"]
+    assert configure(DistillConfig, to_dict(config)) == config
+    assert fingerprint(config) != fingerprint(DistillConfig(teacher=("b", "a")))
+    with pytest.raises(ConfigurationError, match=r"mine: teacher = 'a' is a str; expected a list of str"):
+        configure(DistillConfig, {"teacher": "a"}, source="mine")
+    with pytest.raises(ConfigurationError, match=r"teacher = \['a', 3\] is a list; expected a list of str"):
+        configure(DistillConfig, {"teacher": ["a", 3]})
+
+
+@pytest.mark.parametrize(
+    ("recipe", "flags", "expected"),
+    [
+        ("", ["--teacher", "A", "--teacher", "B"], ("A", "B")),
+        ("", ["--teacher", "A", "B"], ("A", "B")),
+        ("", ["--teacher", "A"], ("A",)),
+        ('teacher = ["C", "D"]', [], ("C", "D")),
+        ('teacher = ["C", "D"]', ["--teacher", "A"], ("A",)),  # a flag overrides the recipe
+    ],
+)
+def test_several_teachers_by_flags_and_recipes(
+    recipe: str, flags: list[str], expected: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[DistillConfig] = []
+
+    def distill(data: Path, out: Path, config: DistillConfig, **options: object) -> Path:
+        found.append(config)
+        raise ConfigurationError("far enough")
+
+    monkeypatch.setattr("resight.distillation.fit.distill", distill)
+    (tmp_path / "recipe.toml").write_text(recipe + "\nrkd_weight = 2\n")
+    arguments = ["distill", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--recipe", str(tmp_path / "recipe.toml")]
+    assert main([*arguments, *flags, "--soft-weight", "0.5"]) == 2
+    assert found == [DistillConfig(teacher=expected, soft_weight=0.5, rkd_weight=2.0)]

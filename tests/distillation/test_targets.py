@@ -1,0 +1,133 @@
+"""What teachers say: asked once or at every batch, and about which classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from resight.distillation.losses import SoftTargetLoss
+from resight.distillation.targets import CachedTeacher, OnlineTeacher, entropies, matching_classes
+from resight.errors import ConfigurationError
+from resight.features.batches import View
+from resight.features.classical import LomoExtractor
+from resight.features.deep import DeepExtractor
+from resight.networks import build
+from resight.training.losses import Batch
+
+CPU = torch.device("cpu")
+VIEW = View(np.array([6, 0, 3, 5]), np.array([True, False, True, False]))
+
+
+def pixels(images: int = 7, size: tuple[int, int] = (32, 32)) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (images, *size, 3), np.uint8)
+
+
+def counter() -> tuple[list[str], Callable[..., None]]:
+    calls: list[str] = []
+
+    def count(stage: str, done: int, total: int, note: str = "") -> None:
+        calls.append(stage)
+
+    return calls, count
+
+
+@pytest.mark.parametrize("size", [(32, 32), (48, 64)])
+def test_cached_and_online_teacher_say_the_same(tmp_path: Path, size: tuple[int, int]) -> None:
+    network = build("osnet-0.25", 5, seed=2)
+    teacher = DeepExtractor("t", network, device="cpu")
+    columns = np.array([4, 0, 2])
+    online = OnlineTeacher(teacher, pixels(size=size), columns)
+    cached = CachedTeacher.ask(teacher, pixels(size=size), columns, CPU, attention=True, cache=tmp_path)
+    assert online(VIEW).logits.shape == (4, 3)
+    for name in ("embedding", "logits", "attention"):
+        torch.testing.assert_close(getattr(cached(VIEW), name), getattr(online(VIEW), name), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(online(VIEW).maps.square().sum(1), online(VIEW).attention)
+    assert cached(VIEW).maps is None
+    assert not torch.equal(online(VIEW).embedding, online(View(VIEW.rows, ~VIEW.flips)).embedding)
+    for teacher in (online, cached):  # without flips, the images as they are; what is shifted or erased is not seen
+        plain = teacher(View(VIEW.rows, np.zeros(4, bool)))
+        changed = View(VIEW.rows, None, np.full((4, 2), 3), np.full((4, 4), 8))
+        torch.testing.assert_close(teacher(changed).embedding, plain.embedding)
+    losses = [
+        SoftTargetLoss([source], 2.0)(
+            Batch(VIEW, torch.empty(0), torch.zeros(4, dtype=torch.long)),
+            network(torch.zeros(4, 3, 32, 32))._replace(logits=torch.arange(12.0).view(4, 3)),
+        )[0]
+        for source in (online, cached)
+    ]
+    torch.testing.assert_close(losses[0], losses[1])
+
+
+def test_an_online_teacher_runs_once_for_a_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = build("mobilenet-0.25", 4)
+    online = OnlineTeacher(DeepExtractor("t", network, device="cpu"), pixels(), None)
+    forward, runs = network.forward, []
+    monkeypatch.setattr(network, "forward", lambda images: runs.append(1) or forward(images))
+    first = online(VIEW)
+    assert online(VIEW) is first and len(runs) == 1
+    assert first.logits is None
+    online(View(VIEW.rows, VIEW.flips))
+    assert len(runs) == 2
+
+
+def test_the_teacher_is_asked_once_and_read_from_the_cache_afterwards(tmp_path: Path) -> None:
+    teacher = DeepExtractor("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
+    calls, count = counter()
+    columns = np.arange(4)
+    first = CachedTeacher.ask(teacher, pixels(3), columns, CPU, cache=tmp_path, progress=count)
+    second = CachedTeacher.ask(teacher, pixels(3), columns, CPU, cache=tmp_path, progress=count)
+    assert calls == ["teacher", "teacher, mirrored"]
+    assert torch.equal(first.logits, second.logits) and torch.equal(first.embedding, second.embedding)
+    assert CachedTeacher.ask(teacher, pixels(3), None, CPU, cache=tmp_path, progress=count).logits is None
+    assert len(calls) == 2
+    CachedTeacher.ask(teacher, np.ascontiguousarray(pixels(3)[:, ::-1]), columns, CPU, cache=tmp_path, progress=count)
+    assert len(calls) == 4
+
+
+def test_attention_is_asked_for_later_without_losing_what_is_there(tmp_path: Path) -> None:
+    teacher = DeepExtractor("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
+    calls, count = counter()
+    plain = CachedTeacher.ask(teacher, pixels(3), np.arange(4), CPU, cache=tmp_path, progress=count)
+    assert plain.attention is None
+    files = {file: file.stat().st_mtime_ns for file in (tmp_path / "teachers").iterdir()}
+    more = CachedTeacher.ask(teacher, pixels(3), np.arange(4), CPU, attention=True, cache=tmp_path, progress=count)
+    assert len(calls) == 4 and more.attention.shape == (2, 3, 1, 1)
+    assert all(file.stat().st_mtime_ns == written for file, written in files.items())
+    assert torch.equal(more.embedding, plain.embedding)
+    CachedTeacher.ask(teacher, pixels(3), np.arange(4), CPU, attention=True, cache=tmp_path, progress=count)
+    assert len(calls) == 4
+
+
+def test_a_descriptor_teaches_embeddings(tmp_path: Path) -> None:
+    lomo = LomoExtractor(height=40, width=20)
+    images = pixels(3, (40, 20))
+    answers = CachedTeacher.ask(lomo, images, None, CPU, attention=True, cache=tmp_path)
+    found = answers(View(np.array([2, 2]), np.array([False, True])))
+    np.testing.assert_allclose(found.embedding[0], lomo.extract(images[2:])[0], rtol=1e-6)
+    np.testing.assert_allclose(found.embedding[1], lomo.extract(np.ascontiguousarray(images[2:, :, ::-1]))[0], rtol=1e-6)
+    assert found.logits is None and found.attention is None
+
+
+def test_classes_are_matched_by_identity() -> None:
+    network = build("mobilenet-0.25", 3)
+    known = DeepExtractor("t", network, identities=(9, 4, 7), device="cpu")
+    assert matching_classes(known, np.array([4, 7]), np.array([4, 7, 9])).tolist() == [1, 2]
+    with pytest.raises(ConfigurationError, match="does not know 1 of the 2 training identities"):
+        matching_classes(known, np.array([4, 5]), np.array([4, 5]))
+    foreign = DeepExtractor("t", network, device="cpu")
+    assert matching_classes(foreign, np.array([9, 12]), np.array([12, 4, 9])).tolist() == [1, 2]
+    with pytest.raises(ConfigurationError, match="tells 3 people apart and the data set has 2"):
+        matching_classes(foreign, np.array([4, 5]), np.array([4, 5]))
+    with pytest.raises(ConfigurationError, match="lomo gives embeddings and no classes; set --soft-weight 0"):
+        matching_classes(LomoExtractor(), np.array([4, 5]), np.array([4, 5]))
+
+
+def test_entropies_grow_with_the_temperature_up_to_the_uniform() -> None:
+    found = entropies(8 * torch.randn(10, 50, generator=torch.Generator().manual_seed(0)))
+    values = list(found["nats"].values())
+    assert values == sorted(values)
+    assert values[-1] < found["uniform"] == pytest.approx(np.log(50))

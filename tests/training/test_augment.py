@@ -1,0 +1,136 @@
+"""Plans of epochs: what every batch holds, what is covered, and what chance does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resight.errors import DatasetError
+from resight.training.augment import identity_batches, plan_epoch, random_rectangles
+
+LABELS = np.repeat(np.arange(6), [1, 2, 3, 4, 9, 17])  # people with fewer images than any K, and with many more
+
+
+def equal(one: object, other: object) -> bool:
+    names = ("rows", "flips", "shifts", "erased")
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+
+
+@pytest.mark.parametrize(("images", "batch_size", "seed", "epoch"), [(14, 4, 3, 1), (100, 32, 0, 7), (3, 8, 5, 0)])
+def test_a_plain_epoch_is_the_permutation_that_results_were_made_with(images: int, batch_size: int, seed: int, epoch: int) -> None:
+    plan = plan_epoch(np.zeros(images, np.int64), batch_size, seed=seed, epoch=epoch)
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(images)
+    batch = min(batch_size, images)
+    expected = [order[start : start + batch] for start in range(0, images - batch + 1, batch)]
+    assert np.array_equal(plan.rows, expected)
+    assert np.array_equal(plan.flips, random.random(plan.rows.shape) < 0.5)
+    assert plan.shifts is None and plan.erased is None
+
+
+def test_an_epoch_shows_every_image_at_most_once_and_depends_on_its_arguments_alone() -> None:
+    labels = np.zeros(14, np.int64)
+    plan = plan_epoch(labels, 4, seed=3, epoch=1)
+    assert plan.rows.shape == plan.flips.shape == (3, 4) and len(plan) == 3
+    assert len(np.unique(plan.rows)) == 12
+    assert equal(plan, plan_epoch(labels, 4, seed=3, epoch=1))
+    assert not np.array_equal(plan.rows, plan_epoch(labels, 4, seed=3, epoch=2).rows)
+    assert not np.array_equal(plan.rows, plan_epoch(labels, 4, seed=4, epoch=1).rows)
+    assert not plan_epoch(labels, 4, flip=False, seed=3, epoch=1).flips.any()
+    assert np.array_equal(plan.rows, plan_epoch(labels, 4, flip=False, seed=3, epoch=1).rows)
+    everything = {"size": (32, 16), "images_per_identity": 2, "pad": 3, "erase": 0.5}
+    plan, again, later = (plan_epoch(LABELS, 4, seed=3, epoch=epoch, **everything) for epoch in (1, 1, 2))  # type: ignore[arg-type]
+    assert equal(plan, again)
+    for name in ("rows", "flips", "shifts", "erased"):
+        assert not np.array_equal(getattr(plan, name), getattr(later, name))
+
+
+def test_a_step_shows_its_part_of_the_plan() -> None:
+    plan = plan_epoch(LABELS, 4, seed=3, epoch=1, size=(32, 16), images_per_identity=2, pad=3, erase=0.5)
+    view = plan[5]
+    assert all(np.array_equal(getattr(view, name), getattr(plan, name)[5]) for name in ("rows", "flips", "shifts", "erased"))
+    bare = plan_epoch(LABELS, 4, seed=3, epoch=1)[5]
+    assert bare.shifts is None and bare.erased is None
+
+
+def test_half_of_the_images_are_mirrored() -> None:
+    flips = plan_epoch(np.zeros(4000, np.int64), 40, seed=0, epoch=0).flips
+    assert 0.45 < flips.mean() < 0.55
+
+
+@given(
+    counts=st.lists(st.integers(1, 12), min_size=2, max_size=12),
+    people=st.integers(2, 6),
+    each=st.integers(1, 5),
+    seed=st.integers(0, 99),
+)
+def test_every_batch_holds_p_people_with_k_images_each(counts: list[int], people: int, each: int, seed: int) -> None:
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)) * 3, counts))
+    batch = people * each
+    random = np.random.default_rng(seed)
+    if people > len(counts):
+        with pytest.raises(DatasetError, match=f"{people} people in a batch of {batch} with {each} images each; expected 2 to"):
+            identity_batches(labels, batch, each, random)
+        return
+    rows = identity_batches(labels, batch, each, random)
+    assert rows.shape == (len(labels) // batch, batch)
+    for step in rows:
+        shown, times = np.unique(labels[step], return_counts=True)
+        assert len(shown) == people and set(times) == {each}
+        for person in shown:
+            own = step[labels[step] == person]
+            # nobody is shown an image twice in a batch who has K of them, and everything of those who have fewer
+            assert len(np.unique(own)) == min(each, np.count_nonzero(labels == person))
+
+
+def test_images_are_covered_within_an_epoch_and_over_epochs() -> None:
+    labels = np.repeat(np.arange(50), 8)
+    rows = plan_epoch(labels, 16, seed=0, epoch=0, images_per_identity=4).rows
+    shown = np.unique(rows)
+    assert np.bincount(rows.ravel()).max() <= 2  # dealt anew at most once, near the end
+    assert len(shown) > 0.9 * len(labels)
+    uneven = [plan_epoch(LABELS, 4, seed=0, epoch=epoch, images_per_identity=2).rows for epoch in range(30)]
+    assert set(np.unique(uneven)) == set(range(len(LABELS)))
+    # in the long run a person is shown in proportion to the number of images, as in a plain epoch
+    people = np.bincount(LABELS[np.concatenate(uneven).ravel()])
+    assert people[5] > people[4] > people[2]
+
+
+def test_people_that_fill_no_batch_are_named() -> None:
+    with pytest.raises(DatasetError, match="1 people in a batch of 4 with 4 images each; expected 2 to 6"):
+        plan_epoch(LABELS, 4, seed=0, epoch=0, images_per_identity=4)
+
+
+def test_shifts_are_even_over_their_whole_range() -> None:
+    shifts = plan_epoch(np.zeros(5000, np.int64), 50, seed=0, epoch=0, pad=2).shifts
+    assert shifts is not None and shifts.shape == (100, 50, 2)
+    for side in (0, 1):
+        values, counts = np.unique(shifts[..., side], return_counts=True)
+        assert values.tolist() == [-2, -1, 0, 1, 2]
+        assert np.abs(counts / 5000 - 0.2).max() < 0.02
+
+
+def test_rectangles_are_as_random_erasing_defines_them() -> None:
+    height, width, images = 200, 100, 20000
+    found = random_rectangles(images, (height, width), 0.6, np.random.default_rng(0))
+    top, left, rows, columns = found[found[:, 2] > 0].T
+    assert len(top) / images == pytest.approx(0.6, abs=0.02)
+    assert (top >= 0).all() and (left >= 0).all()
+    assert (top + rows <= height).all() and (left + columns <= width).all()
+    # what does not touch both sides was not cut: area 2 to 40 % and ratio 0.3 to 3.3, but for rounding
+    whole = (rows < height) & (columns < width)
+    share, ratio = rows * columns / (height * width), rows / columns
+    assert share.max() <= 0.41
+    assert share[whole].min() >= 0.018 and ratio[whole].min() >= 0.28 and ratio[whole].max() <= 3.6
+    # areas are uniform where nothing is cut: below width squared / 3.3 no rectangle can be too wide
+    small = share[share < 0.15]
+    assert np.quantile(small, 0.5) == pytest.approx((0.02 + 0.15) / 2, abs=0.004)
+    # and ratios are uniform on a logarithmic scale: as many higher than wide as wider than high
+    logs = np.log(ratio[share < 0.15])
+    assert logs.mean() == pytest.approx((np.log(0.3) + np.log(3.3)) / 2, abs=0.03)
+    assert logs.std() == pytest.approx(np.log(3.3 / 0.3) / np.sqrt(12), rel=0.03)
+    # the place is uniform among those that fit
+    place = top[whole] / (height - rows[whole])
+    assert place.mean() == pytest.approx(0.5, abs=0.02) and place.min() == 0 and place.max() == 1
