@@ -17,7 +17,7 @@ from resight.datasets import open_dataset
 from resight.features.deep import load_extractor
 from resight.features.extraction import embed_files
 
-VERBS = ["demo", "dataset inspect", "train", "distill", "extract", "evaluate", "tradeoff"]
+VERBS = ["demo", "dataset inspect", "train", "distill", "extract", "evaluate", "tradeoff", "benchmark"]
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])

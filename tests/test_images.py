@@ -7,6 +7,9 @@ import io
 import os
 import resource
 import struct
+import subprocess
+import sys
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,9 @@ from PIL import Image, ImageOps
 
 from resight import images
 from resight.errors import ImageError, StorageError
-from resight.images import decode, header_size, load_pixels, read_image, read_images, resize
+from resight.image_header import header_size
+from resight.images import decode, load_pixels, read_image, read_images, read_into, resize
+from support import market1501, needs_market1501
 
 FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "jpeg": ("JPEG", {"quality": 90}),
@@ -138,6 +143,65 @@ def bombs() -> dict[str, bytes]:
     return {"png": png_bomb(60000), "jpeg": bytes(jpeg), "webp": bytes(webp), "bmp": bytes(bmp)}
 
 
+_UNDER_A_LIMIT = """
+import resource, sys
+from resight.errors import ImageError
+from resight.images import read_image
+
+def held():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmSize")).split()[1]) * 1024
+
+read_image(sys.argv[1])  # whatever is loaded at the first image is loaded
+limit = held() + 64 * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+for path in sys.argv[2:]:
+    try:
+        print(read_image(path).shape)
+    except (ImageError, MemoryError) as error:
+        print(str(error).partition(": ")[2])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_bombs_are_refused_where_there_is_no_memory_for_them(tmp_path: Path) -> None:
+    (tmp_path / "good.png").write_bytes(encoded(picture(8, 8), "png"))
+    names = [str(tmp_path / "good.png")] * 2
+    for kind, data in bombs().items():
+        names.append(str(tmp_path / f"bomb.{kind}"))
+        Path(names[-1]).write_bytes(data)
+    names.append(str(tmp_path / "large.png"))  # the limit holds: an honest image of 30 million pixels does not fit
+    Path(names[-1]).write_bytes(encoded(Image.new("RGB", (6000, 5000)), "png"))
+    done = subprocess.run([sys.executable, "-c", _UNDER_A_LIMIT, *names], capture_output=True, text=True, timeout=60)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert lines[0] == "(8, 8, 3)"
+    assert all("more than the 32000000 pixels" in line or "ends too early" in line for line in lines[1:5])
+    assert len(lines) == 6 and "5000" not in lines[5]
+
+
+def slow_files() -> dict[str, bytes]:
+    """Small files that keep a decoder busy: a progressive JPEG of many scans, a PNG of many compressed texts."""
+    jpeg = encoded(Image.new("RGB", (2000, 2000)), "jpeg progressive")
+    last = jpeg.rfind(b"\xff\xc4", 0, jpeg.rfind(b"\xff\xda"))
+    text = chunk(b"zTXt", b"k\0\0" + zlib.compress(b"a" * 8_000_000, 9))
+    png = encoded(picture(8, 8), "png")
+    return {"scans": jpeg[:-2] + jpeg[last:-2] * 20_000 + jpeg[-2:], "texts": png[:33] + text * 1000 + png[33:]}
+
+
+def test_files_that_keep_a_decoder_busy_are_refused_at_once() -> None:
+    for kind, data in slow_files().items():
+        started = time.process_time()
+        with pytest.raises(ImageError, match=f"more than [0-9]+ (compressed )?{kind}"):
+            decode(data)
+        assert time.process_time() - started < 0.5
+
+
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(ImageError, match=r"pipe\.jpg: the file is empty"):
+        read_image(tmp_path / "pipe.jpg")
+
+
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "bmp"])
 def test_a_bomb_is_refused_from_its_header(kind: str, tmp_path: Path) -> None:
     data = bombs()[kind]
@@ -244,6 +308,73 @@ def test_noise_is_an_image_error(data: bytes, start: bytes) -> None:
         decode(start + data, max_pixels=10_000)
 
 
+@pytest.mark.parametrize("kind", ["jpeg", "jpeg progressive", "png", "webp"])
+def test_an_image_can_be_put_into_its_place(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(encoded(picture(50, 30), kind))
+    for size in ((50, 30), (64, 32), (20, 10), (25, 60)):
+        batch = np.full((3, *size, 3), 77, np.uint8)
+        assert read_into([str(tmp_path / "image")], batch[1:2]) == {}
+        assert np.array_equal(batch[1], resize(read_image(tmp_path / "image"), size))
+        assert np.array_equal(batch[1], read_image(tmp_path / "image", size=size))
+        assert (batch[[0, 2]] == 77).all()
+
+
+def test_what_cannot_be_read_leaves_a_black_place(tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path, 3)
+    Path(paths[1]).write_bytes(b"broken")
+    out = np.full((3, 32, 16, 3), 9, np.uint8)
+    assert list(read_into(paths, out)) == [1]
+    assert not out[1].any()
+    assert np.array_equal(out[2], picture(32, 16, 2))
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "jpeg progressive"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_both_decoders_of_a_jpeg_give_the_same_pixels(kind: str, mode: str, subsampling: int) -> None:
+    for size in ((64, 32), (67, 131), (1, 1), (7, 300)):
+        data = encoded(Image.fromarray(picture(*size)).convert(mode), kind, subsampling=subsampling)
+        assert np.array_equal(decode(data), cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB))
+
+
+def test_what_the_faster_decoder_refuses_the_other_one_judges() -> None:
+    data = encoded(picture(40, 20), "jpeg")
+    stray = data[:-2] + b"\0\0\0\0" + data[-2:]  # bytes that belong to nothing: worth a warning, not a refusal
+    with pytest.raises(ValueError):
+        images.simplejpeg.decode_jpeg(stray, "RGB")
+    assert np.abs(decode(stray) - by_pillow(stray)).max() <= 4
+
+
+@pytest.mark.parametrize("subsampling", [0, 2])
+@pytest.mark.parametrize(
+    ("size", "divisor"), [((256, 128), 1), ((511, 256), 1), ((512, 256), 2), ((1031, 600), 4), ((2048, 1024), 8)]
+)
+def test_a_large_jpeg_is_decoded_smaller_and_hardly_changes(size: tuple[int, int], divisor: int, subsampling: int) -> None:
+    data = encoded(picture(*size), "jpeg", subsampling=subsampling)
+    target = (128, 64)
+    pixels = decode(data, size=target)
+    assert pixels.shape == (-(-size[0] // divisor), -(-size[1] // divisor), 3)
+    assert decode(data).shape == (*size, 3)
+    difference = np.abs(resize(pixels, target).astype(int) - resize(decode(data), target))
+    assert difference.mean() < 1 and difference.max() < 16
+    if divisor == 1:
+        assert not difference.any()
+
+
+def test_what_is_not_a_plain_jpeg_is_decoded_in_full() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert decode(encoded(picture(600, 400), "jpeg", exif=exif), size=(64, 32)).shape == (400, 600, 3)
+    assert decode(encoded(picture(600, 400), "png"), size=(64, 32)).shape == (600, 400, 3)
+
+
+@needs_market1501
+def test_the_decoders_agree_on_market1501() -> None:
+    for path in sorted((market1501() / "query").glob("*.jpg"))[:100]:
+        data = path.read_bytes()
+        assert np.array_equal(decode(data, size=(128, 64)), cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB))
+
+
 @pytest.mark.parametrize("size", [(256, 128), (129, 64), (128, 128), (300, 201)])
 def test_growing_is_bilinear_as_in_pillow(size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (128, 64, 3), dtype=np.uint8)
@@ -292,8 +423,8 @@ def test_the_cache_is_reused_and_follows_changes(tmp_path: Path, monkeypatch: py
     assert isinstance(first, np.memmap) and not first.flags.writeable
 
     decoded: list[str] = []
-    original = images.read_image
-    monkeypatch.setattr(images, "read_image", lambda path, **options: decoded.append(str(path)) or original(path, **options))
+    original = images.read_into
+    monkeypatch.setattr(images, "read_into", lambda some, out: decoded.extend(some) or original(some, out))
     assert np.array_equal(load_pixels(paths, (24, 12), cache=cache), first)
     assert decoded == []
 

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "resight"
 LEVELS = [
     {"errors"},
     {"files", "progress", "memory", "configuration", "provenance"},
+    {"image_header"},
     {"images"},
     {"datasets"},
     {"networks"},
@@ -21,9 +22,12 @@ LEVELS = [
     {"models"},
     {"ranking"},
     {"evaluation"},
+    {"gallery"},
     {"training"},
     {"distillation"},
+    {"export"},
     {"tradeoff"},
+    {"study"},
     {"demo"},
     {"cli"},
 ]
@@ -56,7 +60,7 @@ def test_imports_point_along_the_flow(path: Path) -> None:
 
 
 def test_the_core_needs_no_optional_package() -> None:
-    optional = {"torch", "scipy", "numba", "matplotlib", "h5py", "tensorboardX"}
+    optional = {"torch", "scipy", "numba", "matplotlib", "h5py", "tensorboardX", "onnx"}
     core = {
         "errors",
         "files",
@@ -64,10 +68,12 @@ def test_the_core_needs_no_optional_package() -> None:
         "memory",
         "configuration",
         "provenance",
+        "image_header",
         "images",
         "datasets",
         "ranking",
         "evaluation",
+        "gallery",
         "cli",
     }
     for path in MODULES:

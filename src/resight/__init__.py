@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from resight.features.extraction import embed_files
     from resight.models import fit_model, load_model
     from resight.ranking.nearest import nearest
-    from resight.tradeoff.report import measure_tradeoff
+    from resight.ranking.rerank import Reranking, rerank
+    from resight.tradeoff.benchmark import benchmark
+    from resight.tradeoff.measure import measure_tradeoff
     from resight.training.config import TrainConfig
     from resight.training.fit import train
 
@@ -27,10 +29,12 @@ __all__ = [
     "Dataset",
     "DistillConfig",
     "Records",
+    "Reranking",
     "ResightError",
     "Scores",
     "Split",
     "TrainConfig",
+    "benchmark",
     "distill",
     "embed_files",
     "evaluate",
@@ -41,6 +45,7 @@ __all__ = [
     "measure_tradeoff",
     "nearest",
     "open_dataset",
+    "rerank",
     "train",
 ]
 
@@ -48,10 +53,12 @@ _HOMES = {
     "Dataset": "datasets",
     "DistillConfig": "distillation.config",
     "Records": "datasets",
+    "Reranking": "ranking.rerank",
     "ResightError": "errors",
     "Scores": "evaluation.scores",
     "Split": "datasets",
     "TrainConfig": "training.config",
+    "benchmark": "tradeoff.benchmark",
     "distill": "distillation.fit",
     "embed_files": "features.extraction",
     "evaluate": "evaluation.protocol",
@@ -59,9 +66,10 @@ _HOMES = {
     "fit_model": "models",
     "inspect": "datasets",
     "load_model": "models",
-    "measure_tradeoff": "tradeoff.report",
+    "measure_tradeoff": "tradeoff.measure",
     "nearest": "ranking.nearest",
     "open_dataset": "datasets",
+    "rerank": "ranking.rerank",
     "train": "training.fit",
 }
 

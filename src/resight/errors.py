@@ -44,5 +44,25 @@ class DownloadError(ResightError):
     """Published weights that are neither on disk nor to be had from the network."""
 
 
+class MeasurementError(ResightError):
+    """A model whose speed cannot be measured, or measurements that cannot be compared."""
+
+
+class ExportError(ResightError):
+    """A model that cannot be exported, or an exported file that does not agree with what was trained."""
+
+
 class MissingDependencyError(ResightError):
     """A feature whose optional packages are not installed."""
+
+
+class GalleryError(ResightError):
+    """A gallery that is missing, exists already, is of a newer version, or cannot do what was asked."""
+
+
+class ModelMismatchError(GalleryError):
+    """A model that is not the one whose vectors a gallery holds: theirs cannot be compared."""
+
+
+class GalleryDamagedError(GalleryError):
+    """Content of a gallery that is not what was written; `resight gallery verify` names it."""

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from resight.errors import StorageError
 
-__all__ = ["atomic_write", "read_json", "sha256_file", "write_json", "write_text"]
+__all__ = ["atomic_write", "read_json", "sha256_file", "sync_folder", "write_json", "write_text"]
 
 
 @contextlib.contextmanager
@@ -46,7 +46,7 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise StorageError(
             f"cannot write {path}: {error.strerror or error}; free space or choose another folder, then run it again"
@@ -63,7 +63,7 @@ def _umask() -> int:
     return mask
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Put the rename itself on the disk; folders cannot be opened for this everywhere."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

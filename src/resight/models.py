@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.datasets import Dataset
-from resight.errors import ArrayError, WeightsError
+from resight.errors import ArrayError, ConfigurationError, WeightsError
 from resight.features.extraction import Extractor, embed_files
 from resight.files import atomic_write, read_json, sha256_file, write_json
 from resight.images import Pixels
@@ -50,26 +51,32 @@ class FittedExtractor:
 
     @property
     def sha256(self) -> str:
-        """Of the extractor's weights."""
-        return self.extractor.sha256
+        """Names the extractor's weights and what was fitted to them: another fit is another model."""
+        digest = hashlib.sha256(self.extractor.sha256.encode())
+        for name, array in sorted(self.fitted.state().items()):
+            digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     def extract(self, pixels: Pixels) -> NDArray[np.float32]:
         """Images of `size`, uint8 RGB (n, height, width, 3), to projected vectors, float32 (n, embedding_size)."""
         return self.fitted.transform(self.extractor.extract(pixels))
 
 
-def load_model(reference: str, *, device: str = "auto", height: int = 0, width: int = 0) -> Extractor:
+def load_model(reference: str, *, device: str = "auto", height: int = 0, width: int = 0, threads: int = 0) -> Extractor:
     """Find the model that a user names.
 
     Parameters
     ----------
     reference : str
-        ``lomo``, ``lomo:msrcp`` or ``lomo:none``; a folder that `fit_model` wrote; or whatever
+        ``lomo``, ``lomo:msrcp`` or ``lomo:none``; a folder that `fit_model` wrote; ``FILE.onnx`` that `resight export` wrote, or
+        ``openvino:FILE.onnx`` to run it on OpenVINO, which also runs ``openvino:FILE.xml``; or whatever
         `resight.features.deep.load_extractor` takes: a run folder, ``NETWORK:FILE``, a published name, ``NETWORK`` alone.
     device : str
         For networks: ``"auto"``, ``"cpu"`` or ``"cuda"``.
     height, width : int
         Another input size than the model's own, in pixels; 0 is its own.
+    threads : int
+        Threads of the processor; 0 is one for each usable core. For networks of PyTorch it is a setting of the whole process.
 
     Returns
     -------
@@ -86,12 +93,36 @@ def load_model(reference: str, *, device: str = "auto", height: int = 0, width: 
     if name == "lomo":
         from resight.features.classical import LomoExtractor
 
-        return LomoExtractor(*([retinex] if retinex else []), height=height or 128, width=width or 64)
+        return LomoExtractor(*([retinex] if retinex else []), height=height or 128, width=width or 64, threads=threads)
+    if name == "openvino" or reference.endswith(".onnx"):
+        return _load_exported(reference, device, (height, width), threads)
     if (Path(reference) / _ARRAYS).exists():
-        return _load_fitted(Path(reference), device)
+        return _load_fitted(Path(reference), device, threads)
     from resight.features.deep import load_extractor
 
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
     return load_extractor(reference, device=device, height=height, width=width)
+
+
+def _load_exported(reference: str, device: str, size: tuple[int, int], threads: int) -> Extractor:
+    if device == "cuda":
+        raise ConfigurationError(f"{reference} runs on the processor; use --device cpu, or the run that it was exported from")
+    extractor: Extractor
+    if reference.startswith("openvino:"):
+        from resight.features.openvino import OpenVinoExtractor
+
+        extractor = OpenVinoExtractor(reference.removeprefix("openvino:"), threads=threads)
+    else:
+        from resight.features.onnx import OnnxExtractor
+
+        extractor = OnnxExtractor(reference, threads=threads)
+    height, width = extractor.size
+    if size[0] not in (0, height) or size[1] not in (0, width):
+        raise ConfigurationError(f"{reference} takes {height}x{width} pixels and no others; export the network for another size")
+    return extractor
 
 
 def fit_model(
@@ -103,6 +134,8 @@ def fit_model(
     dimensions: int = 0,
     seed: int = 0,
     device: str = "auto",
+    height: int = 0,
+    width: int = 0,
     progress: Progress = silent,
 ) -> Path:
     """Learn a distance for a model from a data set's training images, and save both as one model.
@@ -119,7 +152,8 @@ def fit_model(
         ``"kissme"`` or ``"xqda"``.
     dimensions, seed
         See `resight.distances.fitted.fit_distance`.
-    device : str
+    device, height, width
+        See `load_model`.
     progress : Progress
 
     Returns
@@ -136,7 +170,7 @@ def fit_model(
 
     from resight.distances.fitted import fit_distance
 
-    extractor = load_model(reference, device=device)
+    extractor = load_model(reference, device=device, height=height, width=width)
     train = data.train
     vectors = embed_files(extractor, train.paths, progress=progress)
     fitted = fit_distance(kind, vectors, train.identities, train.cameras, dimensions=dimensions, seed=seed, progress=progress)
@@ -159,7 +193,7 @@ def fit_model(
     return out
 
 
-def _load_fitted(folder: Path, device: str) -> FittedExtractor:
+def _load_fitted(folder: Path, device: str, threads: int) -> FittedExtractor:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -174,7 +208,7 @@ def _load_fitted(folder: Path, device: str) -> FittedExtractor:
         height, width = (int(side) for side in card["input"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, ArrayError) as error:
         raise WeightsError(f"{folder} is damaged ({error}); fit again") from error
-    extractor = load_model(reference, device=device, height=height, width=width)
+    extractor = load_model(reference, device=device, height=height, width=width, threads=threads)
     if extractor.sha256 != sha256:
         raise WeightsError(f"{folder} was fitted to another {reference} (SHA-256 differs); fit again")
     return FittedExtractor(extractor, fitted, folder.resolve().name)

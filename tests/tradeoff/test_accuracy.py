@@ -18,6 +18,13 @@ def scores(folder: Path, sha256: str, value: float = 50.0, dataset: str = "tiny"
     return file
 
 
+def reranked(folder: Path) -> Path:
+    file = folder / "reranked.json"
+    values = {"model_sha256": "aa", "rank1": 9.0, "map": 9.0, "dataset": "tiny", "reranking": {"k1": 20}}
+    file.write_text(json.dumps(values))
+    return file
+
+
 def test_rows_get_the_scores_of_their_weights(tmp_path: Path) -> None:
     rows = [row("a", 1, sha256="aa"), row("b", 1, sha256="bb"), row("untrained", 1, sha256=""), row("a", 2, sha256="aa")]
     scored = with_scores(report(*rows), [scores(tmp_path, "aa", 20), scores(tmp_path, "cc")])
@@ -35,6 +42,7 @@ def test_scores_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         ([scores(tmp_path, "aa"), scores(tmp_path, "bb", dataset="other")], "different data sets: other, tiny"),
         ([scores(tmp_path, "")], "untrained"),
         ([tmp_path / "nowhere.json"], "not a record"),
+        ([reranked(tmp_path)], "without --rerank"),
     ):
         with pytest.raises(MeasurementError, match=message):
             with_scores(rows, files)

@@ -10,12 +10,16 @@ from types import FrameType
 
 from cyclopts import App, CycloptsError
 
+from resight.cli import gallery
+from resight.cli.benchmark import benchmark
 from resight.cli.classical import classical, fit
 from resight.cli.dataset import inspect
 from resight.cli.demo import demo
 from resight.cli.evaluate import evaluate
+from resight.cli.export import export
 from resight.cli.extract import extract
 from resight.cli.options import recipe
+from resight.cli.study import study
 from resight.cli.tradeoff import tradeoff
 from resight.cli.train import distill, train
 from resight.distillation.config import DistillConfig
@@ -23,6 +27,10 @@ from resight.errors import MissingDependencyError, ResightError
 from resight.training.config import TrainConfig
 
 __all__ = ["app", "main"]
+
+_EXTRAS = dict.fromkeys(("torch", "matplotlib", "scipy", "numba", "h5py", "tensorboardX"), "train")
+_EXTRAS |= {"onnx": "export", "psycopg": "postgres"}
+"""Which extra brings an optional package."""
 
 app = App(
     name="resight",
@@ -33,9 +41,13 @@ app = App(
 dataset_app = App(name="dataset", help="Look at data sets.")
 dataset_app.command(inspect)
 app.command(dataset_app)
+gallery_app = App(name="gallery", help="Keep crops of people, search them, and delete them for good.")
+for name in gallery.__all__:
+    gallery_app.command(getattr(gallery, name))
+app.command(gallery_app)
 app.command(train, config=(recipe(TrainConfig),))
 app.command(distill, config=(recipe(DistillConfig),))
-for verb in (fit, extract, evaluate, tradeoff, classical, demo):
+for verb in (fit, export, extract, evaluate, tradeoff, benchmark, classical, study, demo):
     app.command(verb)
 
 
@@ -52,9 +64,10 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stderr.write("\nresight: interrupted; the same command goes on where it stopped\n")
             return 130
         except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] not in ("torch", "matplotlib", "scipy", "numba", "h5py", "tensorboardX"):
+            extra = _EXTRAS.get((error.name or "").partition(".")[0])
+            if extra is None:
                 raise
-            missing = MissingDependencyError(f"this needs {error.name}, which is not installed; pip install 'resight[train]'")
+            missing = MissingDependencyError(f"this needs {error.name}, which is not installed; pip install 'resight[{extra}]'")
             return _complain(str(missing))
     return 0
 

@@ -20,6 +20,8 @@ def fit(
     distance: Literal["kissme", "xqda"] = "xqda",
     dimensions: int = 0,
     layout: str = "auto",
+    height: int = 0,
+    width: int = 0,
     seed: int = 0,
     device: DeviceName = "auto",
     threads: int = 0,
@@ -41,6 +43,10 @@ def fit(
         At most so many for xqda (0: what its rule gives); components of the PCA before kissme (0: 200).
     layout
         market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.
+    height
+        Of the model's input, in pixels; 0 is the model's own.
+    width
+        Of the model's input, in pixels; 0 is the model's own. VIPeR's images are 48 wide, LOMO's own is 64.
     seed
         Of kissme's random pairs.
     device
@@ -58,7 +64,18 @@ def fit(
     dataset = open_dataset(data, layout)
     warn(dataset.warnings)
     with TerminalProgress() as progress:
-        fit_model(dataset, out, model, distance, dimensions=dimensions, seed=seed, device=device, progress=progress)
+        fit_model(
+            dataset,
+            out,
+            model,
+            distance,
+            dimensions=dimensions,
+            seed=seed,
+            device=device,
+            height=height,
+            width=width,
+            progress=progress,
+        )
     card = read_json(out / "card.json")
     say(f"{out}: {distance} on {model}, {card['dimensions']} dimensions, from {card['training']['images']} images")
     write_result(json, card)

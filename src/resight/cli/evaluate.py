@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ def evaluate(
     data: Path,
     model: str,
     distance: DistanceName = "",
+    rerank: bool = False,
+    rerank_k1: int = 20,
+    rerank_k2: int = 6,
+    rerank_lambda: float = 0.3,
     layout: str = "auto",
     height: int = 0,
     width: int = 0,
@@ -34,7 +39,15 @@ def evaluate(
         Run folder, or NETWORK:FILE with foreign weights, for example osnet-0.25:osnet_x0_25_market1501.pth.
     distance
         Between vectors: the model's own (Euclidean, or what it was fitted with) unless given. kissme and xqda are learned from the
-        data set's training images.
+        data set's training images, for each of its divisions anew.
+    rerank
+        Re-rank by k-reciprocal encoding (Zhong et al., CVPR 2017): queries and gallery images that share neighbours come nearer.
+    rerank_k1
+        How many neighbours may be reciprocal.
+    rerank_k2
+        Over how many images an encoding is averaged.
+    rerank_lambda
+        Weight of the original distance beside the Jaccard distance of the encodings, from 0 to 1.
     layout
         market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.
     height
@@ -52,21 +65,40 @@ def evaluate(
     from resight.evaluation.model import evaluate_model
     from resight.models import load_model
     from resight.provenance import provenance
+    from resight.ranking.rerank import Reranking
 
     use_threads(threads)
+    reranking = Reranking(k1=rerank_k1, k2=rerank_k2, original_weight=rerank_lambda) if rerank else None
     dataset = open_dataset(data, layout)
     extractor = load_model(model, device=device, height=height, width=width)
+    divisions = len(dataset.splits)
     warn(dataset.warnings)
+    if divisions > 1 and _learned_from(model) == dataset.name:
+        note = "learned from people whom all but the first division test: too good; --distance xqda learns anew for each division"
+        warn((f"{model} {note}",))
     used = distance or (extractor.distance if isinstance(extractor.distance, str) else "fitted")
     with TerminalProgress() as progress:
-        values = evaluate_model(extractor, dataset, distance, progress=progress).to_dict()
+        values = evaluate_model(extractor, dataset, distance, reranking=reranking, progress=progress).to_dict()
     named = {"rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "rank20": "Rank-20", "map": "mAP"}
     named |= {"map_trapezoidal": "mAP, trapezoidal", "minp": "mINP"}
     rows = [[heading, f"{values[name]:.2f}" + _deviation(values, name)] for name, heading in named.items()]
-    show(table(f"{extractor.name}, {used} distance, on {dataset.name}", ["", "%"], rows))
-    say(f"{values['queries']} queries, {values['gallery']} gallery images, ranked in {values['seconds_ranking']:.2f} s")
-    about = {"model": extractor.name, "model_sha256": extractor.sha256, "dataset": dataset.name, "distance": used}
+    how = f"{used} distance" + (", re-ranked" if reranking else "")
+    show(table(f"{extractor.name}, {how}, on {dataset.name}", ["", "%"], rows))
+    mean = f"; mean ± deviation of {divisions} divisions" if divisions > 1 else ""
+    say(f"{values['queries']} queries, {values['gallery']} gallery images, ranked in {values['seconds_ranking']:.2f} s{mean}")
+    about: dict[str, Any] = {"model": extractor.name, "model_sha256": extractor.sha256, "dataset": dataset.name, "distance": used}
+    about["reranking"] = asdict(reranking) if reranking else None
     write_result(json, about | values | {"provenance": provenance({"model": model, "distance": used})})
+
+
+def _learned_from(model: str) -> str:
+    """The data set that a run folder says it learned from; empty for everything else."""
+    from resight.files import read_json
+
+    try:
+        return str(read_json(Path(model) / "card.json")["training"]["dataset"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _deviation(values: dict[str, Any], name: str) -> str:

@@ -5,49 +5,58 @@ from __future__ import annotations
 from pathlib import Path
 
 from resight.cli.options import DeviceName
-from resight.cli.terminal import say, use_threads, write_result
+from resight.cli.terminal import say, warn, write_result
 from resight.progress import TerminalProgress
 
 __all__ = ["extract"]
 
 
 def extract(
-    *, model: str, images: Path, out: Path, device: DeviceName = "auto", threads: int = 0, json: Path | None = None
+    *,
+    model: str,
+    images: Path,
+    out: Path,
+    overwrite: bool = False,
+    device: DeviceName = "auto",
+    threads: int = 0,
+    json: Path | None = None,
 ) -> None:
-    """Turn images into vectors: OUT.npy (float32, a row an image) and OUT.csv (path, identity, camera).
+    """Turn images into vectors: OUT.npy (float32, a row an image), OUT.csv (path, identity, camera, model) and OUT.report.json.
+
+    An image that cannot be read is left out, and named in the report with the reason. After an interruption the same command goes
+    on where it stopped.
 
     Parameters
     ----------
     model
-        Run folder, or NETWORK:FILE with foreign weights.
+        FILE.onnx, openvino:FILE.onnx, a run folder, NETWORK:FILE with foreign weights, or lomo.
     images
-        Folder of a data set (query and gallery are extracted), or any folder with images in it.
+        Folder of a data set (query and gallery are extracted), any folder with images in it, a text file with one path a line, or
+        a CSV with the column path and perhaps identity and camera.
     out
         Name of the files to write, without ending.
+    overwrite
+        Replace vectors of another model or other images.
     device
-        Where to compute.
+        Where a network of PyTorch computes.
     threads
-        CPU threads; 0 leaves it to PyTorch.
+        Threads of the model; 0 is one for each usable core.
     json
-        Also write counts, speed and provenance to this file.
+        Also write the report to this file.
     """
-    import time
-
-    from resight.features.extraction import embed_files, find_images, save_vectors
+    from resight.features.extract import extract_files
+    from resight.features.image_list import find_images
     from resight.models import load_model
-    from resight.provenance import provenance
 
-    use_threads(threads)
-    extractor = load_model(model, device=device)
     records = find_images(images)
+    extractor = load_model(model, device=device, threads=threads)
+    options = {"model": model, "device": device}
     with TerminalProgress() as progress:
-        start = time.perf_counter()
-        vectors = embed_files(extractor, records.paths, progress=progress)
-        seconds = time.perf_counter() - start
-    save_vectors(out, vectors, records)
+        report = extract_files(extractor, records, out, overwrite=overwrite, options=options, progress=progress)
+    if failures := report["failures"]:
+        warn((f"{len(failures)} of {report['images']} images cannot be read and are left out; {out}.report.json names them",))
     say(
-        f"{len(vectors)} images, {extractor.embedding_size} numbers each, {len(vectors) / seconds:.0f} images/s: "
-        f"{out}.npy, {out}.csv"
+        f"{report['vectors']} images, {report['embedding_size']} numbers each, {report['images_per_second']:.0f} images/s: "
+        f"{out}.npy, {out}.csv, {out}.report.json"
     )
-    result = {"model": extractor.name, "model_sha256": extractor.sha256, "images": len(vectors), "seconds": seconds}
-    write_result(json, result | {"provenance": provenance({"model": model})})
+    write_result(json, report)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from cyclopts import App, ArgumentCollection
+from cyclopts import App, ArgumentCollection, Parameter
 from cyclopts.config import Dict
 
-__all__ = ["DeviceName", "DistanceName", "recipe"]
+__all__ = ["DeviceName", "DistanceName", "Names", "recipe"]
 
 DistanceName = Literal["", "euclidean", "cosine", "kissme", "xqda"]
 DeviceName = Literal["auto", "cpu", "cuda"]
+Names = Annotated[list[str] | None, Parameter(negative=())]
+"""An option that may be given several times."""
 
 
 def recipe(kind: type[Any]) -> Any:

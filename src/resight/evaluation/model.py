@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from resight.datasets.records import JUNK, Dataset, Records
-from resight.evaluation.protocol import evaluate
+from resight.evaluation.blocks import Distance
+from resight.evaluation.protocol import evaluate, score_distances
 from resight.evaluation.scores import Scores, mean_scores
 from resight.features.extraction import Extractor, embed_files
 from resight.progress import Progress, silent
+from resight.ranking.rerank import Reranking, rerank
 
 __all__ = ["evaluate_model"]
 
+Vectors = NDArray[np.float32]
 
-def evaluate_model(extractor: Extractor, dataset: Dataset, distance: str = "", *, progress: Progress = silent) -> Scores:
+
+def evaluate_model(
+    extractor: Extractor,
+    dataset: Dataset,
+    distance: str = "",
+    *,
+    reranking: Reranking | None = None,
+    progress: Progress = silent,
+) -> Scores:
     """Embed the queries and the gallery of each split, rank and score.
 
     Gallery images of identity -1 count neither for nor against, so they are not embedded.
@@ -27,6 +41,8 @@ def evaluate_model(extractor: Extractor, dataset: Dataset, distance: str = "", *
     distance : str
         ``"euclidean"``, ``"cosine"``, or empty for the model's own. ``"kissme"`` and ``"xqda"`` are learned from the training
         images of each split.
+    reranking : Reranking, optional
+        Re-rank by k-reciprocal encoding; see `resight.ranking.rerank.rerank`.
     progress : Progress
 
     Returns
@@ -49,17 +65,26 @@ def evaluate_model(extractor: Extractor, dataset: Dataset, distance: str = "", *
     vectors = embed_files(extractor, paths, progress=progress)
     place = {path: row for row, path in enumerate(paths)}
 
-    def of(records: Records) -> NDArray[np.float32]:
+    def of(records: Records) -> Vectors:
         return vectors[[place[path] for path in records.paths]]
+
+    def score(query: Records, gallery: Records, sides: tuple[Vectors, Vectors], distance: str | Distance) -> Scores:
+        if reranking is None:
+            return evaluate(*sides, query, gallery, distance)
+        started = time.perf_counter()
+        distances = rerank(*sides, distance, reranking, progress=progress)
+        found = score_distances(distances, query.identities, query.cameras, gallery.identities, gallery.cameras)
+        return replace(found, seconds_ranking=time.perf_counter() - started)
 
     scores = []
     for train, query, gallery in parts:
+        sides = of(query), of(gallery)
         if learned:
             from resight.distances.fitted import fit_distance
 
             fitted = fit_distance(distance, of(train), train.identities, train.cameras, progress=progress)
-            sides = fitted.transform(of(query)), fitted.transform(of(gallery))
-            scores.append(evaluate(*sides, query, gallery, fitted.compare))
+            projected = fitted.transform(sides[0]), fitted.transform(sides[1])
+            scores.append(score(query, gallery, projected, fitted.compare))
         else:
-            scores.append(evaluate(of(query), of(gallery), query, gallery, distance or extractor.distance))
+            scores.append(score(query, gallery, sides, distance or extractor.distance))
     return mean_scores(scores)

@@ -23,6 +23,8 @@ class LomoExtractor:
         A value of `resight.features.lomo.RETINEX`. The default scored better on held-out identities of Market-1501.
     height, width : int
         In pixels; 128x64 as Market-1501's images, or 128x48 as in the paper that introduced LOMO, give 26,960 numbers.
+    threads : int
+        0 is one for each core.
 
     Raises
     ------
@@ -34,13 +36,14 @@ class LomoExtractor:
     multiply_adds = None
     distance = "euclidean"
 
-    def __init__(self, retinex: str = "none", *, height: int = 128, width: int = 64) -> None:
+    def __init__(self, retinex: str = "none", *, height: int = 128, width: int = 64, threads: int = 0) -> None:
         if retinex not in RETINEX:
             raise ConfigurationError(f"lomo:{retinex}; expected lomo:{' or lomo:'.join(RETINEX)}")
         if not lomo_dimension(height, width):
             raise ConfigurationError(f"an input of {height}x{width} pixels; LOMO's windows take 10x10")
         self.retinex = retinex
         self.size = (height, width)
+        self.threads = threads
         self.name = "lomo" if retinex == "none" else f"lomo {retinex}"
 
     @property
@@ -55,4 +58,4 @@ class LomoExtractor:
 
     def extract(self, pixels: Pixels) -> NDArray[np.float32]:
         """Images of `size`, uint8 RGB (n, height, width, 3), to descriptors, float32 (n, embedding_size)."""
-        return lomo(pixels, self.retinex)
+        return lomo(pixels, self.retinex, workers=self.threads or None)

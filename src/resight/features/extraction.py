@@ -1,26 +1,31 @@
-"""What every kind of feature has in common: files go in, vectors come out, and are kept with what is known of the images."""
+"""What every kind of feature has in common: files go in, vectors come out.
+
+Images are decoded on threads of their own while the model works on those before them, a few hundred at a time, so that memory does
+not grow with their number.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.datasets import open_dataset
-from resight.datasets.records import IMAGE_SUFFIXES, JUNK, Records
-from resight.errors import ArrayError, DatasetError
-from resight.files import atomic_write, write_text
-from resight.images import Pixels, read_images
+from resight.errors import ArrayError
+from resight.images import Pixels, read_into, unreadable
 from resight.progress import Progress, silent
+from resight.provenance import usable_cores
 
-__all__ = ["Extractor", "embed_files", "find_images", "save_vectors"]
+__all__ = ["CHUNK", "Chunk", "Extractor", "embed_chunks", "embed_files"]
 
-_CHUNK = 512
+CHUNK = 256
+"""Images that a model is handed at once. Vectors may differ in the last bits with it, so it depends on nothing."""
+
+_AHEAD = 2  # chunks that are decoded before the model asks for them
+_TASK = 16  # images that a thread decodes at a time
 
 
 class Extractor(Protocol):
@@ -58,8 +63,75 @@ class Extractor(Protocol):
         """Images of `size`, uint8 RGB (n, height, width, 3), to vectors, float32 (n, embedding_size)."""
 
 
+class Chunk(NamedTuple):
+    """Vectors of up to `CHUNK` consecutive images.
+
+    Attributes
+    ----------
+    start : int
+        Place of the first image.
+    vectors : float32 array of shape (n, embedding_size)
+        A row an image. Those of images that cannot be read mean nothing.
+    failures : dict of int to str
+        Rows that cannot be read, with the reason.
+    """
+
+    start: int
+    vectors: NDArray[np.float32]
+    failures: dict[int, str]
+
+
+def embed_chunks(extractor: Extractor, paths: Sequence[str], *, first: int = 0) -> Iterator[Chunk]:
+    """Read image files and extract their vectors, chunk by chunk, in order.
+
+    Parameters
+    ----------
+    extractor : Extractor
+    paths : sequence of str
+        Image files.
+    first : int
+        Where to begin: a multiple of `CHUNK`.
+
+    Yields
+    ------
+    Chunk
+
+    Raises
+    ------
+    ArrayError
+        If a vector holds NaN or infinity.
+    """
+    starts = iter(range(first, len(paths), CHUNK))
+    spare = [np.empty((min(CHUNK, len(paths)), *extractor.size, 3), np.uint8) for _ in range(_AHEAD + 1)]
+    ahead: deque[tuple[int, Pixels, list[Future[dict[int, str]]]]] = deque()
+    pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode")
+
+    def read_ahead() -> None:
+        if (start := next(starts, None)) is not None:
+            pixels, some = spare.pop(), paths[start : start + CHUNK]
+            rows = range(0, len(some), _TASK)
+            ahead.append((start, pixels, [pool.submit(read_into, some[r : r + _TASK], pixels[r : r + _TASK]) for r in rows]))
+
+    try:
+        for _ in range(_AHEAD):
+            read_ahead()
+        while ahead:
+            read_ahead()
+            start, pixels, tasks = ahead.popleft()
+            failures = {number * _TASK + row: why for number, task in enumerate(tasks) for row, why in task.result().items()}
+            vectors = extractor.extract(pixels[: len(paths) - start])
+            spare.append(pixels)
+            finite = np.isfinite(vectors).all(1)
+            if not finite.all():
+                path = paths[start + int(np.argmin(finite))]
+                raise ArrayError(f"{extractor.name} gives NaN or infinity for {path}; its weights are damaged or too large")
+            yield Chunk(start, vectors, failures)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def embed_files(extractor: Extractor, paths: Sequence[str], *, progress: Progress = silent) -> NDArray[np.float32]:
-    """Read image files and extract their vectors, some hundred at a time, so that memory does not grow with the pixels.
+    """Read image files and extract their vectors.
 
     Parameters
     ----------
@@ -80,57 +152,10 @@ def embed_files(extractor: Extractor, paths: Sequence[str], *, progress: Progres
         If a vector holds NaN or infinity.
     """
     vectors = np.empty((len(paths), extractor.embedding_size), np.float32)
-    for start in range(0, len(paths), _CHUNK):
-        some = paths[start : start + _CHUNK]
-        vectors[start : start + len(some)] = extractor.extract(read_images(some, extractor.size))
-        progress(f"embedding ({extractor.name})", start + len(some), len(paths))
-    if not np.isfinite(vectors).all():
-        row = int(np.flatnonzero(~np.isfinite(vectors).all(1))[0])
-        raise ArrayError(f"{extractor.name} gives NaN or infinity for {paths[row]}; its weights are damaged or too large")
+    for chunk in embed_chunks(extractor, paths):
+        done = chunk.start + len(chunk.vectors)
+        if chunk.failures:
+            raise unreadable([f"{paths[chunk.start + row]}: {reason}" for row, reason in chunk.failures.items()], done)
+        vectors[chunk.start : done] = chunk.vectors
+        progress(f"embedding ({extractor.name})", done, len(paths))
     return vectors
-
-
-def find_images(root: str | Path) -> Records:
-    """The images that a user means by a folder.
-
-    Parameters
-    ----------
-    root : str or Path
-        A data set in a known layout: its queries and then its gallery are meant (of the first division). Any other folder: all
-        images in it and below it, of unknown identity and camera (-1).
-
-    Returns
-    -------
-    Records
-
-    Raises
-    ------
-    DatasetError
-        If there is no such folder or no image in it.
-    """
-    root = Path(root)
-    try:
-        dataset = open_dataset(root)
-    except DatasetError:
-        if not root.is_dir():
-            raise
-        files = sorted(path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-        if not files:
-            raise DatasetError(f"{root}: no image in this folder or below it (JPEG, PNG, WebP, BMP)") from None
-        return Records.from_rows((path, JUNK, JUNK) for path in files)
-    return Records.concatenate([dataset.query, dataset.gallery])
-
-
-def save_vectors(out: str | Path, vectors: NDArray[np.float32], records: Records) -> None:
-    """Write ``OUT.npy``, a row an image, and ``OUT.csv`` with path, identity and camera in the same order.
-
-    Raises `StorageError`.
-    """
-    out = Path(out)
-    with atomic_write(out.with_name(out.name + ".npy")) as stream:
-        np.save(stream, vectors)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "identity", "camera"])
-    writer.writerows(zip(records.paths, records.identities.tolist(), records.cameras.tolist(), strict=True))
-    write_text(out.with_name(out.name + ".csv"), text.getvalue())

@@ -106,6 +106,8 @@ def with_scores(report: Report, files: Sequence[str | Path]) -> Report:
             raise MeasurementError(f"{file} is not a record that `resight evaluate --json` wrote ({reason})") from error
         if not sha256:
             raise MeasurementError(f"{file} is of an untrained model, which has no SHA-256 to be known by; evaluate with --data")
+        if scores.get("reranking"):
+            raise MeasurementError(f"{file} was re-ranked, which this report does not time; evaluate without --rerank")
         if sha256 in known:
             raise MeasurementError(f"{file} is of the same model as another of the score files; give one of them")
         datasets.add(dataset)

@@ -1,0 +1,60 @@
+"""`resight export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from resight.cli.terminal import say, use_threads, write_result
+from resight.export.config import ExportConfig
+from resight.progress import TerminalProgress
+
+__all__ = ["export"]
+
+
+def export(
+    model: str,
+    /,
+    *,
+    out: Path,
+    data: Path | None = None,
+    threads: int = 0,
+    json: Path | None = None,
+    config: Annotated[ExportConfig, Parameter(name="*", consume_multiple=True)] = ExportConfig(),  # noqa: B008 (frozen)
+) -> None:
+    """Write a trained network as one ONNX file that runs without PyTorch, if it agrees with what was trained.
+
+    Parameters
+    ----------
+    model
+        Run folder, a folder written by `resight fit` for a network, or NETWORK:FILE with foreign weights.
+    out
+        File to write, ending in .onnx.
+    data
+        Folder of a data set: its training images calibrate int8, and people held out among them show what the export costs.
+    threads
+        CPU threads; 0 leaves it to PyTorch.
+    json
+        Also write the file's card, with what the parity gate measured, to this file.
+    """
+    from resight.export.model import export_model
+
+    use_threads(threads)
+    with TerminalProgress() as progress:
+        card = export_model(model, out, config, data=data, progress=progress)
+    say(f"{out}: {card['name']}, {card['precision']}, {out.stat().st_size / 2**20:.2f} MiB; {_agreement(card['parity'])}")
+    write_result(json, card)
+
+
+def _agreement(parity: dict[str, Any]) -> str:
+    said = f"cosine with PyTorch at least {parity['cosine_min']:.6f}"
+    if held_out := parity.get("held_out"):
+        known = "that the training held out" if held_out["unseen"] else "that the network may know from training"
+        changes = ", ".join(
+            f"{name} {held_out[key]['exported']:.2f} % ({held_out[key]['change']:+.2f})"
+            for name, key in (("Rank-1", "rank1"), ("mAP", "map"))
+        )
+        said += f"; on {held_out['people']} people {known}: {changes}"
+    return said

@@ -1,0 +1,61 @@
+"""What can be chosen about an export. No PyTorch here: the command line reads this to answer `--help` at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from resight.errors import ConfigurationError
+
+__all__ = ["PRECISIONS", "ExportConfig"]
+
+PRECISIONS = ("fp32", "fp16", "int8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """Options of an export.
+
+    Attributes
+    ----------
+    precision : str
+        ``"fp32"``; ``"fp16"`` stores the weights in half of the bytes and computes as before; ``"int8"`` stores and computes in
+        whole numbers of 8 bits.
+    batch : str
+        Images in one call of the network: ``"dynamic"``, or a number that is fixed.
+    normalise : bool
+        Scale every embedding to length 1, in the graph.
+    calibration : int
+        Training images that the ranges of int8 are taken from.
+    max_drop : float
+        Points of mAP on held-out identities that the file may lose against the network before it is refused.
+    leave_float : tuple of str
+        Layers that int8 leaves alone, by their names in the network; the first one always is.
+    reduce_range : bool
+        7 bits for the weights of int8, for x86 processors without VNNI, where two products of 8 bits can overflow their sum.
+    """
+
+    precision: str = "fp32"
+    batch: str = "dynamic"
+    normalise: bool = False
+    calibration: int = 128
+    max_drop: float = 0.5
+    leave_float: tuple[str, ...] = ()
+    reduce_range: bool = False
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ConfigurationError(f"precision {self.precision!r}; expected {', '.join(PRECISIONS)}")
+        if self.batch != "dynamic" and not (self.batch.isdecimal() and int(self.batch) > 0):
+            raise ConfigurationError(f"batch {self.batch!r}; expected dynamic, or a number of images from 1")
+        if self.calibration < 1:
+            raise ConfigurationError(f"calibration = {self.calibration}; expected at least 1")
+        if not math.isfinite(self.max_drop):
+            raise ConfigurationError(f"max_drop = {self.max_drop}; expected a number of points")
+        if self.precision != "int8" and (self.leave_float or self.reduce_range):
+            raise ConfigurationError(f"leave_float and reduce_range belong to int8; precision is {self.precision}")
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """Images in one call, or None if any number will do."""
+        return None if self.batch == "dynamic" else int(self.batch)

@@ -1,0 +1,218 @@
+"""From a trained model to one file that runs without PyTorch, proven before it gets its name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from resight.configuration import to_dict
+from resight.datasets import Dataset, open_dataset
+from resight.datasets.records import Split
+from resight.datasets.splits import by_identity
+from resight.errors import ConfigurationError, ExportError
+from resight.export.calibration import Calibration, calibrate
+from resight.export.config import ExportConfig
+from resight.export.graph import OPSET, Projection, network_graph, set_batch
+from resight.export.parity import Source, Vectors, check_vectors, generated_images, score_held_out
+from resight.export.quantise import errors_alone, half_weights, quantised
+from resight.export.session import Session
+from resight.features.deep import DeepExtractor
+from resight.features.extraction import Extractor
+from resight.features.onnx_file import CARD as METADATA
+from resight.features.onnx_file import FORMAT
+from resight.files import atomic_write, read_json
+from resight.images import RESIZE, Pixels, load_pixels
+from resight.models import FittedExtractor, load_model
+from resight.networks.card import CARD, Card, read_card
+from resight.networks.foreign import architecture
+from resight.networks.published import PUBLISHED
+from resight.progress import Progress, silent
+from resight.provenance import provenance
+from resight.training.config import PAPER_HELD_OUT
+
+__all__ = ["export_model"]
+
+_NAMED = 4  # layers that a refusal names
+_LOOKED_AT = 32  # images that they are found with
+
+
+def export_model(
+    reference: str,
+    out: str | Path,
+    config: ExportConfig = ExportConfig(),  # noqa: B008 (frozen)
+    *,
+    data: str | Path | Dataset | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Write a model as one ONNX file, if it agrees with what was trained.
+
+    Parameters
+    ----------
+    reference : str
+        See `resight.models.load_model`: a network, or a distance that was fitted to one.
+    out : str or Path
+        File to write, ending in ``.onnx``. What was there before stays if the export fails.
+    config : ExportConfig
+    data : str, Path or Dataset, optional
+        Data set whose training images calibrate int8 and whose held-out people the file is judged on. Those that the training
+        itself held out, where it did; its card says. Query and gallery of the data set are not read.
+    progress : Progress
+
+    Returns
+    -------
+    dict
+        The card that is embedded in the file; ``parity`` holds what the gate measured.
+
+    Raises
+    ------
+    ExportError
+        If the model is no network, or the exported one does not agree with it: by cosines, or by more than ``max_drop`` points of
+        mAP. For int8 the message names the layers to leave in float.
+    ConfigurationError
+        If the options contradict each other.
+    ResightError
+        Whatever loading the model, reading the data and writing raise.
+    """
+    out = Path(out)
+    if out.suffix != ".onnx":
+        raise ConfigurationError(f"the file to write is {out}; expected a name that ends in .onnx")
+    if config.precision == "int8" and data is None:
+        raise ConfigurationError("int8 needs training images to calibrate with; give their data set with --data")
+    extractor = load_model(reference, device="cpu")
+    network, projection, source = _source(extractor, reference, config.normalise)
+    exact = network_graph(network.network, projection=projection, normalise=config.normalise)
+    card = _network_card(reference)
+    held_out: Split | None = None
+    about: dict[str, Any] = {}
+    if data is not None:
+        dataset = data if isinstance(data, Dataset) else open_dataset(data)
+        held_out, about = _hold_out(dataset, card if extractor is network else None)
+
+    model, calibration = exact, None
+    if config.precision == "fp16":
+        model = half_weights(exact)
+    elif config.precision == "int8" and held_out is not None:
+        pixels = _calibration_images(held_out, config.calibration, extractor.size, progress)
+        calibration = calibrate(exact, pixels, progress=progress)
+        model = quantised(exact, calibration, leave_float=config.leave_float, reduce_range=config.reduce_range)
+    if config.fixed_batch:
+        set_batch(model, config.fixed_batch)
+
+    session = Session(model)
+    parity = check_vectors(session, source, generated_images(extractor.size), config.precision)
+    if held_out is not None:
+        figures = score_held_out(session, source, held_out, extractor.size, config.precision, progress=progress)
+        if -figures["map"]["change"] > config.max_drop:
+            looked_at = load_pixels(held_out.query.paths[:_LOOKED_AT], extractor.size)
+            raise ExportError(_refusal(figures, config, exact, calibration, looked_at, progress))
+        parity |= {"held_out": about | figures}
+    described = _describe(extractor, network, card, config, source.exported_distance) | {"parity": parity}
+    helper.set_model_props(model, {METADATA: json.dumps(described, allow_nan=False)})
+    with atomic_write(out) as stream:
+        stream.write(model.SerializeToString())
+    return described
+
+
+def _source(extractor: Extractor, reference: str, normalise: bool) -> tuple[DeepExtractor, Projection | None, Source]:
+    """The network inside a model, the layer to add to it, and what the file is held against."""
+    network = extractor.extractor if isinstance(extractor, FittedExtractor) else extractor
+    if not isinstance(network, DeepExtractor):
+        raise ExportError(f"{reference} rests on {network.name}, which is no network of resight.networks; only those are exported")
+    if not isinstance(extractor, FittedExtractor):
+        distance = network.distance
+        if normalise:  # vectors of length 1 are ranked by their angles, whatever compares them
+            return network, None, Source(network.extract, "cosine", _unit, distance)
+        return network, None, Source(network.extract, distance, lambda vectors: vectors, distance)
+    if normalise:
+        raise ConfigurationError("vectors of a fitted distance cannot be normalised: their lengths are a part of it")
+    from resight.export.projection import euclidean_projection, euclidean_root
+
+    root = euclidean_root(extractor.fitted)
+    source = Source(extractor.extract, extractor.distance, lambda vectors: (vectors @ root.T).astype(np.float32), "euclidean")
+    return network, euclidean_projection(extractor.fitted, network.embedding_size), source
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+    return unit
+
+
+def _network_card(reference: str) -> Card | None:
+    """The card of the run folder that a model is, or rests on."""
+    folder = Path(reference)
+    if not (folder / CARD).exists():
+        return None
+    values = read_json(folder / CARD)
+    return _network_card(values["model"]) if "model" in values else read_card(folder)
+
+
+def _hold_out(dataset: Dataset, card: Card | None) -> tuple[Split, dict[str, Any]]:
+    """People of the training images to judge on: those that the training held out, if its card names any."""
+    fraction, seed = PAPER_HELD_OUT, 0
+    if card is not None and card.configuration.get("validation") == "identity":
+        fraction, seed = float(card.configuration["held_out"]), int(card.configuration["held_out_seed"])
+    train = dataset.train
+    split = by_identity(train.select(train.identities > 0), fraction=fraction, seed=seed)
+    # Unknown training data count as seen: on people whom a network has learned by heart, little shows.
+    ours = card is not None and card.training.get("dataset") == dataset.name
+    unseen = ours and card is not None and not set(card.identities) & set(split.query.people().tolist())
+    return split, {"dataset": dataset.name, "fraction": fraction, "seed": seed, "unseen": unseen}
+
+
+def _calibration_images(held_out: Split, count: int, size: tuple[int, int], progress: Progress) -> Pixels:
+    rows = np.random.default_rng(0).permutation(len(held_out.train))[:count]
+    return load_pixels(held_out.train.select(rows).paths, size, progress=progress)
+
+
+def _refusal(
+    figures: dict[str, Any],
+    config: ExportConfig,
+    exact: onnx.ModelProto,
+    calibration: Calibration | None,
+    pixels: Pixels,
+    progress: Progress,
+) -> str:
+    """Why a file is not written, and for int8 what to do about it."""
+    scores = figures["map"]
+    said = (
+        f"{config.precision} loses {-scores['change']:.2f} points of mAP on {figures['people']} held-out people "
+        f"({scores['network']:.2f} to {scores['exported']:.2f} %); --max-drop allows {config.max_drop:g}; the file is not written"
+    )
+    if calibration is None:
+        return said
+    errors = errors_alone(
+        exact, calibration, pixels, leave_float=config.leave_float, reduce_range=config.reduce_range, progress=progress
+    )
+    worst = list(errors)[:_NAMED]
+    turned = ", ".join(f"{name} ({errors[name]:.4f})" for name in worst)
+    return f"{said}; alone, {turned} turn the vectors most: try --leave-float {' '.join((*config.leave_float, *worst))}"
+
+
+def _describe(
+    extractor: Extractor, network: DeepExtractor, card: Card | None, config: ExportConfig, distance: str
+) -> dict[str, Any]:
+    """The card that a file carries."""
+    terms = next((p.terms for p in PUBLISHED.values() if p.sha256 == network.sha256), None)
+    return {
+        "format": FORMAT,
+        "name": extractor.name,
+        "architecture": architecture(network.network.state_dict()),
+        "input": list(extractor.size),
+        "resize": RESIZE,
+        "normalised": config.normalise,
+        "distance": distance,
+        "embedding_size": extractor.embedding_size,
+        "parameters": extractor.parameters,
+        "multiply_adds": extractor.multiply_adds,
+        "weights_sha256": extractor.sha256,
+        "precision": config.precision,
+        "leave_float": list(config.leave_float),
+        "opset": OPSET,
+        "training": (card.training if card else {}) | ({"terms": terms} if terms else {}),
+        "provenance": provenance(to_dict(config)),
+    }

@@ -1,0 +1,216 @@
+"""What an ONNX file says of itself, before any runtime sees it.
+
+Models come from strangers, like images. A file is held against a bound before it is read; it must be one whole file, because a
+tensor that lies in another file could name any file of this machine; and it must say what it is, in Resight's own metadata.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from resight.errors import WeightsError
+from resight.features.exported import ModelFile
+from resight.images import RESIZE
+
+__all__ = ["CARD", "FORMAT", "INPUT", "MAX_MODEL_BYTES", "OUTPUT", "check_graph", "read_onnx"]
+
+FORMAT = "resight-onnx-1"
+CARD = "resight"
+"""Key of the metadata that holds the card, as JSON."""
+
+INPUT, OUTPUT = "images", "embeddings"
+MAX_MODEL_BYTES = 512 * 2**20
+"""Largest model file that is read; a ResNet-50 has 100 MB."""
+
+_DISTANCES = ("euclidean", "cosine")
+_MOST_FIELDS = 1_000_000  # a network has some 10^4; more would keep the reader busy and mean nothing
+
+_INSIDE = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "branch", 10: "tensor", 11: "branch", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {13: "external", 14: "location"},
+}
+"""Which fields of onnx.proto lead to tensors: message, field, message. A branch is the graph inside a loop or a condition."""
+
+
+def read_onnx(path: str | Path) -> ModelFile:
+    """Read a file that `resight export` wrote; nothing of it is executed.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    ModelFile
+
+    Raises
+    ------
+    WeightsError
+        If it cannot be read, is too large, is no ONNX file, refers to other files, holds loops or conditions, or has no card of
+        Resight's.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            size = stream.seek(0, 2)
+            if size > MAX_MODEL_BYTES:
+                raise WeightsError(f"{path}: {size} bytes; at most {MAX_MODEL_BYTES} are read as a model")
+            stream.seek(0)
+            data = stream.read(size)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        metadata = _metadata(data)
+    except _Damaged as error:
+        raise WeightsError(f"{path}: not an ONNX file, or a damaged one ({error}); export it again") from error
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    if CARD not in metadata:
+        raise WeightsError(
+            f"{path}: an ONNX file without Resight's metadata {CARD!r}, so that its preprocessing is unknown; write it with "
+            f"`resight export`, or name the weights that it was made from, as NETWORK:FILE"
+        )
+    try:
+        card = json.loads(metadata[CARD])
+        if card["format"] != FORMAT:
+            raise ValueError(f"format {card['format']!r}; expected {FORMAT!r}")
+        if card["resize"] != RESIZE:
+            raise ValueError(f"resize {card['resize']!r}; expected {RESIZE!r}")
+        if card["distance"] not in _DISTANCES:
+            raise ValueError(f"distance {card['distance']!r}; expected {' or '.join(_DISTANCES)}")
+        height, width = (_whole(side, 1, 4096) for side in card["input"])
+        operations = card["multiply_adds"]
+        return ModelFile(
+            path=str(path),
+            data=data,
+            sha256=hashlib.sha256(data).hexdigest(),
+            name=f"{str(card['name'])[:100]} {str(card['precision'])[:20]}",
+            size=(height, width),
+            embedding_size=_whole(card["embedding_size"], 1, 2**20),
+            distance=card["distance"],
+            parameters=_whole(card["parameters"], 0, 2**40),
+            multiply_adds=None if operations is None else _whole(operations, 0, 2**60),
+            card=card,
+        )
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise WeightsError(f"{path}: its metadata {CARD!r} is damaged or of another version ({reason}); export it again") from error
+
+
+def check_graph(file: ModelFile, values: Mapping[str, tuple[str, Sequence[Any]]]) -> int | None:
+    """Hold a graph's inputs and outputs, as a runtime sees them, against its card.
+
+    Parameters
+    ----------
+    file : ModelFile
+    values : mapping of str to (str, sequence)
+        Type and shape by name; a dimension that is no number is open.
+
+    Returns
+    -------
+    int or None
+        Images in one call, if the graph fixes it.
+
+    Raises
+    ------
+    WeightsError
+        If they are not those of Resight's format.
+    """
+    height, width = file.size
+    expected = {INPUT: ("uint8", [height, width, 3]), OUTPUT: ("float32", [file.embedding_size])}
+    batches = {shape[0] if isinstance(shape[0], int) else None for _, shape in values.values() if len(shape)}
+    if {name: (kind, list(shape[1:])) for name, (kind, shape) in values.items()} != expected or len(batches) != 1 or 0 in batches:
+        graph = ", ".join(f"{name} {kind} {list(shape)}" for name, (kind, shape) in values.items())
+        raise WeightsError(
+            f"{file.path}: its graph has {graph}; its card says {INPUT} uint8 [batch, {height}, {width}, 3] and {OUTPUT} float32 "
+            f"[batch, {file.embedding_size}]; export it again"
+        )
+    return batches.pop()
+
+
+def _whole(value: Any, least: int, most: int) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{value!r}; expected a whole number from {least} to {most}")
+    return value
+
+
+class _Damaged(Exception):
+    """Not the wire format of protocol buffers, or not the messages of ONNX."""
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """The model's metadata, once all of its graph has been looked through."""
+    whole = memoryview(data)
+    found: dict[str, str] = {}
+    budget = iter(range(_MOST_FIELDS))
+    graphs = 0
+    stack = [("model", whole)]
+    while stack:
+        message, content = stack.pop()
+        for number, value in _fields(content, budget):
+            kind = _INSIDE[message].get(number)
+            if kind == "branch":
+                raise WeightsError("holds a loop or a condition, which no network of Resight's has; it is not run")
+            if kind == "external" or (kind == "location" and value != 0):
+                raise WeightsError("keeps tensors in other files; only a model that is one whole file is read")
+            graphs += kind == "graph" and message == "model"
+            if kind not in (None, "location"):
+                stack.append((kind, _message(value)))
+            elif message == "model" and number == 14:
+                entry = {key: bytes(_message(text)).decode(errors="replace") for key, text in _fields(_message(value), budget)}
+                found[entry.get(1, "")] = entry.get(2, "")
+    if graphs != 1:
+        raise _Damaged(f"{graphs} graphs")
+    return found
+
+
+def _message(value: int | memoryview) -> memoryview:
+    if isinstance(value, int):
+        raise _Damaged("a number where a message belongs")
+    return value
+
+
+def _fields(content: memoryview, budget: Iterator[int]) -> Iterator[tuple[int, int | memoryview]]:
+    """Field numbers and values of one message, in order: whole numbers as they are, everything longer as its bytes."""
+    position = 0
+    while position < len(content):
+        if next(budget, None) is None:
+            raise _Damaged(f"more than {_MOST_FIELDS} fields")
+        key, position = _varint(content, position)
+        number, kind = key >> 3, key & 7
+        if kind == 0:
+            value, position = _varint(content, position)
+            yield number, value
+            continue
+        if kind == 2:
+            length, position = _varint(content, position)
+        elif kind in (1, 5):
+            length = 8 if kind == 1 else 4
+        else:
+            raise _Damaged(f"wire type {kind}")
+        if number == 0 or position + length > len(content):
+            raise _Damaged("it ends too early" if number else "field number 0")
+        yield number, content[position : position + length]
+        position += length
+
+
+def _varint(content: memoryview, position: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= len(content):
+            raise _Damaged("it ends too early")
+        byte = content[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+    raise _Damaged("a number without an end")

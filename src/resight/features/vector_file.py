@@ -1,0 +1,221 @@
+"""An array of vectors that grows on the disk, survives a kill at any moment, and appears under its name when it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.errors import StorageError
+from resight.files import sync_folder
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["VectorFile"]
+
+_FORMAT = "resight-journal-1"
+
+
+class VectorFile:
+    """The vectors of an extraction that is under way.
+
+    They lie in ``FILE.npy.partial``; ``FILE.npy.journal`` says how much of it counts. A line of the journal is written when the
+    vectors that it speaks of are on the disk, and what lies behind its last whole line is cut off when the work goes on. The
+    journal is locked meanwhile (not on Windows); a lock ends with its process.
+
+    Use as a context manager: it looks for earlier work, and leaves its own for the next time.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.npy`` file that it will be.
+    embedding_size : int
+        Numbers in one vector.
+    seconds : float
+        Between two lines of the journal: what a kill costs at most.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Names the work that was found; empty if there was none.
+    done : int
+        Images finished.
+    rows : int
+        Vectors kept; fewer than `done` where images could not be read.
+    failures : dict of int to str
+        Images that could not be read, by their place, with the reason.
+    spent : float
+        Seconds that the work took so far, all attempts together.
+    """
+
+    def __init__(self, path: Path, embedding_size: int, *, seconds: float = 2.0) -> None:
+        self.path = path
+        self.embedding_size = embedding_size
+        self.seconds = seconds
+        self.fingerprint = ""
+        self.done = self.rows = 0
+        self.failures: dict[int, str] = {}
+        self.spent = 0.0
+        self._news: dict[int, str] = {}  # failures that the journal does not know yet
+        self._noted = time.monotonic()
+        self._partial, self._journal = (path.with_name(f"{path.name}.{kind}") for kind in ("partial", "journal"))
+
+    def __enter__(self) -> Self:
+        """Open what is there. Raises `StorageError`, also if another process is at it."""
+        with self._storing():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lines = self._lock_journal()
+            try:
+                self._data = open(os.open(self._partial, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+                self._find()
+            except BaseException:
+                self._lines.close()
+                raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if not self.fingerprint:  # nothing was begun, or everything is finished
+            with contextlib.suppress(OSError):
+                self._partial.unlink(missing_ok=True)
+                self._journal.unlink(missing_ok=True)
+        for stream in (self._data, self._lines):
+            with contextlib.suppress(OSError):  # a full disk was reported when it was found
+                stream.close()
+
+    def start(self, fingerprint: str) -> None:
+        """Begin anew; what was there is lost. Raises `StorageError`."""
+        self.fingerprint = fingerprint
+        self.done = self.rows = 0
+        self.failures, self._news = {}, {}
+        self.spent = 0.0
+        with self._storing():
+            self._lines.truncate(0)
+            self._data.truncate(0)
+            self._data.seek(0)
+            self._data.write(_header(0, self.embedding_size))
+            self._note({"format": _FORMAT, "fingerprint": fingerprint})
+
+    def append(self, vectors: NDArray[np.float32], failures: Mapping[int, str]) -> None:
+        """Add the vectors of the next images.
+
+        Parameters
+        ----------
+        vectors : float32 array of shape (n, embedding_size)
+            A row an image.
+        failures : mapping of int to str
+            The rows that mean nothing, with the reason; they are left out.
+
+        Raises
+        ------
+        StorageError
+            On a full disk, for example. What was written before stays.
+        """
+        kept = np.delete(vectors, list(failures), axis=0) if failures else vectors
+        with self._storing():
+            self._data.write(np.ascontiguousarray(kept, "<f4").data)
+        self._news |= {self.done + row: reason for row, reason in failures.items()}
+        self.done += len(vectors)
+        self.rows += len(kept)
+        if time.monotonic() - self._noted >= self.seconds:
+            self.flush()
+
+    def flush(self) -> None:
+        """Put everything on the disk, then say so in the journal. Raises `StorageError`."""
+        self.spent += time.monotonic() - self._noted
+        with self._storing():
+            self._note({"done": self.done, "rows": self.rows, "seconds": self.spent, "failures": self._news})
+        self.failures |= self._news
+        self._news = {}
+
+    def publish(self) -> None:
+        """Give the file its name, whole. Raises `StorageError`."""
+        with self._storing():
+            self._data.seek(0)
+            self._data.write(_header(self.rows, self.embedding_size))
+            self._data.flush()
+            os.fsync(self._data.fileno())
+            os.replace(self._partial, self.path)
+            sync_folder(self.path.parent)
+        self.fingerprint = ""
+
+    def _note(self, entry: dict[str, Any]) -> None:
+        self._data.flush()
+        os.fsync(self._data.fileno())
+        self._lines.write(json.dumps(entry).encode() + b"\n")
+        self._lines.flush()
+        os.fsync(self._lines.fileno())
+        self._noted = time.monotonic()
+
+    def _find(self) -> None:
+        """Take up what the journal speaks of and the other file holds; cut off the rest."""
+        self._lines.seek(0)
+        header = len(_header(0, self.embedding_size))
+        width = 4 * self.embedding_size
+        size = os.fstat(self._data.fileno()).st_size
+        end = 0
+        for line in self._lines.read().splitlines(keepends=True):
+            try:
+                entry = json.loads(line)
+                if not line.endswith(b"\n") or (end == 0 and entry["format"] != _FORMAT):
+                    break
+                if end == 0:
+                    self.fingerprint = str(entry["fingerprint"])
+                elif header + width * int(entry["rows"]) > size:
+                    break
+                else:
+                    self.done, self.rows, self.spent = int(entry["done"]), int(entry["rows"]), float(entry["seconds"])
+                    self.failures |= {int(place): str(reason) for place, reason in entry["failures"].items()}
+            except (ValueError, KeyError, TypeError, AttributeError):
+                break  # the line that a crash tore
+            end += len(line)
+        if self.fingerprint and size < header:
+            self.fingerprint = ""
+        if self.fingerprint:
+            self._lines.truncate(end)
+            self._data.truncate(header + width * self.rows)
+            self._data.seek(0, io.SEEK_END)
+
+    def _lock_journal(self) -> IO[bytes]:
+        while True:
+            stream = open(self._journal, "a+b")  # noqa: SIM115 (closed by __exit__)
+            if sys.platform == "win32":
+                return stream
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(stream.fileno()), os.stat(self._journal)):
+                    return stream
+            except FileNotFoundError:
+                pass  # whoever held the lock has finished and removed the file
+            except BlockingIOError:
+                stream.close()
+                raise StorageError(f"another extraction is writing {self.path}; wait for it, or choose another --out") from None
+            stream.close()
+
+    @contextlib.contextmanager
+    def _storing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(
+                f"cannot write {self.path}: {error.strerror or error}; free space, then give the same command again: it goes on "
+                "where it stopped"
+            ) from error
+
+
+def _header(rows: int, embedding_size: int) -> bytes:
+    """The beginning of a .npy file; equally long for any number of rows."""
+    stream = io.BytesIO()
+    description = {"descr": "<f4", "fortran_order": False, "shape": (rows, embedding_size)}
+    np.lib.format.write_array_header_1_0(stream, description)
+    return stream.getvalue()

@@ -1,0 +1,34 @@
+"""Vectors and what is known of them, kept beyond the process: enrol, search, delete for good.
+
+`Gallery` is the door to all of it.
+"""
+
+from resight.gallery.crops import Crop, crops_of, find_crops
+from resight.gallery.enrol import Enrolment
+from resight.gallery.gallery import Gallery, Match, Statistics, fuse
+from resight.gallery.index import Removal, VectorIndex
+from resight.gallery.settings import Settings, parse_retention
+from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, parse_time, sighting_id
+from resight.gallery.snapshot import Snapshot
+
+__all__ = [
+    "EVERYTHING",
+    "Crop",
+    "Enrolment",
+    "Gallery",
+    "Match",
+    "Record",
+    "Removal",
+    "Settings",
+    "Sighting",
+    "Snapshot",
+    "Statistics",
+    "VectorIndex",
+    "Where",
+    "crops_of",
+    "find_crops",
+    "fuse",
+    "parse_retention",
+    "parse_time",
+    "sighting_id",
+]

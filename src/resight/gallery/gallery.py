@@ -1,0 +1,315 @@
+"""A gallery as people use it: crops go in, a person's images ask, and the most alike sightings come out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.distances.euclidean import embeddings_of
+from resight.errors import GalleryError
+from resight.features.extraction import Extractor
+from resight.gallery.crops import Crop
+from resight.gallery.enrol import Enrolment, embed, enrol
+from resight.gallery.index import Removal, VectorIndex
+from resight.gallery.settings import Settings
+from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
+from resight.gallery.snapshot import Snapshot, restore, snapshots, take_snapshot
+from resight.gallery.sqlite import SqliteIndex
+from resight.images import Pixels
+from resight.progress import Progress, silent
+
+__all__ = ["Gallery", "Match", "Statistics", "fuse"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Match:
+    """One place of a ranked list.
+
+    Attributes
+    ----------
+    rank : int
+        From 1.
+    distance : float
+        Smaller is more alike.
+    sighting : Sighting
+    """
+
+    rank: int
+    distance: float
+    sighting: Sighting
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values, without vector and thumbnail."""
+        return {"rank": self.rank, "distance": self.distance, **self.sighting.to_dict()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistics:
+    """What is in a gallery.
+
+    Attributes
+    ----------
+    count, identities : int
+        Sightings, and people that they are labelled with.
+    unlabelled : int
+        Sightings of unknown identity.
+    expired : int
+        Sightings that are kept longer than the retention allows; a purge removes them.
+    cameras : dict of str to int
+        Sightings by camera.
+    first, last : str or None
+        When the first and the last were seen; ISO 8601, UTC. None if no time is known.
+    bytes : int or None
+        Of all files, snapshots included; None in a database.
+    snapshots : tuple of str
+        Their names.
+    settings : Settings
+    """
+
+    count: int
+    identities: int
+    unlabelled: int
+    expired: int
+    cameras: dict[str, int]
+    first: str | None
+    last: str | None
+    bytes: int | None
+    snapshots: tuple[str, ...]
+    settings: Settings
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+class Gallery:
+    """Sightings that outlive the process, searched by the vectors of one model.
+
+    Threads may share one; processes open one each. Use `Gallery.create` and `Gallery.open`; as a context manager it is closed at
+    the end.
+
+    Parameters
+    ----------
+    index : VectorIndex
+    folder : Path, optional
+        Where it is, if it is in a folder.
+    """
+
+    def __init__(self, index: VectorIndex, folder: Path | None = None) -> None:
+        self.index = index
+        self.folder = folder
+
+    @classmethod
+    def create(cls, location: str | Path, settings: Settings) -> Self:
+        """Make an empty gallery.
+
+        Parameters
+        ----------
+        location : str or Path
+            A folder, or ``postgresql://USER:PASSWORD@HOST/DATABASE``.
+        settings : Settings
+            See `Settings.for_model`.
+
+        Raises
+        ------
+        GalleryError
+            If there is one already, or the database cannot be used.
+        StorageError
+            If the folder cannot be written.
+        """
+        if _is_database(location):
+            from resight.gallery.postgres import PostgresIndex
+
+            return cls(PostgresIndex.create(str(location), settings))
+        return cls(SqliteIndex.create(Path(location), settings), Path(location))
+
+    @classmethod
+    def open(cls, location: str | Path) -> Self:
+        """Open a gallery.
+
+        Raises
+        ------
+        GalleryError
+            If there is none, or it is of a newer version.
+        GalleryDamagedError
+            If its file is damaged.
+        """
+        if _is_database(location):
+            from resight.gallery.postgres import PostgresIndex
+
+            return cls(PostgresIndex(str(location)))
+        return cls(SqliteIndex(Path(location)), Path(location))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def settings(self) -> Settings:
+        """What holds for all of it."""
+        return self.index.settings
+
+    def enrol(self, extractor: Extractor, crops: Sequence[Crop], *, progress: Progress = silent) -> Enrolment:
+        """Embed crops and add them; see `resight.gallery.enrol.enrol`."""
+        return enrol(self.index, extractor, crops, progress=progress)
+
+    def embed(self, extractor: Extractor, images: Sequence[Pixels]) -> NDArray[np.float32]:
+        """The vectors, float32 (n, d), of images of any size, uint8 RGB, by the gallery's model.
+
+        Raises
+        ------
+        ModelMismatchError
+            If it is not the gallery's model.
+        ArrayError
+            If the model gives NaN or infinity.
+        """
+        self.settings.check_model(extractor)
+        return embed(extractor, images)
+
+    def search(self, vectors: NDArray[np.float32], k: int = 10, where: Where = EVERYTHING) -> list[Match]:
+        """The sightings most like one person.
+
+        Parameters
+        ----------
+        vectors : float32 array of shape (m, d)
+            One or more images of the person, which are fused into one question (see `fuse`).
+        k : int
+            At most so many.
+        where : Where
+            Which sightings are searched.
+
+        Returns
+        -------
+        list of Match
+            The most alike first; of equally near ones the smaller id first.
+
+        Raises
+        ------
+        ArrayError
+            If the vectors have another dimension or hold NaN, or k is less than 1.
+        GalleryDamagedError
+            If what is found does not fit its checksum.
+        """
+        ids, distances = self.index.search(fuse(vectors), k, where)
+        found = self.index.get(ids[0].tolist())
+        # What was purged since the search is not there any more.
+        pairs = [(id, distance) for id, distance in zip(ids[0].tolist(), distances[0].tolist(), strict=True) if id in found]
+        return [Match(rank=rank, distance=distance, sighting=found[id]) for rank, (id, distance) in enumerate(pairs, 1)]
+
+    def nearest(
+        self, vectors: NDArray[np.float32], k: int, where: Where = EVERYTHING
+    ) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
+        """The nearest sightings of each vector by itself: ids and distances, both of shape (q, min(k, matching sightings))."""
+        return self.index.search(vectors, k, where)
+
+    def get(self, id: str) -> Sighting:
+        """One sighting. Raises `GalleryError` if there is none of this id."""
+        found = self.index.get([id])
+        if id not in found:
+            raise GalleryError(f"no sighting {id} in this gallery; it may have been purged")
+        return found[id]
+
+    def records(self, where: Where = EVERYTHING) -> list[Record]:
+        """What is known of sightings, without vectors and thumbnails, in the order of their enrolment."""
+        return self.index.records(where)
+
+    def label(self, ids: Iterable[str], identity: str) -> int:
+        """Say whose image some are (empty: unknown); how many of them there are."""
+        return self.index.label(ids, identity)
+
+    def purge(self, where: Where, *, progress: Progress = silent) -> Removal:
+        """Delete sightings for good; see `resight.gallery.purge`."""
+        return self.index.remove(where, progress=progress)
+
+    def keep(self, name: str, value: Any) -> None:
+        """Keep a JSON value with the gallery, under a name, such as a calibration."""
+        self.index.keep(name, value)
+
+    def kept(self, name: str) -> Any:
+        """The value kept under a name; None if there is none."""
+        return self.index.kept(name)
+
+    def statistics(self, now: datetime | None = None) -> Statistics:
+        """What is in the gallery, and what of it has expired."""
+        records = self.records()
+        cutoff = self.settings.expired_before(now)
+        expired = 0 if cutoff is None else sum(map(Where(older_than=cutoff).holds, records))
+        times = [record.time for record in records if record.time is not None]
+        people = Counter(record.identity for record in records)
+        files = None if self.folder is None else [file for file in self.folder.rglob("*") if file.is_file()]
+        return Statistics(
+            count=len(records),
+            identities=len(people.keys() - {""}),
+            unlabelled=people[""],
+            expired=expired,
+            cameras=dict(sorted(Counter(record.camera for record in records).items())),
+            first=min(times).isoformat() if times else None,
+            last=max(times).isoformat() if times else None,
+            bytes=None if files is None else sum(file.stat().st_size for file in files),
+            snapshots=() if self.folder is None else tuple(snapshot.name for snapshot in snapshots(self.folder)),
+            settings=self.settings,
+        )
+
+    def take_snapshot(self, name: str = "") -> Snapshot:
+        """Copy the gallery as it is, into its own folder, where a purge reaches the copy; see `resight.gallery.snapshot`."""
+        return take_snapshot(self._folder("a snapshot"), name)
+
+    def restore(self, name: str) -> Snapshot:
+        """Make the gallery what it was when a snapshot was taken, but for what was purged since."""
+        return restore(self._folder("a snapshot"), name)
+
+    def problems(self, *, progress: Progress = silent) -> list[str]:
+        """Everything that is damaged, in words; empty if nothing is."""
+        return self.index.problems(progress=progress)
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self.index.close()
+
+    def _folder(self, what: str) -> Path:
+        if self.folder is None:
+            raise GalleryError(f"{what} is of a gallery in a folder; back up a database with pg_dump")
+        return self.folder
+
+
+def fuse(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One question out of several images of one person: the mean of their directions, in their mean length.
+
+    Each image counts as much as another, however long its vector. A distance then means much the same whether one image asks or
+    five, which the least of five distances would not: strangers come nearer with every image.
+
+    Parameters
+    ----------
+    vectors : float32 array of shape (m, d)
+        m at least 1.
+
+    Returns
+    -------
+    float32 array of shape (1, d)
+        The vector itself if there is only one; zeros if the directions cancel out.
+    """
+    images = embeddings_of("query", vectors)
+    if len(images) == 1:
+        return images
+    lengths = np.linalg.norm(images.astype(np.float64), axis=1, keepdims=True)
+    mean = np.divide(images, lengths, out=np.zeros(images.shape), where=lengths > 0).mean(axis=0)
+    length = np.linalg.norm(mean)
+    scale = float(lengths.mean() / length) if length > 0 else 0.0
+    return np.asarray(mean[None] * scale, np.float32)
+
+
+def _is_database(location: str | Path) -> bool:
+    return str(location).startswith(("postgresql:", "postgres:"))

@@ -1,0 +1,79 @@
+"""A ranked list as a picture: who was asked for, and what was found, framed by whether it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from resight.files import atomic_write
+from resight.gallery.gallery import Match
+from resight.images import Pixels, decode, resize
+
+__all__ = ["draw_matches"]
+
+_IMAGE, _MARGIN, _FRAME, _LINE = (176, 88), 12, 4, 16  # pixels; the first is height x width
+_LINES = 3  # of text below an image
+_COLUMNS = 10
+_INK, _RIGHT, _WRONG, _UNKNOWN, _QUERY = (30, 30, 30), (0, 150, 60), (210, 30, 30), (170, 170, 170), (30, 90, 200)
+_FONT, _SIZE = cv2.FONT_HERSHEY_SIMPLEX, 0.38
+
+
+def draw_matches(path: str | Path, queries: Sequence[Pixels], matches: Sequence[Match], identity: str = "") -> None:
+    """Write a picture of a search: the query's images in blue frames, then the matches in the order of their rank.
+
+    Parameters
+    ----------
+    path : str or Path
+        PNG file to write.
+    queries : sequence of uint8 arrays of shape (h, w, 3)
+        Images of one person, RGB.
+    matches : sequence of Match
+    identity : str
+        Whom the query shows, if that is known: matches of known identity then have a green frame where they show the same person,
+        and a red one where they do not. All others have a gray one.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
+    cells = [_cell(image, _QUERY, ["query", identity]) for image in queries]
+    for match in matches:
+        sighting = match.sighting
+        known = bool(identity and sighting.identity)
+        right = sighting.identity == identity
+        frame, mark = (_UNKNOWN, "") if not known else (_RIGHT, " right") if right else (_WRONG, " wrong")
+        when = sighting.time.strftime("%m-%d %H:%M:%S") if sighting.time else ""
+        where = f"camera {sighting.camera}" if sighting.camera else ""
+        cells.append(_cell(decode(sighting.thumbnail), frame, [f"{match.rank}: {match.distance:.3f}{mark}", where, when]))
+    height, width = cells[0].shape[:2]
+    columns = min(_COLUMNS, len(cells))
+    sheet = np.full((-(-len(cells) // columns) * height, columns * width, 3), 255, np.uint8)
+    for number, cell in enumerate(cells):
+        row, column = divmod(number, columns)
+        sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = cell
+    with atomic_write(path) as stream:
+        stream.write(cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1].tobytes())
+
+
+def _cell(image: Pixels, colour: tuple[int, int, int], lines: Sequence[str]) -> Pixels:
+    """An image in its frame, and some text below it."""
+    height, width = _IMAGE
+    scale = min(height / image.shape[0], width / image.shape[1])
+    fitted = resize(image, (max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))))
+    border = _MARGIN + _FRAME
+    cell = np.full((height + 2 * border + _LINES * _LINE, width + 2 * border, 3), 255, np.uint8)
+    top, left = border + (height - fitted.shape[0]) // 2, border + (width - fitted.shape[1]) // 2
+    bottom, right = top + fitted.shape[0], left + fitted.shape[1]
+    cell[top - _FRAME : bottom + _FRAME, left - _FRAME : right + _FRAME] = colour
+    cell[top:bottom, left:right] = fitted
+    for number, line in enumerate(lines[:_LINES], 1):
+        text = line.encode("ascii", "replace").decode()
+        while text and cv2.getTextSize(text, _FONT, _SIZE, 1)[0][0] > cell.shape[1] - 4:
+            text = text[:-1]
+        at = (_MARGIN, height + 2 * border - _MARGIN // 2 + number * _LINE - 4)
+        cv2.putText(cell, text, at, _FONT, _SIZE, _INK, 1, cv2.LINE_AA)
+    return cell

@@ -1,0 +1,173 @@
+"""Rows of an index that never change: sorted by camera and time, and with a byte for each number, for a first look."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.distances.euclidean import inverse_norms, squared_norms
+
+__all__ = ["UNKNOWN_TIME", "Rows", "Segment", "compared"]
+
+UNKNOWN_TIME = np.iinfo(np.int64).min
+"""Stands for the time, in microseconds, of a row that has none; before all others."""
+
+_BLOCK = 262_144  # numbers that are handled at a time, few enough to stay in the processor's cache
+_UNIT = 2.0**-24  # what float32 rounds to, of a number
+_MIDDLE, _LEVELS = 127.5, 255
+
+Mask = NDArray[np.bool_]
+
+
+class Rows(NamedTuple):
+    """Rows of an index, in any order.
+
+    Attributes
+    ----------
+    ids : bytes array of shape (n,)
+    cameras : int64 array of shape (n,)
+        Numbers that stand for cameras.
+    times : int64 array of shape (n,)
+        In microseconds; `UNKNOWN_TIME` if unknown.
+    vectors : float32 array of shape (n, d)
+    """
+
+    ids: NDArray[np.bytes_]
+    cameras: NDArray[np.int64]
+    times: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+
+    def take(self, which: NDArray[Any]) -> Rows:
+        """Some of them, by number or by mask."""
+        return Rows(self.ids[which], self.cameras[which], self.times[which], self.vectors[which])
+
+    @staticmethod
+    def concatenate(parts: Sequence[Rows]) -> Rows:
+        """All rows of `parts`."""
+        ids, cameras, times, vectors = zip(*parts, strict=True)
+        return Rows(np.concatenate(ids), np.concatenate(cameras), np.concatenate(times), np.concatenate(vectors))
+
+
+class Segment:
+    """Rows that never change.
+
+    Parameters
+    ----------
+    rows : Rows
+        At least one.
+    distance : str
+        A key of `resight.distances.DISTANCES`.
+
+    Attributes
+    ----------
+    rows : Rows
+        Sorted by camera, and each camera's by time.
+    codes : uint8 array of shape (n, d)
+        (x - centre) / step + 127.5, rounded, where x is what is compared (see `compared`). All numbers have one step, so that
+        distances of codes are those of vectors.
+    centre : float32 array of shape (d,)
+    step : float32
+    error : float
+        No row is farther than this from what its code stands for.
+    """
+
+    def __init__(self, rows: Rows, distance: str) -> None:
+        order = np.lexsort((rows.times, rows.cameras))
+        self.rows = rows if (order[1:] > order[:-1]).all() else rows.take(order)
+        self._cameras, starts = np.unique(self.rows.cameras, return_index=True)
+        self._edges = [*starts.tolist(), len(order)]
+        self._quantise(distance)
+
+    def __len__(self) -> int:
+        return len(self.rows.ids)
+
+    def mask(self, allowed: Callable[[int], bool], since: int | None, until: int | None) -> Mask:
+        """True for the rows by an allowed camera, at or after `since` and before `until` (microseconds)."""
+        mask = np.zeros(len(self), np.bool_)
+        for camera, (start, stop) in zip(self._cameras.tolist(), itertools.pairwise(self._edges), strict=True):
+            if allowed(camera):
+                times = self.rows.times[start:stop]
+                low = np.searchsorted(times, since if since is not None else UNKNOWN_TIME + (until is not None))
+                high = len(times) if until is None else np.searchsorted(times, until)
+                mask[start + low : start + high] = True
+        return mask
+
+    def code_of(self, query: NDArray[np.float32]) -> tuple[NDArray[np.uint8], float, float]:
+        """The code of a compared vector of shape (d,).
+
+        Returns
+        -------
+        uint8 array of shape (1, d)
+        float
+            How far what the code stands for is from the nearest point of the box that holds all rows.
+        float
+            How far the vector is from that point. The box is convex, so a row at distance r from the point is at least at distance
+            hypot(r, this) from the vector.
+        """
+        code = self._encode(query[None] - self.centre)[0]
+        rest, half = query.astype(np.float64) - self.centre, _MIDDLE * float(self.step)
+        inside = np.clip(rest, -half, half)
+        error = np.linalg.norm(inside - (code - _MIDDLE) * float(self.step))
+        return code[None], float(error), float(np.linalg.norm(rest - inside))
+
+    def nearest_codes(self, part: slice, code: NDArray[np.uint8], kept: int, mask: Mask | None) -> tuple[NDArray[np.int64], float]:
+        """The rows of a part, where `mask` allows, whose codes are nearest to one of shape (1, d).
+
+        Returns
+        -------
+        int64 array of shape (m,)
+            At most `kept` rows.
+        float
+            How far, in the compared space, the codes of all other rows are from the given one at the least.
+        """
+        allowed = None if mask is None else mask[None, part].view(np.uint8)
+        kept = min(kept, part.stop - part.start)
+        # Integers, so nothing is rounded: 255^2 times 33,025 numbers is less than 2^31.
+        squares, rows = cv2.batchDistance(code, self.codes[part], cv2.CV_32S, normType=cv2.NORM_L2SQR, K=kept, mask=allowed)
+        found = rows[0] >= 0
+        bound = float(self.step * np.sqrt(float(squares[0, -1]))) if found.all() and kept < part.stop - part.start else np.inf
+        return rows[0, found].astype(np.int64) + part.start, bound
+
+    def _quantise(self, distance: str) -> None:
+        vectors = self.rows.vectors
+        dimensions = vectors.shape[1]
+        count = max(1, _BLOCK // dimensions)
+        blocks = [slice(start, start + count) for start in range(0, len(vectors), count)]
+        low, high = np.full(dimensions, np.inf, np.float32), np.full(dimensions, -np.inf, np.float32)
+        for block in blocks:
+            several = compared(vectors[block], distance)
+            np.minimum(low, several.min(axis=0), out=low)
+            np.maximum(high, several.max(axis=0), out=high)
+        self.centre = low / 2 + high / 2
+        self.step = np.float32(2 * max((high - self.centre).max(), (self.centre - low).max()) / _LEVELS) or np.float32(1)
+        self.codes = np.empty(vectors.shape, np.uint8)
+        largest = 0.0
+        for block in blocks:
+            rest = compared(vectors[block], distance) - self.centre
+            self.codes[block] = self._encode(rest)
+            rest -= (self.codes[block] - np.float32(_MIDDLE)) * self.step
+            largest = max(largest, float(np.einsum("ij,ij->i", rest, rest).max()))
+        # Plus what float32 may have rounded: of a sum of squares, and of each number, which is at most 255 steps.
+        self.error = math.sqrt(largest) * (1 + 2 * dimensions * _UNIT) + 4 * _UNIT * _LEVELS * float(self.step) * math.sqrt(
+            dimensions
+        )
+
+    def _encode(self, rest: NDArray[Any]) -> NDArray[np.uint8]:
+        """Codes of compared vectors less the centre."""
+        codes = rest / self.step
+        codes += _MIDDLE
+        np.rint(codes, out=codes)
+        return np.clip(codes, 0, _LEVELS, out=codes).astype(np.uint8)
+
+
+def compared(vectors: NDArray[np.float32], distance: str) -> NDArray[np.float32]:
+    """What Euclidean distance is taken of, as `resight.ranking.nearest` does it: for the cosine, vectors of length 1."""
+    if distance != "cosine":
+        return vectors
+    return (vectors * inverse_norms(squared_norms(vectors))[:, None]).astype(np.float32)

@@ -1,0 +1,187 @@
+"""What a gallery keeps of one crop of one person, how that is named, and how some of it is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.errors import ConfigurationError
+from resight.images import Pixels, resize
+
+__all__ = [
+    "EVERYTHING",
+    "Record",
+    "Sighting",
+    "Where",
+    "draw_thumbnail",
+    "from_microseconds",
+    "parse_time",
+    "sighting_id",
+    "to_microseconds",
+]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_THUMBNAIL_HEIGHT, _THUMBNAIL_WIDTH, _JPEG_QUALITY = 128, 128, 85
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What is known of one person, seen by one camera at one time.
+
+    Attributes
+    ----------
+    id : str
+        32 hexadecimal digits; see `sighting_id`.
+    enrolled : datetime
+        When it came into the gallery; UTC.
+    camera : str
+        Which camera saw it; empty if unknown.
+    time : datetime or None
+        When it was seen; UTC. None if unknown.
+    source : str
+        Where the crop came from, for people to read. Nothing opens it.
+    tracklet : str
+        Which run of one person past one camera it belongs to; empty if unknown.
+    identity : str
+        Whose image it is; empty if unknown.
+    """
+
+    id: str
+    enrolled: datetime
+    camera: str = ""
+    time: datetime | None = None
+    source: str = ""
+    tracklet: str = ""
+    identity: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values; times in ISO 8601."""
+        values = {field.name: getattr(self, field.name) for field in fields(Record)}
+        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sighting(Record):
+    """A record with what belongs to it.
+
+    Attributes
+    ----------
+    embedding : float32 array of shape (d,)
+    thumbnail : bytes
+        A small JPEG; see `draw_thumbnail`.
+    """
+
+    embedding: NDArray[np.float32]
+    thumbnail: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Which sightings are meant: those for which everything that is given holds.
+
+    Attributes
+    ----------
+    cameras, identities, ids : set of str, optional
+        One of these.
+    since, until : datetime, optional
+        Seen at or after `since`, and before `until`. What has no time is in no range.
+    older_than : datetime, optional
+        Seen before it, or enrolled before it where the time is unknown: what a retention policy counts.
+    """
+
+    cameras: frozenset[str] | None = None
+    identities: frozenset[str] | None = None
+    ids: frozenset[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    older_than: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("cameras", "identities", "ids"):
+            values: Iterable[str] | None = getattr(self, name)
+            if isinstance(values, str):
+                raise ConfigurationError(f"{name} is the text {values!r}; expected a set of texts")
+            if values is not None:
+                object.__setattr__(self, name, frozenset(values))
+        for name in ("since", "until", "older_than"):
+            time: datetime | None = getattr(self, name)
+            if time is not None and time.tzinfo is None:
+                raise ConfigurationError(f"{name} is {time.isoformat()}, without a time zone; expected one, such as UTC")
+
+    def holds(self, record: Record) -> bool:
+        """Whether a record is meant."""
+        time = record.time
+        if self.since is not None and (time is None or time < self.since):
+            return False
+        if self.until is not None and (time is None or time >= self.until):
+            return False
+        if self.older_than is not None and (time or record.enrolled) >= self.older_than:
+            return False
+        asked = ((self.cameras, record.camera), (self.identities, record.identity), (self.ids, record.id))
+        return all(wanted is None or value in wanted for wanted, value in asked)
+
+
+EVERYTHING = Where()
+"""All of a gallery."""
+
+
+def sighting_id(crop_sha256: str, camera: str, time: datetime | None) -> str:
+    """The name of a sighting, which follows from what was seen, where and when, so that nothing is enrolled twice.
+
+    Parameters
+    ----------
+    crop_sha256 : str
+        Of the image file's bytes, 64 hexadecimal digits.
+    camera : str
+    time : datetime or None
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits: the first half of a SHA-256. The model is not in it, because a gallery has only one.
+    """
+    text = json.dumps([crop_sha256, camera, None if time is None else to_microseconds(time)])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def draw_thumbnail(pixels: Pixels) -> bytes:
+    """Encode an image, RGB, as a JPEG of at most 128x128 pixels, for people to look at; nothing but pixels is in it."""
+    height, width = pixels.shape[:2]
+    scale = min(_THUMBNAIL_HEIGHT / height, _THUMBNAIL_WIDTH / width, 1.0)
+    small = resize(pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return data.tobytes()
+
+
+def to_microseconds(time: datetime) -> int:
+    """Microseconds since 1970, exactly."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """The inverse of `to_microseconds`; UTC."""
+    return _EPOCH + microseconds * _MICROSECOND
+
+
+def parse_time(text: str) -> datetime:
+    """A time in ISO 8601, such as ``2026-03-01T12:30:00+01:00``; without a zone it is UTC.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is none.
+    """
+    try:
+        time = datetime.fromisoformat(text.strip())
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ConfigurationError(f"{text!r} is no time; expected ISO 8601, such as 2026-03-01T12:30:00+01:00") from error

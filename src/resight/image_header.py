@@ -1,0 +1,120 @@
+"""What an image file says of itself before any decoder sees it: format, size, and whether it is whole.
+
+Also, whether a small file was made to keep a decoder busy for hours.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from resight.errors import ImageError
+
+__all__ = ["header_size"]
+
+_MOST_SCANS = 100  # of a progressive JPEG: each is a pass over all pixels for as little as 70 bytes; encoders write ten or so
+_MOST_TEXTS = 20  # compressed ones in a PNG: each may unpack to 8 MB that nobody reads
+_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
+
+
+def header_size(data: bytes) -> tuple[str, int, int]:
+    """Format, height and width of an image file, from its header alone.
+
+    Parameters
+    ----------
+    data : bytes
+        The file's content; JPEG, PNG, WebP or BMP.
+
+    Returns
+    -------
+    tuple of (str, int, int)
+        Format (``"jpeg"``, ``"png"``, ``"webp"``, ``"bmp"``), height and width in pixels, before any EXIF rotation.
+
+    Raises
+    ------
+    ImageError
+        If it is none of these formats, if it ends before its own size says so, or if it holds more scans or texts than any
+        honest file.
+    """
+    try:
+        if data[:2] == b"\xff\xd8":
+            return ("jpeg", *_jpeg_size(data))
+        if data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR":
+            return ("png", *_png_size(data))
+        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            if len(data) < 8 + struct.unpack("<I", data[4:8])[0]:
+                raise ImageError("the WebP file ends too early")
+            return ("webp", *_webp_size(data))
+        if data[:2] == b"BM":
+            return ("bmp", *_bmp_size(data))
+    except (struct.error, IndexError) as error:
+        raise ImageError("the image's header is damaged") from error
+    raise ImageError("not an image of a known format (JPEG, PNG, WebP, BMP)")
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    width, height = struct.unpack(">II", data[16:24])
+    position, texts = 8, 0
+    while position + 12 <= len(data):  # length, name, content, checksum
+        length = struct.unpack(">I", data[position : position + 4])[0]
+        name = data[position + 4 : position + 8]
+        end = position + 12 + length
+        if name == b"IEND" and end <= len(data):
+            return height, width
+        texts += name in (b"zTXt", b"iTXt")
+        if texts > _MOST_TEXTS:
+            raise ImageError(f"the PNG holds more than {_MOST_TEXTS} compressed texts")
+        position = end
+    raise ImageError("the PNG file ends too early")
+
+
+def _bmp_size(data: bytes) -> tuple[int, int]:
+    stated, start, header = struct.unpack("<I4xII", data[2:18])
+    if header == 12:  # OS/2: 16 bits each, never compressed
+        width, height, _, depth = struct.unpack("<HHHH", data[18:26])
+        compressed = 0
+    else:
+        width, height, _, depth, compressed = struct.unpack("<iiHHI", data[18:34])
+    stride = (abs(width) * depth + 31) // 32 * 4
+    pixels = stride * abs(height) if compressed in (0, 3) else 0  # what run lengths take is not known beforehand
+    if len(data) < max(stated, start + pixels):
+        raise ImageError("the BMP file ends too early")
+    return abs(height), abs(width)
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    position, size, progressive = 2, None, False
+    while position + 4 <= len(data):
+        if data[position] != 0xFF:
+            raise ImageError("the JPEG's header is damaged")
+        marker = data[position + 1]
+        if marker == 0xFF:  # fill byte
+            position += 1
+            continue
+        length = struct.unpack(">H", data[position + 2 : position + 4])[0]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", data[position + 5 : position + 9])
+            size = (height, width)
+            progressive = progressive or marker in _PROGRESSIVE
+        if marker == 0xDA:  # the pixels follow; only an end marker after this point is the image's own
+            if size is None:
+                break
+            if data.rfind(b"\xff\xd9", position) < 0:
+                raise ImageError("the JPEG file ends too early")
+            if progressive and data.count(b"\xff\xda", position) > _MOST_SCANS:
+                raise ImageError(f"the JPEG has more than {_MOST_SCANS} scans")
+            return size
+        position += 2 + length
+    raise ImageError("the JPEG's header is damaged or ends too early")
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    kind = data[12:16]
+    if kind == b"VP8 ":
+        width, height = struct.unpack("<HH", data[26:30])
+        return height & 0x3FFF, width & 0x3FFF
+    if kind == b"VP8L":
+        bits = struct.unpack("<I", data[21:25])[0]
+        return ((bits >> 14) & 0x3FFF) + 1, (bits & 0x3FFF) + 1
+    if kind == b"VP8X":
+        return int.from_bytes(data[27:30], "little") + 1, int.from_bytes(data[24:27], "little") + 1
+    raise ImageError("the WebP's header is damaged")

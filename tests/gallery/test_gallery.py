@@ -1,0 +1,114 @@
+"""The door to all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gallery.fakes import DIMENSION, START, ColourModel, make_id, make_image, make_settings, make_sighting, make_sightings
+from resight.datasets import open_dataset
+from resight.datasets.records import JUNK
+from resight.errors import ArrayError, GalleryError
+from resight.evaluation.model import evaluate_model
+from resight.evaluation.protocol import evaluate
+from resight.features.extraction import embed_files
+from resight.gallery import Gallery, Where, crops_of, fuse
+from resight.gallery.picture import draw_matches
+from resight.images import decode
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Iterator[Gallery]:
+    with Gallery.create(tmp_path / "gallery", make_settings()) as made:
+        made.index.add(make_sightings(40))
+        yield made
+
+
+def test_a_ranked_list(gallery: Gallery) -> None:
+    query = make_sighting(7).embedding[None] + 0.01
+    matches = gallery.search(query, 5)
+    ids, distances = gallery.nearest(query, 5)
+    assert [match.rank for match in matches] == [1, 2, 3, 4, 5]
+    assert [match.sighting.id for match in matches] == ids[0].tolist()
+    assert [match.distance for match in matches] == distances[0].tolist()
+    assert matches[0].to_dict() == {"rank": 1, "distance": matches[0].distance, **make_sighting(7).to_dict()}
+    assert gallery.search(query, 5, Where(cameras=frozenset({"nowhere"}))) == []
+    assert all(match.sighting.camera == "hall" for match in gallery.search(query, 50, Where(cameras=frozenset({"hall"}))))
+
+
+def test_several_images_of_one_person() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal((4, DIMENSION)).astype(np.float32) + 2
+    np.testing.assert_array_equal(fuse(images[:1]), images[:1])
+    # However long one of them is, it counts as much as the others: the direction does not change.
+    directions = [fuse(images * scale)[0] for scale in (np.ones((4, 1)), np.array([[1], [50], [0.1], [3]]))]
+    unit = [direction / np.linalg.norm(direction) for direction in directions]
+    np.testing.assert_allclose(unit[0], unit[1], rtol=1e-5)
+    by_hand = sum(image / np.linalg.norm(image) for image in images.astype(np.float64)) / 4
+    np.testing.assert_allclose(unit[0], by_hand / np.linalg.norm(by_hand), rtol=1e-5)
+    assert np.linalg.norm(fuse(images)) == pytest.approx(np.linalg.norm(images, axis=1).mean(), rel=1e-5)
+    assert not fuse(np.stack([images[0], -images[0]])).any()
+    np.testing.assert_allclose(fuse(np.stack([images[0], np.zeros(DIMENSION, np.float32)])), images[:1] / 2, rtol=1e-6)
+    with pytest.raises(ArrayError):
+        fuse(images[0])
+
+
+def test_the_mean_of_noisy_images_finds_the_person(gallery: Gallery) -> None:
+    rng = np.random.default_rng(1)
+    noisy = make_sighting(9).embedding + 1.2 * rng.standard_normal((30, DIMENSION)).astype(np.float32)
+    assert gallery.search(noisy, 1)[0].sighting.id == make_id(9)
+
+
+def test_statistics(gallery: Gallery) -> None:
+    found = gallery.statistics()
+    assert (found.count, found.identities, found.unlabelled) == (40, 6, 5)
+    assert found.cameras == {"entrance": 14, "hall": 13, "Küche ☂": 13}
+    assert found.first == START.isoformat()
+    assert found.last == (START + timedelta(seconds=38)).isoformat()
+    assert found.bytes
+    assert found.to_dict()["settings"]["dimension"] == DIMENSION
+
+
+def test_one_sighting(gallery: Gallery) -> None:
+    assert gallery.get(make_id(3)).to_dict() == make_sighting(3).to_dict()
+    with pytest.raises(GalleryError, match="no sighting 123 in this gallery"):
+        gallery.get("123")
+
+
+def test_an_enrolled_data_set_scores_as_evaluate_says(tiny: Path, tmp_path: Path) -> None:
+    """Ranks that come out of a gallery, scored by hand, are those of `evaluate`."""
+    dataset, model = open_dataset(tiny), ColourModel()
+    kept = dataset.gallery.select(dataset.gallery.identities != JUNK)
+    with Gallery.create(tmp_path / "gallery", make_settings()) as gallery:
+        done = gallery.enrol(model, crops_of(kept))
+        assert done.added == len(kept)
+        row = {id: number for number, id in enumerate(done.ids)}
+        ids, values = gallery.nearest(embed_files(model, dataset.query.paths), len(kept))
+    distances = np.empty((len(dataset.query), len(kept)), np.float32)
+    for query in range(len(dataset.query)):
+        distances[query, [row[id] for id in ids[query].tolist()]] = values[query]
+    direct = evaluate_model(model, dataset)
+    numbers = np.arange(len(dataset.query))[:, None].astype(np.float32), np.arange(len(kept))[:, None].astype(np.float32)
+    through = evaluate(*numbers, dataset.query, kept, lambda q, g: distances[q[:, 0].astype(int)][:, g[:, 0].astype(int)])
+    assert (through.rank1, through.map) == (direct.rank1, direct.map)
+
+
+def test_a_picture_frames_right_and_wrong(gallery: Gallery, tmp_path: Path) -> None:
+    matches = gallery.search(make_sighting(1).embedding[None], 13)
+    query = decode(make_image(1))
+    for identity, expected in (("person 1", {"person 1": (0, 150, 60), "": (170, 170, 170)}), ("", {"": (170, 170, 170)})):
+        draw_matches(tmp_path / "list.png", [query, query], matches, identity)
+        sheet = cv2.cvtColor(cv2.imread(str(tmp_path / "list.png")), cv2.COLOR_BGR2RGB)
+        assert sheet.shape == (2 * 256, 10 * 120, 3)  # fifteen cells, ten in a row
+        for number, match in enumerate(matches, 2):
+            left, top = number % 10 * 120, number // 10 * 256
+            colour = tuple(sheet[top + 104, left + 14].tolist())  # the middle of the left side of its frame
+            wrong = (210, 30, 30) if identity and match.sighting.identity else (170, 170, 170)
+            assert colour == expected.get(match.sighting.identity, wrong)
+            assert not (sheet[top + 208 : top + 224, left : left + 120] == 255).all()  # rank and distance
+        assert tuple(sheet[104, 14].tolist()) == (30, 90, 200)

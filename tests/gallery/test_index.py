@@ -1,0 +1,269 @@
+"""What every back end must do: one suite, run on each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gallery.fakes import CAMERAS, DIMENSION, START, make_id, make_settings, make_sighting, make_sightings
+from resight.errors import ArrayError, ConfigurationError, GalleryError
+from resight.gallery import Gallery, Sighting, VectorIndex, Where
+
+Make = Callable[..., VectorIndex]
+
+
+@pytest.fixture
+def make(location: str) -> Iterator[Make]:
+    """Makes the gallery with some sightings; `again=True` opens another handle to it."""
+    opened = []
+
+    def build(sightings: list[Sighting] = (), *, again: bool = False, **settings: Any) -> VectorIndex:  # type: ignore[assignment]
+        gallery = Gallery.open(location) if again else Gallery.create(location, make_settings(**settings))
+        opened.append(gallery)
+        if sightings:
+            assert gallery.index.add(sightings) == len(sightings)
+        return gallery.index
+
+    yield build
+    for gallery in opened:
+        gallery.close()
+
+
+def oracle(sightings: list[Sighting], query: np.ndarray, k: int, where: Where, distance: str) -> tuple[list[str], list[float]]:
+    """Distances in float64, pair by pair, and a sort by distance and id."""
+    found = []
+    for sighting in sightings:
+        if where.holds(sighting):
+            u, v = query.astype(np.float64), sighting.embedding.astype(np.float64)
+            lengths = np.linalg.norm(u) * np.linalg.norm(v)
+            value = np.linalg.norm(u - v) if distance == "euclidean" else 1 - u @ v / lengths if lengths else 1.0
+            found.append((float(value), sighting.id))
+    found = sorted(found)[:k]
+    return [id for _, id in found], [value for value, _ in found]
+
+
+WHERES = {
+    "everything": Where(),
+    "cameras": Where(cameras=frozenset({"hall", CAMERAS[2], "nowhere"})),
+    "since": Where(since=START + timedelta(seconds=100)),
+    "until": Where(until=START + timedelta(seconds=100)),
+    "range": Where(since=START + timedelta(seconds=50), until=START + timedelta(seconds=51)),
+    "camera and range": Where(
+        cameras=frozenset({"hall"}), since=START + timedelta(seconds=40), until=START + timedelta(seconds=200)
+    ),
+    "people": Where(identities=frozenset({"person 2", ""})),
+    "ids": Where(ids=frozenset({make_id(3), make_id(200), make_id(9999)})),
+    "old": Where(older_than=START + timedelta(days=1, seconds=30)),
+    "nothing": Where(cameras=frozenset({"nowhere"})),
+}
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "cosine"])
+def test_search_equals_the_oracle(make: Make, distance: str) -> None:
+    sightings = make_sightings(240)
+    sightings[7] = make_sighting(7, embedding=np.zeros(DIMENSION, np.float32))
+    for number in (11, 80, 119):  # copies of one vector, under other ids
+        sightings[number] = make_sighting(number, embedding=sightings[10].embedding)
+    index = make(sightings, distance=distance)
+    queries = np.stack([sightings[10].embedding, sightings[5].embedding + 0.1, -sightings[3].embedding])
+    for name, where in WHERES.items():
+        for k in (1, 4, 300):
+            ids, distances = index.search(queries, k, where)
+            for row, query in enumerate(queries):
+                expected_ids, expected = oracle(sightings, query, k, where, distance)
+                assert ids[row].tolist() == expected_ids, (name, k)
+                np.testing.assert_allclose(distances[row], expected, rtol=1e-5, atol=2e-6, err_msg=name)
+            assert distances.dtype == np.float32
+            assert ids.shape == distances.shape
+
+
+def test_ties_are_in_the_order_of_ids_whatever_the_order_of_enrolment(make: Make) -> None:
+    one = np.ones(DIMENSION, np.float32)
+    sightings = [make_sighting(number, embedding=one) for number in np.random.default_rng(3).permutation(60).tolist()]
+    index = make(sightings)
+    assert index.search(one[None] * 2, 20)[0][0].tolist() == sorted(sighting.id for sighting in sightings)[:20]
+
+
+def test_what_goes_in_comes_out(make: Make) -> None:
+    sightings = make_sightings(12)
+    index = make(sightings)
+    assert len(index) == 12
+    found = index.get([sighting.id for sighting in reversed(sightings)] + [make_id(99)])
+    assert list(found) == [sighting.id for sighting in reversed(sightings)]
+    for sighting in sightings:
+        same = found[sighting.id]
+        assert same.to_dict() == sighting.to_dict()
+        assert same.thumbnail == sighting.thumbnail
+        np.testing.assert_array_equal(same.embedding, sighting.embedding)
+    assert index.present([make_id(3), make_id(99)]) == {make_id(3)}
+
+
+def test_numbers_are_kept_to_the_last_bit(make: Make) -> None:
+    numbers = np.array([1e16, -1e-30, 1 / 3, 0.1, 16777217, 5e-45, 0, -0.0] * 2, np.float32)
+    index = make([make_sighting(0, embedding=numbers)])
+    assert index.get([make_id(0)])[make_id(0)].embedding.tobytes() == numbers.tobytes()
+
+
+def test_the_same_crop_twice_is_one_record(make: Make) -> None:
+    index = make(make_sightings(10))
+    changed = make_sighting(3, identity="somebody else", embedding=np.zeros(DIMENSION, np.float32))
+    assert index.add([changed, make_sighting(50), make_sighting(50)]) == 1
+    assert len(index) == 11
+    assert index.get([make_id(3)])[make_id(3)].to_dict() == make_sighting(3).to_dict()
+    assert index.search(make_sighting(50).embedding[None], 1)[0].tolist() == [[make_id(50)]]
+
+
+def test_records_are_those_that_are_meant_in_the_order_of_enrolment(make: Make) -> None:
+    sightings = make_sightings(240)
+    index = make(sightings)
+    for name, where in WHERES.items():
+        expected = [sighting.to_dict() for sighting in sightings if where.holds(sighting)]
+        assert [record.to_dict() for record in index.records(where)] == expected, name
+
+
+@pytest.mark.parametrize("name", ["camera and range", "people", "ids", "old", "nothing"])
+def test_what_is_removed_is_never_found_again(make: Make, name: str) -> None:
+    sightings = make_sightings(240)
+    index = make(sightings)
+    queries = np.stack([sighting.embedding for sighting in sightings[:9]])
+    index.search(queries, 3)  # it is in memory now
+    left = [sighting for sighting in sightings if not WHERES[name].holds(sighting)]
+    assert index.remove(WHERES[name]).removed == len(sightings) - len(left)
+    for handle in (index, make(again=True)):
+        assert len(handle) == len(left)
+        assert [record.id for record in handle.records()] == [sighting.id for sighting in left]
+        assert handle.present(sighting.id for sighting in sightings) == {sighting.id for sighting in left}
+        for row, query in enumerate(queries):
+            assert handle.search(queries, 240)[0][row].tolist() == oracle(left, query, 240, Where(), "euclidean")[0]
+    assert index.remove(WHERES[name]).removed == 0
+    assert index.problems() == []
+
+
+def test_what_was_removed_can_be_enrolled_again(make: Make) -> None:
+    index = make(make_sightings(10))
+    index.remove(Where(ids=frozenset({make_id(4)})))
+    assert index.add(make_sightings(10)) == 1
+    assert index.search(make_sighting(4).embedding[None], 1)[0].tolist() == [[make_id(4)]]
+    assert index.problems() == []
+
+
+def test_labels(make: Make) -> None:
+    index = make(make_sightings(10))
+    assert index.label([make_id(1), make_id(2), make_id(99)], "Zoë") == 2
+    assert {record.id for record in index.records(Where(identities=frozenset({"Zoë"})))} == {make_id(1), make_id(2)}
+    assert index.label([make_id(2)], "") == 1
+    assert index.get([make_id(2)])[make_id(2)].identity == ""
+    assert index.search(make_sighting(1).embedding[None], 9, Where(identities=frozenset({"Zoë"})))[0].tolist() == [[make_id(1)]]
+    assert index.problems() == []
+
+
+def test_values_are_kept_by_name(make: Make) -> None:
+    index = make()
+    assert index.kept("calibration") is None
+    for value in ({"threshold": 0.25, "name": "☂"}, [1, None], 3):
+        index.keep("calibration", value)
+        assert make(again=True).kept("calibration") == value
+    with pytest.raises(ConfigurationError, match="never changed"):
+        index.keep("settings", {})
+    with pytest.raises(ValueError, match="JSON"):
+        index.keep("calibration", float("nan"))
+    assert index.kept("calibration") == 3
+
+
+def test_an_empty_gallery(make: Make) -> None:
+    index = make()
+    assert len(index) == 0
+    ids, distances = index.search(np.ones((2, DIMENSION), np.float32), 5)
+    assert ids.shape == distances.shape == (2, 0)
+    assert index.records() == []
+    assert index.get([make_id(1)]) == {}
+    assert index.add([]) == 0
+    assert index.remove(Where()).removed == 0
+
+
+def test_another_handle_sees_every_change(make: Make) -> None:
+    index = make(make_sightings(5))
+    other = make(again=True)
+    query = make_sighting(30).embedding[None]
+    assert other.search(query, 9)[0].shape == (1, 5)
+    for number in range(5, 40):
+        index.add([make_sighting(number)])
+        assert other.search(query, 100)[0].shape == (1, number + 1)
+    assert other.search(query, 1)[0].tolist() == [[make_id(30)]]
+    other.remove(Where(ids=frozenset({make_id(30)})))
+    assert make_id(30) not in index.search(query, 100)[0][0].tolist()
+    assert other.settings == index.settings == make_settings()
+
+
+def test_many_threads_add_the_same_at_once(make: Make) -> None:
+    first = make()
+    handles = [first, first, make(again=True), make(again=True)]
+    added = []
+
+    def work(handle: VectorIndex, seed: int) -> None:
+        for number in np.random.default_rng(seed).permutation(40).tolist():
+            added.append(handle.add([make_sighting(number)]))
+
+    threads = [threading.Thread(target=work, args=(handle, seed)) for seed, handle in enumerate(handles)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(added) == 40
+    assert len(first) == 40
+    assert first.problems() == []
+
+
+def test_a_search_sees_all_of_an_addition_or_nothing(make: Make) -> None:
+    index = make(make_sightings(10))
+    done = threading.Event()
+
+    def add() -> None:
+        for start in range(10, 210, 10):
+            index.add(make_sightings(10, start))
+        done.set()
+
+    thread = threading.Thread(target=add)
+    thread.start()
+    sizes = []
+    while not done.is_set():
+        sizes.append(index.search(np.zeros((1, DIMENSION), np.float32), 1000)[0].shape[1])
+    thread.join()
+    assert sizes == sorted(sizes)
+    assert all(size % 10 == 0 for size in sizes)
+
+
+def test_mistakes(make: Make, location: str) -> None:
+    index = make(make_sightings(3))
+    good = make_sighting(5)
+    with pytest.raises(GalleryError, match="a gallery already"):
+        Gallery.create(location, make_settings())
+    for wrong, message in (
+        (make_sighting(4, embedding=np.zeros(3, np.float32)), r"shape \(3,\)"),
+        (make_sighting(4, embedding=np.full(DIMENSION, np.nan, np.float32)), "NaN"),
+        (make_sighting(4, id="../../etc/passwd"), "32 hexadecimal"),
+        (make_sighting(4, camera="nul \0"), "camera"),
+        (make_sighting(4, identity="\ud800"), "identity"),
+        (make_sighting(4, source="x" * 5000), "source"),
+        (make_sighting(4, time=START.replace(tzinfo=None)), "time zone"),
+    ):
+        with pytest.raises((ArrayError, ConfigurationError), match=message):
+            index.add([good, wrong])
+    assert len(index) == 3  # not even the good one
+    with pytest.raises(ArrayError, match="hold 3 numbers and the gallery's 16"):
+        index.search(np.zeros((1, 3), np.float32), 1)
+    with pytest.raises(ArrayError, match="k is 0"):
+        index.search(np.zeros((1, DIMENSION), np.float32), 0)
+    with pytest.raises(ArrayError, match="NaN"):
+        index.search(np.full((1, DIMENSION), np.inf, np.float32), 1)
+    with pytest.raises(ConfigurationError, match="identity"):
+        index.label([make_id(0)], "\0")
+    with pytest.raises(ConfigurationError, match="set of texts"):
+        Where(cameras="hall")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="time zone"):
+        Where(since=START.replace(tzinfo=None))

@@ -1,0 +1,83 @@
+"""What is special about PostgreSQL; the rest is in `test_index`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gallery.fakes import DIMENSION, make_id, make_settings, make_sighting, make_sightings
+from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError
+from resight.gallery import Gallery, Where
+
+
+def test_what_it_cannot_do(postgres: str) -> None:
+    with pytest.raises(ConfigurationError, match="float32, not int8"):
+        Gallery.create(postgres, make_settings(precision="int8"))
+    with pytest.raises(ConfigurationError, match="vectors of 26960 numbers; pgvector stores at most 16000"):
+        Gallery.create(postgres, make_settings(dimension=26_960))
+    with pytest.raises(GalleryError, match="no gallery; make one"):
+        Gallery.open(postgres)
+    with Gallery.create(postgres, make_settings()) as gallery:
+        for call in (gallery.take_snapshot, lambda: gallery.restore("a")):
+            with pytest.raises(GalleryError, match="pg_dump"):
+                call()
+        assert gallery.statistics().bytes is None
+
+
+def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
+    pytest.importorskip("psycopg")
+    with pytest.raises(GalleryError, match="the database says") as caught:
+        Gallery.open("postgresql://somebody:secret@127.0.0.1:9/nothing")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_purge_says_what_it_cannot_prove(postgres: str) -> None:
+    with Gallery.create(postgres, make_settings()) as gallery:
+        gallery.index.add(make_sightings(9))
+        done = gallery.purge(Where(cameras=frozenset({"hall"})))
+        assert (done.removed, done.proved) == (3, False)
+        assert "backups" in done.note
+
+
+def test_dead_rows_are_gone_from_the_table(postgres: str) -> None:
+    import psycopg
+
+    with Gallery.create(postgres, make_settings()) as gallery:
+        gallery.index.add(make_sightings(300))
+        with psycopg.connect(postgres) as connection:
+            size = "SELECT pg_relation_size('resight.sighting')"
+            (before,) = connection.execute(size).fetchone() or (0,)
+        gallery.purge(Where(ids=frozenset(make_id(number) for number in range(290))))
+        with psycopg.connect(postgres) as connection:
+            (after,) = connection.execute(size).fetchone() or (0,)
+    assert after < before / 5
+
+
+@pytest.mark.parametrize("change", ["camera = 'x'", "embedding = embedding + embedding", "thumbnail = 'x'"])
+def test_changes_behind_its_back_are_named(postgres: str, change: str) -> None:
+    import psycopg
+
+    with Gallery.create(postgres, make_settings()) as gallery:
+        gallery.index.add(make_sightings(9))
+        with psycopg.connect(postgres) as connection:
+            connection.execute(f"UPDATE resight.sighting SET {change} WHERE number = 5".encode())
+        (problem,) = gallery.problems()
+        assert make_id(4) in problem
+        with pytest.raises(GalleryDamagedError):
+            gallery.search(make_sighting(4).embedding[None], 9)
+        gallery.purge(Where(ids=frozenset({make_id(4)})))
+        assert gallery.problems() == []
+        assert len(gallery.search(make_sighting(4).embedding[None], 9)) == 8
+
+
+def test_rounding_of_the_server_does_not_decide(postgres: str) -> None:
+    """Squares of 1e6 differ by 1e-4: the server's float32 cannot tell them apart, and the order is exact all the same."""
+    steps = np.random.default_rng(0).permutation(60)
+    vectors = np.full((60, DIMENSION), 1000, np.float32)
+    vectors[:, 0] += steps.astype(np.float32) / 1024
+    query = np.full((1, DIMENSION), 750, np.float32)
+    with Gallery.create(postgres, make_settings()) as gallery:
+        gallery.index.add([make_sighting(number, embedding=vector) for number, vector in enumerate(vectors)])
+        ids = gallery.nearest(query, 7)[0][0].tolist()
+    expected = np.argsort(np.linalg.norm(vectors.astype(np.float64) - 750, axis=1))[:7]
+    assert ids == [make_id(int(number)) for number in expected]
