@@ -350,13 +350,14 @@ def test_what_the_faster_decoder_refuses_the_other_one_judges() -> None:
     ("size", "divisor"), [((256, 128), 1), ((511, 256), 1), ((512, 256), 2), ((1031, 600), 4), ((2048, 1024), 8)]
 )
 def test_a_large_jpeg_is_decoded_smaller_and_hardly_changes(size: tuple[int, int], divisor: int, subsampling: int) -> None:
-    data = encoded(picture(*size), "jpeg", subsampling=subsampling)
+    # Twice as sharp as what is left of it in the end.
+    data = encoded(Image.fromarray(picture(192, 96)).resize(size[::-1], Image.Resampling.BICUBIC), "jpeg", subsampling=subsampling)
     target = (128, 64)
     pixels = decode(data, size=target)
     assert pixels.shape == (-(-size[0] // divisor), -(-size[1] // divisor), 3)
     assert decode(data).shape == (*size, 3)
     difference = np.abs(resize(pixels, target).astype(int) - resize(decode(data), target))
-    assert difference.mean() < 1 and difference.max() < 16
+    assert difference.mean() < 1.2 and difference.max() < 16
     if divisor == 1:
         assert not difference.any()
 

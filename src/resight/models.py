@@ -21,7 +21,10 @@ from resight.provenance import provenance
 if TYPE_CHECKING:
     from resight.distances.fitted import FittedDistance
 
-__all__ = ["FittedExtractor", "fit_model", "load_model"]
+__all__ = ["SHIPPED", "FittedExtractor", "fit_model", "load_model"]
+
+SHIPPED = {"student": "student-192x96.onnx"}
+"""Models inside the package, in the folder ``shipped``: what a user calls them, and their files."""
 
 _CARD, _ARRAYS = "card.json", "distance.safetensors"
 _FORMAT = "resight-distance-1"
@@ -68,8 +71,8 @@ def load_model(reference: str, *, device: str = "auto", height: int = 0, width: 
     Parameters
     ----------
     reference : str
-        ``lomo``, ``lomo:msrcp`` or ``lomo:none``; a folder that `fit_model` wrote; ``FILE.onnx`` that `resight export` wrote, or
-        ``openvino:FILE.onnx`` to run it on OpenVINO, which also runs ``openvino:FILE.xml``; or whatever
+        A key of `SHIPPED`; ``lomo``, ``lomo:msrcp`` or ``lomo:none``; a folder that `fit_model` wrote; ``FILE.onnx`` that
+        `resight export` wrote, or ``openvino:FILE.onnx`` to run it on OpenVINO, which also runs ``openvino:FILE.xml``; or whatever
         `resight.features.deep.load_extractor` takes: a run folder, ``NETWORK:FILE``, a published name, ``NETWORK`` alone.
     device : str
         For networks: ``"auto"``, ``"cpu"`` or ``"cuda"``.
@@ -89,6 +92,9 @@ def load_model(reference: str, *, device: str = "auto", height: int = 0, width: 
     WeightsError
         If the weights cannot be used.
     """
+    runtime = "openvino:" if reference.startswith("openvino:") else ""
+    if reference.removeprefix(runtime) in SHIPPED:
+        reference = f"{runtime}{Path(__file__).parent / 'shipped' / SHIPPED[reference.removeprefix(runtime)]}"
     name, _, retinex = reference.partition(":")
     if name == "lomo":
         from resight.features.classical import LomoExtractor

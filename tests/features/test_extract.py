@@ -116,6 +116,12 @@ def other_model(images: Records) -> tuple[MeanColours, Records, dict[str, Any]]:
     return model, images, {}
 
 
+def other_length(images: Records) -> tuple[MeanColours, Records, dict[str, Any]]:
+    model = MeanColours(lambda vectors: vectors[:, :2])
+    model.embedding_size = 2
+    return model, images, {}
+
+
 def other_device(images: Records) -> tuple[MeanColours, Records, dict[str, Any]]:
     return MeanColours(), images, {"device": "cuda"}
 
@@ -161,7 +167,7 @@ def stopping(after: int) -> MeanColours:
 @pytest.mark.parametrize("finished", [True, False])
 @pytest.mark.parametrize(
     "change",
-    [other_model, other_device, other_list, other_order, other_labels, other_content, repaired],
+    [other_model, other_length, other_device, other_list, other_order, other_labels, other_content, repaired],
     ids=lambda change: change.__name__,
 )
 def test_other_work_is_neither_mixed_nor_lost(
@@ -174,7 +180,7 @@ def test_other_work_is_neither_mixed_nor_lost(
             extract_files(stopping(2), images, tmp_path / "v", checkpoint_seconds=0)
     before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
     model, records, options = change(images)
-    with pytest.raises(ConfigurationError, match=r"v\.npy holds (unfinished )?vectors of another model, or of images.*--overwrite"):
+    with pytest.raises(ConfigurationError, match=r"v\.npy.* (exist|is unfinished), and not from this model.*--overwrite"):
         extract_files(model, records, tmp_path / "v", options=options)
     assert model.counts == []
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
@@ -245,8 +251,8 @@ def test_a_stop_after_the_last_step_is_no_loss(images: Records, tmp_path: Path, 
 
 
 def test_two_at_once_are_refused(images: Records, tmp_path: Path) -> None:
-    with VectorFile(tmp_path / "v.npy", 6) as other:
-        other.start("f")
+    with VectorFile(tmp_path / "v.npy", 6, "f") as other:
+        other.start()
         with pytest.raises(StorageError, match="another extraction is writing"):
             extract_files(MeanColours(), images, tmp_path / "v", overwrite=True)
 
@@ -283,7 +289,7 @@ def test_every_kind_of_model(model: str, tiny: Path, tiny_run: Path, tmp_path: P
     report = json.loads((tmp_path / "v.report.json").read_text())
     assert report == json.loads((tmp_path / "copy.json").read_text())
     assert (report["model"], report["model_sha256"]) == (extractor.name, extractor.sha256)
-    assert report["provenance"]["configuration"]["model"] == reference
+    assert report["provenance"]["configuration"] == {"device": "auto"}
     assert "images/s" in capsys.readouterr().out
 
 
@@ -303,6 +309,18 @@ def test_the_command_line_names_what_is_left_out(images: Records, tmp_path: Path
     assert main(arguments) == 2
     assert "choose another --out, or give --overwrite" in capsys.readouterr().err
     assert main([*arguments, "--overwrite"]) == 0
+
+
+def test_a_list_is_not_overwritten_with_what_it_lists(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = write_images(tmp_path / "images", 3)
+    listed = tmp_path / "people.csv"
+    listed.write_text("path\n" + "\n".join(paths) + "\n")
+    before = listed.read_bytes()
+    arguments = ["extract", "--model", str(save(tmp_path / "m.onnx")), "--images", str(listed), "--out", str(tmp_path / "people")]
+    assert main(arguments) == 2
+    assert "people.csv exist" in capsys.readouterr().err
+    assert listed.read_bytes() == before
+    assert names(tmp_path) == ["m.onnx", "people.csv"]
 
 
 # ---------------------------------------------------------------- real processes

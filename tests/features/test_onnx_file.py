@@ -34,6 +34,12 @@ def test_the_card_is_the_metadata(tmp_path: Path) -> None:
     assert (file.name, file.size, file.embedding_size, file.distance) == ("colours fp32", (32, 16), 6, "cosine")
 
 
+def test_a_name_is_safe_to_show(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.onnx", colours(metadata={"resight": json.dumps(card(name="a\x1b[31m[/b]\nc" + "d" * 500))}))
+    assert read_onnx(path).name.startswith("a__31m_/b__cdd")
+    assert len(read_onnx(path).name) <= 120
+
+
 def test_other_metadata_and_unknown_fields_do_not_matter(tmp_path: Path) -> None:
     path = save(tmp_path / "m.onnx", colours(metadata={"a": "b", "resight": json.dumps(card()), "z": "é"}))
     # Fields that this reader does not know: a number, a text, eight bytes, four bytes.

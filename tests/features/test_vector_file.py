@@ -23,8 +23,8 @@ def names(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 99, 100, 12345])
 def test_the_result_is_what_numpy_writes(count: int, tmp_path: Path) -> None:
-    with VectorFile(tmp_path / "v.npy", 3) as file:
-        file.start("f")
+    with VectorFile(tmp_path / "v.npy", 3, "f") as file:
+        file.start()
         for start in range(0, count, 100):
             file.append(rows(start, min(100, count - start)), {})
         assert not (tmp_path / "v.npy").exists()
@@ -36,8 +36,8 @@ def test_the_result_is_what_numpy_writes(count: int, tmp_path: Path) -> None:
 
 
 def test_rows_that_mean_nothing_are_left_out(tmp_path: Path) -> None:
-    with VectorFile(tmp_path / "v.npy", 3) as file:
-        file.start("f")
+    with VectorFile(tmp_path / "v.npy", 3, "f") as file:
+        file.start()
         file.append(rows(0, 4), {1: "bad", 3: "worse"})
         file.append(rows(4, 2), {0: "worst"})
         file.append(rows(6, 2), {0: "all", 1: "of them"})
@@ -50,8 +50,8 @@ def test_rows_that_mean_nothing_are_left_out(tmp_path: Path) -> None:
 
 def interrupted(path: Path, seconds: float = 0.0) -> None:
     """Three notes: of 10, 20 and 25 images, one of them bad."""
-    with VectorFile(path, 3, seconds=seconds) as file:
-        file.start("f")
+    with VectorFile(path, 3, "f", seconds=seconds) as file:
+        file.start()
         file.append(rows(0, 10), {})
         file.append(rows(10, 10), {2: "bad"})
         file.append(rows(20, 5), {})
@@ -59,8 +59,8 @@ def interrupted(path: Path, seconds: float = 0.0) -> None:
 
 def test_work_goes_on_where_it_stopped(tmp_path: Path) -> None:
     interrupted(tmp_path / "v.npy")
-    with VectorFile(tmp_path / "v.npy", 3) as file:
-        assert (file.fingerprint, file.done, file.rows, file.failures) == ("f", 25, 24, {12: "bad"})
+    with VectorFile(tmp_path / "v.npy", 3, "f") as file:
+        assert (file.begun, file.done, file.rows, file.failures) == (True, 25, 24, {12: "bad"})
         assert file.spent >= 0
         file.append(rows(25, 5), {4: "last"})
         file.flush()
@@ -71,8 +71,8 @@ def test_work_goes_on_where_it_stopped(tmp_path: Path) -> None:
 def test_what_the_journal_does_not_know_is_done_again(tmp_path: Path) -> None:
     interrupted(tmp_path / "v.npy", seconds=3600)
     assert len((tmp_path / "v.npy.partial").read_bytes()) > 25 * 12
-    with VectorFile(tmp_path / "v.npy", 3) as file:
-        assert (file.fingerprint, file.done, file.rows) == ("f", 0, 0)
+    with VectorFile(tmp_path / "v.npy", 3, "f") as file:
+        assert (file.begun, file.done, file.rows) == (True, 0, 0)
 
 
 def test_a_torn_journal_counts_to_its_last_whole_line(tmp_path: Path) -> None:
@@ -80,19 +80,19 @@ def test_a_torn_journal_counts_to_its_last_whole_line(tmp_path: Path) -> None:
     journal = tmp_path / "v.npy.journal"
     whole, vectors = journal.read_bytes(), (tmp_path / "v.npy.partial").read_bytes()
     ends = [place + 1 for place, byte in enumerate(whole) if byte == ord("\n")]
-    states = [("", 0, 0), ("f", 0, 0), ("f", 10, 10), ("f", 20, 19), ("f", 25, 24)]
+    states = [(False, 0, 0), (True, 0, 0), (True, 10, 10), (True, 20, 19), (True, 25, 24)]
     cuts = {0, 1, *range(0, len(whole), 29), *(end + step for end in ends for step in (-2, -1, 0, 1) if end + step <= len(whole))}
     for cut in cuts:
         for tail in (b"", b"\0" * 7, b'{"done": 99}\n'):
             journal.write_bytes(whole[:cut] + tail)
             (tmp_path / "v.npy.partial").write_bytes(vectors + b"more")
-            with VectorFile(tmp_path / "v.npy", 3) as file:
-                assert (file.fingerprint, file.done, file.rows) == states[sum(end <= cut for end in ends)]
-                if file.fingerprint:
+            with VectorFile(tmp_path / "v.npy", 3, "f") as file:
+                assert (file.begun, file.done, file.rows) == states[sum(end <= cut for end in ends)]
+                if file.begun:
                     file.append(rows(0, 1), {})
                     file.flush()
             if sum(end <= cut for end in ends):
-                with VectorFile(tmp_path / "v.npy", 3) as file:
+                with VectorFile(tmp_path / "v.npy", 3, "f") as file:
                     assert file.done == states[sum(end <= cut for end in ends)][1] + 1
 
 
@@ -103,26 +103,42 @@ def test_vectors_that_were_lost_do_not_count(tmp_path: Path) -> None:
     for size in range(0, len(vectors) + 1, 4):
         journal.write_bytes(whole)
         partial.write_bytes(vectors[:size])
-        with VectorFile(tmp_path / "v.npy", 3) as file:
+        with VectorFile(tmp_path / "v.npy", 3, "f") as file:
             kept = (size - (len(vectors) - 24 * 12)) // 12
             assert file.rows == (24 if kept >= 24 else 19 if kept >= 19 else 10 if kept >= 10 else 0)
-            assert bool(file.fingerprint) == (kept >= 0)
+            assert file.begun == (kept >= 0)
 
 
 def test_starting_anew_forgets_everything(tmp_path: Path) -> None:
     interrupted(tmp_path / "v.npy")
-    with VectorFile(tmp_path / "v.npy", 3) as file:
-        file.start("g")
-        assert (file.fingerprint, file.done, file.rows, file.failures, file.spent) == ("g", 0, 0, {}, 0.0)
+    with VectorFile(tmp_path / "v.npy", 3, "f") as file:
+        file.start()
+        assert (file.begun, file.done, file.rows, file.failures, file.spent) == (True, 0, 0, {}, 0.0)
         file.append(rows(0, 2), {})
         file.flush()
         file.publish()
     assert np.array_equal(np.load(tmp_path / "v.npy"), rows(0, 2))
 
 
+@pytest.mark.parametrize("size", [1, 3, 50])
+def test_the_work_of_others_is_seen_and_not_touched(size: int, tmp_path: Path) -> None:
+    interrupted(tmp_path / "v.npy")
+    before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
+    with VectorFile(tmp_path / "v.npy", size, "g") as file:
+        assert (file.begun, file.foreign, file.done) == (False, True, 0)
+    assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
+    with VectorFile(tmp_path / "v.npy", size, "g") as file:
+        file.start()
+        file.append(np.zeros((2, size), np.float32), {})
+        file.flush()
+        file.publish()
+    assert np.load(tmp_path / "v.npy").shape == (2, size)
+    assert names(tmp_path) == ["v.npy"]
+
+
 def test_looking_without_starting_leaves_nothing(tmp_path: Path) -> None:
-    with VectorFile(tmp_path / "new" / "v.npy", 3) as file:
-        assert file.fingerprint == ""
+    with VectorFile(tmp_path / "new" / "v.npy", 3, "f") as file:
+        assert not file.begun and not file.foreign
     assert names(tmp_path / "new") == []
 
 
@@ -131,19 +147,19 @@ def test_looking_without_starting_leaves_nothing(tmp_path: Path) -> None:
 )
 def test_a_journal_of_something_else_is_no_work(text: str, tmp_path: Path) -> None:
     (tmp_path / "v.npy.journal").write_text(text)
-    with VectorFile(tmp_path / "v.npy", 3) as file:
-        assert file.fingerprint == ""
+    with VectorFile(tmp_path / "v.npy", 3, "f") as file:
+        assert not file.begun and not file.foreign
 
 
 def test_two_writers_at_once_are_refused(tmp_path: Path) -> None:
-    with VectorFile(tmp_path / "v.npy", 3) as first:
-        first.start("f")
-        with pytest.raises(StorageError, match=r"another extraction is writing .*v\.npy"), VectorFile(tmp_path / "v.npy", 3):
+    with VectorFile(tmp_path / "v.npy", 3, "f") as first:
+        first.start()
+        with pytest.raises(StorageError, match=r"another extraction is writing .*v\.npy"), VectorFile(tmp_path / "v.npy", 3, "f"):
             pass
         first.append(rows(0, 2), {})
         first.flush()
         first.publish()
-    with VectorFile(tmp_path / "v.npy", 3):
+    with VectorFile(tmp_path / "v.npy", 3, "f"):
         pass
     assert np.array_equal(np.load(tmp_path / "v.npy"), rows(0, 2))
 
@@ -158,8 +174,8 @@ def test_the_journal_is_readable(tmp_path: Path) -> None:
 
 def test_a_folder_in_the_way_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "v.npy.partial").mkdir()
-    with pytest.raises(StorageError, match=r"cannot write .*v\.npy: Is a directory"), VectorFile(tmp_path / "v.npy", 3):
+    with pytest.raises(StorageError, match=r"cannot write .*v\.npy: Is a directory"), VectorFile(tmp_path / "v.npy", 3, "f"):
         pass
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot write"), VectorFile(tmp_path / "file" / "v.npy", 3):
+    with pytest.raises(StorageError, match="cannot write"), VectorFile(tmp_path / "file" / "v.npy", 3, "f"):
         pass

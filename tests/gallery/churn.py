@@ -1,7 +1,7 @@
 """A process that gives birth to others, which work on a gallery until they are killed: `python churn.py FOLDER LOG`.
 
-For every line on its input, a seed, it forks and says the child's number; the child adds, purges and takes snapshots, and writes into
-the log what it begins and what is done. Forking spares each child the imports.
+For every line on its input, a seed, it forks and says the child's number; the child adds, purges and takes snapshots, and writes
+into the log what it begins and what is done. Forking spares each child the imports.
 """
 
 from __future__ import annotations

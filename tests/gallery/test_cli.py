@@ -67,6 +67,17 @@ def test_the_life_of_a_gallery(tiny: Path, tmp_path: Path, capsys: pytest.Captur
     assert "0 sightings deleted" in run("purge", "g", "--expired", "--yes")
 
 
+@pytest.mark.parametrize(
+    ("model", "stored"), [("run", "{}/run"), ("osnet-0.25:run/w.pth", "osnet-0.25:{}/run/w.pth"), ("lomo:none", "lomo:none")]
+)
+def test_the_model_is_found_from_any_folder(model: str, stored: str, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "w.pth").touch()
+    assert main(["gallery", "create", "g", "--model", model, "--retention", "1d"]) == 0
+    with Gallery.open("g") as gallery:
+        assert gallery.settings.model == stored.format(tmp_path.resolve())
+
+
 def test_crops_with_times_and_expiry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(3):
         (tmp_path / f"{number}.png").write_bytes(make_image(number))
@@ -153,5 +164,5 @@ def test_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_library_needs_no_torch() -> None:
-    code = "import sys, resight.gallery, resight.gallery.picture; sys.exit(bool({'torch', 'scipy', 'numba', 'psycopg'} & set(sys.modules)))"
+    code = "import sys, resight.gallery.picture as p; sys.exit(bool({'torch', 'scipy', 'numba', 'psycopg'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], env=os.environ, check=False).returncode == 0

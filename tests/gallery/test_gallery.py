@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -62,6 +64,12 @@ def test_the_mean_of_noisy_images_finds_the_person(gallery: Gallery) -> None:
     rng = np.random.default_rng(1)
     noisy = make_sighting(9).embedding + 1.2 * rng.standard_normal((30, DIMENSION)).astype(np.float32)
     assert gallery.search(noisy, 1)[0].sighting.id == make_id(9)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
+def test_nobody_else_may_look(gallery: Gallery) -> None:
+    assert gallery.folder
+    assert stat.S_IMODE(gallery.folder.stat().st_mode) == 0o700
 
 
 def test_statistics(gallery: Gallery) -> None:

@@ -89,6 +89,16 @@ def test_ties_are_in_the_order_of_ids_whatever_the_order_of_enrolment(make: Make
     assert index.search(one[None] * 2, 20)[0][0].tolist() == sorted(sighting.id for sighting in sightings)[:20]
 
 
+def test_rounding_does_not_decide(make: Make) -> None:
+    """In float32 all of these are equally far away; in float64 they are not."""
+    vectors = np.full((90, DIMENSION), 1000, np.float32)
+    vectors[:, 0] += np.random.default_rng(0).permutation(90).astype(np.float32) * np.spacing(np.float32(1000))
+    query = np.full((1, DIMENSION), -1e6, np.float32)
+    sightings = [make_sighting(number, embedding=vector) for number, vector in enumerate(vectors)]
+    assert len(np.unique(np.linalg.norm(vectors - query, axis=1))) < 3
+    assert make(sightings).search(query, 7)[0][0].tolist() == oracle(sightings, query[0], 7, Where(), "euclidean")[0]
+
+
 def test_what_goes_in_comes_out(make: Make) -> None:
     sightings = make_sightings(12)
     index = make(sightings)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from gallery.fakes import DIMENSION, make_id, make_settings, make_sighting, make_sightings
+from gallery.fakes import make_id, make_settings, make_sighting, make_sightings
 from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError
 from resight.gallery import Gallery, Where
 
@@ -68,16 +67,3 @@ def test_changes_behind_its_back_are_named(postgres: str, change: str) -> None:
         gallery.purge(Where(ids=frozenset({make_id(4)})))
         assert gallery.problems() == []
         assert len(gallery.search(make_sighting(4).embedding[None], 9)) == 8
-
-
-def test_rounding_of_the_server_does_not_decide(postgres: str) -> None:
-    """Squares of 1e6 differ by 1e-4: the server's float32 cannot tell them apart, and the order is exact all the same."""
-    steps = np.random.default_rng(0).permutation(60)
-    vectors = np.full((60, DIMENSION), 1000, np.float32)
-    vectors[:, 0] += steps.astype(np.float32) / 1024
-    query = np.full((1, DIMENSION), 750, np.float32)
-    with Gallery.create(postgres, make_settings()) as gallery:
-        gallery.index.add([make_sighting(number, embedding=vector) for number, vector in enumerate(vectors)])
-        ids = gallery.nearest(query, 7)[0][0].tolist()
-    expected = np.argsort(np.linalg.norm(vectors.astype(np.float64) - 750, axis=1))[:7]
-    assert ids == [make_id(int(number)) for number in expected]

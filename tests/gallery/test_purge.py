@@ -11,7 +11,7 @@ import pytest
 
 from gallery.fakes import ColourModel, make_id, make_image, make_settings, make_sighting, make_sightings
 from resight.errors import GalleryError, StorageError
-from resight.gallery import Crop, Gallery, Removal, Where, database, purge
+from resight.gallery import Crop, Gallery, Removal, Where, database, purge, snapshot
 from resight.gallery.sighting import Sighting
 
 
@@ -176,23 +176,31 @@ def test_an_interrupted_purge_is_finished_by_whoever_comes_next(
     assert pieces_left(gallery.folder, *personal(*sightings[1::3])) == []
 
 
-def test_a_snapshot_that_was_taken_meanwhile_fails(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file of a snapshot that began before the purge and would end after it is taken away."""
-    from resight.gallery import snapshot
-
+@pytest.mark.parametrize("first", ["snapshot", "restore"])
+def test_snapshots_and_purges_exclude_each_other(gallery: Gallery, monkeypatch: pytest.MonkeyPatch, first: str) -> None:
+    """Or a snapshot could keep, or bring back, what is purged meanwhile."""
     assert gallery.folder
     gallery.index.add(make_sightings(30))
+    gallery.take_snapshot("a")
     other = Gallery.open(gallery.folder)
+    refused = []
 
-    def purge_meanwhile(path: Path) -> list[str]:
-        other.purge(Where(cameras=frozenset({"hall"})))
-        return []
+    def meanwhile(*arguments: object) -> object:
+        for call in (lambda: other.purge(Where(cameras=frozenset({"hall"}))), other.take_snapshot, lambda: other.restore("a")):
+            with pytest.raises(StorageError, match=r"gallery\.lock is in use by another process; run it again"):
+                call()
+            refused.append(call)
+        assert other.index.add(make_sightings(1, 30 + len(refused))) == 1  # which nothing keeps from going on
+        return original(*arguments)
 
-    monkeypatch.setattr(snapshot, "verify_file", purge_meanwhile)
-    with pytest.raises(StorageError, match="a purge went on meanwhile"):
-        gallery.take_snapshot("late")
+    original = snapshot._copy
+    monkeypatch.setattr(database, "_PATIENCE", 0.1)
+    monkeypatch.setattr(snapshot, "_copy", meanwhile)
+    _ = gallery.take_snapshot("b") if first == "snapshot" else gallery.restore("a")
+    monkeypatch.undo()
+    assert len(refused) == 3
+    other.purge(Where(cameras=frozenset({"hall"})))
     other.close()
-    assert sorted(path.name for path in (gallery.folder / "snapshots").iterdir()) == []
 
 
 def test_a_reader_that_goes_on_is_told_of(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:

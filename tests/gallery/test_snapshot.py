@@ -42,7 +42,13 @@ def test_back_to_what_it_was(gallery: Gallery) -> None:
     assert gallery.restore("monday").count == 30
     assert contents(gallery) == before
     assert gallery.problems() == []
-    assert files(gallery) == ["gallery.sqlite", "gallery.sqlite-shm", "gallery.sqlite-wal", "snapshots/monday.sqlite"]
+    assert files(gallery) == [
+        "gallery.lock",
+        "gallery.sqlite",
+        "gallery.sqlite-shm",
+        "gallery.sqlite-wal",
+        "snapshots/monday.sqlite",
+    ]
 
 
 def test_a_snapshot_is_a_gallery_of_its_own_in_one_file(gallery: Gallery, tmp_path: Path) -> None:

@@ -85,6 +85,10 @@ def test_every_truncation_is_named(whole: bytes, tmp_path: Path) -> None:
             "UPDATE vector SET embedding = (SELECT embedding FROM vector WHERE number = 6) WHERE number = 5",
             "its vector does not fit",
         ),
+        (
+            "UPDATE vector SET (embedding, crc) = (SELECT embedding, crc FROM vector WHERE number = 6) WHERE number = 5",
+            f"sighting {make_id(4)}: its vector does not fit",
+        ),
         ("INSERT INTO vector VALUES (999, zeroblob(64), 0)", "belongs to no sighting"),
         ("DELETE FROM state", "should hold -1"),
     ],
@@ -97,6 +101,21 @@ def test_changes_behind_its_back_are_named(whole: bytes, tmp_path: Path, change:
     connection.commit()
     connection.close()
     assert any(problem in found for found in verify(tmp_path)), verify(tmp_path)
+    if "belongs to no sighting" not in problem:
+        with pytest.raises(GalleryDamagedError):
+            answers(tmp_path)
+
+
+def test_a_record_that_is_missing_is_missed(whole: bytes, tmp_path: Path) -> None:
+    (tmp_path / database.FILE).write_bytes(whole)
+    connection = sqlite3.connect(tmp_path / database.FILE)
+    connection.execute("DELETE FROM sighting WHERE number = 5")
+    connection.commit()
+    connection.close()
+    with Gallery.open(tmp_path) as gallery:
+        for call in (gallery.records, gallery.statistics, lambda: gallery.nearest(np.ones((1, DIMENSION), np.float32), 1)):
+            with pytest.raises(GalleryDamagedError, match="holds 119 sightings and should hold 120"):
+                call()
 
 
 def test_damage_that_comes_while_it_is_open(whole: bytes, tmp_path: Path) -> None:

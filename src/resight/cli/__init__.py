@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 
 from resight.cli import gallery
 from resight.cli.benchmark import benchmark
+from resight.cli.calibrate import calibrate
 from resight.cli.classical import classical, fit
 from resight.cli.dataset import inspect
 from resight.cli.demo import demo
@@ -47,7 +48,7 @@ for name in gallery.__all__:
 app.command(gallery_app)
 app.command(train, config=(recipe(TrainConfig),))
 app.command(distill, config=(recipe(DistillConfig),))
-for verb in (fit, export, extract, evaluate, tradeoff, benchmark, classical, study, demo):
+for verb in (fit, export, extract, evaluate, tradeoff, benchmark, classical, study, calibrate, demo):
     app.command(verb)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from resight.cli.options import DeviceName, DistanceName
-from resight.cli.terminal import say, show, table, use_threads, warn, write_result
+from resight.cli.terminal import say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
 __all__ = ["evaluate"]
@@ -16,7 +16,7 @@ __all__ = ["evaluate"]
 def evaluate(
     *,
     data: Path,
-    model: str,
+    model: str = "student",
     distance: DistanceName = "",
     rerank: bool = False,
     rerank_k1: int = 20,
@@ -36,7 +36,8 @@ def evaluate(
     data
         Folder of a data set.
     model
-        Run folder, or NETWORK:FILE with foreign weights, for example osnet-0.25:osnet_x0_25_market1501.pth.
+        student (in the package), FILE.onnx, a run folder, NETWORK:FILE with foreign weights, for example
+        osnet-0.25:osnet_x0_25_market1501.pth, or lomo.
     distance
         Between vectors: the model's own (Euclidean, or what it was fitted with) unless given. kissme and xqda are learned from the
         data set's training images, for each of its divisions anew.
@@ -57,7 +58,7 @@ def evaluate(
     device
         Where to compute.
     threads
-        CPU threads; 0 leaves it to PyTorch.
+        Threads of the model; 0 is one for each usable core.
     json
         Also write all figures to this file, in per cent, with their provenance.
     """
@@ -67,10 +68,9 @@ def evaluate(
     from resight.provenance import provenance
     from resight.ranking.rerank import Reranking
 
-    use_threads(threads)
     reranking = Reranking(k1=rerank_k1, k2=rerank_k2, original_weight=rerank_lambda) if rerank else None
     dataset = open_dataset(data, layout)
-    extractor = load_model(model, device=device, height=height, width=width)
+    extractor = load_model(model, device=device, height=height, width=width, threads=threads)
     divisions = len(dataset.splits)
     warn(dataset.warnings)
     if divisions > 1 and _learned_from(model) == dataset.name:

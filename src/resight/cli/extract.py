@@ -13,9 +13,9 @@ __all__ = ["extract"]
 
 def extract(
     *,
-    model: str,
     images: Path,
     out: Path,
+    model: str = "student",
     overwrite: bool = False,
     device: DeviceName = "auto",
     threads: int = 0,
@@ -29,7 +29,7 @@ def extract(
     Parameters
     ----------
     model
-        FILE.onnx, openvino:FILE.onnx, a run folder, NETWORK:FILE with foreign weights, or lomo.
+        student (in the package), FILE.onnx, openvino:FILE.onnx, a run folder, NETWORK:FILE with foreign weights, or lomo.
     images
         Folder of a data set (query and gallery are extracted), any folder with images in it, a text file with one path a line, or
         a CSV with the column path and perhaps identity and camera.
@@ -50,9 +50,8 @@ def extract(
 
     records = find_images(images)
     extractor = load_model(model, device=device, threads=threads)
-    options = {"model": model, "device": device}
     with TerminalProgress() as progress:
-        report = extract_files(extractor, records, out, overwrite=overwrite, options=options, progress=progress)
+        report = extract_files(extractor, records, out, overwrite=overwrite, options={"device": device}, progress=progress)
     if failures := report["failures"]:
         warn((f"{len(failures)} of {report['images']} images cannot be read and are left out; {out}.report.json names them",))
     say(

@@ -23,7 +23,7 @@ __all__ = ["create", "add", "stats", "search", "purge", "snapshot", "restore", "
 def create(
     gallery: str,
     *,
-    model: str,
+    model: str = "student",
     retention: str,
     distance: Literal["", "euclidean", "cosine"] = "",
     precision: Literal["float32", "float16", "int8"] = "float32",
@@ -55,9 +55,7 @@ def create(
 
     seconds = parse_retention(retention)
     extractor = load_model(model, device=device)
-    # The folder of the next command may be another.
-    reference = str(Path(model).resolve()) if Path(model).exists() else model
-    settings = Settings.for_model(reference, extractor, retention=seconds, distance=distance, precision=precision)
+    settings = Settings.for_model(_absolute(model), extractor, retention=seconds, distance=distance, precision=precision)
     with Gallery.create(gallery, settings):
         say(f"{_shown(gallery)}: for {extractor.name}, {settings.dimension} numbers as {precision}, {settings.distance} distance")
         say(f"retention: {retention}. `resight gallery purge --expired` deletes what is older; run it as often as that matters")
@@ -170,6 +168,7 @@ def search(
     since: str = "",
     until: str = "",
     identity: str = "",
+    calibration: Path | None = None,
     picture: Path | None = None,
     model: str = "",
     device: DeviceName = "auto",
@@ -194,6 +193,8 @@ def search(
         Search only what was seen before this time.
     identity
         Whom the images show, if that is known: the picture then frames right matches green and wrong ones red.
+    calibration
+        File that `resight calibrate` wrote: also say of each sighting whether it is a match, possible, or unknown.
     picture
         Write a picture of the ranked list to this PNG file.
     model
@@ -207,25 +208,37 @@ def search(
     """
     from resight.errors import ConfigurationError
     from resight.gallery import Gallery
+    from resight.gallery.calibration import UNKNOWN, Calibration, decide
     from resight.gallery.picture import draw_matches
     from resight.images import read_image
 
     if not images:
         raise ConfigurationError("no image is named; give one or more images of one person")
     where = _where(camera=camera, since=since, until=until)
+    calibrated = None if calibration is None else Calibration.load(calibration)
     with Gallery.open(gallery) as opened:
+        if calibrated is not None:
+            calibrated.check(opened.settings)
         pixels = [read_image(image) for image in images]
         extractor = _model(opened, model, device, threads)
         matches = opened.search(opened.embed(extractor, pixels), k, where)
     rows = [_row(match, identity) for match in matches]
     headings = ["rank", "distance", "camera", "time", "identity", "id", "source"]
+    result = {"images": list(map(str, images)), "matches": [match.to_dict() for match in matches]}
+    if calibrated is not None:
+        answers = decide([match.distance for match in matches], calibrated).tolist()
+        headings = [*headings, "answer"]
+        rows = [[*row, answer] for row, answer in zip(rows, answers, strict=True)]
+        result |= {"answer": answers[0] if answers else UNKNOWN, "answers": answers}
     show(table(f"{_shown(gallery)}: most like {', '.join(map(str, images))}", headings, rows))
+    if calibrated is not None:
+        say(f"answer: {result['answer']}")
     if not matches:
         say("nothing in the gallery matches the filter" if where != _where() else "the gallery is empty")
     if picture is not None:
         draw_matches(picture, pixels, matches, identity)
         say(f"{picture} shows it")
-    write_result(json, {"images": list(map(str, images)), "matches": [match.to_dict() for match in matches]})
+    write_result(json, result)
 
 
 def purge(
@@ -383,6 +396,12 @@ def verify(gallery: str, *, model: str = "", device: DeviceName = "auto", json: 
         with Gallery.open(gallery) as opened:
             opened.settings.check_model(load_model(model, device=device))
     say(f"{_shown(gallery)}: nothing is damaged")
+
+
+def _absolute(model: str) -> str:
+    """A model's reference that means the same from any folder."""
+    kind, colon, file = model.rpartition(":")
+    return f"{kind}{colon}{Path(file).resolve()}" if Path(file).exists() else model
 
 
 def _model(gallery: Gallery, model: str, device: str, threads: int) -> Extractor:

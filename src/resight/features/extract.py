@@ -65,7 +65,7 @@ def extract_files(
     Raises
     ------
     ConfigurationError
-        If `out` holds other work, and `overwrite` is not given.
+        If files of these names are there that are not of the same work, and `overwrite` is not given.
     StorageError
         If a file cannot be written, or another process is writing it. What was written stays, and counts.
     ArrayError
@@ -74,17 +74,17 @@ def extract_files(
     out = Path(out)
     npy, table, report = (out.with_name(out.name + ending) for ending in (".npy", ".csv", ".report.json"))
     fingerprint = _fingerprint(extractor, records, options or {})
-    with VectorFile(npy, extractor.embedding_size, seconds=checkpoint_seconds) as file:
-        if file.fingerprint != fingerprint:
-            if (finished := _finished(report, npy, table, fingerprint)) is not None and not file.fingerprint:
+    with VectorFile(npy, extractor.embedding_size, fingerprint, seconds=checkpoint_seconds) as file:
+        if not file.begun:
+            if not file.foreign and (finished := _finished(report, npy, table, fingerprint)) is not None:
                 return finished
-            if not overwrite and (file.fingerprint or npy.exists()):
-                kind = "unfinished vectors" if file.fingerprint else "vectors"
+            there = [str(path) for path in (npy, table, report) if path.exists()]
+            if not overwrite and (file.foreign or there):
+                found = f"{', '.join(there)} exist" if there else f"{npy} is unfinished"
                 raise ConfigurationError(
-                    f"{npy} holds {kind} of another model, or of images that were others or have changed; choose another --out, or "
-                    "give --overwrite"
+                    f"{found}, and not from this model and these images as they are now; choose another --out, or give --overwrite"
                 )
-            file.start(fingerprint)
+            file.start()
         begun, first = time.monotonic(), file.done
         for chunk in embed_chunks(extractor, records.paths, first=first):
             file.append(chunk.vectors, chunk.failures)

@@ -93,7 +93,7 @@ def read_onnx(path: str | Path) -> ModelFile:
             path=str(path),
             data=data,
             sha256=hashlib.sha256(data).hexdigest(),
-            name=f"{str(card['name'])[:100]} {str(card['precision'])[:20]}",
+            name=_plain(f"{card['name']} {card['precision']}"),
             size=(height, width),
             embedding_size=_whole(card["embedding_size"], 1, 2**20),
             distance=card["distance"],
@@ -141,6 +141,11 @@ def _whole(value: Any, least: int, most: int) -> int:
     if type(value) is not int or not least <= value <= most:
         raise ValueError(f"{value!r}; expected a whole number from {least} to {most}")
     return value
+
+
+def _plain(text: str) -> str:
+    """Safe to show on any terminal."""
+    return "".join(letter if letter.isprintable() and letter not in "[]" else "_" for letter in text[:120])
 
 
 class _Damaged(Exception):

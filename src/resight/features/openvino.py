@@ -52,20 +52,18 @@ class OpenVinoExtractor(ExportedExtractor):
             ) from error
         threads = threads or usable_cores()
         core = openvino.Core()
+        # As precise as ONNX Runtime: left alone, OpenVINO computes in bfloat16 where the processor can, and a vector then depends
+        # on how many others are computed with it.
+        config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads}
+        fixed = None
         try:
             if Path(path).suffix == ".xml":
                 file, model = _from_the_zoo(Path(path), core)
-                fixed = None
             else:
                 file = read_onnx(path)
                 model = core.read_model(io.BytesIO(file.data))
                 fixed = check_graph(file, {value.any_name: _described(value) for value in (*model.inputs, *model.outputs)})
-            compiled = core.compile_model(
-                model,
-                "CPU",
-                # As precise as ONNX Runtime: left alone, OpenVINO computes in bfloat16 where the processor can.
-                {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads},
-            )
+            compiled = core.compile_model(model, "CPU", config)
         except WeightsError:
             raise
         except Exception as error:  # OpenVINO's errors have no base of their own

@@ -25,6 +25,7 @@ if sys.platform != "win32":
 __all__ = ["VectorFile"]
 
 _FORMAT = "resight-journal-1"
+_NOTED = ("done", "rows", "seconds", "failures")
 
 
 class VectorFile:
@@ -42,13 +43,17 @@ class VectorFile:
         The ``.npy`` file that it will be.
     embedding_size : int
         Numbers in one vector.
+    fingerprint : str
+        Names the work; another one must not go on with it.
     seconds : float
         Between two lines of the journal: what a kill costs at most.
 
     Attributes
     ----------
-    fingerprint : str
-        Names the work that was found; empty if there was none.
+    begun : bool
+        Whether there is unfinished work of this name.
+    foreign : bool
+        Whether there is unfinished work of another name. Only `start` touches it.
     done : int
         Images finished.
     rows : int
@@ -59,11 +64,12 @@ class VectorFile:
         Seconds that the work took so far, all attempts together.
     """
 
-    def __init__(self, path: Path, embedding_size: int, *, seconds: float = 2.0) -> None:
+    def __init__(self, path: Path, embedding_size: int, fingerprint: str, *, seconds: float = 2.0) -> None:
         self.path = path
         self.embedding_size = embedding_size
+        self.fingerprint = fingerprint
         self.seconds = seconds
-        self.fingerprint = ""
+        self.begun = self.foreign = False
         self.done = self.rows = 0
         self.failures: dict[int, str] = {}
         self.spent = 0.0
@@ -85,7 +91,7 @@ class VectorFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        if not self.fingerprint:  # nothing was begun, or everything is finished
+        if not (self.begun or self.foreign):  # nothing is there, or everything is finished
             with contextlib.suppress(OSError):
                 self._partial.unlink(missing_ok=True)
                 self._journal.unlink(missing_ok=True)
@@ -93,9 +99,9 @@ class VectorFile:
             with contextlib.suppress(OSError):  # a full disk was reported when it was found
                 stream.close()
 
-    def start(self, fingerprint: str) -> None:
+    def start(self) -> None:
         """Begin anew; what was there is lost. Raises `StorageError`."""
-        self.fingerprint = fingerprint
+        self.begun, self.foreign = True, False
         self.done = self.rows = 0
         self.failures, self._news = {}, {}
         self.spent = 0.0
@@ -104,7 +110,7 @@ class VectorFile:
             self._data.truncate(0)
             self._data.seek(0)
             self._data.write(_header(0, self.embedding_size))
-            self._note({"format": _FORMAT, "fingerprint": fingerprint})
+            self._note({"format": _FORMAT, "fingerprint": self.fingerprint})
 
     def append(self, vectors: NDArray[np.float32], failures: Mapping[int, str]) -> None:
         """Add the vectors of the next images.
@@ -147,7 +153,7 @@ class VectorFile:
             os.fsync(self._data.fileno())
             os.replace(self._partial, self.path)
             sync_folder(self.path.parent)
-        self.fingerprint = ""
+        self.begun = False
 
     def _note(self, entry: dict[str, Any]) -> None:
         self._data.flush()
@@ -160,31 +166,27 @@ class VectorFile:
     def _find(self) -> None:
         """Take up what the journal speaks of and the other file holds; cut off the rest."""
         self._lines.seek(0)
-        header = len(_header(0, self.embedding_size))
-        width = 4 * self.embedding_size
+        first, *others = self._lines.read().splitlines(keepends=True) or [b""]
+        header, width = len(_header(0, self.embedding_size)), 4 * self.embedding_size
         size = os.fstat(self._data.fileno()).st_size
-        end = 0
-        for line in self._lines.read().splitlines(keepends=True):
-            try:
-                entry = json.loads(line)
-                if not line.endswith(b"\n") or (end == 0 and entry["format"] != _FORMAT):
-                    break
-                if end == 0:
-                    self.fingerprint = str(entry["fingerprint"])
-                elif header + width * int(entry["rows"]) > size:
-                    break
-                else:
-                    self.done, self.rows, self.spent = int(entry["done"]), int(entry["rows"]), float(entry["seconds"])
-                    self.failures |= {int(place): str(reason) for place, reason in entry["failures"].items()}
-            except (ValueError, KeyError, TypeError, AttributeError):
-                break  # the line that a crash tore
+        about = _entry(first)
+        if about.get("format") != _FORMAT or size < header:
+            return
+        if about.get("fingerprint") != self.fingerprint:
+            self.foreign = True
+            return
+        self.begun = True
+        end = len(first)
+        for line in others:
+            entry = _entry(line)  # an empty one of the line that a crash tore
+            if not entry or header + width * entry["rows"] > size:
+                break
+            self.done, self.rows, self.spent = entry["done"], entry["rows"], entry["seconds"]
+            self.failures |= {int(place): reason for place, reason in entry["failures"].items()}
             end += len(line)
-        if self.fingerprint and size < header:
-            self.fingerprint = ""
-        if self.fingerprint:
-            self._lines.truncate(end)
-            self._data.truncate(header + width * self.rows)
-            self._data.seek(0, io.SEEK_END)
+        self._lines.truncate(end)
+        self._data.truncate(header + width * self.rows)
+        self._data.seek(0, io.SEEK_END)
 
     def _lock_journal(self) -> IO[bytes]:
         while True:
@@ -211,6 +213,15 @@ class VectorFile:
                 f"cannot write {self.path}: {error.strerror or error}; free space, then give the same command again: it goes on "
                 "where it stopped"
             ) from error
+
+
+def _entry(line: bytes) -> dict[str, Any]:
+    """What a line of the journal says; empty if it is not whole."""
+    try:
+        entry = json.loads(line) if line.endswith(b"\n") else {}
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) and ("fingerprint" in entry or set(_NOTED) <= set(entry)) else {}
 
 
 def _header(rows: int, embedding_size: int) -> bytes:

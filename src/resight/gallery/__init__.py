@@ -3,16 +3,19 @@
 `Gallery` is the door to all of it.
 """
 
+from resight.gallery.calibration import Calibration, calibrate, decide
 from resight.gallery.crops import Crop, crops_of, find_crops
 from resight.gallery.enrol import Enrolment
-from resight.gallery.gallery import Gallery, Match, Statistics, fuse
+from resight.gallery.gallery import Gallery, Match, fuse
 from resight.gallery.index import Removal, VectorIndex
 from resight.gallery.settings import Settings, parse_retention
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, parse_time, sighting_id
 from resight.gallery.snapshot import Snapshot
+from resight.gallery.statistics import Statistics
 
 __all__ = [
     "EVERYTHING",
+    "Calibration",
     "Crop",
     "Enrolment",
     "Gallery",
@@ -25,7 +28,9 @@ __all__ = [
     "Statistics",
     "VectorIndex",
     "Where",
+    "calibrate",
     "crops_of",
+    "decide",
     "find_crops",
     "fuse",
     "parse_retention",

@@ -19,6 +19,7 @@ from resight.gallery.sighting import Record, Sighting
 __all__ = [
     "FILE",
     "SNAPSHOTS",
+    "alone",
     "check_row",
     "connect",
     "create",
@@ -40,6 +41,7 @@ __all__ = [
 FILE, SNAPSHOTS = "gallery.sqlite", "snapshots"
 """In a gallery's folder: the record of truth, and the folder of its copies."""
 
+_LOCK = "gallery.lock"  # holds nothing
 _APPLICATION, _VERSION = 0x52534754, 1
 _PATIENCE = 60.0  # seconds to wait while another process writes
 
@@ -80,7 +82,7 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
-            message = f"cannot write {path}: {error}; free space or make it writable, then run it again: nothing is half done"
+            message = f"cannot write {path}: {error}; free space or make it writable, then run it again"
             raise StorageError(message) from error
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise StorageError(f"{path} is in use by another process; run it again") from error
@@ -106,7 +108,7 @@ def create(path: Path, settings: dict[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.partial")
     with translated(path):
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # faces are nobody else's business
             partial.unlink(missing_ok=True)
             connection = sqlite3.connect(partial, isolation_level=None)
             try:
@@ -167,6 +169,19 @@ def connect(path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Purges, snapshots and restorations exclude each other; a killed process lets go. Raises `StorageError` after a minute."""
+    lock = folder / _LOCK
+    with translated(lock):
+        connection = sqlite3.connect(lock, timeout=_PATIENCE, isolation_level=None)
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+            yield
+        finally:
+            connection.close()
 
 
 @contextlib.contextmanager

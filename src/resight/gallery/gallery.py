@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -23,10 +22,11 @@ from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.snapshot import Snapshot, restore, snapshots, take_snapshot
 from resight.gallery.sqlite import SqliteIndex
+from resight.gallery.statistics import Statistics, summarise
 from resight.images import Pixels
 from resight.progress import Progress, silent
 
-__all__ = ["Gallery", "Match", "Statistics", "fuse"]
+__all__ = ["Gallery", "Match", "fuse"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,45 +49,6 @@ class Match:
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, without vector and thumbnail."""
         return {"rank": self.rank, "distance": self.distance, **self.sighting.to_dict()}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Statistics:
-    """What is in a gallery.
-
-    Attributes
-    ----------
-    count, identities : int
-        Sightings, and people that they are labelled with.
-    unlabelled : int
-        Sightings of unknown identity.
-    expired : int
-        Sightings that are kept longer than the retention allows; a purge removes them.
-    cameras : dict of str to int
-        Sightings by camera.
-    first, last : str or None
-        When the first and the last were seen; ISO 8601, UTC. None if no time is known.
-    bytes : int or None
-        Of all files, snapshots included; None in a database.
-    snapshots : tuple of str
-        Their names.
-    settings : Settings
-    """
-
-    count: int
-    identities: int
-    unlabelled: int
-    expired: int
-    cameras: dict[str, int]
-    first: str | None
-    last: str | None
-    bytes: int | None
-    snapshots: tuple[str, ...]
-    settings: Settings
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return asdict(self)
 
 
 class Gallery:
@@ -244,23 +205,13 @@ class Gallery:
 
     def statistics(self, now: datetime | None = None) -> Statistics:
         """What is in the gallery, and what of it has expired."""
-        records = self.records()
-        cutoff = self.settings.expired_before(now)
-        expired = 0 if cutoff is None else sum(map(Where(older_than=cutoff).holds, records))
-        times = [record.time for record in records if record.time is not None]
-        people = Counter(record.identity for record in records)
         files = None if self.folder is None else [file for file in self.folder.rglob("*") if file.is_file()]
-        return Statistics(
-            count=len(records),
-            identities=len(people.keys() - {""}),
-            unlabelled=people[""],
-            expired=expired,
-            cameras=dict(sorted(Counter(record.camera for record in records).items())),
-            first=min(times).isoformat() if times else None,
-            last=max(times).isoformat() if times else None,
-            bytes=None if files is None else sum(file.stat().st_size for file in files),
+        return summarise(
+            self.records(),
+            self.settings,
+            now=now,
+            size=None if files is None else sum(file.stat().st_size for file in files),
             snapshots=() if self.folder is None else tuple(snapshot.name for snapshot in snapshots(self.folder)),
-            settings=self.settings,
         )
 
     def take_snapshot(self, name: str = "") -> Snapshot:

@@ -20,7 +20,7 @@ from resight.ranking.nearest import nearest
 __all__ = ["MemoryIndex"]
 
 _GROWTH = 4  # a segment is at least so many times as long as the next
-_PART = 8192  # rows that are worth a thread of their own
+_PART = 16_384  # rows that are worth a thread of their own
 _LONGEST = 2**31 // 255**2  # numbers in a vector whose codes are compared in 32 bits
 _WORTH = 4  # so many times more rows than candidates make a first look worth it
 

@@ -54,7 +54,7 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
         If a file cannot be written; then what was deleted stays deleted, and the next purge finishes this one.
     """
     path = folder / database.FILE
-    with _opened(path) as connection:
+    with _opened(path) as connection, database.alone(folder):
         finish(folder, connection)
         ids = _matching(connection, path, where)
         removed, copies, files = 0, 0, databases(folder)
@@ -78,7 +78,10 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
 
 
 def finish(folder: Path, connection: sqlite3.Connection) -> None:
-    """Finish a purge that was interrupted, if there is one. What it deleted is not known any more: all files are written anew."""
+    """Finish a purge that was interrupted, if there is one, as whoever is `alone` with a gallery begins.
+
+    What it deleted is not known any more, so all files are written anew.
+    """
     pending = [id for (id,) in connection.execute("SELECT id FROM erasure")]
     if pending:
         ids = [id for id in pending if id != _UNPROVED]
@@ -94,8 +97,7 @@ def databases(folder: Path) -> list[Path]:
 
 def _purge_snapshots(folder: Path, ids: list[str], where: Where | None, contents: set[bytes]) -> int:
     """Delete from all snapshots what has one of the ids, or is meant by `where`; its contents are added to `contents`."""
-    # A snapshot that is being taken may hold what was just deleted: without its file it fails. One that begins later does not.
-    for file in [*folder.rglob(PARTIAL), *_orphans(folder)]:
+    for file in [*folder.rglob(PARTIAL), *_orphans(folder)]:  # what killed processes left
         file.unlink(missing_ok=True)
     copies = 0
     for path in databases(folder)[1:]:

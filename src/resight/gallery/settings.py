@@ -69,12 +69,11 @@ class Settings:
         Raises
         ------
         ConfigurationError
-            If the model is untrained, compares by a learned distance and no other is given, or an option is unknown.
+            If the model is untrained or compares by a learned distance, or an option is unknown.
         """
-        if not distance and not isinstance(extractor.distance, str):
+        if not isinstance(extractor.distance, str):
             raise ConfigurationError(
-                f"{extractor.name} compares by a learned distance, which a gallery cannot search by; "
-                "choose --distance euclidean or cosine, or the network that it was fitted to"
+                f"{extractor.name} compares by a learned distance, which a gallery cannot search by; use what it was fitted to"
             )
         height, width = extractor.size
         return cls(
@@ -83,7 +82,7 @@ class Settings:
             height=height,
             width=width,
             dimension=extractor.embedding_size,
-            distance=distance or str(extractor.distance),
+            distance=distance or extractor.distance,
             retention=retention,
             precision=precision,
             created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -55,24 +55,20 @@ def take_snapshot(folder: Path, name: str = "") -> Snapshot:
     GalleryDamagedError
         If the gallery is damaged. Then there is no snapshot.
     StorageError
-        If the copy cannot be written, or a purge went on meanwhile. Then there is none either.
+        If the copy cannot be written. Then there is none either.
     """
     name = name or datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     path = _path(folder, name)
     if path.exists():
         raise ConfigurationError(f"there is a snapshot {name!r} already; choose another name")
     live = folder / database.FILE
-    _finish_purge(live)
-    with _copy(live, path) as partial:
-        if partial.exists() and (problems := verify_file(partial)):
-            raise GalleryDamagedError(f"no snapshot was taken: {problems[0]}; see `resight gallery verify`")
-        try:
+    with _opened(live, "WAL") as connection, database.alone(folder):
+        purge.finish(folder, connection)
+        with _copy(connection, path) as partial:
+            if problems := verify_file(partial):
+                raise GalleryDamagedError(f"no snapshot was taken: {problems[0]}; see `resight gallery verify`")
             os.replace(partial, path)
             sync_folder(path.parent)
-        except OSError as error:
-            raise StorageError(
-                f"the snapshot {name!r} was not finished, because a purge went on meanwhile; run it again"
-            ) from error
     return _describe(path)
 
 
@@ -107,19 +103,21 @@ def restore(folder: Path, name: str) -> Snapshot:
         raise ConfigurationError(f"{folder} has no snapshot {name!r}; it has: {names}")
     if problems := verify_file(path):
         raise GalleryDamagedError(f"the snapshot {name!r} is damaged: {problems[0]}; nothing was changed")
-    try:
-        if live.exists():
-            _finish_purge(live)
-    except GalleryDamagedError:
-        pass  # what it deleted cannot be known any more
-    with _copy(path, path) as partial:
-        with _opened(partial, "DELETE") as prepared:
-            # Whoever has the gallery in memory must notice, in the same moment in which it changes.
-            with database.transaction(prepared, write=True):
-                database.write_state(prepared, 0, renew=True)
-            written = _write_back(prepared, live)
-        if not written:
-            _replace(partial, live)
+    with database.alone(folder):
+        try:
+            if live.exists():
+                with _opened(live, "WAL") as connection:
+                    purge.finish(folder, connection)
+        except GalleryDamagedError:
+            pass  # what it deleted cannot be known any more
+        with _opened(path, "DELETE") as snapshot, _copy(snapshot, path) as partial:
+            with _opened(partial, "DELETE") as prepared:
+                # Whoever has the gallery in memory must notice, in the same moment in which it changes.
+                with database.transaction(prepared, write=True):
+                    database.write_state(prepared, 0, renew=True)
+                written = _write_back(prepared, live)
+            if not written:
+                _replace(partial, live)
     return _describe(path)
 
 
@@ -137,40 +135,29 @@ def _write_back(source: sqlite3.Connection, live: Path) -> bool:
 
 
 def _replace(partial: Path, live: Path) -> None:
-    try:
-        for end in ("-wal", "-shm", "-journal"):
-            live.with_name(live.name + end).unlink(missing_ok=True)
-        os.replace(partial, live)
-        sync_folder(live.parent)
-    except OSError as error:
-        raise StorageError(f"cannot write {live}: {error.strerror or error}; make it writable, then run it again") from error
+    for end in ("-wal", "-shm", "-journal"):
+        live.with_name(live.name + end).unlink(missing_ok=True)
+    os.replace(partial, live)
+    sync_folder(live.parent)
 
 
 @contextmanager
-def _copy(source: Path, path: Path) -> Iterator[Path]:
+def _copy(source: sqlite3.Connection, path: Path) -> Iterator[Path]:
     """A copy of a gallery's file, beside where a snapshot is or will be; gone afterwards unless it was renamed."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        # It is there before its content is read: see `purge`.
         path.parent.mkdir(exist_ok=True)
-        partial.touch()
-        with _opened(source, "WAL" if source.name == database.FILE else "DELETE") as connection:
-            copy = sqlite3.connect(partial, isolation_level=None)
-            try:
-                connection.backup(copy)
-            finally:
-                copy.close()
+        copy = sqlite3.connect(partial, isolation_level=None)
+        try:
+            source.backup(copy)
+        finally:
+            copy.close()
         yield partial
     except OSError as error:
-        raise StorageError(f"cannot write {partial}: {error.strerror or error}; free space, then run it again") from error
+        raise StorageError(f"cannot write {path.parent}: {error.strerror or error}; free space, then run it again") from error
     finally:
         for file in partial.parent.glob(f"{partial.name}*"):
             file.unlink(missing_ok=True)
-
-
-def _finish_purge(live: Path) -> None:
-    with _opened(live, "WAL") as connection:
-        purge.finish(live.parent, connection)
 
 
 def _describe(path: Path) -> Snapshot:

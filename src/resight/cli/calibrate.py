@@ -1,0 +1,165 @@
+"""`resight calibrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from resight.cli.options import DeviceName
+from resight.cli.terminal import say, show, table, warn, write_result
+from resight.progress import TerminalProgress
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from resight.datasets import Dataset, Records
+    from resight.gallery.calibration import OperatingPoint
+    from resight.gallery.confidence import Rate
+    from resight.gallery.open_set import Searches
+
+__all__ = ["calibrate"]
+
+
+def calibrate(
+    *,
+    data: Path,
+    model: str,
+    rate: float = 0.01,
+    possible_rate: float = 0.1,
+    confidence: float = 0.95,
+    part: Literal["test", "train", "all"] = "test",
+    held_out: float = 0.0,
+    seed: int = 0,
+    distance: Literal["", "euclidean", "cosine"] = "",
+    layout: str = "auto",
+    out: Path = Path("calibration.json"),
+    picture: Path | None = None,
+    device: DeviceName = "auto",
+    threads: int = 0,
+    json: Path | None = None,
+) -> None:
+    """Choose from labelled images up to which distance a search answers "match" or "possible", for wanted rates of false answers.
+
+    Parameters
+    ----------
+    data
+        Folder of a data set with people whom the model was not trained on.
+    model
+        FILE.onnx, a run folder, NETWORK:FILE with foreign weights, or lomo.
+    rate
+        Of searches for a person who is not in the gallery, how many may be answered "match".
+    possible_rate
+        How many of them may be answered "match" or "possible".
+    confidence
+        With which each of the two rates is promised.
+    part
+        Whose images are used: the people of the test (queries and gallery), of the training, or all.
+    held_out
+        Part of the people to leave out, and to measure the thresholds on afterwards.
+    seed
+        Of the choice of people to leave out.
+    distance
+        Between vectors; the model's own unless given. It must be the gallery's.
+    layout
+        market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.
+    out
+        File to write; `resight gallery search --calibration` takes it.
+    picture
+        Draw the error rates against the threshold into this PNG file.
+    device
+        Where a network of PyTorch computes.
+    threads
+        Threads of the model; 0 is one for each usable core.
+    json
+        Also write the calibration, and what was measured on the people left out, to this file.
+    """
+    import numpy as np
+
+    from resight.datasets import open_dataset
+    from resight.errors import ConfigurationError
+    from resight.features.extraction import embed_files
+    from resight.gallery.calibration import calibrate as choose
+    from resight.gallery.calibration import check_people, measure
+    from resight.gallery.error_picture import draw_errors
+    from resight.gallery.open_set import search_everybody
+    from resight.gallery.settings import Settings
+    from resight.models import load_model
+    from resight.provenance import provenance
+
+    if not 0 <= held_out < 1:
+        raise ConfigurationError(f"--held-out is {held_out:g}; expected a part of the people, at least 0 and less than 1")
+    dataset = open_dataset(data, layout)
+    extractor = load_model(model, device=device, threads=threads)
+    used = Settings.for_model(model, extractor, retention=None, distance=distance).distance
+    warn(dataset.warnings)
+    if part != "test":
+        warn(("a model knows the people it was trained on; if these are some of them, thresholds are too generous",))
+    records = _people(dataset, part)
+    people = np.random.default_rng(seed).permutation(records.people())
+    away = round(held_out * len(people))
+    check_people(len(people) - away, rate, possible_rate, confidence)
+    left_out = np.isin(records.identities, people[:away])
+    with TerminalProgress() as progress:
+        vectors = embed_files(extractor, records.paths, progress=progress)
+
+        def search(among: NDArray[np.bool_]) -> Searches:
+            who, cameras = records.identities[among], records.cameras[among]
+            return search_everybody(vectors[among], who, cameras, used, progress=progress)
+
+        searches = search(~left_out)
+        others = search(left_out) if left_out.any() else None
+    configuration = {"model": model, "data": dataset.name, "part": part, "held_out": held_out}
+    calibration = choose(
+        searches,
+        extractor,
+        used,
+        model=model,
+        rate=rate,
+        possible_rate=possible_rate,
+        confidence=confidence,
+        provenance=provenance(configuration, seed=seed),
+    )
+    points = {"match": calibration.match, "possible": calibration.possible}
+    rows = [_row(f"{name}, fitted", point) for name, point in points.items()]
+    checked = None
+    if others is not None:
+        checked = {name: measure(others, point.wanted, point.threshold, confidence) for name, point in points.items()}
+        rows += [_row(f"{name}, on {others.people} other people", point) for name, point in checked.items()]
+    calibration.save(out)
+    headings = ["%", "up to distance", "wanted", "absent, falsely found", "limits", "present, missed", "limits"]
+    show(table(f"{extractor.name}, {used} distance, fitted to {searches.people} people of {dataset.name}", headings, rows))
+    say(
+        f"promised, each with {confidence:.0%} confidence: of 100 searches for somebody who is not in a gallery of "
+        f"{searches.people - 1} people, at most {100 * rate:g} answer match and {100 * possible_rate:g} match or possible; "
+        "in a gallery of k times as many people at most k times as many do"
+    )
+    say(f"{out}: for `resight gallery search --calibration`")
+    if calibration.match.misses is None:
+        warn(("nobody was seen by two cameras, so how often a present person is missed cannot be measured",))
+    if picture is not None:
+        draw_errors(picture, searches, calibration)
+        say(f"{picture} shows it")
+    check = None
+    if others is not None and checked is not None:
+        about = {"people": others.people, "images": len(others.persons)}
+        check = about | {name: point.to_dict() for name, point in checked.items()}
+    write_result(json, calibration.to_dict() | {"dataset": dataset.name, "check": check})
+
+
+def _people(dataset: Dataset, part: str) -> Records:
+    """Images of people; those of nobody are left out before the model sees them."""
+    from resight.datasets.records import DISTRACTOR, Records
+
+    test, train = [dataset.query, dataset.gallery], [dataset.train]
+    records = Records.concatenate({"test": test, "train": train, "all": test + train}[part])
+    return records.select(records.identities > DISTRACTOR)
+
+
+def _row(name: str, point: OperatingPoint) -> list[str]:
+    return [name, f"{point.threshold:.4g}", f"{100 * point.wanted:g}", *_cells(point.false_positives), *_cells(point.misses)]
+
+
+def _cells(rate: Rate | None) -> list[str]:
+    if rate is None:
+        return ["", ""]
+    return [f"{100 * rate.value:.2f}", f"{100 * rate.lower:.2f} to {100 * rate.upper:.2f}"]

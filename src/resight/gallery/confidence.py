@@ -1,0 +1,127 @@
+"""Confidence limits of a rate whose observations are not independent."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import NamedTuple
+
+__all__ = ["Rate", "incomplete_beta", "rate_with_limits"]
+
+_HALVINGS = 50  # of [0, 1]: beyond float64's digits
+_TINY = 1e-300
+
+
+class Rate(NamedTuple):
+    """A measured rate, and the limits that the true one keeps, each by itself, with the stated confidence.
+
+    Attributes
+    ----------
+    value, lower, upper : float
+        In [0, 1].
+    """
+
+    value: float
+    lower: float
+    upper: float
+
+
+def rate_with_limits(rate: float, variance: float, freedom: float, units: float, confidence: float) -> Rate:
+    """Exact binomial limits (Clopper and Pearson) for as many independent observations as have the rate's variance [1]_.
+
+    A variance that rests on few observations is not believed: beyond `units`, the number of observations shrinks by the ratio of
+    the normal to Student's quantile, squared. Up to `units` no such proof is needed, because no average of numbers from 0 to 1
+    varies more than a count.
+
+    Parameters
+    ----------
+    rate : float
+        Measured, in [0, 1].
+    variance : float
+        Of `rate`, however it was estimated.
+    freedom : float
+        Degrees of freedom of `variance`.
+    units : float
+        How many independent things were averaged.
+    confidence : float
+        Of each limit, in (0.5, 1).
+
+    Returns
+    -------
+    Rate
+
+    Examples
+    --------
+    >>> round(rate_with_limits(0.0, 0.0, 0.0, 300, 0.95).upper, 4)  # the rule of three: 3 / 300
+    0.0099
+
+    References
+    ----------
+    .. [1] E. L. Korn, B. I. Graubard, "Confidence Intervals for Proportions with Small Expected Number of Positive Counts Estimated
+           from Survey Data", Survey Methodology 24(2), 1998.
+    """
+    rate = min(max(rate, 0.0), 1.0)
+    size = units
+    if variance > 0 and 0 < rate < 1:
+        size = rate * (1 - rate) / variance
+        if size > units:
+            size = max(units, size * _believed(freedom, confidence))
+    count = rate * size
+    lower = 0.0 if rate == 0 else _quantile(1 - confidence, count, size - count + 1)
+    upper = 1.0 if rate == 1 else _quantile(confidence, count + 1, size - count)
+    return Rate(rate, lower, upper)
+
+
+def incomplete_beta(x: float, a: float, b: float) -> float:
+    """The regularised incomplete beta function, by its continued fraction [1]_; SciPy is not in the core install.
+
+    Parameters
+    ----------
+    x : float
+        In [0, 1].
+    a, b : float
+        Positive.
+
+    References
+    ----------
+    .. [1] NIST Digital Library of Mathematical Functions, 8.17.22, evaluated by Lentz's method.
+    """
+    if not 0 < x < 1:
+        return float(x >= 1)
+    if x > (a + 1) / (a + b + 2):  # where it converges slowly
+        return 1 - incomplete_beta(1 - x, b, a)
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
+    fraction, numerator, denominator, step = 1.0, 1.0, 0.0, 0
+    factor = 0.0
+    while abs(factor - 1) > 1e-14 and step < 10_000:
+        step += 1
+        m = step // 2
+        if step % 2:
+            term = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        else:
+            term = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        denominator = 1 / ((1 + term * denominator) or _TINY)
+        numerator = (1 + term / numerator) or _TINY
+        factor = numerator * denominator
+        fraction *= factor
+    return front / (a * fraction)
+
+
+def _believed(freedom: float, confidence: float) -> float:
+    """The squared ratio of the normal to Student's quantile."""
+    if freedom <= 0:
+        return 0.0
+    ratio = _quantile(2 * (1 - confidence), freedom / 2, 0.5)  # of Student's t: freedom / (freedom + t^2)
+    return NormalDist().inv_cdf(confidence) ** 2 * ratio / (freedom * (1 - ratio))
+
+
+def _quantile(probability: float, a: float, b: float) -> float:
+    """Where the beta distribution's function has a value."""
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if incomplete_beta(middle, a, b) < probability:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
