@@ -225,7 +225,7 @@ def check_people(people: int, rate: float, possible_rate: float, confidence: flo
     if not 0.5 < confidence < 1:
         raise ConfigurationError(f"a confidence of {confidence:g}; expected more than 0.5 and less than 1")
     if people < (least := least_people(rate, confidence)):
-        promised = 1 - (1 - confidence) ** (2 / people)
+        promised = 1 - (1 - confidence) ** (2 / max(people, 1))
         raise GalleryError(
             f"{people} people cannot promise a rate of {rate:g} with {confidence:.0%} confidence, which takes {least}; "
             f"they can promise {math.ceil(1000 * promised) / 1000:g} at best: label more people, or accept a higher rate"
