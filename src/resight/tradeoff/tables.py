@@ -117,10 +117,11 @@ def draw_tradeoff(report: Report, path: str | Path) -> None:
     axes = figure.subplots()
     front = sorted((time, score) for time, score, row in points if row.on_front)
     axes.plot(*zip(*front, strict=True), drawstyle="steps-post", color="tab:red", alpha=0.6, label="Pareto front")
-    for time, score, row in points:
+    for number, (time, score, row) in enumerate(sorted(points, key=lambda point: point[0])):
         axes.scatter(time, score, s=46, color="tab:red" if row.on_front else "0.5", zorder=3)
         slow = time > np.sqrt(min(times) * max(times))  # its name goes to the left, where there is room
-        place: dict[str, Any] = {"xytext": (-6, 6), "ha": "right"} if slow else {"xytext": (6, 6)}
+        up = -15 if number % 2 else 6  # neighbours' names do not meet
+        place: dict[str, Any] = {"xytext": (-6, up), "ha": "right"} if slow else {"xytext": (6, up)}
         axes.annotate(row.model, (time, score), textcoords="offset points", fontsize=9, **place)
     axes.set_xscale("log")
     for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
