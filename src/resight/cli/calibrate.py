@@ -23,7 +23,7 @@ __all__ = ["calibrate"]
 def calibrate(
     *,
     data: Path,
-    model: str,
+    model: str = "student",
     rate: float = 0.01,
     possible_rate: float = 0.1,
     confidence: float = 0.95,
