@@ -401,7 +401,13 @@ def test_an_interruption_exits_with_130_and_goes_on(number: int, tmp_path: Path)
     write_images(tmp_path / "images", 200)
     save(tmp_path / "m.onnx")
     assert run(command(tmp_path, "whole")).returncode == 0
-    process = subprocess.Popen(command(tmp_path, "v", 0.1), stderr=subprocess.PIPE, text=True)
+    # A test run in the background may have been told to ignore Ctrl-C, which its children inherit.
+    process = subprocess.Popen(
+        command(tmp_path, "v", 0.1),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     journal = tmp_path / "v.npy.journal"
     while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 1):
         time.sleep(0.005)
