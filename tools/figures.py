@@ -245,15 +245,27 @@ def market_extract() -> str:
 
 def student() -> str:
     found, run = result("market1501-student"), result("market1501-student-run")
-    eight_bits = result("market1501-student-int8")
+    eight_bits, teacher = result("market1501-student-int8"), result("market1501-osnet-0.25-euclidean")
     minutes = sum(row["seconds"] for row in run["epochs"]) / 60
     rows = [
         ["student, MobileNet 0.25 at 192x96", f"{found['rank1']:.2f}", f"{found['map']:.2f}", f"{minutes:.0f} min, one core"],
         ["the same, exported to int8", f"{eight_bits['rank1']:.2f}", f"{eight_bits['map']:.2f}", ""],
         ["the paper's, MobileNet 0.25 at 128x128", "71.29", "45.76", ""],
-        ["OSNet x0.25 (the teacher)", "91.18", "74.94", ""],
+        ["OSNet x0.25 (the teacher)", f"{teacher['rank1']:.2f}", f"{teacher['map']:.2f}", ""],
     ]
     return table(["Market-1501", "Rank-1 (%)", "mAP (%)", "training"], rows)
+
+
+def calibration() -> str:
+    record = result("market1501-calibration")
+    rows = []
+    for answer in ("match", "possible"):
+        for people, part in ((record["people"], record), (record["check"]["people"], record["check"])):
+            rates = [part[answer][name] for name in ("false_positives", "misses")]
+            cells = [f"{100 * rate['value']:.1f} ({100 * rate['lower']:.1f} to {100 * rate['upper']:.1f})" for rate in rates]
+            kind = "fitted to" if part is record else "measured on"
+            rows.append([f"{answer}, {kind} {people} people", f"{100 * part[answer]['wanted']:.0f}", *cells])
+    return table(["%", "wanted at most", "absent person falsely found", "present person missed"], rows)
 
 
 def student_probe() -> str:
@@ -334,6 +346,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "deployment": deployment,
     "market-extract": market_extract,
     "student": student,
+    "calibration": calibration,
     "student-probe": student_probe,
     "reranking": reranking,
     "market-tradeoff": market_tradeoff,

@@ -27,6 +27,7 @@ __all__ = [
     "delete",
     "insert",
     "missing",
+    "opened",
     "read_kept",
     "read_records",
     "read_state",
@@ -280,3 +281,14 @@ def read_kept(connection: sqlite3.Connection, path: Path, name: str) -> Any:
 
 def _revision() -> int:
     return secrets.randbits(62)
+
+
+@contextlib.contextmanager
+def opened(path: Path, journal: str = "WAL") -> Iterator[sqlite3.Connection]:
+    """A connection for the length of a block; what SQLite raises inside becomes a `GalleryError`, see `translated`."""
+    with translated(path):
+        connection = connect(path, journal=journal)
+        try:
+            yield connection
+        finally:
+            connection.close()

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from resight.errors import GalleryDamagedError, GalleryError
@@ -54,7 +53,7 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
         If a file cannot be written; then what was deleted stays deleted, and the next purge finishes this one.
     """
     path = folder / database.FILE
-    with _opened(path) as connection, database.alone(folder):
+    with database.opened(path) as connection, database.alone(folder):
         finish(folder, connection)
         ids = _matching(connection, path, where)
         removed, copies, files = 0, 0, databases(folder)
@@ -102,7 +101,7 @@ def _purge_snapshots(folder: Path, ids: list[str], where: Where | None, contents
     copies = 0
     for path in databases(folder)[1:]:
         try:
-            with _opened(path, journal="DELETE") as connection:
+            with database.opened(path, journal="DELETE") as connection:
                 meant = sorted({*ids, *(_matching(connection, path, where) if where else ())})
                 contents |= _contents(connection, meant)
                 with database.transaction(connection, write=True):
@@ -153,7 +152,7 @@ def _rewrite(folder: Path, connection: sqlite3.Connection) -> None:
     connection.execute("VACUUM")
     database.truncate_log(connection, folder / database.FILE)
     for path in databases(folder)[1:]:
-        with _opened(path, journal="DELETE") as snapshot:
+        with database.opened(path, journal="DELETE") as snapshot:
             snapshot.execute("VACUUM")
 
 
@@ -181,7 +180,7 @@ def _contents(connection: sqlite3.Connection, ids: list[str]) -> set[bytes]:
 def _survivors(folder: Path) -> Iterator[bytes]:
     """Vectors, pixels and ids of all that is left, in the gallery and its snapshots."""
     for path in databases(folder):
-        with _opened(path, journal="WAL" if path.parent == folder else "DELETE") as connection:
+        with database.opened(path, journal="WAL" if path.parent == folder else "DELETE") as connection:
             yield from (id.encode() for (id,) in connection.execute("SELECT id FROM sighting"))
             yield from _blobs(connection)
 
@@ -190,13 +189,3 @@ def _blobs(connection: sqlite3.Connection, condition: str = "", *parameters: str
     yield from (content for (content,) in connection.execute(f"SELECT embedding FROM vector {condition}", parameters))
     for (jpeg,) in connection.execute(f"SELECT jpeg FROM thumbnail {condition}", parameters):
         yield telling_part(jpeg)
-
-
-@contextmanager
-def _opened(path: Path, *, journal: str = "WAL") -> Iterator[sqlite3.Connection]:
-    with database.translated(path):
-        connection = database.connect(path, journal=journal)
-        try:
-            yield connection
-        finally:
-            connection.close()

@@ -62,7 +62,7 @@ def take_snapshot(folder: Path, name: str = "") -> Snapshot:
     if path.exists():
         raise ConfigurationError(f"there is a snapshot {name!r} already; choose another name")
     live = folder / database.FILE
-    with _opened(live, "WAL") as connection, database.alone(folder):
+    with database.opened(live, "WAL") as connection, database.alone(folder):
         purge.finish(folder, connection)
         with _copy(connection, path) as partial:
             if problems := verify_file(partial):
@@ -106,12 +106,12 @@ def restore(folder: Path, name: str) -> Snapshot:
     with database.alone(folder):
         try:
             if live.exists():
-                with _opened(live, "WAL") as connection:
+                with database.opened(live, "WAL") as connection:
                     purge.finish(folder, connection)
         except GalleryDamagedError:
             pass  # what it deleted cannot be known any more
-        with _opened(path, "DELETE") as snapshot, _copy(snapshot, path) as partial:
-            with _opened(partial, "DELETE") as prepared:
+        with database.opened(path, "DELETE") as snapshot, _copy(snapshot, path) as partial:
+            with database.opened(partial, "DELETE") as prepared:
                 # Whoever has the gallery in memory must notice, in the same moment in which it changes.
                 with database.transaction(prepared, write=True):
                     database.write_state(prepared, 0, renew=True)
@@ -126,7 +126,7 @@ def _write_back(source: sqlite3.Connection, live: Path) -> bool:
     if not live.exists():
         return False
     try:
-        with _opened(live, "WAL") as destination:
+        with database.opened(live, "WAL") as destination:
             source.backup(destination)
             database.truncate_log(destination, live)
     except GalleryDamagedError:
@@ -161,7 +161,7 @@ def _copy(source: sqlite3.Connection, path: Path) -> Iterator[Path]:
 
 
 def _describe(path: Path) -> Snapshot:
-    with _opened(path, "DELETE") as connection:
+    with database.opened(path, "DELETE") as connection:
         return Snapshot(name=path.stem, path=path, count=database.read_state(connection)[0], bytes=path.stat().st_size)
 
 
@@ -169,13 +169,3 @@ def _path(folder: Path, name: str) -> Path:
     if not re.fullmatch("[A-Za-z0-9_-]{1,100}", name):
         raise ConfigurationError(f"a snapshot cannot be called {name!r}; expected letters, digits, - and _")
     return folder / database.SNAPSHOTS / f"{name}.sqlite"
-
-
-@contextmanager
-def _opened(path: Path, journal: str) -> Iterator[sqlite3.Connection]:
-    with database.translated(path):
-        connection = database.connect(path, journal=journal)
-        try:
-            yield connection
-        finally:
-            connection.close()
