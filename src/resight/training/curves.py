@@ -69,7 +69,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: str | Path) -> None:
         right.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name.removeprefix("validation/"))
     right.plot([row["epoch"] for row in rows], [100 * row["accuracy"] for row in rows], color="0.6", label="training accuracy")
     left.set(xlabel="epoch", ylabel="loss, unweighted terms", title="Loss on training batches")
-    right.set(xlabel="epoch", ylabel="per cent", title="Held out", ylim=(0, 100))
+    right.set(xlabel="epoch", ylabel="per cent", title="Held out" if scores else "Training images", ylim=(0, 100))
     for axes in (left, right):
         axes.legend(frameon=False)
         axes.grid(alpha=0.3)
