@@ -86,6 +86,17 @@ def test_own_weights_come_back(name: str, tmp_path: Path) -> None:
     assert all(torch.equal(network.state_dict()[key], tensor) for key, tensor in saved.state_dict().items())
 
 
+def test_a_neck_in_the_file_is_given_to_a_network_without(tmp_path: Path) -> None:
+    saved, network = build("osnet-0.25", 5, seed=1, neck=True), build("osnet-0.25", 9, seed=2)
+    state = {name: tensor for name, tensor in saved.state_dict().items() if not name.startswith("classifier")}
+    safetensors.torch.save_file(state, tmp_path / "own.safetensors")
+    assert load_weights(network, tmp_path / "own.safetensors").left == ("classifier.weight",)
+    assert network.distance == "cosine"
+    images = torch.rand(2, 3, 64, 32)
+    with torch.inference_mode():
+        assert torch.equal(network.eval().embed(images), saved.eval().embed(images))
+
+
 def test_weights_classes() -> None:
     assert weights_classes(build("resnet-50", 9).state_dict(), "fc") == 9
     assert weights_classes({"conv.weight": torch.zeros(3, 3)}, "fc") is None

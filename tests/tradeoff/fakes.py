@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from resight.gallery.memory import MemoryIndex
+from resight.gallery.sighting import Where
 from resight.images import Pixels
-from resight.tradeoff import speed
 from resight.tradeoff.report import Report, Row
 from resight.tradeoff.speed import Bench, SpeedConfig
 
@@ -65,11 +66,11 @@ def bench(
         clock.now += embed(len(some))
         return np.zeros((len(some), 4), np.float32)
 
-    def searching(query: NDArray[np.float32], gallery: NDArray[np.float32], k: int) -> None:
-        assert (query.shape, gallery.shape, k) == ((1, model.embedding_size), (100_000, model.embedding_size), 10)
+    def searching(index: MemoryIndex, query: NDArray[np.float32], k: int, where: Where) -> None:
+        assert (query.shape, len(index), index.dimension, k) == ((1, model.embedding_size), 100_000, model.embedding_size, 10)
         clock.now += search
 
-    monkeypatch.setattr(speed, "nearest", searching)
+    monkeypatch.setattr(MemoryIndex, "search", searching)
     return Bench(model, paths, config, read=reading, embed=embedding, clock=clock)
 
 

@@ -160,7 +160,6 @@ def test_the_command(tiny: Path, tiny_run: Path, tmp_path: Path, capsys: pytest.
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["benchmark", "--images", "TINY"], "no model is named"),
         (["benchmark", "lomo"], "no images to measure on"),
         (["benchmark", "lomo", "--images", "nowhere"], "nowhere: no such folder"),
         (["benchmark", "lomo", "--images", "TINY", "--batch-sizes", "1,few"], "few"),

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from conftest import TINY
 from resight import files
@@ -26,8 +26,9 @@ from resight.errors import CheckpointError, ConfigurationError, DatasetError, Im
 from resight.features.deep import load_extractor
 from resight.networks import build
 from resight.networks.card import load_network, read_card
+from resight.training.config import TrainConfig
 from resight.training.data import prepare
-from resight.training.fit import train
+from resight.training.fit import initial_network, train
 from support import market1501, needs_market1501
 
 
@@ -190,6 +191,16 @@ def test_what_cannot_be_trained_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         train(tiny, tmp_path / "run", dataclasses.replace(TINY, **change))
+
+
+def test_weights_with_a_neck_are_trained_on_with_one(tiny: Path, tmp_path: Path) -> None:
+    necked = build("mobilenet-0.25", 3, seed=1, neck=True)
+    save_file(necked.state_dict(), tmp_path / "necked.safetensors")
+    config = TrainConfig(weights=str(tmp_path / "necked.safetensors"), neck=True)
+    network = initial_network(config, 3)
+    assert all(torch.equal(network.state_dict()[name], tensor) for name, tensor in necked.state_dict().items())
+    with pytest.raises(ConfigurationError, match="has a neck"):
+        initial_network(dataclasses.replace(config, neck=False), 3)
 
 
 def test_one_person_cannot_be_told_apart(tiny: Path, tmp_path: Path) -> None:

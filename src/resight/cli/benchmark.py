@@ -47,7 +47,7 @@ def benchmark(
     Parameters
     ----------
     models
-        Run folders, exported models, NETWORK:FILE, lomo and so on, or usual:NETWORK for the way most repositories go: Pillow,
+        The shipped student unless given: run folders, exported models, NETWORK:FILE, lomo and so on, or usual:NETWORK for the way most repositories go: Pillow,
         PyTorch eager, batch 32.
     images
         Folder of images to measure on; the data set's gallery unless given.
@@ -105,6 +105,7 @@ def benchmark(
                 paths = dataset.gallery.paths
             else:
                 raise ConfigurationError("there are no images to measure on; name their folder with --images")
+            models = models or ("student",)
             report = measure(models, paths[: count or None], config, threads=threads, device=device, progress=progress)
         save_report(report, out, "benchmark")  # what is measured is not lost when what follows fails
         if scores:

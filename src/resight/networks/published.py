@@ -57,7 +57,7 @@ def load_weights(network: ReidNetwork, path: str | Path) -> LoadedWeights:
     Parameters
     ----------
     network : ReidNetwork
-        Changed in place, or not at all if an error is raised.
+        Changed in place: it gets a neck where the file has one, and the weights unless an error is raised.
     path : str or Path
         See `resight.networks.foreign.read_weights` for the formats.
 
@@ -72,6 +72,8 @@ def load_weights(network: ReidNetwork, path: str | Path) -> LoadedWeights:
         out instead), or it holds NaN or infinity.
     """
     state, digest = read_weights(path)
+    if network.neck is None and "neck.weight" in state:
+        network.add_neck()
     expected = network.state_dict()
     if problems := differences(state, expected, network.head):
         wanted = architecture(expected) or type(network).__name__

@@ -170,8 +170,10 @@ def initial_network(config: TrainConfig, classes: int) -> ReidNetwork:
             load_weights(network, fetch(config.weights))
         else:
             load_weights(network, config.weights)
-    if config.neck:
+    if config.neck and network.neck is None:
         network.add_neck()
+    if network.neck is not None and not config.neck:
+        raise ConfigurationError(f"{config.weights} has a neck, and its features are of little use without; train with --neck")
     network.resize_input(config.height, config.width)
     if config.pad >= min(network.preprocessing.size):
         rows, columns = network.preprocessing.size
