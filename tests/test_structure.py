@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "resight"
 
 LEVELS = [
     {"errors"},
-    {"files", "progress", "memory", "configuration", "provenance"},
+    {"files", "processes", "progress", "memory", "configuration", "provenance"},
     {"image_header"},
     {"images"},
     {"datasets"},
@@ -28,6 +28,7 @@ LEVELS = [
     {"export"},
     {"tradeoff"},
     {"study"},
+    {"web"},
     {"demo"},
     {"cli"},
 ]

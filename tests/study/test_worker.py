@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 from conftest import TINY
@@ -46,5 +48,5 @@ def test_it_tells_its_progress_and_can_be_ended(tiny: Path, tmp_path: Path) -> N
 
 def test_a_death_is_told(tiny: Path, tmp_path: Path) -> None:
     worker = Worker(task(str(tiny), tmp_path, epochs=100_000), threads=1)
-    worker._process.kill()
+    os.kill(worker._child.pid, signal.SIGKILL)
     assert "ended by signal 9 (out of memory?)" in worker.wait(lambda *said: None)

@@ -2,23 +2,22 @@
 
 How the number of threads is set differs between PyTorch, OpenCV, ONNX Runtime, OpenVINO and plain thread pools, and some libraries
 read it once. A process that may use n cores does n things at a time, whatever it runs; besides, its memory is the model's own, and
-a model that takes its process down takes no other along. For each line that the parent sends it gets a line of JSON.
+a model that takes its process down takes no other along.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from resight.errors import MeasurementError, ResightError
+from resight.processes import Child, answering
 from resight.provenance import hardware
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ __all__ = ["USUAL", "Worker"]
 
 USUAL = "usual:"
 """Before the name of a network that is to go the usual way."""
-
-_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 class Worker:
@@ -51,28 +48,18 @@ class Worker:
     def __init__(self, reference: str, paths: Sequence[str], threads: int, config: SpeedConfig, device: str = "auto") -> None:
         self.reference = reference
         self._job = {"reference": reference, "paths": list(paths), "threads": threads, "config": asdict(config), "device": device}
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "resight.tradeoff.worker"],  # -P: not what lies in the present folder
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._complaints,
-            text=True,
-            env=os.environ | dict.fromkeys(_VARIABLES, str(threads)),
-        )
+        self._child = Child("resight.tradeoff.worker", threads)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._complaints.close()
+        self._child.close()
 
     @property
     def pid(self) -> int:
         """Of the process."""
-        return self._process.pid
+        return self._child.pid
 
     def load(self) -> dict[str, Any]:
         """Load the model and warm it up.
@@ -96,43 +83,28 @@ class Worker:
         return found
 
     def _ask(self, task: Any) -> Any:
-        tasks, answers = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
-        try:
-            tasks.write(json.dumps(task) + "\n")
-            tasks.flush()
-            answer = json.loads(answers.readline())
-        except (BrokenPipeError, ValueError) as error:
-            raise MeasurementError(f"{self.reference}: {self._how_it_ended()}") from error
+        self._child.tell(task)
+        answer = self._child.hear()
+        if answer is None:
+            raise MeasurementError(f"{self.reference}: {self._child.how_it_ended()}")
         if "error" in answer:
             raise MeasurementError(answer["error"])
         return answer["result"]
 
-    def _how_it_ended(self) -> str:
-        code = self._process.wait()
-        if code < 0:
-            return f"its process was ended by signal {-code}" + (" (out of memory?)" if code == -9 else "")
-        self._complaints.seek(0)
-        lines = self._complaints.read().decode(errors="replace").split("\n")
-        return f"its process ended with code {code}: {next((line for line in reversed(lines) if line.strip()), 'no reason given')}"
-
 
 def _serve() -> None:
     """The process's side: one line in, one line out, until there are no more."""
-    # Libraries print what they like; the parent reads nothing but answers.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+    say = answering()
     job = json.loads(sys.stdin.readline())
     if hasattr(os, "sched_setaffinity"):  # before the libraries start, which count the cores that they may use
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job["threads"]])
 
     def answer(work: Callable[[], Any]) -> None:
         try:
-            result = {"result": work()}
+            say({"result": work()})
         except Exception as error:  # whatever a model does is a row of the report
             text = str(error) if isinstance(error, ResightError) else f"{type(error).__name__}: {error}"
-            result = {"error": " ".join(text.split())}
-        answers.write(json.dumps(result) + "\n")
-        answers.flush()
+            say({"error": " ".join(text.split())})
 
     bench = cache(lambda: _warm_bench(job))
     memory = cache(_peak_memory)  # asked after the first round, when nothing has been searched yet
