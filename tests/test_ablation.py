@@ -96,6 +96,11 @@ def test_the_first_seeds_come_first_and_kinds_follow_the_options(ablation: Modul
     assert plan[1].changes == {"mutual_weight": 1, "soft_weight": 0}
 
 
+def test_the_published_plan_is_one(ablation: ModuleType) -> None:
+    plan = ablation.read_plan(Path(ablation.__file__).with_name("ablation-market1501.toml"))
+    assert [trial.name for trial in plan][:1] == ["plain"] and not plan[0].changes
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

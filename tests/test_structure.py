@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "resight"
 
 LEVELS = [
     {"errors"},
-    {"files", "processes", "progress", "memory", "configuration", "provenance"},
+    {"files", "shipped", "processes", "progress", "memory", "configuration", "provenance"},
     {"image_header"},
     {"images"},
     {"datasets"},
@@ -61,7 +61,7 @@ def test_imports_point_along_the_flow(path: Path) -> None:
 
 
 def test_the_core_needs_no_optional_package() -> None:
-    optional = {"torch", "scipy", "numba", "matplotlib", "h5py", "tensorboardX", "onnx"}
+    optional = {"torch", "scipy", "numba", "matplotlib", "h5py", "tensorboardX", "onnx", "fastapi", "pydantic", "uvicorn"}
     core = {
         "errors",
         "files",

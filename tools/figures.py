@@ -243,17 +243,57 @@ def market_extract() -> str:
     return table(headings, rows) + f"\n{images['images']} files each; {where(images)}.\n"
 
 
+STUDENTS = {
+    "student": ("`student`: OSNet x0.25 at 160x64", "student-160x64 fp32 onnx"),
+    "student-fast": ("`student-fast`: MobileNet 0.25 at 192x96", "student-192x96 fp32 onnx"),
+    "student-fastest": ("`student-fastest`: MobileNet 0.25 at 128x64", "student-128x64 fp32 onnx"),
+}
+"""What the package brings along: in words, and its name in a benchmark."""
+TEACHER = "osnet-0.25 osnet_x0_25_market1501 fp32 onnx"
+
+
 def student() -> str:
-    found, run = result("market1501-student"), result("market1501-student-run")
-    eight_bits, teacher = result("market1501-student-int8"), result("market1501-osnet-0.25-euclidean")
-    minutes = sum(row["seconds"] for row in run["epochs"]) / 60
-    rows = [
-        ["student, MobileNet 0.25 at 192x96", f"{found['rank1']:.2f}", f"{found['map']:.2f}", f"{minutes:.0f} min, one core"],
-        ["the same, exported to int8", f"{eight_bits['rank1']:.2f}", f"{eight_bits['map']:.2f}", ""],
-        ["the paper's, MobileNet 0.25 at 128x128", "71.29", "45.76", ""],
-        ["OSNet x0.25 (the teacher)", f"{teacher['rank1']:.2f}", f"{teacher['map']:.2f}", ""],
+    speeds = {row["model"]: row["images_per_second"] for row in result("benchmark-deployment")["models"]}
+
+    def row(text: str, scores: tuple[str, str], model: str, minutes: str) -> list[str]:
+        speed = speeds.get(model)
+        times = ["-", "-"] if speed is None else [f"{speed:.0f}", f"{speed / speeds[TEACHER]:.1f}"]
+        return [text, *scores, *times, minutes]
+
+    rows = []
+    for name, (text, model) in STUDENTS.items():
+        found, run = result(f"market1501-{name}"), result(f"market1501-{name}-run")
+        minutes = sum(one["seconds"] for one in run["epochs"]) / 60
+        rows.append(row(text, (f"{found['rank1']:.2f}", f"{found['map']:.2f}"), model, f"{minutes:.0f}"))
+    teacher = result("market1501-osnet-0.25-euclidean")
+    rows.append(row("OSNet x0.25 at 256x128, its authors'", (f"{teacher['rank1']:.2f}", f"{teacher['map']:.2f}"), TEACHER, "-"))
+    rows.append(row("the paper's MobileNet 0.25 at 128x128", ("71.29", "45.76"), "", "-"))
+    headings = [
+        "Market-1501",
+        "Rank-1 (%)",
+        "mAP (%)",
+        "images/s, file to vector",
+        "times OSNet x0.25",
+        "training, minutes on one core",
     ]
-    return table(["Market-1501", "Rank-1 (%)", "mAP (%)", "training"], rows)
+    return table(headings, rows)
+
+
+def ablation() -> str:
+    record = result("market1501-ablation")
+    rows = []
+    for run in record["runs"]:
+        seeds = [seed for seed in run["seeds"] if "failure" not in seed]
+        cells = [_spread(run, name) for name in ("map", "rank1")]
+        rows.append([run["name"], *cells, "-" if run["minutes"] is None else f"{run['minutes']:.1f}", str(len(seeds))])
+    return table(["Recipe", "mAP held out (%)", "Rank-1 (%)", "minutes, one core", "seeds"], rows)
+
+
+def _spread(run: dict[str, Any], name: str) -> str:
+    if run[name] is None:
+        return "not run"
+    deviation = run[f"{name}_deviation"]
+    return f"{run[name]:.1f}" + ("" if deviation is None else f" ± {deviation:.1f}")
 
 
 def calibration() -> str:
@@ -269,9 +309,12 @@ def calibration() -> str:
 
 
 def student_probe() -> str:
-    run = result("market1501-student-probes")["runs"]["M1"]
-    held_out = [(row["epoch"], row["validation"]) for row in run["epochs"] if row.get("validation")]
-    rows = [[figure, *(f"{values[name]:.1f}" for _, values in held_out)] for name, figure in (("rank1", "Rank-1"), ("map", "mAP"))]
+    runs = result("market1501-student-probes")["runs"]
+    rows = []
+    for name, text in (("M1", "MobileNet 0.25 at 192x96"), ("O2", "OSNet x0.25 at 160x64")):
+        held_out = [(row["epoch"], row["validation"]) for row in runs[name]["epochs"] if row.get("validation")]
+        for figure, title in (("rank1", "Rank-1"), ("map", "mAP")):
+            rows.append([f"{text}, {title}", *(f"{values[figure]:.1f}" for _, values in held_out)])
     return table(["held out, after epoch", *(str(epoch) for epoch, _ in held_out)], rows)
 
 
@@ -348,6 +391,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "student": student,
     "calibration": calibration,
     "student-probe": student_probe,
+    "ablation": ablation,
     "reranking": reranking,
     "market-tradeoff": market_tradeoff,
     "demo-tradeoff": demo_tradeoff,

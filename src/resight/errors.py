@@ -60,9 +60,29 @@ class GalleryError(ResightError):
     """A gallery that is missing, exists already, is of a newer version, or cannot do what was asked."""
 
 
+class MissingSightingError(GalleryError):
+    """A sighting that is not in a gallery, or not any more."""
+
+
 class ModelMismatchError(GalleryError):
     """A model that is not the one whose vectors a gallery holds: theirs cannot be compared."""
 
 
 class GalleryDamagedError(GalleryError):
     """Content of a gallery that is not what was written; `resight gallery verify` names it."""
+
+
+class AccessError(ResightError):
+    """Something that a token does not allow."""
+
+
+class AuditError(ResightError):
+    """An audit log that is not as it was written."""
+
+
+class BusyError(ResightError):
+    """A service that is asked for more than it can do at once; ask again later."""
+
+
+class UploadError(ResightError):
+    """An upload that is no form, or not the form that was expected."""

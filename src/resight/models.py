@@ -17,14 +17,12 @@ from resight.files import atomic_write, read_json, sha256_file, write_json
 from resight.images import Pixels
 from resight.progress import Progress, silent
 from resight.provenance import provenance
+from resight.shipped import SHIPPED, shipped_file
 
 if TYPE_CHECKING:
     from resight.distances.fitted import FittedDistance
 
-__all__ = ["SHIPPED", "FittedExtractor", "fit_model", "load_model"]
-
-SHIPPED = {"student": "student-192x96.onnx"}
-"""Models inside the package, in the folder ``shipped``: what a user calls them, and their files."""
+__all__ = ["FittedExtractor", "fit_model", "load_model"]
 
 _CARD, _ARRAYS = "card.json", "distance.safetensors"
 _FORMAT = "resight-distance-1"
@@ -71,9 +69,10 @@ def load_model(reference: str, *, device: str = "auto", height: int = 0, width: 
     Parameters
     ----------
     reference : str
-        A key of `SHIPPED`; ``lomo``, ``lomo:msrcp`` or ``lomo:none``; a folder that `fit_model` wrote; ``FILE.onnx`` that
-        `resight export` wrote, or ``openvino:FILE.onnx`` to run it on OpenVINO, which also runs ``openvino:FILE.xml``; or whatever
-        `resight.features.deep.load_extractor` takes: a run folder, ``NETWORK:FILE``, a published name, ``NETWORK`` alone.
+        A shipped model's name (see `resight.shipped`); ``lomo``, ``lomo:msrcp`` or ``lomo:none``; a folder that `fit_model`
+        wrote; ``FILE.onnx`` that `resight export` wrote, or ``openvino:FILE.onnx`` to run it on OpenVINO, which also runs
+        ``openvino:FILE.xml``; or whatever `resight.features.deep.load_extractor` takes: a run folder, ``NETWORK:FILE``, a
+        published name, ``NETWORK`` alone.
     device : str
         For networks: ``"auto"``, ``"cpu"`` or ``"cuda"``.
     height, width : int
@@ -94,7 +93,7 @@ def load_model(reference: str, *, device: str = "auto", height: int = 0, width: 
     """
     runtime = "openvino:" if reference.startswith("openvino:") else ""
     if reference.removeprefix(runtime) in SHIPPED:
-        reference = f"{runtime}{Path(__file__).parent / 'shipped' / SHIPPED[reference.removeprefix(runtime)]}"
+        reference = f"{runtime}{shipped_file(reference.removeprefix(runtime), '.onnx')}"
     name, _, retinex = reference.partition(":")
     if name == "lomo":
         from resight.features.classical import LomoExtractor

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gallery.fakes import make_id
-from resight.gallery import memory, segment
+from resight.gallery import memory, product, segment
 from resight.gallery.memory import MemoryIndex, _Part
 from resight.gallery.segment import Rows, Segment, compared
 from resight.gallery.sighting import EVERYTHING, Where, from_microseconds
@@ -82,8 +82,13 @@ def oracle(ids: np.ndarray, vectors: np.ndarray, query: np.ndarray, k: int, dist
 
 @pytest.mark.parametrize("distance", ["euclidean", "cosine"])
 @pytest.mark.parametrize("data", DATA)
-def test_equals_comparing_with_every_row(data, distance: str, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("together", [False, True])
+def test_equals_comparing_with_every_row(  # type: ignore[no-untyped-def]
+    data, distance: str, together: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(memory, "_PART", 300)  # several threads
+    monkeypatch.setattr(memory, "_TOGETHER", 1 if together else 1000)
+    monkeypatch.setattr(product, "_ROWS", 70)  # several products
     rng = np.random.default_rng(5)
     vectors = data(rng, 2500, 24)
     index = MemoryIndex(24, distance, threads=3)
@@ -102,6 +107,22 @@ def test_equals_comparing_with_every_row(data, distance: str, monkeypatch: pytes
                 expected, values = oracle(ids[rows], vectors[rows], query, k, distance)
                 assert found[0][number].tolist() == expected
                 np.testing.assert_allclose(found[1][number], values, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "cosine"])
+def test_queries_asked_together_are_answered_bit_for_bit_as_each_by_itself(distance: str) -> None:
+    rng = np.random.default_rng(7)
+    vectors = spread(rng, 30_000, 64)
+    index = MemoryIndex(64, distance, threads=1)
+    fill(index, vectors, rng, parts=3)
+    queries = np.concatenate([vectors[:20] + 0.3 * spread(rng, 20, 64), spread(rng, 20, 64)])
+    for where in (EVERYTHING, Where(cameras=frozenset("ac"))):
+        ids, distances = index.search(queries, 9, where)
+        alone = [index.search(query[None], 9, where) for query in queries]
+        assert np.array_equal(ids, np.concatenate([names for names, _ in alone]))
+        assert np.array_equal(distances, np.concatenate([values for _, values in alone]))
+    few = product.near_rows(queries, [(segment, None) for segment in index._segments], 9, distance)
+    assert max(sum(map(len, places)) for places in few) < 30  # of 30,000: what is left to compare
 
 
 def test_most_rows_are_never_compared(monkeypatch: pytest.MonkeyPatch) -> None:

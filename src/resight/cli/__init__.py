@@ -10,7 +10,7 @@ from types import FrameType
 
 from cyclopts import App, CycloptsError
 
-from resight.cli import gallery
+from resight.cli.access import access
 from resight.cli.benchmark import benchmark
 from resight.cli.calibrate import calibrate
 from resight.cli.classical import classical, fit
@@ -19,7 +19,10 @@ from resight.cli.demo import demo
 from resight.cli.evaluate import evaluate
 from resight.cli.export import export
 from resight.cli.extract import extract
+from resight.cli.gallery import add, create, search, stats
+from resight.cli.gallery_upkeep import purge, restore, snapshot, verify
 from resight.cli.options import recipe
+from resight.cli.serve import serve
 from resight.cli.study import study
 from resight.cli.tradeoff import tradeoff
 from resight.cli.train import distill, train
@@ -31,6 +34,7 @@ __all__ = ["app", "main"]
 
 _EXTRAS = dict.fromkeys(("torch", "matplotlib", "scipy", "numba", "h5py", "tensorboardX"), "train")
 _EXTRAS |= {"onnx": "export", "psycopg": "postgres"}
+_EXTRAS |= dict.fromkeys(("fastapi", "uvicorn", "starlette", "pydantic", "python_multipart", "prometheus_client"), "serve")
 """Which extra brings an optional package."""
 
 app = App(
@@ -43,12 +47,12 @@ dataset_app = App(name="dataset", help="Look at data sets.")
 dataset_app.command(inspect)
 app.command(dataset_app)
 gallery_app = App(name="gallery", help="Keep crops of people, search them, and delete them for good.")
-for name in gallery.__all__:
-    gallery_app.command(getattr(gallery, name))
+for work in (create, add, search, stats, purge, snapshot, restore, verify):
+    gallery_app.command(work)
 app.command(gallery_app)
 app.command(train, config=(recipe(TrainConfig),))
 app.command(distill, config=(recipe(DistillConfig),))
-for verb in (fit, export, extract, evaluate, tradeoff, benchmark, classical, study, calibrate, demo):
+for verb in (fit, export, extract, evaluate, tradeoff, benchmark, classical, study, calibrate, serve, access, demo):
     app.command(verb)
 
 

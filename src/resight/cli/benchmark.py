@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from resight.cli.options import DeviceName, DistanceName
+from resight.cli.options import Device, DistanceName, Layout
 from resight.cli.terminal import say, show_report, write_result
 from resight.progress import TerminalProgress
 
@@ -32,14 +32,14 @@ def benchmark(
     merge: Files = (),
     out: Path = Path("benchmark"),
     distance: DistanceName = "",
-    layout: str = "auto",
+    layout: Layout = "auto",
     count: int = 1024,
     rounds: int = 5,
     batch_sizes: Numbers = (1, 8, 32, 64),
     threads: Numbers = (1, 0),
     seconds: float = 0.5,
     seed: int = 0,
-    device: DeviceName = "auto",
+    device: Device = "auto",
     json: Path | None = None,
 ) -> None:
     """Measure speed in earnest: latency and throughput, pixels and files, one thread and all, in interleaved rounds.
@@ -47,8 +47,8 @@ def benchmark(
     Parameters
     ----------
     models
-        The shipped student unless given: run folders, exported models, NETWORK:FILE, lomo and so on, or usual:NETWORK for the way most repositories go: Pillow,
-        PyTorch eager, batch 32.
+        The shipped student unless given; run folders, exported models, NETWORK:FILE, lomo and so on, or usual:NETWORK for the way
+        most repositories go: Pillow, PyTorch eager, batch 32.
     images
         Folder of images to measure on; the data set's gallery unless given.
     data
@@ -61,8 +61,6 @@ def benchmark(
         Folder to write benchmark.json, .csv, .md and, where accuracies are known, .png to.
     distance
         Between vectors, for --data.
-    layout
-        Of --data: market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.
     count
         Images at most; 0 is all.
     rounds
@@ -75,8 +73,6 @@ def benchmark(
         How long a figure of a round takes at the least.
     seed
         Of the order of the models.
-    device
-        Where to compute.
     json
         Also write the JSON to this file.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from resight.cli.options import DeviceName
+from resight.cli.options import Device, Layout, Threads
 from resight.cli.terminal import say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -31,11 +31,11 @@ def calibrate(
     held_out: float = 0.0,
     seed: int = 0,
     distance: Literal["", "euclidean", "cosine"] = "",
-    layout: str = "auto",
+    layout: Layout = "auto",
     out: Path = Path("calibration.json"),
     picture: Path | None = None,
-    device: DeviceName = "auto",
-    threads: int = 0,
+    device: Device = "auto",
+    threads: Threads = 0,
     json: Path | None = None,
 ) -> None:
     """Choose from labelled images up to which distance a search answers "match" or "possible", for wanted rates of false answers.
@@ -60,16 +60,10 @@ def calibrate(
         Of the choice of people to leave out.
     distance
         Between vectors; the model's own unless given. It must be the gallery's.
-    layout
-        market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.
     out
         File to write; `resight gallery search --calibration` takes it.
     picture
         Draw the error rates against the threshold into this PNG file.
-    device
-        Where a network of PyTorch computes.
-    threads
-        Threads of the model; 0 is one for each usable core.
     json
         Also write the calibration, and what was measured on the people left out, to this file.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from resight.cli.options import DeviceName
+from resight.cli.options import Device, Layout, TorchThreads
 from resight.cli.terminal import say, show, table, use_threads, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -19,12 +19,12 @@ def fit(
     model: str = "lomo",
     distance: Literal["kissme", "xqda"] = "xqda",
     dimensions: int = 0,
-    layout: str = "auto",
+    layout: Layout = "auto",
     height: int = 0,
     width: int = 0,
     seed: int = 0,
-    device: DeviceName = "auto",
-    threads: int = 0,
+    device: Device = "auto",
+    threads: TorchThreads = 0,
     json: Path | None = None,
 ) -> None:
     """Learn a distance (KISSME or XQDA) for LOMO or a network's features; the result is a model like any other.
@@ -41,18 +41,12 @@ def fit(
         What to learn.
     dimensions
         At most so many for xqda (0: what its rule gives); components of the PCA before kissme (0: 200).
-    layout
-        market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.
     height
         Of the model's input, in pixels; 0 is the model's own.
     width
         Of the model's input, in pixels; 0 is the model's own. VIPeR's images are 48 wide, LOMO's own is 64.
     seed
         Of kissme's random pairs.
-    device
-        Where networks compute.
-    threads
-        CPU threads for networks; 0 leaves it to PyTorch.
     json
         Also write the model's card to this file.
     """

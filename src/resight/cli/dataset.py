@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from resight.cli.options import Layout
 from resight.cli.terminal import say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
 __all__ = ["inspect"]
 
 
-def inspect(data: Path, *, layout: str = "auto", json: Path | None = None) -> None:
+def inspect(data: Path, *, layout: Layout = "auto", json: Path | None = None) -> None:
     """Say what is in a folder: images, identities, cameras, junk, distractors, unreadable files.
 
     Parameters
     ----------
     data
         Folder of a data set, or a CSV.
-    layout
-        market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.
     json
         Also write the findings to this file.
     """

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from resight.cli.options import DeviceName, DistanceName
+from resight.cli.options import Device, DistanceName, Layout, Threads
 from resight.cli.terminal import say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -22,11 +22,11 @@ def evaluate(
     rerank_k1: int = 20,
     rerank_k2: int = 6,
     rerank_lambda: float = 0.3,
-    layout: str = "auto",
+    layout: Layout = "auto",
     height: int = 0,
     width: int = 0,
-    device: DeviceName = "auto",
-    threads: int = 0,
+    device: Device = "auto",
+    threads: Threads = 0,
     json: Path | None = None,
 ) -> None:
     """Rank the gallery for every query and score the ranking: Rank-k and mAP, by the data set's own protocol.
@@ -49,16 +49,10 @@ def evaluate(
         Over how many images an encoding is averaged.
     rerank_lambda
         Weight of the original distance beside the Jaccard distance of the encodings, from 0 to 1.
-    layout
-        market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.
     height
         Of the network's input, in pixels; 0 is the model's own.
     width
         Of the network's input, in pixels; 0 is the model's own.
-    device
-        Where to compute.
-    threads
-        Threads of the model; 0 is one for each usable core.
     json
         Also write all figures to this file, in per cent, with their provenance.
     """

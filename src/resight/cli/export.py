@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from resight.cli.options import TorchThreads
 from resight.cli.terminal import say, use_threads, write_result
 from resight.export.config import ExportConfig
 from resight.progress import TerminalProgress
@@ -20,7 +21,7 @@ def export(
     *,
     out: Path,
     data: Path | None = None,
-    threads: int = 0,
+    threads: TorchThreads = 0,
     json: Path | None = None,
     config: Annotated[ExportConfig, Parameter(name="*", consume_multiple=True)] = ExportConfig(),  # noqa: B008 (frozen)
 ) -> None:
@@ -34,8 +35,6 @@ def export(
         File to write, ending in .onnx.
     data
         Folder of a data set: its training images calibrate int8, and people held out among them show what the export costs.
-    threads
-        CPU threads; 0 leaves it to PyTorch.
     json
         Also write the file's card, with what the parity gate measured, to this file.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resight.cli.options import DeviceName
+from resight.cli.options import Device, Threads
 from resight.cli.terminal import say, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -17,8 +17,8 @@ def extract(
     out: Path,
     model: str = "student",
     overwrite: bool = False,
-    device: DeviceName = "auto",
-    threads: int = 0,
+    device: Device = "auto",
+    threads: Threads = 0,
     json: Path | None = None,
 ) -> None:
     """Turn images into vectors: OUT.npy (float32, a row an image), OUT.csv (path, identity, camera, model) and OUT.report.json.
@@ -37,10 +37,6 @@ def extract(
         Name of the files to write, without ending.
     overwrite
         Replace vectors of another model or other images.
-    device
-        Where a network of PyTorch computes.
-    threads
-        Threads of the model; 0 is one for each usable core.
     json
         Also write the report to this file.
     """

@@ -7,10 +7,17 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, ArgumentCollection, Parameter
 from cyclopts.config import Dict
 
-__all__ = ["DeviceName", "DistanceName", "Names", "recipe"]
+__all__ = ["Device", "DistanceName", "Layout", "Names", "Threads", "TorchThreads", "recipe"]
 
 DistanceName = Literal["", "euclidean", "cosine", "kissme", "xqda"]
-DeviceName = Literal["auto", "cpu", "cuda"]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"], Parameter(help="Where a network of PyTorch computes; auto takes a GPU if there is one.")
+]
+Threads = Annotated[int, Parameter(help="Of the model, on the processor; 0 is one for each usable core.")]
+TorchThreads = Annotated[int, Parameter(help="Of the processor, for networks; 0 leaves it to PyTorch.")]
+Layout = Annotated[
+    str, Parameter(help="Of the data set: market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.")
+]
 Names = Annotated[list[str] | None, Parameter(negative=())]
 """An option that may be given several times."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from resight.cli.options import DeviceName
+from resight.cli.options import Device
 from resight.cli.terminal import say, use_threads, warn, write_result
 from resight.progress import TerminalProgress
 from resight.study.config import StudyConfig
@@ -22,7 +22,7 @@ def study(
     data: Path,
     duke: Path | None = None,
     out: Path = Path("study"),
-    device: DeviceName = "auto",
+    device: Device = "auto",
     threads: int = 0,
     cache: Path | None = None,
     json: Path | None = None,
@@ -40,8 +40,6 @@ def study(
         Folder of DukeMTMC-reID, for those who hold it.
     out
         Folder for runs, scores and the report. Given again, finished runs are not made again.
-    device
-        Where to compute; auto takes a GPU if there is one.
     threads
         CPU threads of what runs alone; 0 leaves it to PyTorch. Runs beside each other share the cores.
     cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resight.cli.options import DeviceName, DistanceName
+from resight.cli.options import Device, DistanceName, Layout, Threads
 from resight.cli.terminal import say, show_report, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -16,11 +16,11 @@ def tradeoff(
     data: Path,
     out: Path = Path("tradeoff"),
     distance: DistanceName = "",
-    layout: str = "auto",
+    layout: Layout = "auto",
     images: int = 1024,
     rounds: int = 5,
-    device: DeviceName = "auto",
-    threads: int = 0,
+    device: Device = "auto",
+    threads: Threads = 0,
     json: Path | None = None,
 ) -> None:
     """Speed beside accuracy for several models on this machine: table, CSV, JSON, Markdown and picture.
@@ -35,16 +35,10 @@ def tradeoff(
         Folder to write tradeoff.json, .csv, .md and .png to.
     distance
         Between vectors.
-    layout
-        market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.
     images
         Gallery images that speed is measured on.
     rounds
         Counted rounds of timing, after one that is not counted.
-    device
-        Where to compute.
-    threads
-        Threads of the processor; 0 is one for each core.
     json
         Also write the JSON to this file.
     """

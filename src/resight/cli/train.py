@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from resight.cli.options import DeviceName
+from resight.cli.options import Device, TorchThreads
 from resight.cli.terminal import say, use_threads, write_result
 from resight.distillation.config import DistillConfig
 from resight.progress import TerminalProgress
@@ -21,8 +21,8 @@ def train(
     data: Path,
     out: Path,
     recipe: Path | None = None,
-    device: DeviceName = "auto",
-    threads: int = 0,
+    device: Device = "auto",
+    threads: TorchThreads = 0,
     cache: Path | None = None,
     json: Path | None = None,
     config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008 (frozen)
@@ -37,10 +37,6 @@ def train(
         Run folder to write.
     recipe
         TOML file with any of the options below; options given here override it.
-    device
-        Where to compute; auto takes a GPU if there is one.
-    threads
-        CPU threads; 0 leaves it to PyTorch.
     cache
         Folder for decoded images, for data sets larger than the memory.
     json
@@ -58,8 +54,8 @@ def distill(
     data: Path,
     out: Path,
     recipe: Path | None = None,
-    device: DeviceName = "auto",
-    threads: int = 0,
+    device: Device = "auto",
+    threads: TorchThreads = 0,
     cache: Path | None = None,
     json: Path | None = None,
     config: Annotated[DistillConfig, Parameter(name="*", consume_multiple=True, negative_iterable=())] = DistillConfig(),  # noqa: B008 (frozen)
@@ -76,10 +72,6 @@ def distill(
         Run folder to write.
     recipe
         TOML file with any of the options below; options given here override it.
-    device
-        Where to compute; auto takes a GPU if there is one.
-    threads
-        CPU threads; 0 leaves it to PyTorch.
     cache
         Folder for decoded images and the teachers' answers.
     json

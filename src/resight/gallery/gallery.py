@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.distances.euclidean import embeddings_of
-from resight.errors import GalleryError
+from resight.errors import GalleryError, MissingSightingError
 from resight.features.extraction import Extractor
 from resight.gallery.crops import Crop
 from resight.gallery.enrol import Enrolment, embed, enrol
@@ -164,11 +164,8 @@ class Gallery:
         GalleryDamagedError
             If what is found does not fit its checksum.
         """
-        ids, distances = self.index.search(fuse(vectors), k, where)
-        found = self.index.get(ids[0].tolist())
-        # What was purged since the search is not there any more.
-        pairs = [(id, distance) for id, distance in zip(ids[0].tolist(), distances[0].tolist(), strict=True) if id in found]
-        return [Match(rank=rank, distance=distance, sighting=found[id]) for rank, (id, distance) in enumerate(pairs, 1)]
+        ids, distances = self.nearest(fuse(vectors), k, where)
+        return self.matches(ids[0], distances[0])
 
     def nearest(
         self, vectors: NDArray[np.float32], k: int, where: Where = EVERYTHING
@@ -176,11 +173,17 @@ class Gallery:
         """The nearest sightings of each vector by itself: ids and distances, both of shape (q, min(k, matching sightings))."""
         return self.index.search(vectors, k, where)
 
+    def matches(self, ids: NDArray[np.str_], distances: NDArray[np.float32]) -> list[Match]:
+        """One ranked list from what `nearest` has found for one vector; what was purged since is left out."""
+        found = self.index.get(ids.tolist())
+        pairs = [(id, distance) for id, distance in zip(ids.tolist(), distances.tolist(), strict=True) if id in found]
+        return [Match(rank=rank, distance=distance, sighting=found[id]) for rank, (id, distance) in enumerate(pairs, 1)]
+
     def get(self, id: str) -> Sighting:
-        """One sighting. Raises `GalleryError` if there is none of this id."""
+        """One sighting. Raises `MissingSightingError` if there is none of this id."""
         found = self.index.get([id])
         if id not in found:
-            raise GalleryError(f"no sighting {id} in this gallery; it may have been purged")
+            raise MissingSightingError(f"no sighting {id} in this gallery; it may have been purged")
         return found[id]
 
     def records(self, where: Where = EVERYTHING) -> list[Record]:

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from resight.gallery.product import near_rows
 from resight.gallery.segment import UNKNOWN_TIME, Mask, Rows, Segment, compared
 from resight.gallery.sighting import Where, to_microseconds
 from resight.provenance import usable_cores
@@ -22,6 +23,7 @@ __all__ = ["MemoryIndex"]
 _GROWTH = 4  # a segment is at least so many times as long as the next
 _PART = 16_384  # rows that are worth a thread of their own
 _LONGEST = 2**31 // 255**2  # numbers in a vector whose codes are compared in 32 bits
+_TOGETHER = 12  # queries for which one matrix product costs less than a first look each
 _WORTH = 4  # so many times more rows than candidates make a first look worth it
 
 Found = tuple[NDArray[np.str_], NDArray[np.float32]]
@@ -110,7 +112,10 @@ class MemoryIndex:
             return np.empty((len(queries), 0), "U32"), np.empty((len(queries), 0), np.float32)
         if matching < _WORTH * _candidates(k) or self.dimension > _LONGEST:
             return self._compare(queries, k, chosen)
-        found = [self._search_one(query[None], k, chosen, matching) for query in queries]
+        if len(queries) >= _TOGETHER:
+            found = self._search_together(queries, k, chosen)
+        else:
+            found = [self._search_one(query[None], k, chosen, matching) for query in queries]
         return np.concatenate([names for names, _ in found]), np.concatenate([distances for _, distances in found])
 
     def _mask(self, segment: Segment, where: Where, ids: Set[str] | None) -> Mask | None:
@@ -135,6 +140,14 @@ class MemoryIndex:
         order = np.argsort(ids)  # `nearest` puts the lower of equally near rows first
         places, distances = nearest(queries, vectors[order], k, self.distance)
         return ids[order][places].astype("U32"), distances
+
+    def _search_together(self, queries: NDArray[np.float32], k: int, chosen: list[tuple[Segment, Mask | None]]) -> list[Found]:
+        found = []
+        for query, places in zip(queries, near_rows(queries, chosen, k, self.distance), strict=True):
+            rows = [(segment.rows, some) for (segment, _), some in zip(chosen, places, strict=True)]
+            ids, vectors = (np.concatenate([columns[n][some] for columns, some in rows]) for n in (0, 3))
+            found.append(self._decide(query[None], k, ids, vectors))
+        return found
 
     def _search_one(self, query: NDArray[np.float32], k: int, chosen: list[tuple[Segment, Mask | None]], matching: int) -> Found:
         direction = compared(query, self.distance)[0]

@@ -75,6 +75,8 @@ class Segment:
     step : float32
     error : float
         No row is farther than this from what its code stands for.
+    squares : float64 array of shape (n,)
+        Of the vectors' norms.
     """
 
     def __init__(self, rows: Rows, distance: str) -> None:
@@ -147,8 +149,10 @@ class Segment:
         self.centre = low / 2 + high / 2
         self.step = np.float32(2 * max((high - self.centre).max(), (self.centre - low).max()) / _LEVELS) or np.float32(1)
         self.codes = np.empty(vectors.shape, np.uint8)
+        self.squares = np.empty(len(vectors), np.float64)
         largest = 0.0
         for block in blocks:
+            self.squares[block] = squared_norms(vectors[block])
             rest = compared(vectors[block], distance) - self.centre
             self.codes[block] = self._encode(rest)
             rest -= (self.codes[block] - np.float32(_MIDDLE)) * self.step

@@ -104,7 +104,7 @@ class ReidNetwork(nn.Module):
         .. [1] H. Luo, Y. Gu, X. Liao, S. Lai, W. Jiang, "Bag of Tricks and a Strong Baseline for Deep Person
                Re-identification", CVPR Workshops 2019.
         """
-        self.neck = nn.BatchNorm1d(self.embedding_size)
+        self.neck = nn.BatchNorm1d(self.embedding_size).train(self.training)
         self.neck.bias.requires_grad_(False)
         self.get_submodule(self.head).register_parameter("bias", None)
 

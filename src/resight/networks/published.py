@@ -22,8 +22,9 @@ from resight.networks import NETWORKS
 from resight.networks.foreign import MAX_BYTES, architecture, differences, read_weights
 from resight.networks.network import ReidNetwork
 from resight.progress import Progress, silent
+from resight.shipped import SHIPPED, shipped_file
 
-__all__ = ["PUBLISHED", "LoadedWeights", "Published", "fetch", "load_weights", "weights_classes"]
+__all__ = ["PUBLISHED", "LoadedWeights", "Published", "fetch", "load_weights", "weights_classes", "weights_file"]
 
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/"
 
@@ -178,6 +179,13 @@ PUBLISHED: dict[str, Published] = {
     ),
 }
 """Files whose SHA-256 is known. Others can be downloaded by hand and named by their path."""
+
+
+def weights_file(reference: str) -> Path:
+    """The file of the weights that a user names: a key of `resight.shipped.SHIPPED` or of `PUBLISHED` (see `fetch`), or a path."""
+    if reference in SHIPPED:
+        return shipped_file(reference, ".safetensors")
+    return fetch(reference) if reference in PUBLISHED else Path(reference)
 
 
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):

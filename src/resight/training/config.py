@@ -22,7 +22,8 @@ class TrainConfig:
     network : str
         Architecture: a key of `resight.networks.NETWORKS`.
     weights : str
-        Where to start: a weights file, a key of `resight.networks.published.PUBLISHED`, or empty for random weights.
+        Where to start: a weights file, a shipped model's name, a key of `resight.networks.published.PUBLISHED`, or empty for
+        random weights.
     height : int
         Of the input, in pixels; 0 is the network's own.
     width : int

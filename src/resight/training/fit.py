@@ -15,7 +15,7 @@ from resight.features.deep import channels_last, choose_device
 from resight.files import read_json, write_json
 from resight.networks import ReidNetwork, build
 from resight.networks.card import CARD, Card, save_network
-from resight.networks.published import PUBLISHED, fetch, load_weights
+from resight.networks.published import load_weights, weights_file
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 from resight.training.config import TrainConfig
@@ -166,10 +166,7 @@ def initial_network(config: TrainConfig, classes: int) -> ReidNetwork:
     """The network that a configuration describes, before its training. Raises `ConfigurationError`, `WeightsError`."""
     network = build(config.network, classes, config.seed, last_stride=config.last_stride)
     if config.weights:
-        if config.weights in PUBLISHED:
-            load_weights(network, fetch(config.weights))
-        else:
-            load_weights(network, config.weights)
+        load_weights(network, weights_file(config.weights))
     if config.neck and network.neck is None:
         network.add_neck()
     if network.neck is not None and not config.neck:

@@ -1,4 +1,7 @@
-"""The whole job on drawn pedestrians: camera network, LOMO, teacher, student alone, the same student distilled, trade-off."""
+"""The whole job on drawn pedestrians: camera network, LOMO, teacher, student alone, the same student distilled, trade-off.
+
+At the end it makes a gallery to search; see `resight.demo.gallery`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import cv2
 import numpy as np
 
 from resight.datasets import Dataset, synthetic
+from resight.demo.gallery import make_gallery
 from resight.distillation.config import DistillConfig
 from resight.distillation.fit import distill
 from resight.features.deep import DeepExtractor, load_extractor
@@ -42,7 +46,7 @@ def run_demo(out: str | Path, *, progress: Progress = silent) -> Report:
     Parameters
     ----------
     out : str or Path
-        Folder for everything; given again, finished parts are not done again.
+        Folder for everything, also for what `make_gallery` makes; given again, finished parts are not done again.
     progress : Progress
 
     Returns
@@ -71,6 +75,7 @@ def run_demo(out: str | Path, *, progress: Progress = silent) -> Report:
     ]
     report = measure_tradeoff(models, dataset, timed_images=512, rounds=3, progress=progress)
     save_report(report, out, "tradeoff")
+    make_gallery(dataset, out, progress=progress)
     return report
 
 

@@ -1,0 +1,102 @@
+"""`resight serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from resight.cli.gallery import model_of
+from resight.cli.options import Device, Names, Threads
+from resight.cli.terminal import say, warn
+
+__all__ = ["serve"]
+
+
+def serve(
+    gallery: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    name: Names = None,
+    access: Path | None = None,
+    calibration: Path | None = None,
+    audit: Path | None = None,
+    purge_every: str = "1h",
+    queue: int = 48,
+    max_upload: float = 8,
+    max_k: int = 200,
+    model: str = "",
+    device: Device = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Serve a gallery over HTTP, with a page to search it in a browser. Ctrl-C ends it.
+
+    Parameters
+    ----------
+    gallery
+        Folder or database of the gallery.
+    host
+        Address to bind. Any but this machine's own needs --access.
+    port
+        Port to bind; 0 takes a free one.
+    name
+        Further name by which browsers reach it, behind a proxy for example; may be given several times.
+    access
+        File of tokens, see `resight access`. Without it one token is made for this run, and printed.
+    calibration
+        File that `resight calibrate` wrote: searches then also answer match, possible or unknown.
+    audit
+        Log of who did what; audit.jsonl in the gallery's folder unless given. What cannot be logged is not done.
+    purge_every
+        How often what is older than the gallery's retention is deleted, for example 1h.
+    queue
+        Uploads that may be worked on or wait at once; more are asked to come again later.
+    max_upload
+        Largest request, in MB.
+    max_k
+        How many sightings one search may ask for.
+    model
+        Where the gallery's model is now; where it was unless given.
+    """
+    import contextlib
+    import os
+    import secrets
+
+    # Before NumPy is loaded: its matrix products would otherwise keep all cores spinning, which the others' requests need.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from resight.errors import ConfigurationError
+    from resight.gallery import Calibration, Gallery, parse_retention
+    from resight.web import AccessFile, AuditLog, Caller, single_token
+    from resight.web.audit import FILE
+    from resight.web.server import is_loopback, listen, run
+    from resight.web.service import Limits, Service
+
+    local = is_loopback(host)
+    if not local and access is None:
+        raise ConfigurationError(f"{host} can be reached by others; say who may use it by --access FILE, see `resight access`")
+    limits = Limits(queue=queue, upload=round(max_upload * 1_000_000), k=max_k)
+    token = secrets.token_urlsafe(32)
+    find = single_token(token, Caller(name="local", role="admin")) if access is None else AccessFile(access).find
+    with contextlib.ExitStack() as stack:
+        opened = stack.enter_context(Gallery.open(gallery))
+        if audit is None and opened.folder is None:
+            raise ConfigurationError("a gallery in a database has no folder for its audit log; name a file by --audit")
+        service = Service(
+            opened,
+            model_of(opened, model, device, threads),
+            stack.enter_context(contextlib.closing(AuditLog(audit or (opened.folder or Path()) / FILE))),
+            find,
+            calibration=None if calibration is None else Calibration.load(calibration),
+            limits=limits,
+            purge_every=parse_retention(purge_every),
+        )
+        listener = stack.enter_context(listen(host, port))
+        stack.enter_context(service)
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{listener.getsockname()[1]}/"
+        with contextlib.suppress(KeyboardInterrupt):  # which is how it ends
+            say(f"{len(opened)} sightings at {address}{'' if access else f'#token={token}'}")
+            say("Ctrl-C ends it")
+            if not local:
+                warn(("images and tokens travel unencrypted; put a proxy with TLS before it",))
+            run(service, listener, host, name or ())
+    say("stopped")

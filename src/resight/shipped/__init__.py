@@ -1,0 +1,15 @@
+"""The trained models inside the package; README.md beside this file is their model card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["SHIPPED", "shipped_file"]
+
+SHIPPED = {"student": "student-160x64", "student-fast": "student-192x96", "student-fastest": "student-128x64"}
+"""What a user calls them, and the name of their files."""
+
+
+def shipped_file(name: str, ending: str) -> Path:
+    """The file of a key of `SHIPPED`: ``.onnx`` embeds images, ``.safetensors`` are weights to train on from, without a head."""
+    return Path(__file__).parent / f"{SHIPPED[name]}{ending}"

@@ -1,0 +1,79 @@
+/** Where and when is searched: cameras as a list to tick, and a range of time in the zone of whoever looks. */
+
+import { byId, element } from "./dom.js";
+import { count } from "./format.js";
+
+export class Filters {
+  constructor(onChange) {
+    this.onChange = onChange;
+    for (const id of ["since", "until", "k", "camera-list"]) byId(id).addEventListener("change", onChange);
+    byId("cameras-all").addEventListener("click", () => this.#tick(true));
+    byId("cameras-none").addEventListener("click", () => this.#tick(false));
+  }
+
+  show(cameras) {
+    byId("cameras").hidden = cameras.length === 0;
+    byId("camera-list").replaceChildren(
+      ...cameras.map(({ camera, sightings }) =>
+        element(
+          "li",
+          {},
+          element(
+            "label",
+            {},
+            element("input", { type: "checkbox", value: camera, checked: true }),
+            element("span", {}, camera || "(no camera known)"),
+            element("span", { class: "count" }, element("span", { class: "visually-hidden" }, ", sightings: "), count(sightings)),
+          ),
+        ),
+      ),
+    );
+  }
+
+  /** What is wrong with them, in words; empty if nothing is. */
+  problem() {
+    if (this.#boxes().length && !this.#boxes().some((box) => box.checked)) return "No camera is ticked. Tick those to search.";
+    for (const [id, name] of [
+      ["since", "From"],
+      ["until", "Before"],
+    ]) {
+      if (byId(id).validity.badInput) return `The time after “${name}” is not complete. Fill it in, or clear it.`;
+    }
+    const [since, until] = ["since", "until"].map((id) => byId(id).value);
+    if (since && until && since >= until) return "The time range is empty. Choose an end after its beginning.";
+    return "";
+  }
+
+  fill(form) {
+    const boxes = this.#boxes();
+    const ticked = boxes.filter((box) => box.checked);
+    // All cameras are no filter, so that sightings of cameras that came since are found as well.
+    if (ticked.length < boxes.length) ticked.forEach((box) => form.append("camera", box.value));
+    for (const id of ["since", "until"]) if (byId(id).value) form.append(id, new Date(byId(id).value).toISOString());
+    form.append("k", byId("k").value);
+  }
+
+  /** In words, for the answer: "3 of 5 cameras". */
+  told() {
+    const boxes = this.#boxes();
+    const ticked = boxes.filter((box) => box.checked).length;
+    const where = ticked < boxes.length && `${ticked} of ${boxes.length} cameras`;
+    const when = (byId("since").value || byId("until").value) && "a range of time";
+    return [where, when].filter(Boolean).join(" and ");
+  }
+
+  /** Search everything again. */
+  clear() {
+    byId("since").value = byId("until").value = "";
+    this.#tick(true);
+  }
+
+  #boxes() {
+    return [...byId("camera-list").querySelectorAll("input")];
+  }
+
+  #tick(checked) {
+    for (const box of this.#boxes()) box.checked = checked;
+    this.onChange();
+  }
+}
