@@ -308,6 +308,27 @@ def calibration() -> str:
     return table(["%", "wanted at most", "absent person falsely found", "present person missed"], rows)
 
 
+def gallery() -> str:
+    record, load, market = result("benchmark-gallery"), result("benchmark-service"), result("market1501-service")
+    rows = []
+    for one in record["figures"]["galleries"]:
+        times = [f"{one[f'{part}_gallery_ms_{which}']:.2f}" for part in ("all", "filtered") for which in ("median", "p99")]
+        faiss = f"{one['all_faiss_ms_median']:.1f}, {one['filtered_faiss_ms_median']:.1f}"
+        rows.append([f"{one['size']:,}", *times, faiss, f"{min(one['all_recall'], one['filtered_recall']):g}"])
+    headings = ["vectors of 256 numbers", "one search, ms", "99 %", "filtered to a sixth, ms", "99 %", "faiss flat, ms", "recall"]
+    under, scores = load["figures"], market["figures"]
+    served, asked = under["answered_ms"], load["provenance"]["configuration"]
+    text = (
+        f"Over HTTP, {asked['clients']} clients at once on a gallery of {asked['size']:,}, all on the same {where(load)}: "
+        f"{under['searches_per_second']:.0f} searches a second, half of them within {served['p50']:.0f} ms, 99 % within "
+        f"{served['p99']:.0f} ms; {100 * under['share_429']:.1f} % of requests were asked to come again (429), none failed. "
+        f"Market-1501's {scores['gallery']:,} gallery crops searched with its {scores['queries']:,} queries through the API: "
+        f"Rank-1 {scores['rank1']:.2f} %, mAP {scores['map']:.2f} %; `resight evaluate` gives "
+        f"{scores['evaluate']['rank1']:.2f} % and {scores['evaluate']['map']:.2f} %.\n"
+    )
+    return table(headings, rows) + "\n" + text
+
+
 def student_probe() -> str:
     runs = result("market1501-student-probes")["runs"]
     rows = []
@@ -390,6 +411,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "market-extract": market_extract,
     "student": student,
     "calibration": calibration,
+    "gallery": gallery,
     "student-probe": student_probe,
     "ablation": ablation,
     "reranking": reranking,

@@ -23,7 +23,7 @@ __all__ = ["MemoryIndex"]
 _GROWTH = 4  # a segment is at least so many times as long as the next
 _PART = 16_384  # rows that are worth a thread of their own
 _LONGEST = 2**31 // 255**2  # numbers in a vector whose codes are compared in 32 bits
-_TOGETHER = 12  # queries for which one matrix product costs less than a first look each
+_TOGETHER = 5  # queries for which one matrix product costs less than a first look each
 _WORTH = 4  # so many times more rows than candidates make a first look worth it
 
 Found = tuple[NDArray[np.str_], NDArray[np.float32]]

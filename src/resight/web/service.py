@@ -41,7 +41,7 @@ class Limits:
         Sightings that a search may ask for.
     """
 
-    queue: int = 48
+    queue: int = 32
     upload: int = 8_000_000
     k: int = 200
 
