@@ -41,7 +41,7 @@ class Limits:
         Sightings that a search may ask for.
     """
 
-    queue: int = 32
+    queue: int = 16
     upload: int = 8_000_000
     k: int = 200
 
