@@ -121,7 +121,7 @@ def test_queries_asked_together_are_answered_bit_for_bit_as_each_by_itself(dista
         alone = [index.search(query[None], 9, where) for query in queries]
         assert np.array_equal(ids, np.concatenate([names for names, _ in alone]))
         assert np.array_equal(distances, np.concatenate([values for _, values in alone]))
-    few = product.near_rows(queries, [(segment, None) for segment in index._segments], 9, distance)
+    few = product.near_rows(queries, [(segment, None, slice(0, len(segment))) for segment in index._segments], 9, distance)
     assert max(sum(map(len, places)) for places in few) < 30  # of 30,000: what is left to compare
 
 

@@ -142,9 +142,19 @@ class MemoryIndex:
         return ids[order][places].astype("U32"), distances
 
     def _search_together(self, queries: NDArray[np.float32], k: int, chosen: list[tuple[Segment, Mask | None]]) -> list[Found]:
+        # Each thread has its share of every segment; the nearest of all are among the nearest of the shares.
+        shares = [
+            [
+                (segment, mask, slice(len(segment) * n // self.threads, len(segment) * (n + 1) // self.threads))
+                for segment, mask in chosen
+            ]
+            for n in range(self.threads)
+        ]
+        others = [self._pool.submit(near_rows, queries, share, k, self.distance) for share in shares[1:]]
+        near = [near_rows(queries, shares[0], k, self.distance), *(other.result() for other in others)]
         found = []
-        for query, places in zip(queries, near_rows(queries, chosen, k, self.distance), strict=True):
-            rows = [(segment.rows, some) for (segment, _), some in zip(chosen, places, strict=True)]
+        for query, *several in zip(queries, *near, strict=True):
+            rows = [(segment.rows, some) for places in several for (segment, _), some in zip(chosen, places, strict=True)]
             ids, vectors = (np.concatenate([columns[n][some] for columns, some in rows]) for n in (0, 3))
             found.append(self._decide(query[None], k, ids, vectors))
         return found

@@ -19,8 +19,10 @@ _TINY = 2.0**-126  # what it rounds to at the least
 Places = list[NDArray[np.int64]]
 
 
-def near_rows(queries: NDArray[np.float32], parts: Sequence[tuple[Segment, Mask | None]], k: int, distance: str) -> list[Places]:
-    """For each query, rows among which its k nearest are, and all that are as near.
+def near_rows(
+    queries: NDArray[np.float32], parts: Sequence[tuple[Segment, Mask | None, slice]], k: int, distance: str
+) -> list[Places]:
+    """For each query, rows among which are the k nearest of those searched, or all if there are fewer, and whatever is as near.
 
     A row's rough distance (less the query's share, which is the same for all rows) is off by at most a margin. So the k roughly
     nearest rows are within a bound and a margin, and whatever is nearer than that is roughly within the bound and two margins.
@@ -28,8 +30,8 @@ def near_rows(queries: NDArray[np.float32], parts: Sequence[tuple[Segment, Mask 
     Parameters
     ----------
     queries : float32 array of shape (q, d)
-    parts : sequence of (Segment, Mask or None)
-        The rows that are searched, at least k.
+    parts : sequence of (Segment, Mask or None, slice)
+        The rows that are searched: those in the slice that the mask holds.
     k : int
     distance : str
         A key of `resight.distances.DISTANCES`.
@@ -41,14 +43,14 @@ def near_rows(queries: NDArray[np.float32], parts: Sequence[tuple[Segment, Mask 
     """
     asked, cosine = compared(queries, distance), distance == "cosine"
     lengths = np.sqrt(squared_norms(asked))
-    longest = 1.0 if cosine else float(np.sqrt(max(segment.squares.max() for segment, _ in parts)))
+    longest = 1.0 if cosine else float(np.sqrt(max(segment.squares.max() for segment, *_ in parts)))
     margin = 4 * (queries.shape[1] + 8) * (_UNIT * longest * (lengths + longest) + _TINY)
     bound = np.full(len(asked), np.inf)
     rows: list[list[Places]] = [[[] for _ in parts] for _ in asked]
     rough: list[list[list[NDArray[np.float32]]]] = [[[] for _ in parts] for _ in asked]
-    for number, (segment, mask) in enumerate(parts):
-        for start in range(0, len(segment), _ROWS):
-            block: NDArray[np.int64] | slice = slice(start, start + _ROWS)
+    for number, (segment, mask, span) in enumerate(parts):
+        for start in range(span.start, span.stop, _ROWS):
+            block: NDArray[np.int64] | slice = slice(start, min(start + _ROWS, span.stop))
             if mask is not None:
                 block = start + np.flatnonzero(mask[block])
             squares = segment.squares[block]

@@ -29,7 +29,7 @@ from resight.errors import (
 from resight.web import administration, searching, sightings
 from resight.web.messages import Error
 from resight.web.metrics import Observed
-from resight.web.middleware import Authentication, BodyLimit, KnownHosts, SecurityHeaders
+from resight.web.middleware import Authentication, BodyLimit, KnownHosts, Overload, SecurityHeaders
 from resight.web.service import Service
 
 __all__ = ["create_app"]
@@ -84,6 +84,7 @@ def create_app(
     """
     app = create_api(service)
     wrapped: ASGIApp = BodyLimit(app, service.limits.upload)
+    wrapped = Overload(wrapped, service.places)
     wrapped = Authentication(wrapped, service.find)
     wrapped = KnownHosts(wrapped, hosts, addresses)
     wrapped = SecurityHeaders(wrapped)

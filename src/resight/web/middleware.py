@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+import random
 import re
 from collections.abc import Collection
 from typing import Any
@@ -14,15 +15,19 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from resight.errors import ConfigurationError
+from resight.errors import BusyError, ConfigurationError
 from resight.web.access import FindCaller
+from resight.web.searches import Places
 
-__all__ = ["Authentication", "BodyLimit", "KnownHosts", "SecurityHeaders", "refuse"]
+__all__ = ["Authentication", "BodyLimit", "KnownHosts", "Overload", "SecurityHeaders", "refuse"]
 
 _LOG = logging.getLogger(__name__)
 
 API = "/api"
 """Everything below it wants a token."""
+
+UPLOADS = (f"{API}/search", f"{API}/sightings")
+"""Where images are sent to."""
 
 _HEADERS = {
     "content-security-policy": (
@@ -115,6 +120,29 @@ class Authentication:
                 await refuse(send, 401, detail, {"www-authenticate": "Bearer"})
                 return
             scope.setdefault("state", {})["caller"] = caller
+        await self.app(scope, receive, send)
+
+
+class Overload:
+    """Refuse uploads while there is no place for them, before anything is done for them: under load that is most requests.
+
+    Parameters
+    ----------
+    app : ASGI application
+    places : Places
+    """
+
+    def __init__(self, app: ASGIApp, places: Places) -> None:
+        self.app, self.places = app, places
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in UPLOADS:
+            try:
+                self.places.check()
+            except BusyError as error:
+                # Whoever is sent away at once comes back at once, unless told different times.
+                await refuse(send, 429, str(error), {"retry-after": str(random.randint(1, 3))})
+                return
         await self.app(scope, receive, send)
 
 

@@ -39,12 +39,16 @@ class Places:
         self.taken = 0
         self._lock = threading.Lock()
 
+    def check(self) -> None:
+        """Raises `BusyError` if there is no place."""
+        if self.taken >= self.count:
+            raise BusyError(f"{self.count} uploads are being worked on already; ask again in a moment")
+
     @contextmanager
     def one(self) -> Iterator[None]:
         """Take a place for the length of a block. Raises `BusyError` if there is none."""
         with self._lock:
-            if self.taken >= self.count:
-                raise BusyError(f"{self.count} uploads are being worked on already; ask again in a second")
+            self.check()
             self.taken += 1
         try:
             yield
