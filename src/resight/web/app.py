@@ -29,7 +29,7 @@ from resight.errors import (
 from resight.web import administration, searching, sightings
 from resight.web.messages import Error
 from resight.web.metrics import Observed
-from resight.web.middleware import Authentication, BodyLimit, KnownHosts, Overload, SecurityHeaders
+from resight.web.middleware import Authentication, BodyLimit, KnownHosts, Overload, SecurityHeaders, come_again
 from resight.web.service import Service
 
 __all__ = ["create_app"]
@@ -55,7 +55,7 @@ _OURS = {
 """What is said of errors that are no mistakes of whoever asks."""
 
 _LOG = logging.getLogger(__name__)
-_RETRY = {429: "1", 503: "10"}  # seconds
+_RETRY = {503: "10"}  # seconds
 _PAGES = {"/": Path(__file__).parent / "page", "/docs": Path(__file__).parent / "docs"}
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -153,5 +153,6 @@ async def _answer_unexpected(request: Request, error: Any) -> Response:
 
 
 def _error(status: int, detail: str, headers: Any = None) -> Response:
-    retry = {"retry-after": _RETRY[status]} if status in _RETRY else {}
+    seconds = come_again() if status == 429 else _RETRY.get(status)
+    retry = {} if seconds is None else {"retry-after": seconds}
     return JSONResponse({"detail": " ".join(detail.split())}, status, {**(headers or {}), **retry})

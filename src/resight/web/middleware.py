@@ -19,7 +19,7 @@ from resight.errors import BusyError, ConfigurationError
 from resight.web.access import FindCaller
 from resight.web.searches import Places
 
-__all__ = ["Authentication", "BodyLimit", "KnownHosts", "Overload", "SecurityHeaders", "refuse"]
+__all__ = ["Authentication", "BodyLimit", "KnownHosts", "Overload", "SecurityHeaders", "come_again", "refuse"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -123,6 +123,11 @@ class Authentication:
         await self.app(scope, receive, send)
 
 
+def come_again() -> str:
+    """After how many seconds; whoever is sent away together comes back together, unless told different times."""
+    return str(random.randint(1, 3))
+
+
 class Overload:
     """Refuse uploads while there is no place for them, before anything is done for them: under load that is most requests.
 
@@ -140,8 +145,7 @@ class Overload:
             try:
                 self.places.check()
             except BusyError as error:
-                # Whoever is sent away at once comes back at once, unless told different times.
-                await refuse(send, 429, str(error), {"retry-after": str(random.randint(1, 3))})
+                await refuse(send, 429, str(error), {"retry-after": come_again()})
                 return
         await self.app(scope, receive, send)
 
