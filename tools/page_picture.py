@@ -38,7 +38,7 @@ def question(folder: Path) -> Path:
         for file in sorted((folder / "questions" / "present").iterdir()):
             found = gallery.search(gallery.embed(student, [read_image(file)]), NEAREST)
             bands = set(decide([match.distance for match in found], calibration).tolist())
-            if len(bands) == 3 and not any(match.sighting.identity for match in found[:2]):
+            if len(bands) == 3 and not any(match.record.identity for match in found[:2]):
                 return file
     raise SystemExit("no question is answered in all three bands; draw another network")
 

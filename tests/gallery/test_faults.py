@@ -66,7 +66,7 @@ def check(folder: Path, ledger: Ledger, lines: list[str], rng: np.random.Generat
         ledger.take(lines, set(ids), {path.stem for path in purge.databases(folder)[1:]})
         assert set(ids) == ledger.there, "a lost write, or a phantom"
         for id, sighting in gallery.index.get(ids).items():
-            assert gallery.search(sighting.embedding[None], 1)[0].sighting.id == id
+            assert gallery.search(sighting.embedding[None], 1)[0].record.id == id
         names = sorted(ledger.snapshots)
         if names and rng.random() < 0.5:
             name = names[int(rng.integers(len(names)))]
@@ -190,7 +190,7 @@ def test_a_folder_that_cannot_be_written(nobody: Path) -> None:
         gallery.take_snapshot("a")
     give_up_rights(nobody)
     with Gallery.open(nobody / "gallery") as gallery:
-        assert gallery.search(make_sighting(7).embedding[None], 1)[0].sighting.id == make_id(7)
+        assert gallery.search(make_sighting(7).embedding[None], 1)[0].record.id == make_id(7)
         assert gallery.statistics().count == 50
         assert gallery.problems() == []
         for call in (
@@ -225,7 +225,7 @@ def test_two_processes_add_at_once_and_a_third_reads(tmp_path: Path) -> None:
         sizes = [0]
         while any(process.poll() is None for process in processes):
             matches = gallery.search(np.ones((1, DIMENSION), np.float32), 100)
-            assert len({match.sighting.id for match in matches}) == len(matches) >= sizes[-1]
+            assert len({match.record.id for match in matches}) == len(matches) >= sizes[-1]
             sizes.append(len(matches))
         assert sum(int(process.communicate()[0]) for process in processes) == 80
         assert len(gallery) == 80

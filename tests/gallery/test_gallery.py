@@ -36,11 +36,11 @@ def test_a_ranked_list(gallery: Gallery) -> None:
     matches = gallery.search(query, 5)
     ids, distances = gallery.nearest(query, 5)
     assert [match.rank for match in matches] == [1, 2, 3, 4, 5]
-    assert [match.sighting.id for match in matches] == ids[0].tolist()
+    assert [match.record.id for match in matches] == ids[0].tolist()
     assert [match.distance for match in matches] == distances[0].tolist()
     assert matches[0].to_dict() == {"rank": 1, "distance": matches[0].distance, **make_sighting(7).to_dict()}
     assert gallery.search(query, 5, Where(cameras=frozenset({"nowhere"}))) == []
-    assert all(match.sighting.camera == "hall" for match in gallery.search(query, 50, Where(cameras=frozenset({"hall"}))))
+    assert all(match.record.camera == "hall" for match in gallery.search(query, 50, Where(cameras=frozenset({"hall"}))))
 
 
 def test_several_images_of_one_person() -> None:
@@ -63,7 +63,7 @@ def test_several_images_of_one_person() -> None:
 def test_the_mean_of_noisy_images_finds_the_person(gallery: Gallery) -> None:
     rng = np.random.default_rng(1)
     noisy = make_sighting(9).embedding + 1.2 * rng.standard_normal((30, DIMENSION)).astype(np.float32)
-    assert gallery.search(noisy, 1)[0].sighting.id == make_id(9)
+    assert gallery.search(noisy, 1)[0].record.id == make_id(9)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
@@ -109,14 +109,15 @@ def test_an_enrolled_data_set_scores_as_evaluate_says(tiny: Path, tmp_path: Path
 def test_a_picture_frames_right_and_wrong(gallery: Gallery, tmp_path: Path) -> None:
     matches = gallery.search(make_sighting(1).embedding[None], 13)
     query = decode(make_image(1))
+    thumbnails = {id: sighting.thumbnail for id, sighting in gallery.index.get(match.record.id for match in matches).items()}
     for identity, expected in (("person 1", {"person 1": (0, 150, 60), "": (170, 170, 170)}), ("", {"": (170, 170, 170)})):
-        draw_matches(tmp_path / "list.png", [query, query], matches, identity)
+        draw_matches(tmp_path / "list.png", [query, query], matches, thumbnails, identity)
         sheet = cv2.cvtColor(cv2.imread(str(tmp_path / "list.png")), cv2.COLOR_BGR2RGB)
         assert sheet.shape == (2 * 256, 10 * 120, 3)  # fifteen cells, ten in a row
         for number, match in enumerate(matches, 2):
             left, top = number % 10 * 120, number // 10 * 256
             colour = tuple(sheet[top + 104, left + 14].tolist())  # the middle of the left side of its frame
-            wrong = (210, 30, 30) if identity and match.sighting.identity else (170, 170, 170)
-            assert colour == expected.get(match.sighting.identity, wrong)
+            wrong = (210, 30, 30) if identity and match.record.identity else (170, 170, 170)
+            assert colour == expected.get(match.record.identity, wrong)
             assert not (sheet[top + 208 : top + 224, left : left + 120] == 255).all()  # rank and distance
         assert tuple(sheet[104, 14].tolist()) == (30, 90, 200)

@@ -171,7 +171,7 @@ def test_an_interrupted_purge_is_finished_by_whoever_comes_next(
         assert any("interrupted" in problem for problem in again.problems())
         again.restore("before")
         assert len(again) == 40  # and does not come back from a snapshot
-        assert again.search(sightings[1].embedding[None], 60)[0].sighting.id != sightings[1].id
+        assert again.search(sightings[1].embedding[None], 60)[0].record.id != sightings[1].id
         assert again.problems() == []
     assert pieces_left(gallery.folder, *personal(*sightings[1::3])) == []
 

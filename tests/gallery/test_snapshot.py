@@ -57,7 +57,7 @@ def test_a_snapshot_is_a_gallery_of_its_own_in_one_file(gallery: Gallery, tmp_pa
     (tmp_path / "elsewhere" / "gallery.sqlite").write_bytes(taken.path.read_bytes())
     with Gallery.open(tmp_path / "elsewhere") as copy:
         assert contents(copy) == contents(gallery)
-        assert copy.search(make_sighting(7).embedding[None], 1)[0].sighting.id == make_id(7)
+        assert copy.search(make_sighting(7).embedding[None], 1)[0].record.id == make_id(7)
 
 
 def test_another_handle_sees_what_was_restored(gallery: Gallery) -> None:
@@ -66,17 +66,17 @@ def test_another_handle_sees_what_was_restored(gallery: Gallery) -> None:
         query = make_sighting(33).embedding[None]
         gallery.take_snapshot("a")
         gallery.index.add(make_sightings(5, 30))
-        assert other.search(query, 1)[0].sighting.id == make_id(33)
+        assert other.search(query, 1)[0].record.id == make_id(33)
         gallery.restore("a")
         assert len(other.search(query, 99)) == 30
         # The numbers of rows begin again where the snapshot left off; what gets them now must not be taken for what had them.
         gallery.index.add(make_sightings(5, 100))
         assert len(other.search(query, 99)) == 35
-        assert other.search(make_sighting(102).embedding[None], 1)[0].sighting.id == make_id(102)
-        assert make_id(33) not in {match.sighting.id for match in other.search(query, 99)}
+        assert other.search(make_sighting(102).embedding[None], 1)[0].record.id == make_id(102)
+        assert make_id(33) not in {match.record.id for match in other.search(query, 99)}
         gallery.restore("a")
         gallery.index.add(make_sightings(5, 200))  # both between two looks
-        assert other.search(make_sighting(202).embedding[None], 1)[0].sighting.id == make_id(202)
+        assert other.search(make_sighting(202).embedding[None], 1)[0].record.id == make_id(202)
         assert len(other.search(query, 99)) == 35
 
 

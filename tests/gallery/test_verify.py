@@ -122,13 +122,32 @@ def test_damage_that_comes_while_it_is_open(whole: bytes, tmp_path: Path) -> Non
     (tmp_path / database.FILE).write_bytes(whole)
     with Gallery.open(tmp_path) as gallery:
         query = make_sightings(1)[0].embedding[None]
-        assert gallery.search(query, 1)[0].sighting.id == make_id(0)
+        assert gallery.search(query, 1)[0].record.id == make_id(0)
         connection = sqlite3.connect(tmp_path / database.FILE)
         connection.execute("UPDATE thumbnail SET jpeg = zeroblob(9) WHERE number = 1")
+        connection.execute("UPDATE sighting SET source = 'elsewhere' WHERE number = 2")
         connection.commit()
         connection.close()
         with pytest.raises(GalleryDamagedError, match=f"the thumbnail of sighting {make_id(0)}"):
-            gallery.search(query, 1)
+            gallery.get(make_id(0))
+        with pytest.raises(GalleryDamagedError, match=f"the record of sighting {make_id(1)}"):
+            gallery.search(query, 120)
+
+
+def test_an_index_of_ids_that_leaves_sightings_out(whole: bytes, tmp_path: Path) -> None:
+    (tmp_path / database.FILE).write_bytes(whole)
+    root = "SELECT rootpage FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'sighting'"
+    connection = sqlite3.connect(tmp_path / database.FILE)
+    page, size = (connection.execute(statement).fetchone()[0] for statement in (root, "PRAGMA page_size"))
+    connection.close()
+    with (tmp_path / database.FILE).open("r+b") as stream:
+        stream.seek((page - 1) * size)
+        stream.write(b"\x0a" + bytes(4) + size.to_bytes(2, "big") + b"\0")  # the head of a leaf without cells
+    with Gallery.open(tmp_path) as gallery:
+        for call in (gallery.index.get, lambda ids: gallery.records(Where(ids=frozenset(ids)))):
+            with pytest.raises(GalleryDamagedError, match="its index of ids leaves sightings out"):
+                call([make_id(0)])
+            assert call([make_id(999)]) in ({}, [])
 
 
 def test_files_that_are_no_gallery(tmp_path: Path) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 from pathlib import Path
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
+from resight.tradeoff import tables
 from resight.tradeoff.report import Failure
-from resight.tradeoff.tables import cells, save_report, table_csv, table_markdown
+from resight.tradeoff.tables import cells, name_points, save_report, table_csv, table_markdown
 from tradeoff.fakes import report, row
 
 FAILED = Failure(model="c", threads=1, reason="out of memory")
@@ -60,9 +64,26 @@ def test_files_and_the_picture_where_an_accuracy_is_known(tmp_path: Path) -> Non
 
 
 def test_the_picture_is_of_the_most_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from matplotlib.axes import Axes
-
-    drawn = []
-    monkeypatch.setattr(Axes, "annotate", lambda self, text, xy, **more: drawn.append((text, xy)))
+    drawn: list[tuple[float, float, str]] = []
+    monkeypatch.setattr(tables, "name_points", lambda axes, points: drawn.extend(points))
     save_report(report(row("a", 1, 10, map=3.0), row("a", 2, 20, map=3.0, on_front=True), row("no score", 2, 30)), tmp_path, "b")
-    assert drawn == [("a", (50.0, 3.0))]
+    assert drawn == [(50.0, 3.0, "a")]
+
+
+def test_names_in_the_picture_do_not_meet() -> None:
+    figure = Figure(figsize=(7.5, 4.6))
+    axes = figure.subplots()
+    points = [
+        (1.0, 70.0, "a model with a long name"),
+        (1.02, 70.2, "another of its kind"),
+        (1.04, 69.9, "a third"),
+        (2, 75, "far off"),
+    ]
+    axes.scatter([x for x, _, _ in points], [y for _, y, _ in points])
+    name_points(axes, points)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in axes.texts]
+    assert [text.get_text() for text in axes.texts] == [name for _, _, name in points]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert not any(box.contains(*place) for box in boxes for place in axes.transData.transform([point[:2] for point in points]))

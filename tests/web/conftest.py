@@ -37,7 +37,7 @@ def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world.gallery.close()
 
 
-@pytest.fixture
-def world(serve: Callable[..., World]) -> World:
-    """A `World` with the usual limits."""
-    return serve()
+@pytest.fixture(params=["sqlite", "postgres"])
+def world(request: pytest.FixtureRequest, serve: Callable[..., World]) -> World:
+    """A `World` with the usual limits, once for each back end."""
+    return serve() if request.param == "sqlite" else serve(location=request.getfixturevalue("postgres"))

@@ -117,7 +117,8 @@ def test_purge(world: World, body: dict[str, Any], meant: int) -> None:
     assert (dry["sightings"], dry["removed"]) == (meant, False)
     assert (len(world.gallery), world.actions()) == (24, [])
     done = client.post("/api/purge", json=body | {"dry_run": False}).json()
-    assert (done["sightings"], done["removed"], done["proved"]) == (meant, True, True)
+    assert (done["sightings"], done["removed"]) == (meant, True)
+    assert done["proved"] == (world.gallery.folder is not None)  # a server's files are not ours to look at
     assert len(world.gallery) == 24 - meant
     (entry,) = world.audit.newest(1)
     assert (entry["action"], entry["details"]["sightings"]) == ("purge", meant)
@@ -171,9 +172,13 @@ def test_metrics(world: World) -> None:
 def test_health_of_a_damaged_gallery(world: World) -> None:
     client = world.client("viewer")
     assert client.get("/api/health").json() == {"status": "ok"}
-    world.gallery.index._writer.execute("UPDATE sighting SET camera = 'x'")  # type: ignore[attr-defined]
+    index: Any = world.gallery.index
+    if world.gallery.folder is None:
+        index._connection.execute("UPDATE resight.sighting SET camera = 'x'")
+    else:
+        index._writer.execute("UPDATE sighting SET camera = 'x'")
     answer = client.get("/api/cameras")
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
     assert "log says why" in answer.json()["detail"]
-    assert str(world.gallery.folder) not in answer.text
+    assert str(world.gallery.folder or "postgres") not in answer.text

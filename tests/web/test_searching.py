@@ -37,7 +37,7 @@ def pairs(answer: Any) -> list[tuple[str, float]]:
 
 
 def own(matches: list[Match]) -> list[tuple[str, float]]:
-    return [(match.sighting.id, match.distance) for match in matches]
+    return [(match.record.id, match.distance) for match in matches]
 
 
 def test_answers_are_bitwise_those_of_the_gallery(world: World) -> None:
@@ -63,7 +63,7 @@ def test_what_others_ask_at_the_same_time_changes_nothing(world: World) -> None:
         image, k, camera = case
         return pairs(search(world, [image], k=k, **({"camera": camera} if camera else {})))
 
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(world.service.places.count) as pool:
         found = list(pool.map(ask, asked))
     for (image, k, camera), answer in zip(asked, found, strict=True):
         where = Where(cameras=frozenset([camera]) if camera else None)

@@ -95,7 +95,7 @@ def test_search_by_the_address_that_it_prints_and_a_clean_end(start: Callable[..
         with Gallery.open(tmp_path / "gallery") as gallery:
             expected = gallery.search(gallery.embed(model, [read_image(query)]), 5)
         assert [(match["id"], match["distance"]) for match in answer.json()["matches"]] == [
-            (match.sighting.id, match.distance) for match in expected
+            (match.record.id, match.distance) for match in expected
         ]
         assert client.get("/").status_code == 200
     said = running.stop()

@@ -23,9 +23,9 @@ SIGHTINGS = 24
 class World:
     """A gallery of 24 sightings by three cameras, served: number n shows image n, by camera n % 3."""
 
-    def __init__(self, folder: Path, retention: int | None = None, **options: Any) -> None:
+    def __init__(self, folder: Path, retention: int | None = None, location: str = "", **options: Any) -> None:
         self.model = ColourModel()
-        self.gallery = Gallery.create(folder / "gallery", make_settings(retention=retention))
+        self.gallery = Gallery.create(location or folder / "gallery", make_settings(retention=retention))
         self.images = [make_image(number) for number in range(SIGHTINGS)]
         crops = [
             Crop(

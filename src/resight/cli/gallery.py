@@ -212,6 +212,8 @@ def search(
         pixels = [read_image(image) for image in images]
         extractor = model_of(opened, model, device, threads)
         matches = opened.search(opened.embed(extractor, pixels), k, where)
+        drawn = [] if picture is None else [match.record.id for match in matches]
+        thumbnails = {id: sighting.thumbnail for id, sighting in opened.index.get(drawn).items()}
     rows = [_row(match, identity) for match in matches]
     headings = ["rank", "distance", "camera", "time", "identity", "id", "source"]
     result = {"images": list(map(str, images)), "matches": [match.to_dict() for match in matches]}
@@ -226,7 +228,7 @@ def search(
     if not matches:
         say("nothing in the gallery matches the filter" if where != where_of() else "the gallery is empty")
     if picture is not None:
-        draw_matches(picture, pixels, matches, identity)
+        draw_matches(picture, pixels, matches, thumbnails, identity)
         say(f"{picture} shows it")
     write_result(json, result)
 
@@ -278,9 +280,9 @@ def where_of(
 
 
 def _row(match: Match, identity: str) -> list[str]:
-    sighting = match.sighting
-    mark = (" (right)" if sighting.identity == identity else " (wrong)") if identity and sighting.identity else ""
-    about = [sighting.camera, _when(sighting.time), sighting.identity + mark, sighting.id, sighting.source]
+    record = match.record
+    mark = (" (right)" if record.identity == identity else " (wrong)") if identity and record.identity else ""
+    about = [record.camera, _when(record.time), record.identity + mark, record.id, record.source]
     return [str(match.rank), f"{match.distance:.4f}", *about]
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ __all__ = [
     "FILE",
     "SNAPSHOTS",
     "alone",
+    "check_ids",
     "check_row",
     "connect",
     "create",
     "damaged",
     "delete",
+    "find_records",
     "insert",
     "missing",
     "opened",
@@ -242,13 +244,33 @@ def write_state(connection: sqlite3.Connection, more: int, *, renew: bool = Fals
 def read_records(connection: sqlite3.Connection, path: Path) -> Iterator[Record]:
     """All records in the order of their enrolment, checked; within a `transaction`. Raises `GalleryDamagedError`."""
     found = 0
-    for *row, crc in connection.execute(f"SELECT {COLUMNS}, crc FROM sighting ORDER BY number"):
+    for record in _records(connection, path, ""):
         found += 1
-        check_row(tuple(row), crc, path)
-        yield record_of(tuple(row))
+        yield record
     count, _ = read_state(connection)
     if found != count:
         raise damaged(path, f"it holds {found} sightings and should hold {count}")
+
+
+def find_records(connection: sqlite3.Connection, path: Path, ids: Iterable[str]) -> list[Record]:
+    """Those of some ids, in the order of their enrolment, checked. Raises `GalleryDamagedError`."""
+    asked = set(ids)
+    found = list(_records(connection, path, "WHERE id IN (SELECT value FROM json_each(?))", json.dumps(list(asked))))
+    check_ids(connection, path, asked - {record.id for record in found})
+    return found
+
+
+def check_ids(connection: sqlite3.Connection, path: Path, missing: Collection[str]) -> None:
+    """Raises `GalleryDamagedError` if ids were not found because the index of ids leaves them out."""
+    everywhere = "SELECT id FROM sighting NOT INDEXED WHERE id IN (SELECT value FROM json_each(?))"
+    if missing and connection.execute(everywhere, (json.dumps(list(missing)),)).fetchone():
+        raise damaged(path, "its index of ids leaves sightings out")
+
+
+def _records(connection: sqlite3.Connection, path: Path, condition: str, *parameters: str) -> Iterator[Record]:
+    for *row, crc in connection.execute(f"SELECT {COLUMNS}, crc FROM sighting {condition} ORDER BY number", parameters):
+        check_row(tuple(row), crc, path)
+        yield record_of(tuple(row))
 
 
 def check_row(row: Row, crc: int, path: Path) -> None:

@@ -39,16 +39,16 @@ class Match:
         From 1.
     distance : float
         Smaller is more alike.
-    sighting : Sighting
+    record : Record
     """
 
     rank: int
     distance: float
-    sighting: Sighting
+    record: Record
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values, without vector and thumbnail."""
-        return {"rank": self.rank, "distance": self.distance, **self.sighting.to_dict()}
+        """As plain JSON values."""
+        return {"rank": self.rank, "distance": self.distance, **self.record.to_dict()}
 
 
 class Gallery:
@@ -175,9 +175,10 @@ class Gallery:
 
     def matches(self, ids: NDArray[np.str_], distances: NDArray[np.float32]) -> list[Match]:
         """One ranked list from what `nearest` has found for one vector; what was purged since is left out."""
-        found = self.index.get(ids.tolist())
+        # Not the sightings: vectors and thumbnails are most of what is on the disk, and nobody has asked for them.
+        found = {record.id: record for record in self.index.records(Where(ids=frozenset(ids.tolist())))}
         pairs = [(id, distance) for id, distance in zip(ids.tolist(), distances.tolist(), strict=True) if id in found]
-        return [Match(rank=rank, distance=distance, sighting=found[id]) for rank, (id, distance) in enumerate(pairs, 1)]
+        return [Match(rank=rank, distance=distance, record=found[id]) for rank, (id, distance) in enumerate(pairs, 1)]
 
     def get(self, id: str) -> Sighting:
         """One sighting. Raises `MissingSightingError` if there is none of this id."""

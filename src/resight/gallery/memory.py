@@ -24,7 +24,8 @@ _GROWTH = 4  # a segment is at least so many times as long as the next
 _PART = 16_384  # rows that are worth a thread of their own
 _LONGEST = 2**31 // 255**2  # numbers in a vector whose codes are compared in 32 bits
 _TOGETHER = 5  # queries for which one matrix product costs less than a first look each
-_WORTH = 4  # so many times more rows than candidates make a first look worth it
+_FEW = 4  # up to so many times as many rows as candidates are all compared
+_WORTH = 64  # so many times as many rows as candidates make a look at their codes cheaper than a matrix product
 
 Found = tuple[NDArray[np.str_], NDArray[np.float32]]
 
@@ -110,7 +111,7 @@ class MemoryIndex:
         k = min(k, matching)
         if k == 0:
             return np.empty((len(queries), 0), "U32"), np.empty((len(queries), 0), np.float32)
-        if matching < _WORTH * _candidates(k) or self.dimension > _LONGEST:
+        if matching < _FEW * _candidates(k) or self.dimension > _LONGEST:
             return self._compare(queries, k, chosen)
         if len(queries) >= _TOGETHER:
             found = self._search_together(queries, k, chosen)
@@ -173,8 +174,8 @@ class MemoryIndex:
             # All that is rounded is far less than this margin.
             if min(bound for _, bound in looked) > farthest * (1 + 1e-6) + 1e-9 * float(np.abs(direction).max()):
                 return found
-            candidates *= _WORTH
-        return self._compare(query, k, chosen)
+            candidates *= 4
+        return self._search_together(query, k, chosen)[0]
 
     def _parts(self, segment: Segment, mask: Mask | None, direction: NDArray[np.float32]) -> list[_Part]:
         """As many parts as threads can be kept busy with."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -21,7 +21,9 @@ _INK, _RIGHT, _WRONG, _UNKNOWN, _QUERY = (30, 30, 30), (0, 150, 60), (210, 30, 3
 _FONT, _SIZE = cv2.FONT_HERSHEY_SIMPLEX, 0.38
 
 
-def draw_matches(path: str | Path, queries: Sequence[Pixels], matches: Sequence[Match], identity: str = "") -> None:
+def draw_matches(
+    path: str | Path, queries: Sequence[Pixels], matches: Sequence[Match], thumbnails: Mapping[str, bytes], identity: str = ""
+) -> None:
     """Write a picture of a search: the query's images in blue frames, then the matches in the order of their rank.
 
     Parameters
@@ -31,6 +33,8 @@ def draw_matches(path: str | Path, queries: Sequence[Pixels], matches: Sequence[
     queries : sequence of uint8 arrays of shape (h, w, 3)
         Images of one person, RGB.
     matches : sequence of Match
+    thumbnails : mapping of str to bytes
+        JPEGs by id. A match without one, which was purged since, is left out.
     identity : str
         Whom the query shows, if that is known: matches of known identity then have a green frame where they show the same person,
         and a red one where they do not. All others have a gray one.
@@ -41,14 +45,14 @@ def draw_matches(path: str | Path, queries: Sequence[Pixels], matches: Sequence[
         If the file cannot be written.
     """
     cells = [_cell(image, _QUERY, ["query", identity]) for image in queries]
-    for match in matches:
-        sighting = match.sighting
-        known = bool(identity and sighting.identity)
-        right = sighting.identity == identity
+    for match in [match for match in matches if match.record.id in thumbnails]:
+        record = match.record
+        known = bool(identity and record.identity)
+        right = record.identity == identity
         frame, mark = (_UNKNOWN, "") if not known else (_RIGHT, " right") if right else (_WRONG, " wrong")
-        when = sighting.time.strftime("%m-%d %H:%M:%S") if sighting.time else ""
-        where = f"camera {sighting.camera}" if sighting.camera else ""
-        cells.append(_cell(decode(sighting.thumbnail), frame, [f"{match.rank}: {match.distance:.3f}{mark}", where, when]))
+        when = record.time.strftime("%m-%d %H:%M:%S") if record.time else ""
+        where = f"camera {record.camera}" if record.camera else ""
+        cells.append(_cell(decode(thumbnails[record.id]), frame, [f"{match.rank}: {match.distance:.3f}{mark}", where, when]))
     height, width = cells[0].shape[:2]
     columns = min(_COLUMNS, len(cells))
     sheet = np.full((-(-len(cells) // columns) * height, columns * width, 3), 255, np.uint8)

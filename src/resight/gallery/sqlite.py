@@ -99,10 +99,13 @@ class SqliteIndex:
 
     def records(self, where: Where = EVERYTHING) -> list[Record]:
         """See `VectorIndex`."""
+        if where.ids is not None:
+            with self._read() as connection, database.transaction(connection):
+                return list(filter(where.holds, database.find_records(connection, self.path, where.ids)))
         connection = database.connect(self.path)  # of its own, so that nobody waits for it
         try:
             with database.translated(self.path), database.transaction(connection):
-                return [record for record in database.read_records(connection, self.path) if where.holds(record)]
+                return list(filter(where.holds, database.read_records(connection, self.path)))
         finally:
             connection.close()
 
@@ -224,11 +227,7 @@ class SqliteIndex:
                 self._check_blob("thumbnail", record.id, row[10], row[11])
                 vector = decode_vectors([row[8]], self.settings.precision, self.settings.dimension)[0]
                 found[record.id] = Sighting(embedding=vector, thumbnail=row[10], **vars(record))
-        if missing := [id for id in asked if id not in found]:
-            # They are not there, or the index of ids is damaged.
-            everywhere = "SELECT id FROM sighting NOT INDEXED WHERE id IN (SELECT value FROM json_each(?))"
-            if connection.execute(everywhere, (json.dumps(missing),)).fetchone():
-                raise database.damaged(self.path, "its index of ids leaves sightings out")
+        database.check_ids(connection, self.path, [id for id in asked if id not in found])
         return found
 
     def _check_blob(self, kind: str, id: str, content: Any, crc: Any) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from resight.files import atomic_write, write_json, write_text
 from resight.tradeoff.report import Report, Row, on_threads
 
-__all__ = ["cells", "draw_tradeoff", "save_report", "table_csv", "table_markdown"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.transforms import Bbox
+
+__all__ = ["cells", "draw_tradeoff", "name_points", "save_report", "table_csv", "table_markdown"]
 
 _UNKNOWN = "-"
 _BRIEF = (
@@ -112,17 +115,12 @@ def draw_tradeoff(report: Report, path: str | Path) -> None:
         for row in report.rows
         if row.map is not None and row.threads == threads
     ]  # fmt: skip
-    times = [time for time, _, _ in points]
     figure = Figure(figsize=(7.5, 4.6), layout="constrained")
     axes = figure.subplots()
     front = sorted((time, score) for time, score, row in points if row.on_front)
     axes.plot(*zip(*front, strict=True), drawstyle="steps-post", color="tab:red", alpha=0.6, label="Pareto front")
-    for number, (time, score, row) in enumerate(sorted(points, key=lambda point: point[0])):
+    for time, score, row in points:
         axes.scatter(time, score, s=46, color="tab:red" if row.on_front else "0.5", zorder=3)
-        slow = time > np.sqrt(min(times) * max(times))  # its name goes to the left, where there is room
-        up = -15 if number % 2 else 6  # neighbours' names do not meet
-        place: dict[str, Any] = {"xytext": (-6, up), "ha": "right"} if slow else {"xytext": (6, up)}
-        axes.annotate(row.model, (time, score), textcoords="offset points", fontsize=9, **place)
     axes.set_xscale("log")
     for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         axis(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -131,8 +129,37 @@ def draw_tradeoff(report: Report, path: str | Path) -> None:
     axes.set_title(f"Speed beside accuracy on {report.dataset}")
     axes.grid(alpha=0.3, which="both")
     axes.legend(frameon=False, loc="lower right")
+    name_points(axes, sorted((time, score, row.model) for time, score, row in points))
     with atomic_write(path) as stream:
         figure.savefig(stream, format="png", dpi=130)
+
+
+def name_points(axes: Axes, points: list[tuple[float, float, str]]) -> None:
+    """Write the name of each point (x, y, name) beside it, where it covers other names and points least."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.transforms import Bbox
+
+    canvas: Any = FigureCanvasAgg(axes.figure)  # type: ignore[arg-type]
+    canvas.draw()
+    taken = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in axes.transData.transform([point[:2] for point in points])]
+    for x, y, name in points:
+        tried: list[tuple[float, int, dict[str, Any], Bbox]] = []
+        for side, up in itertools.product(("left", "right", "center"), (5, -14, 18, -27, 31, -40)):
+            at = {"left": 6, "right": -6, "center": 0}[side], up
+            place: dict[str, Any] = {"xytext": at, "textcoords": "offset points", "ha": side, "fontsize": 9}
+            text = axes.annotate(name, (x, y), **place)
+            box = text.get_window_extent(canvas.get_renderer())
+            text.remove()
+            covered = sum(_area(Bbox.intersection(box, other)) for other in taken)
+            outside = _area(box) - _area(Bbox.intersection(box, axes.bbox))
+            tried.append((covered + outside, len(tried), place, box))
+        _, _, place, box = min(tried, key=lambda one: one[:2])
+        axes.annotate(name, (x, y), **place)
+        taken.append(box)
+
+
+def _area(box: Bbox | None) -> float:
+    return 0.0 if box is None else float(box.width * box.height)
 
 
 def save_report(report: Report, folder: str | Path, name: str) -> list[Path]:

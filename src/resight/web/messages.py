@@ -165,7 +165,7 @@ class Found(BaseModel):
     @classmethod
     def place(cls, match: Match, band: Band) -> Place:
         """One place of the ranked list."""
-        return cls.Place(**match.to_dict(), thumbnail=_thumbnail(match.sighting.id), band=band)
+        return cls.Place(**match.to_dict(), thumbnail=_thumbnail(match.record.id), band=band)
 
 
 class Listed(BaseModel):

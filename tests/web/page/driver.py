@@ -158,7 +158,7 @@ class Oracle:
             return gallery.search(gallery.embed(self.student, images), k, where)
 
     def ids(self, images: list[Pixels], where: Where = EVERYTHING, k: int = 20) -> list[str]:
-        return [match.sighting.id for match in self.search(images, where, k)]
+        return [match.record.id for match in self.search(images, where, k)]
 
     def decision(self, file: Path) -> str:
         return str(decide(self.search([decode(file.read_bytes())])[0].distance, self.calibration))

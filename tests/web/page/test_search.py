@@ -27,7 +27,7 @@ def test_an_upload_is_answered_as_the_gallery_answers(page: Page, oracle: Oracle
     expected = oracle.search([decode(file.read_bytes())])
     page.open(page.service.token()).choose(file).search()
     assert page.sentence() == SENTENCES[decision]
-    assert page.ids() == [match.sighting.id for match in expected]
+    assert page.ids() == [match.record.id for match in expected]
     page.announced("20 sightings, the most alike first.")
     shown = [one.text for one in page.all("#matches dd:first-of-type")]
     assert shown == [f"{match.distance:.3f}" for match in expected]
@@ -167,9 +167,9 @@ def test_cameras_and_times_filter(page: Page, drawn: Path, oracle: Oracle) -> No
             )
         page.search()
         expected = oracle.search([decode(file.read_bytes())], Where(since=since, until=until))
-        assert page.ids() == [match.sighting.id for match in expected]
+        assert page.ids() == [match.record.id for match in expected]
         shown = page.all("#matches time")
-        told = [match.sighting.time.astimezone(zone) for match in expected if match.sighting.time]
+        told = [match.record.time.astimezone(zone) for match in expected if match.record.time]
         assert [one.text for one in shown] == [f"{time.day} {time:%b %Y, %H:%M:%S}" for time in told]
         page.run("arguments[0].value = arguments[1]", page("until"), since.astimezone(zone).strftime("%Y-%m-%dT%H:%M"))
         page("go").click()
