@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,6 +118,19 @@ def test_a_smaller_space_holds_the_principal_components() -> None:
     # directions are known up to their sign, and the sums of products do not depend on it
     np.testing.assert_allclose(found @ found.T, (left[:, :4] * sizes[:4] ** 2) @ left[:, :4].T, atol=1e-5)
     np.testing.assert_allclose(found.mean(0), 0, atol=1e-6)
+
+
+def test_several_teachers_in_one_of_their_sizes_keep_to_the_numbers_of_the_first() -> None:
+    random = np.random.default_rng(9)
+    first, second = random.normal(size=(2, 40, 6)), random.normal(size=(2, 40, 5))
+    space = TeacherSpace([teacher_of(first), teacher_of(second)], 7)
+    found = np.concatenate([space(View(np.arange(40), np.full(40, flip))).numpy() for flip in (False, True)])
+    rows, wanted = centred(first, second).reshape(80, 11), np.pad(centred(first).reshape(80, 6), ((0, 0), (0, 1)))
+    left, sizes, _ = np.linalg.svd(rows, full_matrices=False)
+    components = left[:, :7] * sizes[:7]
+    turn, _ = scipy.linalg.orthogonal_procrustes(components, wanted)
+    np.testing.assert_allclose(found[:, :6], (components @ turn)[:, :6], atol=1e-5)
+    np.testing.assert_allclose(found @ found.T, components @ components.T, atol=1e-5)
 
 
 def test_a_space_for_descriptors_that_are_far_too_long_is_refused() -> None:

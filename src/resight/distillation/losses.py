@@ -85,9 +85,10 @@ class TeacherSpace:
     """The embeddings of one or several teachers as one, in as many numbers as the student has.
 
     Each teacher's embedding is scaled to length 1 and centred by its mean over the training images, and they are put side by side.
-    Where a student has fewer numbers, they are turned to their principal components, of which the first are kept: so it can be
-    compared with its teachers directly, without a projection that would have to be learned and thrown away. Where it has more,
-    the rest is zero.
+    Where a student has fewer numbers, the first principal components are kept, turned to agree with the first teacher's own
+    numbers as far as they can (orthogonal Procrustes problem, Schoenemann, 1966): a student with the same last layers cannot give
+    any others; after a ReLU, for example, few numbers are far below their mean. So it can be compared with its teachers directly,
+    without a projection that would have to be learned and thrown away. Where it has more, the rest is zero.
 
     Parameters
     ----------
@@ -114,7 +115,11 @@ class TeacherSpace:
         if everything.shape[-1] > dimensions:
             rows = everything.flatten(0, 1).double()
             energy, directions = torch.linalg.eigh(rows.T @ rows)
-            everything = (everything.double() @ directions[:, energy.argsort(descending=True)[:dimensions]]).float()
+            kept = directions[:, energy.argsort(descending=True)[:dimensions]]
+            if (first := teachers[0].embedding.shape[-1]) <= dimensions:
+                left, _, right = torch.linalg.svd(kept.T @ (rows.T @ F.pad(rows[:, :first], (0, dimensions - first))))
+                kept = kept @ (left @ right)
+            everything = (everything.double() @ kept).float()
         self._targets = F.pad(everything, (0, dimensions - everything.shape[-1]))
 
     def __call__(self, view: View) -> Tensor:
