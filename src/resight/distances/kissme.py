@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from resight.distances.gram import checked_features
 from resight.distances.pairs import sample_pairs
-from resight.distances.quadratic import QuadraticGallery
+from resight.distances.quadratic import QuadraticDistance
 from resight.errors import ArrayError, DatasetError
 
 __all__ = ["KISSME", "sample_pairs"]
@@ -21,7 +21,7 @@ _ZERO, _FLOOR = 1e-10, 1e-6  # the published code lifts eigenvalues up to the fi
 Matrix = NDArray[np.float64]
 
 
-class KISSME:
+class KISSME(QuadraticDistance):
     """Keep it simple and straightforward metric.
 
     M = inv(C1) - inv(C0), where C1 and C0 are the mean outer products of the differences, not centred, over similar and over
@@ -113,33 +113,6 @@ class KISSME:
     def transform(self, features: NDArray[Any]) -> Matrix:
         """The features themselves, checked, as a float64 array: KISSME compares in the space it is given. Raises `ArrayError`."""
         return checked_features(features, columns=len(self.M_)).astype(np.float64, copy=False)
-
-    def prepare(self, gallery: NDArray[Any]) -> QuadraticGallery:
-        """Do the gallery's share of all later comparisons. Raises `ArrayError`."""
-        return QuadraticGallery(self.transform(gallery), self.M_)
-
-    def distances(
-        self, queries: NDArray[Any], gallery: NDArray[Any], *, dtype: type[np.floating[Any]] = np.float32
-    ) -> NDArray[Any]:
-        """Distances (u - v)' M (u - v); smaller is more alike, and without `positive` they can be negative.
-
-        Parameters
-        ----------
-        queries : float array of shape (q, d)
-        gallery : float array of shape (g, d)
-        dtype : type
-            Of the result; the arithmetic is float64.
-
-        Returns
-        -------
-        array of shape (q, g)
-
-        Raises
-        ------
-        ArrayError
-            If the features hold NaN or have another number of dimensions.
-        """
-        return self.prepare(gallery).distances(self.transform(queries), dtype=dtype)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What was learned, as arrays to save."""

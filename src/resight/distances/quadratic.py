@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from resight.errors import ArrayError
 
-__all__ = ["QuadraticGallery"]
+__all__ = ["QuadraticDistance", "QuadraticGallery"]
 
 _QUERIES = 128  # rows of a block of distances: few enough to stay in the processor's cache
 
@@ -70,3 +70,46 @@ class QuadraticGallery:
             stop = start + _QUERIES
             out[start:stop] = rows[start:stop] @ self._columns
         return out
+
+
+class QuadraticDistance:
+    """What a learned distance (u - v)' M (u - v) is used by, in the space that its `transform` leads to.
+
+    Attributes
+    ----------
+    M_ : float64 array of shape (k, k)
+        Symmetric.
+    """
+
+    M_: Matrix
+
+    def transform(self, features: NDArray[Any]) -> Matrix:
+        """Features, (n, d), in the space in which M compares: float64 (n, k). Raises `ArrayError`."""
+        raise NotImplementedError
+
+    def prepare(self, gallery: NDArray[Any]) -> QuadraticGallery:
+        """Do the gallery's share of all later comparisons; hand it what `transform` gives for queries. Raises `ArrayError`."""
+        return QuadraticGallery(self.transform(gallery), self.M_)
+
+    def distances(
+        self, queries: NDArray[Any], gallery: NDArray[Any], *, dtype: type[np.floating[Any]] = np.float32
+    ) -> NDArray[Any]:
+        """Distances; smaller is more alike, and where M is not positive they can be negative.
+
+        Parameters
+        ----------
+        queries : float array of shape (q, d)
+        gallery : float array of shape (g, d)
+        dtype : type
+            Of the result; the arithmetic is float64.
+
+        Returns
+        -------
+        array of shape (q, g)
+
+        Raises
+        ------
+        ArrayError
+            If the features hold NaN or have another number of dimensions.
+        """
+        return self.prepare(gallery).distances(self.transform(queries), dtype=dtype)

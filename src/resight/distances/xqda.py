@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from resight.distances.gram import centred_gram, checked_features, combine, project
 from resight.distances.pairs import CrossCameraPairs
-from resight.distances.quadratic import QuadraticGallery
+from resight.distances.quadratic import QuadraticDistance
 from resight.distances.xqda_large import dual_subspace, primal_subspace, singular
 from resight.errors import ArrayError, ConfigurationError
 from resight.progress import Progress, silent
@@ -26,7 +26,7 @@ DENSE_LIMIT = 2000
 Matrix = NDArray[np.float64]
 
 
-class XQDA:
+class XQDA(QuadraticDistance):
     """Cross-view quadratic discriminant analysis.
 
     With S_I and S_E the covariances of the differences between two cameras' images of one person, and of two people: the
@@ -193,33 +193,6 @@ class XQDA:
             If the features hold NaN or have another number of dimensions.
         """
         return project(checked_features(features, columns=len(self.W_)), self.W_)
-
-    def prepare(self, gallery: NDArray[Any]) -> QuadraticGallery:
-        """Do the gallery's share of all later comparisons; hand it what `transform` gives for queries. Raises `ArrayError`."""
-        return QuadraticGallery(self.transform(gallery), self.M_)
-
-    def distances(
-        self, queries: NDArray[Any], gallery: NDArray[Any], *, dtype: type[np.floating[Any]] = np.float32
-    ) -> NDArray[Any]:
-        """Distances (u - v)' M (u - v) in the subspace; smaller is more alike, and they can be negative.
-
-        Parameters
-        ----------
-        queries : float array of shape (q, d)
-        gallery : float array of shape (g, d)
-        dtype : type
-            Of the result; the arithmetic is float64.
-
-        Returns
-        -------
-        array of shape (q, g)
-
-        Raises
-        ------
-        ArrayError
-            If the features hold NaN or have another number of dimensions.
-        """
-        return self.prepare(gallery).distances(self.transform(queries), dtype=dtype)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What was learned, as arrays to save."""
