@@ -82,12 +82,13 @@ def oracle(ids: np.ndarray, vectors: np.ndarray, query: np.ndarray, k: int, dist
 
 @pytest.mark.parametrize("distance", ["euclidean", "cosine"])
 @pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize(("together", "worth"), [(1000, 4), (1000, 60), (1, 64)], ids=["looks", "few looks", "together"])
 def test_equals_comparing_with_every_row(  # type: ignore[no-untyped-def]
-    data, distance: str, together: bool, monkeypatch: pytest.MonkeyPatch
+    data, distance: str, together: int, worth: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "_PART", 300)  # several threads
-    monkeypatch.setattr(memory, "_TOGETHER", 1 if together else 1000)
+    monkeypatch.setattr(memory, "_TOGETHER", together)
+    monkeypatch.setattr(memory, "_WORTH", worth)
     monkeypatch.setattr(product, "_ROWS", 70)  # several products
     rng = np.random.default_rng(5)
     vectors = data(rng, 2500, 24)
