@@ -244,7 +244,7 @@ def market_extract() -> str:
 
 
 STUDENTS = {
-    "student": ("`student`: OSNet x0.25 at 160x64", "student-160x64 fp32 onnx"),
+    "student": ("`student`: OSNet x0.25 at 176x64", "student-176x64 fp32 onnx"),
     "student-fast": ("`student-fast`: MobileNet 0.25 at 192x96", "student-192x96 fp32 onnx"),
     "student-fastest": ("`student-fastest`: MobileNet 0.25 at 128x64", "student-128x64 fp32 onnx"),
 }
