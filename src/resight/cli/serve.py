@@ -21,7 +21,7 @@ def serve(
     calibration: Path | None = None,
     audit: Path | None = None,
     purge_every: str = "1h",
-    queue: int = 12,
+    queue: int = 8,
     max_upload: float = 8,
     max_k: int = 200,
     model: str = "",

@@ -41,7 +41,7 @@ class Limits:
         Sightings that a search may ask for.
     """
 
-    queue: int = 12
+    queue: int = 8
     upload: int = 8_000_000
     k: int = 200
 
