@@ -25,7 +25,7 @@ _PART = 16_384  # rows that are worth a thread of their own
 _LONGEST = 2**31 // 255**2  # numbers in a vector whose codes are compared in 32 bits
 _TOGETHER = 5  # queries for which one matrix product costs less than a first look each
 _FEW = 4  # up to so many times as many rows as candidates are all compared
-_WORTH = 64  # so many times as many rows as candidates make a look at their codes cheaper than a matrix product
+_WORTH = 16  # so many times as many rows as candidates make another look at their codes cheaper than a matrix product
 
 Found = tuple[NDArray[np.str_], NDArray[np.float32]]
 
@@ -164,7 +164,7 @@ class MemoryIndex:
         direction = compared(query, self.distance)[0]
         parts = [part for segment, mask in chosen for part in self._parts(segment, mask, direction)]
         candidates = _candidates(k)
-        while matching >= _WORTH * candidates:
+        while True:
             looked = self._look(parts, candidates)
             rows = [(part.segment.rows, some) for part, (some, _) in zip(parts, looked, strict=True)]
             ids, vectors = (np.concatenate([columns[n][some] for columns, some in rows]) for n in (0, 3))
@@ -175,7 +175,8 @@ class MemoryIndex:
             if min(bound for _, bound in looked) > farthest * (1 + 1e-6) + 1e-9 * float(np.abs(direction).max()):
                 return found
             candidates *= 4
-        return self._search_together(query, k, chosen)[0]
+            if matching < _WORTH * candidates:
+                return self._search_together(query, k, chosen)[0]
 
     def _parts(self, segment: Segment, mask: Mask | None, direction: NDArray[np.float32]) -> list[_Part]:
         """As many parts as threads can be kept busy with."""
