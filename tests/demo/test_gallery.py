@@ -11,7 +11,7 @@ import pytest
 
 from resight.datasets import Dataset, synthetic
 from resight.demo.gallery import make_gallery
-from resight.errors import GalleryError
+from resight.errors import GalleryError, ModelMismatchError
 from resight.gallery import Calibration, Gallery, Settings, Where, decide
 from resight.images import read_image
 from resight.models import load_model
@@ -97,6 +97,17 @@ def test_a_gallery_of_somebodys_own_is_left_alone(network: Dataset, tmp_path: Pa
         make_gallery(network, tmp_path)
     with Gallery.open(tmp_path / "gallery") as gallery:
         assert len(gallery) == 0
+
+
+def test_a_gallery_of_an_earlier_student_is_named_with_the_way_out(network: Dataset, tmp_path: Path) -> None:
+    with Gallery.create(
+        tmp_path / "gallery", Settings.for_model("student-fast", load_model("student-fast"), retention=None)
+    ) as one:
+        one.keep("demo", True)
+    with pytest.raises(ModelMismatchError, match="remove it, then run the demo again"):
+        make_gallery(network, tmp_path)
+    with Gallery.open(tmp_path / "gallery") as one:
+        assert len(one) == 0
 
 
 def test_too_few_people_are_an_error(tmp_path: Path) -> None:

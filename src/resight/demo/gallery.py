@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from resight.datasets import Dataset, Records
-from resight.errors import GalleryError
+from resight.errors import GalleryError, ModelMismatchError
 from resight.features.extraction import embed_files
 from resight.files import atomic_write
 from resight.gallery import Crop, Gallery, Settings, calibrate
@@ -90,6 +90,9 @@ def _open(place: Path, settings: Settings) -> Gallery:
     if not gallery.kept(_KEPT):
         gallery.close()
         raise GalleryError(f"{place} is a gallery that the demo did not make; choose another folder by --out")
+    if gallery.settings.model_sha256 != settings.model_sha256:
+        gallery.close()
+        raise ModelMismatchError(f"{place} is of another student than this package's; remove it, then run the demo again")
     return gallery
 
 
