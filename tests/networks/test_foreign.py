@@ -238,7 +238,10 @@ def test_a_file_over_the_bound_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_every_architecture_is_told_from_the_others() -> None:
     for name in NETWORKS:
-        assert architecture(build(name, 4).state_dict()) == name
+        network = build(name, 4)
+        assert architecture(network.state_dict()) == name
+        network.add_neck()
+        assert architecture(network.state_dict()) == name
     assert architecture(STATE) is None
 
 

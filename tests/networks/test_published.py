@@ -44,6 +44,17 @@ def test_a_head_for_other_classes_is_left_out_and_reported() -> None:
     assert torch.equal(network.conv5.conv.weight, torch.load(OSNET, weights_only=True)["conv5.conv.weight"])
 
 
+def test_a_head_behind_a_neck_may_be_for_other_classes_too(tmp_path: Path) -> None:
+    trained = build("mobilenet-0.25", 9, seed=1)
+    trained.add_neck()
+    safetensors.torch.save_file(trained.state_dict(), tmp_path / "trained.safetensors")
+    network = build("mobilenet-0.25", 4)
+    loaded = load_weights(network, tmp_path / "trained.safetensors")
+    assert loaded.left == ("classifier.weight",)
+    assert network.classifier.weight.shape == (4, 256)
+    assert all(torch.equal(network.state_dict()[name], trained.state_dict()[name]) for name in loaded.loaded)
+
+
 @needs_shared("weights/mobilenet_v1_0.25_imagenet.pytorch.tar")
 @pytest.mark.parametrize(
     ("name", "file", "expected"),

@@ -231,9 +231,11 @@ def differences(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], hea
 def _differs_in_classes(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], head: str) -> bool:
     """Whether the head in `state` is whole and differs from the expected one in its number of classes alone."""
     weight, bias = state.get(f"{head}.weight"), state.get(f"{head}.bias")
-    if weight is None or bias is None or weight.ndim != 2:
+    if weight is None or weight.ndim != 2 or weight.shape[1] != expected[f"{head}.weight"].shape[1]:
         return False
-    return weight.shape[1] == expected[f"{head}.weight"].shape[1] and bias.shape == weight.shape[:1]
+    if f"{head}.bias" not in expected:  # after a neck
+        return bias is None
+    return bias is not None and bias.shape == weight.shape[:1]
 
 
 def architecture(state: Mapping[str, Tensor]) -> str | None:
@@ -241,6 +243,8 @@ def architecture(state: Mapping[str, Tensor]) -> str | None:
     for name, build_network in NETWORKS.items():
         with torch.device("meta"):  # shapes alone: no memory, no random numbers
             network = build_network(1)
+            if "neck.weight" in state:
+                network.add_neck()
         if not differences(state, network.state_dict(), network.head):
             return name
     return None
