@@ -138,10 +138,12 @@ def measure(size: int, options: argparse.Namespace) -> dict[str, Any]:
                 )
                 figures[f"{name}_same_order"] = found.tolist() == expected
                 times: dict[str, list[float]] = {contestant: [] for contestant in searches}
-                for turn in range(options.rounds + 1):
+                start, turn = time.monotonic(), 0
+                while turn <= options.rounds or time.monotonic() < start + options.seconds:
                     for contestant, search in searches.items():
                         measured = milliseconds(search, queries)
                         times[contestant] += measured if turn else []  # the first round warms up
+                    turn += 1
                 for contestant, measured in times.items():
                     figures[f"{name}_{contestant}_ms_median"] = statistics.median(measured)
                     figures[f"{name}_{contestant}_ms_p99"] = float(np.quantile(measured, 0.99))
@@ -161,7 +163,8 @@ def main() -> None:
     parser.add_argument("--dimensions", type=int, default=256)
     parser.add_argument("--queries", type=int, default=50)
     parser.add_argument("--k", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each, in turn (default 5)")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each, in turn: at least so many (default 5)")
+    parser.add_argument("--seconds", type=float, default=10, help="and for so long (default 10): machines have slow moments")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", metavar="FILE", help="write the figures here")
     options = parser.parse_args()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from gallery.fakes import CAMERAS, DIMENSION, START, make_id, make_settings, make_sighting, make_sightings
 from resight.errors import ArrayError, ConfigurationError, GalleryError
-from resight.gallery import Gallery, Sighting, VectorIndex, Where
+from resight.gallery import Camera, Gallery, Sighting, VectorIndex, Where
 
 Make = Callable[..., VectorIndex]
 
@@ -136,6 +137,21 @@ def test_records_are_those_that_are_meant_in_the_order_of_enrolment(make: Make) 
         assert [record.to_dict() for record in index.records(where)] == expected, name
 
 
+def test_cameras_are_counted_as_their_records_are(make: Make) -> None:
+    sightings = make_sightings(240)
+    sightings += [replace(make_sighting(number), camera=CAMERAS[1], time=None) for number in (300, 301)]
+    sightings += [replace(make_sighting(400), camera="without a clock", time=None)]
+    index = make(sightings[:200])
+    assert index.add(sightings[200:]) == 43
+    index.remove(Where(ids=frozenset({make_id(number) for number in range(20)})))
+    expected = []
+    for name in sorted({record.camera for record in sightings[20:]}):
+        times = [record.time for record in sightings[20:] if record.camera == name]
+        known = [time for time in times if time is not None]
+        expected.append((name, Camera(sightings=len(times), first=min(known, default=None), last=max(known, default=None))))
+    assert list(index.cameras().items()) == expected
+
+
 @pytest.mark.parametrize("name", ["camera and range", "people", "ids", "old", "nothing"])
 def test_what_is_removed_is_never_found_again(make: Make, name: str) -> None:
     sightings = make_sightings(240)
@@ -191,6 +207,7 @@ def test_an_empty_gallery(make: Make) -> None:
     ids, distances = index.search(np.ones((2, DIMENSION), np.float32), 5)
     assert ids.shape == distances.shape == (2, 0)
     assert index.records() == []
+    assert index.cameras() == {}
     assert index.get([make_id(1)]) == {}
     assert index.add([]) == 0
     assert index.remove(Where()).removed == 0

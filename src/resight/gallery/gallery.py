@@ -17,7 +17,7 @@ from resight.errors import GalleryError, MissingSightingError
 from resight.features.extraction import Extractor
 from resight.gallery.crops import Crop
 from resight.gallery.enrol import Enrolment, embed, enrol
-from resight.gallery.index import Removal, VectorIndex
+from resight.gallery.index import Camera, Removal, VectorIndex
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.snapshot import Snapshot, restore, snapshots, take_snapshot
@@ -190,6 +190,10 @@ class Gallery:
     def records(self, where: Where = EVERYTHING) -> list[Record]:
         """What is known of sightings, without vectors and thumbnails, in the order of their enrolment."""
         return self.index.records(where)
+
+    def cameras(self) -> dict[str, Camera]:
+        """The cameras by name, in the order of their names: how many sightings each has, and when it saw the first and the last."""
+        return self.index.cameras()
 
     def label(self, ids: Iterable[str], identity: str) -> int:
         """Say whose image some are (empty: unknown); how many of them there are."""

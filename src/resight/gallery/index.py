@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,9 +17,26 @@ from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.progress import Progress, silent
 
-__all__ = ["Removal", "VectorIndex", "check_queries", "check_sightings", "check_text"]
+__all__ = ["Camera", "Removal", "VectorIndex", "check_queries", "check_sightings", "check_text"]
 
 _LONGEST_TEXT = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera:
+    """What a camera saw.
+
+    Attributes
+    ----------
+    sightings : int
+        At least one.
+    first, last : datetime or None
+        When it saw the first and the last whose time is known; UTC.
+    """
+
+    sightings: int
+    first: datetime | None
+    last: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +90,9 @@ class VectorIndex(Protocol):
 
     def records(self, where: Where = EVERYTHING) -> list[Record]:
         """What is known of sightings, in the order of their enrolment."""
+
+    def cameras(self) -> dict[str, Camera]:
+        """The cameras by name, in the order of their names."""
 
     def search(
         self, vectors: NDArray[np.float32], k: int, where: Where = EVERYTHING

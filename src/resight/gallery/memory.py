@@ -12,9 +12,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from resight.gallery.index import Camera
 from resight.gallery.product import near_rows
 from resight.gallery.segment import UNKNOWN_TIME, Mask, Rows, Segment, compared
-from resight.gallery.sighting import Where, to_microseconds
+from resight.gallery.sighting import Where, from_microseconds, to_microseconds
 from resight.provenance import usable_cores
 from resight.ranking.nearest import nearest
 
@@ -86,6 +87,15 @@ class MemoryIndex:
             elif stays.any():
                 segments.append(Segment(segment.rows.take(stays), self.distance))
         self._segments = tuple(segments)
+
+    def cameras(self) -> dict[str, Camera]:
+        """See `resight.gallery.index.VectorIndex`."""
+        seen: dict[int, list[NDArray[np.int64]]] = {}
+        for segment in self._segments:
+            for number, times in segment.cameras():
+                seen.setdefault(number, []).append(times)
+        names = {number: name for name, number in self._cameras.items()}
+        return {names[number]: _camera(several) for number, several in sorted(seen.items(), key=lambda pair: names[pair[0]])}
 
     def search(self, queries: NDArray[np.float32], k: int, where: Where, ids: Set[str] | None = None) -> Found:
         """The k nearest rows of each query, or all if there are fewer.
@@ -210,6 +220,16 @@ class _Part:
         """So many candidates, and how far all other rows are from the query at the least."""
         rows, bound = self.segment.nearest_codes(self.span, self.code, candidates, self.mask)
         return rows, math.hypot(max(bound - self.segment.error - self.error, 0), self.outside)
+
+
+def _camera(several: list[NDArray[np.int64]]) -> Camera:
+    """What a camera saw, from the times of its rows in some segments, each in increasing order."""
+    known = [some for times in several if len(some := times[np.searchsorted(times, UNKNOWN_TIME, "right") :])]
+    return Camera(
+        sightings=sum(map(len, several)),
+        first=from_microseconds(min(int(times[0]) for times in known)) if known else None,
+        last=from_microseconds(max(int(times[-1]) for times in known)) if known else None,
+    )
 
 
 def _candidates(k: int) -> int:

@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from resight.configuration import configure, to_dict
 from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError, StorageError
-from resight.gallery.index import Removal, check_queries, check_sightings, check_text
+from resight.gallery.index import Camera, Removal, check_queries, check_sightings, check_text
 from resight.gallery.rows import COLUMNS, Row, blob_crc, record_of, row_crc, row_of
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, to_microseconds
@@ -141,6 +142,13 @@ class PostgresIndex:
                 f"SELECT {COLUMNS}, crc FROM resight.sighting{condition} ORDER BY number".encode(), parameters
             )
             return [_record(row) for row in rows]
+
+    def cameras(self) -> dict[str, Camera]:
+        """See `VectorIndex`."""
+        seen: dict[str, list[datetime | None]] = {}
+        for record in self.records():  # checked, which the server's counts would not be
+            seen.setdefault(record.camera, []).append(record.time)
+        return {name: _camera(times) for name, times in sorted(seen.items())}
 
     def search(
         self, vectors: NDArray[np.float32], k: int, where: Where = EVERYTHING
@@ -309,6 +317,11 @@ def _condition(where: Where) -> tuple[str, list[Any]]:
             conditions.append(condition)
             parameters.append(to_microseconds(time))
     return (" WHERE " + " AND ".join(conditions) if conditions else ""), parameters
+
+
+def _camera(times: list[datetime | None]) -> Camera:
+    known = [time for time in times if time is not None]
+    return Camera(sightings=len(times), first=min(known, default=None), last=max(known, default=None))
 
 
 def _text(vector: NDArray[np.float32]) -> str:

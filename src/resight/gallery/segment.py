@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -88,6 +88,11 @@ class Segment:
 
     def __len__(self) -> int:
         return len(self.rows.ids)
+
+    def cameras(self) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Each camera's number, and the times of its rows, in increasing order."""
+        for camera, (start, stop) in zip(self._cameras.tolist(), itertools.pairwise(self._edges), strict=True):
+            yield camera, self.rows.times[start:stop]
 
     def mask(self, allowed: Callable[[int], bool], since: int | None, until: int | None) -> Mask:
         """True for the rows by an allowed camera, at or after `since` and before `until` (microseconds)."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from resight.configuration import configure, to_dict
 from resight.errors import ConfigurationError
 from resight.gallery import database, purge
-from resight.gallery.index import Removal, check_queries, check_sightings, check_text
+from resight.gallery.index import Camera, Removal, check_queries, check_sightings, check_text
 from resight.gallery.memory import MemoryIndex
 from resight.gallery.precision import decode_vectors, encode_vectors
 from resight.gallery.rows import blob_crc, record_of
@@ -108,6 +108,12 @@ class SqliteIndex:
                 return list(filter(where.holds, database.read_records(connection, self.path)))
         finally:
             connection.close()
+
+    def cameras(self) -> dict[str, Camera]:
+        """See `VectorIndex`."""
+        with self._read() as connection:
+            self._refresh(connection)
+        return self._memory.cameras()
 
     def search(
         self, vectors: NDArray[np.float32], k: int, where: Where = EVERYTHING

@@ -6,9 +6,9 @@ import csv
 import io
 import json
 import zipfile
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import PurePath
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from fastapi import APIRouter, Query, Response
 
 from resight.configuration import to_dict
 from resight.errors import AccessError, MissingSightingError
-from resight.gallery import EVERYTHING, Record, Settings, Sighting, Where
+from resight.gallery import EVERYTHING, Camera, Settings, Sighting, Where
 from resight.gallery.calibration import MATCH, POSSIBLE
 from resight.gallery.statistics import summarise
 from resight.web.access import Caller
@@ -33,6 +33,7 @@ from resight.web.messages import (
     Session,
     Stats,
 )
+from resight.web.service import Service
 
 __all__ = ["router"]
 
@@ -45,7 +46,7 @@ _COLUMNS = ("id", "camera", "time", "source", "tracklet", "identity", "enrolled"
 def session(caller: Viewer, service: ServiceOf) -> Session:
     """Whose token this is, and what is served."""
     settings, calibration = service.gallery.settings, service.calibration
-    size = len(service.gallery) if caller.cameras is None else len(service.gallery.records(caller.narrow(EVERYTHING)))
+    size = sum(camera.sightings for camera in _cameras(caller, service).values())
     shown = {name: value for name, value in _shown(settings).items() if name in GallerySummary.model_fields}
     return Session(
         name=caller.name,
@@ -60,10 +61,12 @@ def session(caller: Viewer, service: ServiceOf) -> Session:
 @router.get("/cameras")
 def cameras(caller: Viewer, service: ServiceOf) -> CameraList:
     """The cameras, how many sightings each has, and when it saw the first and the last."""
-    seen: defaultdict[str, list[Record]] = defaultdict(list)
-    for record in service.gallery.records(caller.narrow(EVERYTHING)):
-        seen[record.camera].append(record)
-    return CameraList(cameras=[_summary(camera, records) for camera, records in sorted(seen.items())])
+    return CameraList(
+        cameras=[
+            CameraSummary(camera=name, sightings=camera.sightings, first=_text(camera.first), last=_text(camera.last))
+            for name, camera in _cameras(caller, service).items()
+        ]
+    )
 
 
 @router.get("/stats")
@@ -153,10 +156,14 @@ def _shown(settings: Settings) -> dict[str, Any]:
     return to_dict(settings) | {"model": PurePath(settings.model).name}
 
 
-def _summary(camera: str, records: Sequence[Record]) -> CameraSummary:
-    times = [record.time for record in records if record.time is not None]
-    first, last = (min(times).isoformat(), max(times).isoformat()) if times else (None, None)
-    return CameraSummary(camera=camera, sightings=len(records), first=first, last=last)
+def _cameras(caller: Caller, service: Service) -> dict[str, Camera]:
+    """Those that exist for the caller."""
+    found = service.gallery.cameras()
+    return {name: camera for name, camera in found.items() if caller.cameras is None or name in caller.cameras}
+
+
+def _text(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
 
 
 def _zip(sightings: Sequence[Sighting], about: dict[str, Any]) -> bytes:
