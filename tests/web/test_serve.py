@@ -60,13 +60,13 @@ def people(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start(people: Path, tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    """Starts the service on a copy of the gallery; what is still running is killed with the test."""
+    """Starts the service on a copy of the gallery, or another; what is still running is killed with the test."""
     folder = tmp_path / "gallery"
     shutil.copytree(people, folder)
     started: list[subprocess.Popen[str]] = []
 
-    def run(*options: str) -> Running:
-        command = [sys.executable, "-m", "resight.cli", "serve", str(folder), "--port", "0", *options]
+    def run(*options: str, location: str = str(folder)) -> Running:
+        command = [sys.executable, "-m", "resight.cli", "serve", location, "--port", "0", *options]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         started.append(process)
         assert process.stdout is not None
@@ -103,6 +103,24 @@ def test_search_by_the_address_that_it_prints_and_a_clean_end(start: Callable[..
     assert "Traceback" not in said
     assert "/api/search" not in said  # requests are not logged
     assert main(["gallery", "verify", str(tmp_path / "gallery")]) == 0
+
+
+@posix
+def test_a_gallery_in_a_database(start: Callable[..., Running], people: Path, postgres: str, tiny: Path, tmp_path: Path) -> None:
+    query = sorted((tiny / "query").glob("*.jpg"))[0]
+    log = tmp_path / "audit.jsonl"
+    with Gallery.open(people) as gallery, Gallery.create(postgres, gallery.settings) as copy:
+        found = gallery.index.get([record.id for record in gallery.records()])
+        assert copy.index.add(list(found.values())) == len(found) > 0
+        expected = gallery.search(gallery.embed(load_model("student"), [read_image(query)]), 5)
+    running = start("--audit", str(log), location=postgres)
+    with running.client() as client:
+        answer = client.post("/api/search", files={"images": query.read_bytes()}, data={"k": "5"})
+        assert [match["id"] for match in answer.json()["matches"]] == [match.record.id for match in expected]
+        assert client.post("/api/sightings", files={"image": query.read_bytes()}, data={"camera": "new"}).status_code == 201
+        assert {"camera": "new", "sightings": 1, "first": None, "last": None} in client.get("/api/cameras").json()["cameras"]
+    assert "Traceback" not in running.stop()
+    assert verify_log(log)[0] == []
 
 
 @posix
