@@ -53,7 +53,9 @@ def test_more_than_there_are_places_for_are_asked_to_come_again(blocked: tuple[W
         for refused in (search(world), world.client().post("/api/sightings", files={"image": make_image(99)})):
             assert refused.status_code == 429
             assert refused.headers["retry-after"] in ("1", "2", "3")  # not all at once
-        assert world.client("viewer").get("/api/sightings/" + world.ids[0]).status_code == 200  # looking is still possible
+        viewer = world.client("viewer")
+        assert viewer.get("/api/sightings/" + world.ids[0]).status_code == 200  # looking is still possible
+        assert viewer.post("/api/sightings", files={"image": make_image(99)}).status_code == 403  # to come again would not help
         go_on.set()
         answers = [one.result() for one in asked]
     assert [answer.status_code for answer in answers] == [200] * 3

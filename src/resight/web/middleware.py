@@ -26,8 +26,8 @@ _LOG = logging.getLogger(__name__)
 API = "/api"
 """Everything below it wants a token."""
 
-UPLOADS = (f"{API}/search", f"{API}/sightings")
-"""Where images are sent to."""
+UPLOADS = {f"{API}/search": "viewer", f"{API}/sightings": "operator"}
+"""Where images are sent to, and the role that this takes."""
 
 _HEADERS = {
     "content-security-policy": (
@@ -131,6 +131,8 @@ def come_again() -> str:
 class Overload:
     """Refuse uploads while there is no place for them, before anything is done for them: under load that is most requests.
 
+    Whoever may not send any is not asked to come again; the route says so.
+
     Parameters
     ----------
     app : ASGI application
@@ -141,7 +143,8 @@ class Overload:
         self.app, self.places = app, places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in UPLOADS:
+        role = UPLOADS.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if role is not None and scope["state"]["caller"].may(role):
             try:
                 self.places.check()
             except BusyError as error:
