@@ -245,8 +245,8 @@ def market_extract() -> str:
 
 STUDENTS = {
     "student": ("`student`: OSNet x0.25 at 176x64", "student-176x64 fp32 onnx"),
-    "student-fast": ("`student-fast`: MobileNet 0.25 at 192x96", "student-192x96 fp32 onnx"),
-    "student-fastest": ("`student-fastest`: MobileNet 0.25 at 128x64", "student-128x64 fp32 onnx"),
+    "student-fast": ("`student-fast`: OSNet x0.25 at 128x64", "student-osnet-128x64 fp32 onnx"),
+    "student-fastest": ("`student-fastest`: MobileNet 0.25 at 128x64", "student-mobilenet-128x64 fp32 onnx"),
 }
 """What the package brings along: in words, and its name in a benchmark."""
 TEACHER = "osnet-0.25 osnet_x0_25_market1501 fp32 onnx"
@@ -346,13 +346,17 @@ def student_probe() -> str:
     return table(["held out, after epoch", *(str(epoch) for epoch, _ in held_out)], rows)
 
 
+STARTS = {"msmt17": "MSMT17", "market1501": "Market-1501", "student-176x64": "the first round at 176x64"}
+"""In words, by a part of the weights' name."""
+
+
 def starts() -> str:
     """Trainings of OSNet x0.25: what they start from, what they reach on the training images, and on the test images."""
     runs, scores = result("market1501-starts")["runs"], result("market1501-starts-scores")["runs"]
     rows = []
     for name, run in runs.items():
         settings, last = run["provenance"]["configuration"], run["epochs"][-1]
-        start = "MSMT17" if "msmt17" in settings["weights"] else "Market-1501"
+        start = next(text for part, text in STARTS.items() if part in settings["weights"])
         size, reached = f"{settings['height']}x{settings['width']}", (f"{100 * last['accuracy']:.1f}", f"{last['embedding']:.2f}")
         found = f"{scores[name]['rank1']:.2f}", f"{scores[name]['map']:.2f}"
         rows.append([size, start, str(settings["epochs"]), f"{core_minutes(run):.0f}", *reached, *found])
@@ -365,6 +369,16 @@ def starts() -> str:
         "1 - cosine to teachers",
     ]
     return table([*headings, "Rank-1 (%)", "mAP (%)"], rows)
+
+
+def mobilenet() -> str:
+    """The paper's network with more pixels, by a recipe chosen on held-out people."""
+    minutes = sum(map(core_minutes, result("market1501-mobilenet-192x96-run")["runs"].values()))
+    rows = []
+    for text, name in (("float32", "market1501-mobilenet-192x96"), ("int8", "market1501-mobilenet-192x96-int8")):
+        found = result(name)
+        rows.append([text, f"{found['rank1']:.2f}", f"{found['map']:.2f}", f"{minutes:.0f}"])
+    return table(["MobileNet 0.25 at 192x96", "Rank-1 (%)", "mAP (%)", "training, minutes of a core"], rows)
 
 
 def reranking() -> str:
@@ -395,6 +409,19 @@ def temperatures() -> str:
         figures = [f"{held_out[epoch]['map']:.1f}" if epoch in held_out else "not run" for epoch in (2, 4, 6, 8)]
         rows.append([f"{configuration['temperature']:g}", f"{configuration['hard_weight']:g}", *figures])
     return table(["T", "lambda", "mAP held out after 2 epochs", "4", "6", "8"], rows)
+
+
+def study() -> str:
+    """Whole runs of the study with OSNet x0.25 as the teacher, and the student alone."""
+    sweep = result("market1501-study")["figure-8"]["osnet-0.25"]
+    scores = [(f"T = {point['temperature']:g}, lambda = {point['hard_weight']:g}", point) for point in sweep["points"]]
+    rows = [("alone", sweep["student_alone"]), *((name, point) for name, point in scores if point["map"] is not None)]
+    rows.append(("its teacher", sweep["teacher"]))
+    text = f"\n{len(rows) - 2} of the {len(scores)} runs of this sweep were made.\n"
+    return table(
+        ["MobileNet 0.25, whole trainings", "Rank-1 (%)", "mAP (%)"],
+        [[name, f"{point['rank1']:.2f}", f"{point['map']:.2f}"] for name, point in rows],
+    ) + text
 
 
 def entropies() -> str:
@@ -442,10 +469,12 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "gallery": gallery,
     "student-probe": student_probe,
     "starts": starts,
+    "mobilenet": mobilenet,
     "ablation": ablation,
     "reranking": reranking,
     "market-tradeoff": market_tradeoff,
     "demo-tradeoff": demo_tradeoff,
+    "study": study,
     "temperatures": temperatures,
     "entropies": entropies,
     "ranking-speed": ranking_speed,

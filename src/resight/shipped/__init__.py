@@ -6,7 +6,7 @@ from pathlib import Path
 
 __all__ = ["SHIPPED", "shipped_file"]
 
-SHIPPED = {"student": "student-176x64", "student-fast": "student-192x96", "student-fastest": "student-128x64"}
+SHIPPED = {"student": "student-176x64", "student-fast": "student-osnet-128x64", "student-fastest": "student-mobilenet-128x64"}
 """What a user calls them, and the name of their files."""
 
 

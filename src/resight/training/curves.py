@@ -59,7 +59,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: str | Path) -> None:
     others = ("epoch", "steps", "learning_rate", "seconds", "images_per_second")
     losses = [name for name in rows[0] if name not in others and not name.endswith("accuracy") and "/" not in name]
     scores = sorted({name for row in rows for name in row if name.startswith("validation/")})
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for name in losses:
         if name != "loss" or len(losses) > 2 or len(losses) == 1:
@@ -71,7 +71,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: str | Path) -> None:
     left.set(xlabel="epoch", ylabel="loss, unweighted terms", title="Loss on training batches")
     right.set(xlabel="epoch", ylabel="per cent", title="Held out" if scores else "Training images", ylim=(0, 100))
     for axes in (left, right):
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=5, columnspacing=1)
         axes.grid(alpha=0.3)
     with atomic_write(path) as stream:
         figure.savefig(stream, format="png", dpi=130)
