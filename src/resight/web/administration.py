@@ -46,7 +46,8 @@ _COLUMNS = ("id", "camera", "time", "source", "tracklet", "identity", "enrolled"
 def session(caller: Viewer, service: ServiceOf) -> Session:
     """Whose token this is, and what is served."""
     settings, calibration = service.gallery.settings, service.calibration
-    size = sum(camera.sightings for camera in _cameras(caller, service).values())
+    seen = None if caller.cameras is None else _cameras(caller, service)
+    size = len(service.gallery) if seen is None else sum(camera.sightings for camera in seen.values())
     shown = {name: value for name, value in _shown(settings).items() if name in GallerySummary.model_fields}
     return Session(
         name=caller.name,
