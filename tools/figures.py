@@ -418,10 +418,13 @@ def study() -> str:
     rows = [("alone", sweep["student_alone"]), *((name, point) for name, point in scores if point["map"] is not None)]
     rows.append(("its teacher", sweep["teacher"]))
     text = f"\n{len(rows) - 2} of the {len(scores)} runs of this sweep were made.\n"
-    return table(
-        ["MobileNet 0.25, whole trainings", "Rank-1 (%)", "mAP (%)"],
-        [[name, f"{point['rank1']:.2f}", f"{point['map']:.2f}"] for name, point in rows],
-    ) + text
+    return (
+        table(
+            ["MobileNet 0.25, whole trainings", "Rank-1 (%)", "mAP (%)"],
+            [[name, f"{point['rank1']:.2f}", f"{point['map']:.2f}"] for name, point in rows],
+        )
+        + text
+    )
 
 
 def entropies() -> str:
