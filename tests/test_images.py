@@ -179,17 +179,26 @@ def test_bombs_are_refused_where_there_is_no_memory_for_them(tmp_path: Path) -> 
     assert len(lines) == 6 and "5000" not in lines[5]
 
 
-def slow_files() -> dict[str, bytes]:
-    """Small files that keep a decoder busy: a progressive JPEG of many scans, a PNG of many compressed texts."""
+def slow_files() -> list[tuple[str, bytes]]:
+    """Small files that keep a decoder busy: JPEGs of many scans, progressive or not, and a PNG of many compressed texts."""
     jpeg = encoded(Image.new("RGB", (2000, 2000)), "jpeg progressive")
     last = jpeg.rfind(b"\xff\xc4", 0, jpeg.rfind(b"\xff\xda"))
+    many = jpeg[:-2] + jpeg[last:-2] * 20_000 + jpeg[-2:]
+    plain = encoded(Image.new("RGB", (2000, 2000)), "jpeg")
+    scans = b"".join(b"\xff\xda\0\x08\x01" + bytes([1 + i % 3, 0 if i % 3 == 0 else 0x11, 0, 63, 0]) for i in range(2000))
     text = chunk(b"zTXt", b"k\0\0" + zlib.compress(b"a" * 8_000_000, 9))
     png = encoded(picture(8, 8), "png")
-    return {"scans": jpeg[:-2] + jpeg[last:-2] * 20_000 + jpeg[-2:], "texts": png[:33] + text * 1000 + png[33:]}
+    return [
+        ("scans", many),
+        ("scans", plain[: plain.index(b"\xff\xda")] + scans + plain[-2:]),
+        # An end that is no marker, but the content of a comment between the scans, ends nothing.
+        ("scans", jpeg[:-2] + b"\xff\xfe\0\x04\xff\xd9" + jpeg[last:-2] * 20_000 + jpeg[-2:]),
+        ("texts", png[:33] + text * 1000 + png[33:]),
+    ]
 
 
 def test_files_that_keep_a_decoder_busy_are_refused_at_once() -> None:
-    for kind, data in slow_files().items():
+    for kind, data in slow_files():
         started = time.process_time()
         with pytest.raises(ImageError, match=f"more than [0-9]+ (compressed )?{kind}"):
             decode(data)
@@ -200,6 +209,47 @@ def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(ImageError, match=r"pipe\.jpg: the file is empty"):
         read_image(tmp_path / "pipe.jpg")
+
+
+def frame_of(jpeg: bytes, side: int) -> bytes:
+    """The size of a JPEG as a segment that says another one."""
+    start = jpeg.index(b"\xff\xc0")
+    segment = jpeg[start : start + 2 + struct.unpack(">H", jpeg[start + 2 : start + 4])[0]]
+    return segment[:5] + struct.pack(">HH", side, side) + segment[9:]
+
+
+@pytest.mark.parametrize("marker", [b"\xff\x01", b"\xff\xd0", b"\xff\x00", b"\xff\xd8"])
+def test_a_second_size_where_only_decoders_look_is_refused(marker: bytes) -> None:
+    jpeg = encoded(picture(16, 16), "jpeg")
+    hidden = frame_of(jpeg, 6000)
+    with pytest.raises(ImageError, match="header is damaged"):
+        # Decoders know that no length follows these markers, and read on inside of what would be skipped by it.
+        decode(jpeg[:2] + marker + struct.pack(">H", len(hidden) + 2) + hidden + jpeg[2:])
+
+
+@pytest.mark.parametrize("place", [b"\xff\xc0", b"\xff\xda", b"\xff\xd9"])
+def test_a_jpeg_of_two_sizes_is_refused(place: bytes) -> None:
+    jpeg = encoded(picture(16, 16), "jpeg")
+    at = jpeg.index(place)
+    with pytest.raises(ImageError, match="two sizes"):
+        decode(jpeg[:at] + frame_of(jpeg, 6000) + jpeg[at:])
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_jpeg_is_never_larger_than_its_header_says(data: st.DataObject) -> None:
+    jpeg = bytearray(encoded(picture(24, 16), data.draw(st.sampled_from(["jpeg", "jpeg progressive"]))))
+    header = jpeg.index(b"\xff\xda")
+    for _ in range(data.draw(st.integers(1, 4))):
+        jpeg[data.draw(st.integers(2, header))] = data.draw(st.sampled_from([0, 1, 2, 8, 17, 0xC0, 0xC2, 0xD0, 0xD9, 0xDA, 0xFF]))
+    try:
+        said = header_size(bytes(jpeg))[1:]
+    except ImageError:
+        return
+    if said[0] * said[1] > 10**6:
+        return
+    decoded = cv2.imdecode(np.frombuffer(bytes(jpeg), np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    assert decoded is None or decoded.shape[:2] == said
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "bmp"])

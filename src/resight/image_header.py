@@ -5,6 +5,7 @@ Also, whether a small file was made to keep a decoder busy for hours.
 
 from __future__ import annotations
 
+import re
 import struct
 
 from resight.errors import ImageError
@@ -12,6 +13,8 @@ from resight.errors import ImageError
 __all__ = ["header_size"]
 
 _MOST_SCANS = 100  # of a progressive JPEG: each is a pass over all pixels for as little as 70 bytes; encoders write ten or so
+_MOST_COMPONENTS = 4  # of a JPEG, which has one scan for each at most unless it is progressive
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # among pixels: what is no byte of theirs and no restart
 _MOST_TEXTS = 20  # compressed ones in a PNG: each may unpack to 8 MB that nobody reads
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 
@@ -82,7 +85,8 @@ def _bmp_size(data: bytes) -> tuple[int, int]:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
-    position, size, progressive = 2, None, False
+    """Walks from marker to marker as the decoders do, so that none of them finds another size or more scans than are seen here."""
+    position, size, scans, most = 2, None, 0, _MOST_SCANS
     while position + 4 <= len(data):
         if data[position] != 0xFF:
             raise ImageError("the JPEG's header is damaged")
@@ -90,21 +94,31 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         if marker == 0xFF:  # fill byte
             position += 1
             continue
+        if marker == 0xD9 and scans:
+            break
         length = struct.unpack(">H", data[position + 2 : position + 4])[0]
+        if marker <= 0x01 or 0xD0 <= marker <= 0xD9 or length < 2:  # nothing has a length here, or begins anew
+            raise ImageError("the JPEG's header is damaged")
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            if size is not None:
+                raise ImageError("the JPEG has two sizes")
             height, width = struct.unpack(">HH", data[position + 5 : position + 9])
             size = (height, width)
-            progressive = progressive or marker in _PROGRESSIVE
-        if marker == 0xDA:  # the pixels follow; only an end marker after this point is the image's own
-            if size is None:
-                break
-            if data.rfind(b"\xff\xd9", position) < 0:
-                raise ImageError("the JPEG file ends too early")
-            if progressive and data.count(b"\xff\xda", position) > _MOST_SCANS:
-                raise ImageError(f"the JPEG has more than {_MOST_SCANS} scans")
-            return size
+            most = _MOST_SCANS if marker in _PROGRESSIVE else _MOST_COMPONENTS
         position += 2 + length
-    raise ImageError("the JPEG's header is damaged or ends too early")
+        if marker == 0xDA:  # pixels follow, up to the next marker
+            scans += 1
+            if scans > most:
+                raise ImageError(f"the JPEG has more than {most} scans")
+            found = _MARKER.search(data, position)
+            if size is None or found is None:
+                break
+            position = found.start()
+    if size is None:
+        raise ImageError("the JPEG's header is damaged or ends too early")
+    if not scans or data[position : position + 2] != b"\xff\xd9":
+        raise ImageError("the JPEG file ends too early")
+    return size
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
