@@ -46,6 +46,22 @@ def test_names_of_people_and_cameras(tmp_path: Path) -> None:
         find_crops(tmp_path, named=True)
 
 
+def test_people_of_two_folders_are_not_mixed_up(tmp_path: Path) -> None:
+    # As a data set each folder would number its people and cameras from 1.
+    for folder, people, cameras in (("a", ["anna", "bo"], ["hall", "yard"]), ("b", ["carol", "dave"], ["attic", "cellar"])):
+        write(tmp_path / folder, *(f"{person}/{camera}_1.png" for person in people for camera in cameras))
+    for folder in ("a", "b"):
+        assert {(crop.identity, crop.camera) for crop in find_crops(tmp_path / folder)} == {("", "")}
+    assert {crop.identity for folder in ("a", "b") for crop in find_crops(tmp_path / folder, named=True)} == {
+        "anna",
+        "bo",
+        "carol",
+        "dave",
+    }
+    (tmp_path / "a" / "list.csv").write_text("path,identity,camera\nanna/hall_1.png,anna,hall\nanna/yard_1.png,anna,yard\n")
+    assert [(crop.identity, crop.camera) for crop in find_crops(tmp_path / "a")] == [("anna", "hall"), ("anna", "yard")]
+
+
 def test_lists(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("a.png\n\ndeep/b.png\n/elsewhere/c.png\n")
     assert [crop.source for crop in find_crops(tmp_path / "list.txt")] == [

@@ -13,7 +13,7 @@ from resight.datasets.inspect import Inspection, inspect
 from resight.datasets.records import DISTRACTOR, JUNK, Dataset, Records, Split
 from resight.errors import DatasetError
 
-__all__ = ["DATASETS", "DISTRACTOR", "JUNK", "Dataset", "Inspection", "Records", "Split", "inspect", "open_dataset"]
+__all__ = ["DATASETS", "DISTRACTOR", "JUNK", "Dataset", "Inspection", "Records", "Split", "inspect", "open_dataset", "recognise"]
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "synthetic": synthetic.load,
@@ -58,14 +58,14 @@ def open_dataset(root: str | Path, layout: str = "auto", seed: int = 0) -> Datas
         if root.is_dir() and not any(root.iterdir()):
             raise DatasetError(f"{root}: the folder is empty; unpack the data set into it")
         if layout == "auto":
-            layout = _recognise(root)
+            layout = recognise(root)
         return DATASETS[layout](root, seed=seed) if layout in _DIVIDED_AT_RANDOM else DATASETS[layout](root)
     except OSError as error:
         raise DatasetError(f"{root}: cannot be read: {error.strerror or error}") from error
 
 
-def _recognise(root: Path) -> str:
-    """Layout of a folder by what is in it."""
+def recognise(root: Path) -> str:
+    """Layout of a folder, a key of `DATASETS`, by what is in it. Raises `DatasetError` if it is in none."""
     if synthetic.find_root(root):
         return "synthetic"
     if dukemtmc.find_root(root):  # before Market-1501, whose folders it shares: only the names differ
@@ -76,7 +76,11 @@ def _recognise(root: Path) -> str:
         return "viper"
     if cuhk01.find_root(root):
         return "cuhk01"
-    if root.suffix.lower() == ".csv" or folder.find_csv(root) or (root.is_dir() and any(path.is_dir() for path in root.iterdir())):
+    if root.suffix.lower() == ".csv" or folder.find_csv(root):
+        return "folder"
+    if half := viper.missing_camera(root):
+        raise DatasetError(f"{root}: VIPeR's {half[0]} is missing; unpack it beside {half[1]}")
+    if root.is_dir() and any(path.is_dir() for path in root.iterdir()):
         return "folder"
     raise DatasetError(
         f"{root}: no known layout; expected Market-1501's folders ({', '.join(market1501.FOLDERS)}), VIPeR's (cam_a, cam_b), "

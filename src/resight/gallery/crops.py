@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from resight.datasets import recognise
+from resight.datasets.folder import find_csv
 from resight.datasets.records import DISTRACTOR, IMAGE_SUFFIXES, Records
 from resight.errors import ConfigurationError, DatasetError
 from resight.features.image_list import find_images
@@ -49,11 +51,11 @@ def find_crops(path: str | Path, *, named: bool = False) -> list[Crop]:
     ----------
     path : str or Path
         An image; or a CSV with the column ``path``, relative to it, and any of ``camera``, ``time`` (ISO 8601), ``tracklet`` and
-        ``identity``; or whatever `resight.features.image_list.find_images` takes: a data set, a folder, a text file with a path a
-        line.
+        ``identity``, or a folder with such a CSV in it; or a published data set, whose numbers are kept; or any other folder, for
+        all images in it; or a text file with a path a line.
     named : bool
         The images of a folder are called ``anna/entrance_0001.jpg``: the person, and the camera before the first underscore, whose
-        names are kept.
+        names are kept. Otherwise names mean nothing.
 
     Returns
     -------
@@ -70,12 +72,14 @@ def find_crops(path: str | Path, *, named: bool = False) -> list[Crop]:
         return _from_csv(path)
     if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
         return [Crop(source=str(path))]
-    if not named:
+    if not named and not _is_own(path):
         return crops_of(find_images(path))
+    if not named and (table := find_csv(path)):
+        return _from_csv(table)
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
     if not files:
         raise DatasetError(f"{path}: no such folder, or no image in it (JPEG, PNG, WebP, BMP)")
-    return [_from_name(file) for file in files]
+    return [_from_name(file) if named else Crop(source=str(file)) for file in files]
 
 
 def crops_of(records: Records) -> list[Crop]:
@@ -85,6 +89,14 @@ def crops_of(records: Records) -> list[Crop]:
         Crop(source=path, camera=str(camera) if camera >= 0 else "", identity=str(identity) if identity > DISTRACTOR else "")
         for path, identity, camera in rows
     ]
+
+
+def _is_own(path: Path) -> bool:
+    """Whether it is a folder of one's own: as a data set its names become numbers, which another folder has for other people."""
+    try:
+        return path.is_dir() and recognise(path) == "folder"
+    except DatasetError:
+        return False
 
 
 def _from_name(file: Path) -> Crop:
