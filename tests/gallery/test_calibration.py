@@ -161,6 +161,14 @@ def test_another_model_or_distance_is_refused(calibration: Calibration) -> None:
             calibration.check(replace(settings, **changes))
 
 
+def test_what_is_not_promised_is_said(calibration: Calibration) -> None:
+    settings = make_settings()
+    assert calibration.notes(settings) == calibration.notes(replace(settings, precision="float16")) == ()
+    stored = calibration.notes(replace(settings, precision="int8"), 3)
+    assert "int8" in stored[0]
+    assert stored[1].endswith("not for 3 that are fused")
+
+
 def test_the_command_and_the_search_that_uses_it(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,7 +188,8 @@ def test_the_command_and_the_search_that_uses_it(
     assert json.loads(Path("all.json").read_text())["check"] is None
     both = ["--part", "all", "--held-out", "0.5", "--rate", "0.8", "--out", "b.json", "--json", "all.json"]
     assert main([*of, *both]) == 0
-    assert "on 7 other people" in (shown := capsys.readouterr()).out
+    shown = capsys.readouterr()
+    assert "on 7 other people" in shown.out
     assert "a model knows the people it was trained on" in shown.err
     assert json.loads(Path("all.json").read_text())["check"]["people"] == 7
     assert main([*of, "--held-out", "1"]) == 2
@@ -192,7 +201,11 @@ def test_the_command_and_the_search_that_uses_it(
     assert "answer: unknown" in capsys.readouterr().out
     assert main(["gallery", "add", "g", str(tiny)]) == 0
     assert main(["gallery", "search", "g", query, "--calibration", "calibration.json", "--json", "s.json", "-k", "40"]) == 0
-    assert "answer: match" in capsys.readouterr().out  # itself is there
+    shown = capsys.readouterr()
+    assert "answer: match" in shown.out  # itself is there
+    assert "promise" not in shown.err
+    assert main(["gallery", "search", "g", query, query, "--calibration", "calibration.json"]) == 0
+    assert "note: the calibration's promise is made for one image" in capsys.readouterr().err
     result = json.loads(Path("s.json").read_text())
     assert result["answer"] == result["answers"][0] == "match"
     assert result["answers"] == decide([match["distance"] for match in result["matches"]], loaded).tolist()

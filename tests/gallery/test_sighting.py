@@ -84,3 +84,6 @@ def test_everything_that_is_given_must_hold() -> None:
     assert not Where(until=START).holds(unknown)
     assert Where(older_than=sighting.enrolled + second).holds(unknown)
     assert not Where(older_than=sighting.enrolled).holds(unknown)
+    ahead = replace(sighting, time=sighting.enrolled + timedelta(days=10_000))  # a clock that is wrong
+    assert Where(older_than=sighting.enrolled + second).holds(ahead)
+    assert not Where(older_than=sighting.enrolled).holds(ahead)

@@ -138,7 +138,7 @@ def test_a_purge_must_say_what(shared_world: World, body: dict[str, Any]) -> Non
 def test_the_log_is_shown_and_changes_of_it_are_said(world: World) -> None:
     client = world.client("admin")
     for _ in range(3):
-        client.get("/api/sightings")
+        client.post("/api/sightings/list", json={})
     first = client.get("/api/audit", params={"limit": 2}).json()
     assert [(entry["number"], entry["action"]) for entry in first["entries"]] == [(4, "audit"), (3, "list")]
     assert (first["intact"], first["problems"]) == (True, [])

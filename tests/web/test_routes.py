@@ -21,7 +21,7 @@ SAMPLES: dict[tuple[str, str], Callable[[World, str], Request]] = {
     ("get", "/api/health"): lambda world, id: {},
     ("get", "/api/metrics"): lambda world, id: {},
     ("get", "/api/audit"): lambda world, id: {},
-    ("get", "/api/sightings"): lambda world, id: {},
+    ("post", "/api/sightings/list"): lambda world, id: {"json": {}},
     ("get", "/api/sightings/{id}"): lambda world, id: {},
     ("get", "/api/sightings/{id}/thumbnail"): lambda world, id: {},
     ("post", "/api/search"): lambda world, id: {"files": {"images": world.images[0]}, "data": {"k": "24"}},
@@ -123,7 +123,7 @@ def test_what_is_not_there_needs_a_token_too(shared_world: World, path: str) -> 
 
 def test_naming_a_foreign_camera_is_refused(world: World) -> None:
     client = world.client("admin@hall")
-    assert client.get("/api/sightings", params={"camera": ["hall", "entrance"]}).status_code == 403
+    assert client.post("/api/sightings/list", json={"cameras": ["hall", "entrance"]}).status_code == 403
     assert client.post("/api/search", files={"images": world.images[0]}, data={"camera": "entrance"}).status_code == 403
     assert client.post("/api/purge", json={"cameras": ["entrance"], "dry_run": False}).status_code == 403
     assert client.post("/api/sightings", files={"image": make_image(1)}).status_code == 403  # nobody's camera is not theirs

@@ -166,6 +166,7 @@ def test_bands_are_the_calibration_s(serve: Callable[..., World], world_calibrat
     }
     session = world.client("viewer").get("/api/session").json()
     assert session["calibration"]["match"]["threshold"] == world_calibration.match.threshold
+    assert (session["calibration"]["people"], session["calibration"]["notes"]) == (world_calibration.people, [])
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from gallery.fakes import ColourModel, make_image, make_settings
-from resight.errors import BusyError, ModelMismatchError, StorageError
-from resight.gallery import Crop, Gallery
+from resight.errors import BusyError, GalleryError, ModelMismatchError, StorageError
+from resight.gallery import Crop, Gallery, Where
 from resight.web import Act
 from resight.web.searches import LARGEST_BATCH, Question
 from resight.web.service import Limits, Service
@@ -108,7 +108,7 @@ def test_what_cannot_be_logged_is_not_done(world: World, monkeypatch: pytest.Mon
     for answer in (
         search(world),
         client.post("/api/sightings", files={"image": make_image(99)}),
-        client.get("/api/sightings"),
+        client.post("/api/sightings/list", json={}),
         client.post(f"/api/sightings/{id}/verdict", json={"verdict": "confirm", "identity": "anna"}),
         client.post("/api/export", json={"ids": [id], "reason": "x"}),
         client.post("/api/purge", json={"ids": [id], "dry_run": False}),
@@ -179,7 +179,7 @@ def test_a_purge_that_fails_is_tried_again(serve: Callable[..., World], monkeypa
         tried.append(1)
         raise StorageError("full")
 
-    monkeypatch.setattr(world.gallery.index, "records", fail)
+    monkeypatch.setattr(world.gallery.index, "meant", fail)
     wait_for(lambda: len(tried) > 2)
     monkeypatch.undo()
     assert "resight_failed_purges_total 0.0" not in world.client().get("/api/metrics").text
@@ -194,3 +194,45 @@ def test_another_model_is_refused(world: World) -> None:
     with pytest.raises(ModelMismatchError):
         Service(world.gallery, ColourModel("others"), world.audit, world.find)
     assert make_settings().model_sha256 == world.gallery.settings.model_sha256
+
+
+def test_what_has_expired_is_purged_where_only_a_snapshot_has_it(serve: Callable[..., World]) -> None:
+    world = serve(retention=100 * 365 * 86_400, purge_every=3600.0)
+    world.gallery.take_snapshot("without")
+    fresh = Crop(source="a", data=make_image(70), time=datetime.now(UTC) - timedelta(hours=2))
+    (id,) = world.gallery.enrol(world.model, [fresh]).ids
+    world.gallery.take_snapshot("with")
+    world.gallery.restore("without")
+    assert world.service.purge_expired() is None
+    object.__setattr__(world.gallery.settings, "retention", 3600)
+    old = Where(older_than=datetime.now(UTC) - timedelta(hours=1))
+    world.gallery.purge(Where(ids=frozenset(record.id for record in world.gallery.records(old))))
+    assert not world.gallery.records(old)
+    assert world.gallery.statistics().expired == 1
+    removal = world.service.purge_expired()
+    assert removal
+    assert (removal.removed, removal.removed_from_snapshots) == (0, 1)
+    assert world.gallery.statistics().expired == 0
+    world.gallery.restore("with")
+    assert not world.gallery.index.present([id])
+
+
+def test_a_purge_that_was_interrupted_is_finished(serve: Callable[..., World]) -> None:
+    world = serve(retention=100 * 365 * 86_400, purge_every=3600.0)
+    world.gallery.take_snapshot("good")
+    old = Where(older_than=datetime.now(UTC) - timedelta(hours=1))
+    expired = world.gallery.records(old)
+    assert len(expired) > 10
+    broken = world.gallery.take_snapshot("broken").path
+    broken.write_bytes(b"x" * 100)
+    with pytest.raises(GalleryError, match="damaged"):
+        world.gallery.purge(Where(ids=frozenset(record.id for record in expired)))
+    assert not world.gallery.records(old)  # but the other snapshot has them
+    object.__setattr__(world.gallery.settings, "retention", 3600)
+    with pytest.raises(GalleryError, match="damaged"):
+        world.service.purge_expired()
+    broken.unlink()
+    assert world.service.purge_expired()
+    assert world.service.purge_expired() is None
+    world.gallery.restore("good")
+    assert not world.gallery.records(old)

@@ -115,6 +115,15 @@ class Calibration:
                 "calibrate the gallery's model, by the gallery's distance"
             )
 
+    def notes(self, settings: Settings, images: int = 1) -> tuple[str, ...]:
+        """What a user must know because the promise is not made for such a gallery, or for so many images that are fused."""
+        notes = []
+        if settings.precision == "int8":
+            notes.append("the calibration's promise is not made for galleries stored as int8, whose distances are coarser")
+        if images > 1:
+            notes.append(f"the calibration's promise is made for one image that asks, not for {images} that are fused")
+        return tuple(notes)
+
     def save(self, path: str | Path) -> None:
         """Write it as JSON. Raises `StorageError`."""
         write_json(path, {"format": _FORMAT} | self.to_dict())

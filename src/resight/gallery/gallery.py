@@ -212,15 +212,26 @@ class Gallery:
         return self.index.kept(name)
 
     def statistics(self, now: datetime | None = None) -> Statistics:
-        """What is in the gallery, and what of it has expired."""
+        """What is in the gallery, and what of it has expired.
+
+        Parameters
+        ----------
+        now : datetime, optional
+            What expiry is counted from; the present unless given.
+        """
         files = None if self.folder is None else [file for file in self.folder.rglob("*") if file.is_file()]
         return summarise(
             self.records(),
             self.settings,
-            now=now,
+            expired=self.expired(now=now),
             size=None if files is None else sum(file.stat().st_size for file in files),
             snapshots=() if self.folder is None else tuple(snapshot.name for snapshot in snapshots(self.folder)),
         )
+
+    def expired(self, cameras: frozenset[str] | None = None, *, now: datetime | None = None) -> int:
+        """How many sightings, of some cameras or of all, are kept longer than the retention allows."""
+        cutoff = self.settings.expired_before(now)
+        return 0 if cutoff is None else self.index.meant(Where(cameras=cameras, older_than=cutoff))
 
     def take_snapshot(self, name: str = "") -> Snapshot:
         """Copy the gallery as it is, into its own folder, where a purge reaches the copy; see `resight.gallery.snapshot`."""

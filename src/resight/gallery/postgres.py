@@ -177,6 +177,13 @@ class PostgresIndex:
                 )
         return len(rows)
 
+    def meant(self, where: Where) -> int:
+        """See `VectorIndex`."""
+        condition, parameters = _condition(where)
+        with self._use() as connection:
+            row = connection.execute(f"SELECT count(*) FROM resight.sighting{condition}".encode(), parameters).fetchone()
+        return int(row[0]) if row else 0
+
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
         """See `VectorIndex`; the table is written anew without them. What the server keeps elsewhere is not reached, and said."""
         condition, parameters = _condition(where)
@@ -311,7 +318,7 @@ def _condition(where: Where) -> tuple[str, list[Any]]:
     for condition, time in (
         ("time >= %s", where.since),
         ("time < %s", where.until),
-        ("coalesce(time, enrolled) < %s", where.older_than),
+        ("least(time, enrolled) < %s", where.older_than),
     ):
         if time is not None:
             conditions.append(condition)

@@ -21,7 +21,7 @@ from resight.gallery.sighting import Where
 from resight.gallery.traces import Traces, telling_part, without_legitimate
 from resight.progress import Progress, silent
 
-__all__ = ["PARTIAL", "databases", "finish", "purge"]
+__all__ = ["PARTIAL", "databases", "finish", "meant", "purge"]
 
 PARTIAL = ".*.partial*"
 """Pattern of the names of files that are being written."""
@@ -76,22 +76,45 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
     )
 
 
+def meant(folder: Path, where: Where) -> int:
+    """How many sightings a purge would delete, from the gallery or from any snapshot; what an interrupted one has left is counted.
+
+    Raises
+    ------
+    GalleryDamagedError
+        If the gallery or a snapshot is damaged.
+    """
+    ids: set[str] = set()
+    for path in databases(folder):
+        with database.opened(path, _journal(path, folder)) as connection:
+            ids.update(_matching(connection, path, where), _pending(connection))
+    return len(ids)
+
+
 def finish(folder: Path, connection: sqlite3.Connection) -> None:
     """Finish a purge that was interrupted, if there is one, as whoever is `alone` with a gallery begins.
 
     What it deleted is not known any more, so all files are written anew.
     """
-    pending = [id for (id,) in connection.execute("SELECT id FROM erasure")]
-    if pending:
+    if pending := _pending(connection):
         ids = [id for id in pending if id != _UNPROVED]
         _purge_snapshots(folder, ids, None, set())
         _rewrite(folder, connection)
         _forget(connection, folder, pending)
 
 
+def _pending(connection: sqlite3.Connection) -> list[str]:
+    """What was deleted by a purge that has not ended."""
+    return [id for (id,) in connection.execute("SELECT id FROM erasure")]
+
+
 def databases(folder: Path) -> list[Path]:
     """The gallery's own file, and its snapshots by name."""
     return [folder / database.FILE, *sorted((folder / database.SNAPSHOTS).glob("*.sqlite"))]
+
+
+def _journal(path: Path, folder: Path) -> str:
+    return "WAL" if path.parent == folder else "DELETE"
 
 
 def _purge_snapshots(folder: Path, ids: list[str], where: Where | None, contents: set[bytes]) -> int:
@@ -180,7 +203,7 @@ def _contents(connection: sqlite3.Connection, ids: list[str]) -> set[bytes]:
 def _survivors(folder: Path) -> Iterator[bytes]:
     """Vectors, pixels and ids of all that is left, in the gallery and its snapshots."""
     for path in databases(folder):
-        with database.opened(path, journal="WAL" if path.parent == folder else "DELETE") as connection:
+        with database.opened(path, _journal(path, folder)) as connection:
             yield from (id.encode() for (id,) in connection.execute("SELECT id FROM sighting"))
             yield from _blobs(connection)
 

@@ -95,7 +95,8 @@ class Where:
     since, until : datetime, optional
         Seen at or after `since`, and before `until`. What has no time is in no range.
     older_than : datetime, optional
-        Seen before it, or enrolled before it where the time is unknown: what a retention policy counts.
+        Seen or enrolled before it: what a retention policy counts. (Of a time in the future, by a clock that is wrong, nothing
+        would expire.)
     """
 
     cameras: frozenset[str] | None = None
@@ -124,7 +125,7 @@ class Where:
             return False
         if self.until is not None and (time is None or time >= self.until):
             return False
-        if self.older_than is not None and (time or record.enrolled) >= self.older_than:
+        if self.older_than is not None and min(time or record.enrolled, record.enrolled) >= self.older_than:
             return False
         asked = ((self.cameras, record.camera), (self.identities, record.identity), (self.ids, record.id))
         return all(wanted is None or value in wanted for wanted, value in asked)

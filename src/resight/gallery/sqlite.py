@@ -136,6 +136,10 @@ class SqliteIndex:
                 database.write_identity(connection, replace(sighting, identity=identity))
         return len(found)
 
+    def meant(self, where: Where) -> int:
+        """See `VectorIndex`."""
+        return purge.meant(self.folder, where)
+
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
         """See `VectorIndex`; from the file and from all snapshots, which is then proved (see `resight.gallery.purge`)."""
         return purge.purge(self.folder, where, progress=progress)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 from resight.gallery.settings import Settings
-from resight.gallery.sighting import Record, Where
+from resight.gallery.sighting import Record
 
 __all__ = ["Statistics", "summarise"]
 
@@ -25,7 +24,7 @@ class Statistics:
     unlabelled : int
         Sightings of unknown identity.
     expired : int
-        Sightings that are kept longer than the retention allows; a purge removes them.
+        Sightings that are kept longer than the retention allows, in the gallery or a snapshot; a purge removes them.
     cameras : dict of str to int
         Sightings by camera.
     first, last : str or None
@@ -57,19 +56,18 @@ def summarise(
     records: Sequence[Record],
     settings: Settings,
     *,
-    now: datetime | None = None,
+    expired: int,
     size: int | None = None,
     snapshots: tuple[str, ...] = (),
 ) -> Statistics:
-    """Count records; `now` is what expiry is counted from, the present unless given."""
-    cutoff = settings.expired_before(now)
+    """Count records; the rest is known to whoever has the gallery."""
     times = [record.time for record in records if record.time is not None]
     people = Counter(record.identity for record in records)
     return Statistics(
         count=len(records),
         identities=len(people.keys() - {""}),
         unlabelled=people[""],
-        expired=0 if cutoff is None else sum(map(Where(older_than=cutoff).holds, records)),
+        expired=expired,
         cameras=dict(sorted(Counter(record.camera for record in records).items())),
         first=min(times).isoformat() if times else None,
         last=max(times).isoformat() if times else None,

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Query, Response
 
 from resight.configuration import to_dict
 from resight.errors import AccessError, MissingSightingError
-from resight.gallery import EVERYTHING, Camera, Settings, Sighting, Where
+from resight.gallery import EVERYTHING, Calibration, Camera, Settings, Sighting, Where
 from resight.gallery.calibration import MATCH, POSSIBLE
 from resight.gallery.statistics import summarise
 from resight.web.access import Caller
@@ -54,7 +54,7 @@ def session(caller: Viewer, service: ServiceOf) -> Session:
         role=caller.role,
         cameras=None if caller.cameras is None else sorted(caller.cameras),
         gallery=GallerySummary(**shown, size=size),
-        calibration=None if calibration is None else {MATCH: calibration.match.to_dict(), POSSIBLE: calibration.possible.to_dict()},
+        calibration=None if calibration is None else _promised(calibration, settings),
         max_upload=service.limits.upload,
     )
 
@@ -76,7 +76,9 @@ def stats(caller: Viewer, service: ServiceOf) -> Stats:
     if caller.cameras is None:
         found = service.gallery.statistics()
     else:
-        found = summarise(service.gallery.records(caller.narrow(EVERYTHING)), service.gallery.settings)
+        gallery = service.gallery
+        records = gallery.records(caller.narrow(EVERYTHING))
+        found = summarise(records, gallery.settings, expired=gallery.expired(caller.cameras))
     return Stats(**found.to_dict() | {"settings": _shown(service.gallery.settings)})
 
 
@@ -114,7 +116,7 @@ def purge(wanted: Purge, caller: Admin, service: ServiceOf) -> Purged:
             older_than=wanted.older_than,
         )
     )
-    meant = len(service.gallery.records(where))
+    meant = service.gallery.index.meant(where)
     if wanted.dry_run:
         return Purged(sightings=meant, removed=False)
     asked = {name: value for name, value in wanted.model_dump(mode="json").items() if value is not None and name != "dry_run"}
@@ -155,6 +157,12 @@ def _check_unlimited(caller: Caller) -> None:
 def _shown(settings: Settings) -> dict[str, Any]:
     """Settings without the folders of the machine."""
     return to_dict(settings) | {"model": PurePath(settings.model).name}
+
+
+def _promised(calibration: Calibration, settings: Settings) -> dict[str, Any]:
+    """The thresholds, what they promise, for how many people, and where not."""
+    points = {MATCH: calibration.match.to_dict(), POSSIBLE: calibration.possible.to_dict()}
+    return points | {"people": calibration.people, "notes": list(calibration.notes(settings))}
 
 
 def _cameras(caller: Caller, service: Service) -> dict[str, Camera]:

@@ -35,6 +35,7 @@ __all__ = [
     "Text",
     "Time",
     "Verdict",
+    "Wanted",
 ]
 
 
@@ -102,6 +103,17 @@ class Verdict(_Given):
     search: Annotated[str, Field(pattern="^([0-9a-f]{32})?$")] = Field(default="", description="the search that found it")
 
 
+class Wanted(_Given):
+    """Which sightings to list: those for which everything that is given holds."""
+
+    identity: Text | None = None
+    cameras: list[Text] = Field(default=[], max_length=100)
+    since: Time = None
+    until: Time = None
+    limit: int = Field(default=100, ge=1, le=1000)
+    after: str = Field(default="", pattern="^([0-9a-f]{32})?$", description="the last one that was listed before")
+
+
 class Export(_Given):
     """Sightings to take out of the gallery, and what for."""
 
@@ -117,7 +129,7 @@ class Purge(_Given):
     ids: list[Id] | None = Field(default=None, max_length=10_000)
     since: Time = None
     until: Time = None
-    older_than: Time = Field(default=None, description="seen before, or enrolled before where the time is unknown")
+    older_than: Time = Field(default=None, description="seen or enrolled before")
     everything: bool = False
     dry_run: bool
 

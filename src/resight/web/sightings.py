@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from resight.errors import MissingSightingError, UploadError
 from resight.gallery import Crop, Sighting, Where, sighting_id
 from resight.web.access import Caller
 from resight.web.callers import Operator, ServiceOf, Viewer
 from resight.web.forms import form_schema
-from resight.web.messages import EnrolForm, Enrolled, Judged, Known, Listed, Text, Time, Verdict
+from resight.web.messages import EnrolForm, Enrolled, Judged, Known, Listed, Verdict, Wanted
 from resight.web.service import Service
 from resight.web.uploads import check_model, crop_file, upload
 
@@ -58,44 +58,32 @@ def _enrol(form: EnrolForm, caller: Caller, service: Service) -> Enrolled:
     return Enrolled(id=id, added=bool(enrolment.added))
 
 
-@router.get("")
-def list_sightings(
-    caller: Viewer,
-    service: ServiceOf,
-    identity: Annotated[Text | None, Query()] = None,
-    camera: Annotated[list[Text], Query(max_length=100)] = [],  # noqa: B006 (FastAPI copies it)
-    since: Annotated[Time, Query()] = None,
-    until: Annotated[Time, Query()] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: Annotated[str, Query(pattern="^([0-9a-f]{32})?$")] = "",
-) -> Listed:
-    """Sightings by time, those of unknown time last. The next ones are asked for by ``after``, the answer's ``next``."""
+@router.post("/list")
+def list_sightings(wanted: Wanted, caller: Viewer, service: ServiceOf) -> Listed:
+    """Sightings by time, those of unknown time last. The next ones are asked for by ``after``, the answer's ``next``.
+
+    Names travel in the body, because proxies write addresses down, and no purge reaches their logs.
+    """
     where = caller.narrow(
         Where(
-            cameras=frozenset(camera) or None,
-            identities=None if identity is None else frozenset([identity]),
-            since=since,
-            until=until,
+            cameras=frozenset(wanted.cameras) or None,
+            identities=None if wanted.identity is None else frozenset([wanted.identity]),
+            since=wanted.since,
+            until=wanted.until,
         )
     )
-    service.log(
-        caller.name,
-        "list",
-        identity=identity,
-        cameras=None if where.cameras is None else sorted(where.cameras),
-        since=None if since is None else since.isoformat(),
-        until=None if until is None else until.isoformat(),
-        after=after,
-    )
+    asked = wanted.model_dump(mode="json", include={"identity", "since", "until", "after"})
+    service.log(caller.name, "list", **asked | {"cameras": None if where.cameras is None else sorted(where.cameras)})
     records = service.gallery.records(where)
     records.sort(key=lambda record: (record.time is None, record.time and record.time.timestamp(), record.id))
     start = 0
-    if after:
-        start = next((place for place, record in enumerate(records, 1) if record.id == after), -1)
+    if wanted.after:
+        start = next((place for place, record in enumerate(records, 1) if record.id == wanted.after), -1)
         if start < 0:
-            raise MissingSightingError(f"no sighting {after} is in this list any more; begin it again")
-    page = records[start : start + limit]
-    return Listed(sightings=list(map(Known.of, page)), next=page[-1].id if start + limit < len(records) else None)
+            raise MissingSightingError(f"no sighting {wanted.after} is in this list any more; begin it again")
+    stop = start + wanted.limit
+    page = records[start:stop]
+    return Listed(sightings=list(map(Known.of, page)), next=page[-1].id if stop < len(records) else None)
 
 
 @router.get("/{id}")

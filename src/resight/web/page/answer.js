@@ -113,9 +113,11 @@ export function found({ decision, matches }, calibration, told) {
   );
 }
 
-/** What a calibration promises about such an answer; it is about one image that asks. */
-function promise(decision, { match, possible }) {
-  const absent = (rate) => `At most ${percent(rate)} of searches for somebody who is not here are answered`;
+/** What a calibration promises about such an answer; it is about one image that asks, and a gallery of so many people. */
+function promise(decision, { match, possible, people, notes }) {
+  if (notes.length) return `Compare the images: ${notes.join("; ")}.`;
+  const absent = (rate) =>
+    `In a gallery of up to ${people} people, at most ${percent(rate)} of searches for somebody who is not here are answered`;
   if (decision === "match") return `${absent(match.wanted)} “match”. Compare the images before you act.`;
   if (decision === "possible") return `${absent(possible.wanted)} “possible” or “match”. Compare the images.`;
   const listed = "The nearest are listed all the same; expect other people.";

@@ -50,9 +50,9 @@ async function detail(response) {
   return `The service answered ${response.status}; look at its log, or try again.`;
 }
 
-const getJson = async (path, signal) => (await call(path, { signal })).json();
-const post = (path, values) =>
-  call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(values) });
+const getJson = async (path) => (await call(path)).json();
+const post = (path, values, signal) =>
+  call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(values), signal });
 
 export const session = () => getJson("session");
 export const cameras = async () => (await getJson("cameras")).cameras;
@@ -68,8 +68,8 @@ export async function sightings(identity, most, signal) {
   const found = [];
   let after = null;
   do {
-    const query = new URLSearchParams({ identity, limit: Math.min(1000, most - found.length), ...(after && { after }) });
-    const page = await getJson(`sightings?${query}`, signal);
+    const wanted = { identity, limit: Math.min(1000, most - found.length), ...(after && { after }) };
+    const page = await (await post("sightings/list", wanted, signal)).json();
     found.push(...page.sightings);
     after = page.next;
   } while (after && found.length < most);
