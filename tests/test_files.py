@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from resight.errors import StorageError
-from resight.files import atomic_write, read_json, sha256_file, write_json, write_text
+from resight.files import atomic_write, create_private, read_json, sha256_file, write_json, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -78,6 +78,24 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     finally:
         assert os.umask(old) == 0o027  # looking at the mask did not change it
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
+def test_private_files_are_private_from_their_first_byte(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+    target.chmod(0o644)
+    with atomic_write(target, "w", private=True) as stream:
+        (partial,) = set(tmp_path.iterdir()) - {target}
+        assert stat.S_IMODE(partial.stat().st_mode) == 0o600
+        stream.write("new")
+    write_json(tmp_path / "file.json", "secret", private=True)
+    create_private(tmp_path / "empty")
+    assert {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in names(tmp_path)} == dict.fromkeys(
+        ["empty", "file", "file.json"], 0o600
+    )
+    with pytest.raises(FileExistsError):
+        create_private(target)
 
 
 def test_json_round_trip_in_utf8(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: atomic writes, SHA-256, JSON."""
+"""Files that are either whole or not there, and nobody else's where that is asked for: atomic writes, SHA-256, JSON."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import IO, Any
 
 from resight.errors import StorageError
 
-__all__ = ["atomic_write", "read_json", "sha256_file", "sync_folder", "write_json", "write_text"]
+__all__ = ["atomic_write", "create_private", "read_json", "sha256_file", "sync_folder", "write_json", "write_text"]
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
+def atomic_write(path: str | Path, mode: str = "wb", *, private: bool = False) -> Iterator[IO[Any]]:
     """Open a file that appears under its name only when it is complete and on the disk.
 
     The content goes to a temporary file in the same folder, is flushed to the device, and then renamed over `path`. When the
@@ -29,6 +29,8 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
         Final name. Missing parent folders are made.
     mode : str
         ``"wb"`` or ``"w"`` (UTF-8).
+    private : bool
+        Only its owner may read it, from its first byte on; otherwise the umask says who may.
 
     Raises
     ------
@@ -44,7 +46,8 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        if not private:  # which `mkstemp` made it
+            os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
@@ -63,6 +66,11 @@ def _umask() -> int:
     return mask
 
 
+def create_private(path: Path) -> None:
+    """Make an empty file that nobody else may read. Raises `OSError`, also if it is there."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 def sync_folder(folder: Path) -> None:
     """Put the rename itself on the disk; folders cannot be opened for this everywhere."""
     with contextlib.suppress(OSError):
@@ -73,15 +81,15 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write `text` as UTF-8, atomically. Raises `StorageError`."""
-    with atomic_write(path, "w") as stream:
+def write_text(path: str | Path, text: str, *, private: bool = False) -> None:
+    """Write `text` as UTF-8, atomically, for nobody else to read if it is `private`. Raises `StorageError`."""
+    with atomic_write(path, "w", private=private) as stream:
         stream.write(text)
 
 
-def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically; NaN and infinity are refused. Raises `StorageError`, `ValueError`."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+def write_json(path: str | Path, value: Any, *, private: bool = False) -> None:
+    """Write `value` as indented JSON, as `write_text` does; NaN and infinity are refused. Raises `StorageError`, `ValueError`."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n", private=private)
 
 
 def read_json(path: str | Path) -> Any:

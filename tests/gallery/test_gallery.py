@@ -72,6 +72,29 @@ def test_nobody_else_may_look(gallery: Gallery) -> None:
     assert stat.S_IMODE(gallery.folder.stat().st_mode) == 0o700
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
+def test_nobody_else_may_read_it_in_a_folder_that_others_may_enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace, written = os.replace, []
+
+    def seen(old: Path, new: Path) -> None:
+        written.append(stat.S_IMODE(old.stat().st_mode))
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", seen)
+    tmp_path.chmod(0o755)
+    with Gallery.create(tmp_path, make_settings()) as gallery:
+        gallery.index.add(make_sightings(40))
+        gallery.take_snapshot("a")
+        gallery.purge(Where(cameras=frozenset({"hall"})))
+        gallery.restore("a")
+        modes = {str(path.relative_to(tmp_path)): oct(stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.rglob("*")}
+    assert modes == {"snapshots": "0o700"} | dict.fromkeys(
+        ["gallery.lock", "gallery.sqlite", "gallery.sqlite-shm", "gallery.sqlite-wal", "snapshots/a.sqlite"], "0o600"
+    )
+    assert written == [0o600, 0o600]  # before they had their names
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755  # the user's own
+
+
 def test_statistics(gallery: Gallery) -> None:
     found = gallery.statistics()
     assert (found.count, found.identities, found.unlabelled) == (40, 6, 5)

@@ -14,6 +14,7 @@ import pytest
 from gallery.fakes import CAMERAS, make_sighting
 from resight.cli import main
 from resight.errors import AccessError, ConfigurationError
+from resight.files import read_json
 from resight.gallery import EVERYTHING, Where
 from resight.web import ROLES, AccessFile, Caller, new_token, remove_token, single_token
 
@@ -125,7 +126,7 @@ def test_without_the_extra_tokens_are_made_and_the_way_to_serve_is_said(tmp_path
     command = [sys.executable, "-c", WITHOUT_THE_EXTRA, str(tmp_path / "access.toml"), str(tmp_path / "gallery")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2, done.stderr
-    assert "pip install 'resight[serve]'" in done.stderr
+    assert "in the folder of Resight, pip install '.[serve]'" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -134,7 +135,26 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["access", str(path), "anna", "--role", "operator", "--cameras", "hall", "entrance"]) == 0
     token = capsys.readouterr().out.strip()
     assert AccessFile(path).find(token) == Caller(name="anna", role="operator", cameras=frozenset(["hall", "entrance"]))
+    written = tmp_path / "token.json"
+    assert main(["access", str(path), "anna", "--cameras", "hall", "--cameras", "entrance", "--json", str(written)]) == 0
+    said = capsys.readouterr()
+    token = read_json(written)["token"]
+    assert (said.out.strip(), said.err) == (token, "")
+    assert AccessFile(path).find(token) == Caller(name="anna", role="viewer", cameras=frozenset(["hall", "entrance"]))
+    if os.name == "posix":
+        assert stat.S_IMODE(written.stat().st_mode) == 0o600
     assert main(["access", str(path), "anna", "--revoke"]) == 0
     assert AccessFile(path).find(token) is None
     assert main(["access", str(path), "anna", "--revoke"]) == 2
     assert "no token of 'anna'" in capsys.readouterr().err
+
+
+def test_cameras_in_one_word_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "access.toml"
+    assert main(["access", str(path), "anna", "--cameras", "hall,entrance"]) == 0
+    token, said = capsys.readouterr()
+    assert said == (
+        "resight: note: 'hall,entrance' has a comma and is taken as one camera; for several cameras give --cameras several times\n"
+    )
+    caller = AccessFile(path).find(token.strip())
+    assert caller == Caller(name="anna", role="viewer", cameras=frozenset(["hall,entrance"]))

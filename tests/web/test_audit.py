@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -101,11 +102,37 @@ def test_an_entry_that_was_being_written_when_the_process_died_is_dropped(path: 
         assert verify_log(path)[1][0] == 21
 
 
-def test_another_writer_or_another_file_is_noticed(path: Path) -> None:
-    first, second = AuditLog(path), AuditLog(path)
+@pytest.mark.skipif(os.name != "posix", reason="locks as POSIX does")
+def test_a_second_service_is_refused_and_changes_nothing(path: Path) -> None:
+    first = AuditLog(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:17])  # an entry that the first is writing at this moment
+    for _ in range(2):
+        with pytest.raises(StorageError, match=f"another service is writing the audit log {path}; .*--audit"):
+            AuditLog(path)
+    assert path.read_bytes() == whole + whole[:17]
+    path.write_bytes(whole)
     first.append([Act("anna", "search", {})])
+    assert first.problems() == verify_log(path)[0] == []  # who reads needs no lock
+    first.close()
+    second = AuditLog(path)
+    assert second.head == first.head
+    second.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
+def test_nobody_else_may_read_it(path: Path) -> None:
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_another_writer_or_another_file_is_noticed(path: Path) -> None:
+    first = AuditLog(path)
+    first.append([Act("anna", "search", {})])
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole)  # by somebody who heeds no lock
     with pytest.raises(StorageError, match="somebody else"):
-        second.append([Act("bob", "search", {})])
+        first.append([Act("bob", "search", {})])
+    path.write_bytes(whole)
     path.rename(path.with_name("old"))
     path.write_bytes(path.with_name("old").read_bytes())
     with pytest.raises(StorageError, match="somebody else"):
@@ -114,7 +141,6 @@ def test_another_writer_or_another_file_is_noticed(path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be written"):
         first.append([Act("anna", "search", {})])
     first.close()
-    second.close()
 
 
 def test_threads_may_write_while_others_verify(path: Path) -> None:

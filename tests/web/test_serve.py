@@ -160,6 +160,21 @@ def test_the_log_goes_on_after_kill_9_and_verify_reads_it(
 
 
 @posix
+def test_a_second_service_on_one_log_is_refused(start: Callable[..., Running], tiny: Path, tmp_path: Path) -> None:
+    query = sorted((tiny / "query").glob("*.jpg"))[0].read_bytes()
+    first = start()
+    with pytest.raises(AssertionError, match="another service is writing the audit log"):
+        start()
+    other = start("--audit", str(tmp_path / "other.jsonl"))
+    for running in (first, other):
+        with running.client() as client:
+            assert client.post("/api/search", files={"images": query}, data={"k": "1"}).status_code == 200
+    assert main(["gallery", "verify", str(tmp_path / "gallery")]) == 0
+    for running in (first, other):
+        running.stop()
+
+
+@posix
 def test_tokens_of_a_file_and_their_end(start: Callable[..., Running], tmp_path: Path) -> None:
     access = tmp_path / "access.toml"
     token = new_token(access, "anna", "viewer")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from resight.cli.terminal import say, write_result
+from resight.cli.terminal import say, warn
 
 __all__ = ["access"]
 
@@ -32,12 +32,13 @@ def access(
     role
         viewer: search and look. operator: also enrol, confirm, reject, export. admin: also purge, read audit log and metrics.
     cameras
-        Only these cameras exist for the token; all unless given.
+        Only these cameras exist for the token; all unless given. May be given several times.
     revoke
         Take the token of this name out of the file instead.
     json
-        Also write name, role, cameras and the token to this file.
+        Also write name, role, cameras and the token to this file, for nobody else to read.
     """
+    from resight.files import write_json
     from resight.web import new_token, remove_token
 
     if revoke:
@@ -46,4 +47,12 @@ def access(
         return
     token = new_token(file, name, role, cameras)
     say(token)
-    write_result(json, {"name": name, "role": role, "cameras": cameras, "token": token})
+    warn(
+        tuple(
+            f"{camera!r} has a comma and is taken as one camera; for several cameras give --cameras several times"
+            for camera in cameras or ()
+            if "," in camera
+        )
+    )
+    if json is not None:
+        write_json(json, {"name": name, "role": role, "cameras": cameras, "token": token}, private=True)

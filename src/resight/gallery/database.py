@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from resight.errors import GalleryDamagedError, GalleryError, StorageError
-from resight.files import sync_folder
+from resight.files import create_private, sync_folder
 from resight.gallery.rows import COLUMNS, Row, blob_crc, record_of, row_crc, row_of
 from resight.gallery.sighting import Record, Sighting
 
@@ -111,8 +111,10 @@ def create(path: Path, settings: dict[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.partial")
     with translated(path):
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # faces are nobody else's business
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             partial.unlink(missing_ok=True)
+            # Faces are nobody else's business, also in a folder that others may enter; SQLite makes its other files as private.
+            create_private(partial)
             connection = sqlite3.connect(partial, isolation_level=None)
             try:
                 connection.executescript(_SCHEMA)
@@ -122,6 +124,8 @@ def create(path: Path, settings: dict[str, Any]) -> None:
                 connection.execute(f"PRAGMA user_version = {_VERSION}")
             finally:
                 connection.close()
+            with contextlib.suppress(FileExistsError):
+                create_private(path.with_name(_LOCK))
             os.replace(partial, path)
             sync_folder(path.parent)
         except OSError as error:

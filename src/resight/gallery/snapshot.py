@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from resight.errors import ConfigurationError, GalleryDamagedError, StorageError
-from resight.files import sync_folder
+from resight.files import create_private, sync_folder
 from resight.gallery import database, purge
 from resight.gallery.verify import verify_file
 
@@ -146,7 +146,9 @@ def _copy(source: sqlite3.Connection, path: Path) -> Iterator[Path]:
     """A copy of a gallery's file, beside where a snapshot is or will be; gone afterwards unless it was renamed."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        partial.unlink(missing_ok=True)
+        create_private(partial)
         copy = sqlite3.connect(partial, isolation_level=None)
         try:
             source.backup(copy)

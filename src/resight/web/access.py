@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import secrets
 import threading
@@ -15,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from resight.errors import AccessError, ConfigurationError, StorageError
+from resight.errors import AccessError, ConfigurationError
 from resight.files import write_text
 from resight.gallery import Record, Where
 
@@ -216,8 +215,4 @@ def _write(path: Path, entries: dict[str, tuple[Caller, str]]) -> None:
         values |= {"sha256": sha256, "created": created}
         # Texts of JSON and lists of them are texts and lists of TOML where all characters are printable.
         lines += ["", "[[token]]", *(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())]
-    write_text(path, "\n".join(lines) + "\n")
-    try:
-        os.chmod(path, 0o600)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be kept from others: {error.strerror or error}; choose another folder") from error
+    write_text(path, "\n".join(lines) + "\n", private=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,9 @@ from typing import Any, NamedTuple
 
 from resight.errors import AuditError, StorageError
 from resight.files import sync_folder
+
+if sys.platform != "win32":
+    import fcntl
 
 __all__ = ["FILE", "Act", "AuditLog", "Entry", "verify_log"]
 
@@ -45,7 +49,8 @@ class Act(NamedTuple):
 
 
 class AuditLog:
-    """A log of acts, each on the disk before it is done. Threads may share it; processes may not.
+    """A log of acts, each on the disk before it is done. Threads may share it; a lock keeps other processes out (not on
+    Windows), and ends with its own.
 
     Whoever changes, removes, inserts or exchanges entries must write all later ones anew, and so changes the head. Who knows an
     older head, from an export for example, can tell. A log that is cut short at its end is known by that alone.
@@ -65,7 +70,7 @@ class AuditLog:
     AuditError
         If it was changed.
     StorageError
-        If it cannot be read or written.
+        If it cannot be read or written, or another service is writing it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -78,6 +83,7 @@ class AuditLog:
         except OSError as error:
             raise _unwritable(path, error) from error
         try:
+            self._lock_file()  # first: what another service is writing is unfinished
             self._size = self._drop_unfinished()
             problems, head = verify_log(path)
             if problems:
@@ -146,6 +152,17 @@ class AuditLog:
         except OSError as error:
             raise _unwritable(self.path, error) from error
         self._size += len(data)
+
+    def _lock_file(self) -> None:
+        if sys.platform == "win32":
+            return
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"another service is writing the audit log {self.path}; end it, or name another log by --audit"
+            raise StorageError(message) from None
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
 
     def _drop_unfinished(self) -> int:
         """Take off an entry that was being written as the process died: what it says was not done. The size."""
