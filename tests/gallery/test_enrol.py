@@ -114,11 +114,11 @@ def test_what_is_too_old_is_left_out(tmp_path: Path) -> None:
         assert (done.added, done.expired) == (3, 1)
         assert {record.source for record in gallery.records()} == {"b", "c", "d"}
         assert gallery.statistics().expired == 0
-        assert gallery.statistics(now + timedelta(minutes=59)).expired == 1
+        assert gallery.statistics(now=now + timedelta(minutes=59)).expired == 1
         cutoff = gallery.settings.expired_before(now + timedelta(minutes=59))
         assert gallery.purge(Where(older_than=cutoff)).removed == 1
         assert {record.source for record in gallery.records()} == {"c", "d"}
-        assert gallery.statistics(now + timedelta(hours=2)).expired == 2
+        assert gallery.statistics(now=now + timedelta(hours=2)).expired == 2
 
 
 def test_recall_is_told_where_it_is_not_exact(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_a_purge_that_fails_is_tried_again(serve: Callable[..., World], monkeypa
         tried.append(1)
         raise StorageError("full")
 
-    monkeypatch.setattr(world.gallery.index, "meant", fail)
+    monkeypatch.setattr(world.gallery.index, "records", fail)
     wait_for(lambda: len(tried) > 2)
     monkeypatch.undo()
     assert "resight_failed_purges_total 0.0" not in world.client().get("/api/metrics").text

@@ -211,27 +211,34 @@ class Gallery:
         """The value kept under a name; None if there is none."""
         return self.index.kept(name)
 
-    def statistics(self, now: datetime | None = None) -> Statistics:
+    def meant(self, where: Where) -> set[str]:
+        """Ids of what `purge` would delete, also where only a snapshot has it."""
+        return {record.id for record in self.records(where)} | self.index.copies(where)
+
+    def statistics(self, cameras: frozenset[str] | None = None, *, now: datetime | None = None) -> Statistics:
         """What is in the gallery, and what of it has expired.
 
         Parameters
         ----------
+        cameras : set of str, optional
+            Only what these have seen; then nothing is said of files.
         now : datetime, optional
             What expiry is counted from; the present unless given.
         """
-        files = None if self.folder is None else [file for file in self.folder.rglob("*") if file.is_file()]
+        records = self.records(Where(cameras=cameras))
+        expired: set[str] = set()
+        if (cutoff := self.settings.expired_before(now)) is not None:
+            old = Where(cameras=cameras, older_than=cutoff)
+            expired = {record.id for record in records if old.holds(record)} | self.index.copies(old)
+        if self.folder is None or cameras is not None:
+            return summarise(records, self.settings, len(expired))
         return summarise(
-            self.records(),
+            records,
             self.settings,
-            expired=self.expired(now=now),
-            size=None if files is None else sum(file.stat().st_size for file in files),
-            snapshots=() if self.folder is None else tuple(snapshot.name for snapshot in snapshots(self.folder)),
+            len(expired),
+            size=sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()),
+            snapshots=tuple(snapshot.name for snapshot in snapshots(self.folder)),
         )
-
-    def expired(self, cameras: frozenset[str] | None = None, *, now: datetime | None = None) -> int:
-        """How many sightings, of some cameras or of all, are kept longer than the retention allows."""
-        cutoff = self.settings.expired_before(now)
-        return 0 if cutoff is None else self.index.meant(Where(cameras=cameras, older_than=cutoff))
 
     def take_snapshot(self, name: str = "") -> Snapshot:
         """Copy the gallery as it is, into its own folder, where a purge reaches the copy; see `resight.gallery.snapshot`."""

@@ -102,10 +102,8 @@ class VectorIndex(Protocol):
     def label(self, ids: Iterable[str], identity: str) -> int:
         """Say whose image some are (empty: unknown); how many there were."""
 
-    def meant(self, where: Where) -> int:
-        """How many sightings `remove` would delete: copies that only a snapshot holds, and what is left of an interrupted removal
-        included.
-        """
+    def copies(self, where: Where) -> set[str]:
+        """Ids that `remove` would reach besides those of `records`: in snapshots, or left by a removal that was interrupted."""
 
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
         """Delete sightings, and whatever the back end can reach of their bytes."""

@@ -177,12 +177,9 @@ class PostgresIndex:
                 )
         return len(rows)
 
-    def meant(self, where: Where) -> int:
-        """See `VectorIndex`."""
-        condition, parameters = _condition(where)
-        with self._use() as connection:
-            row = connection.execute(f"SELECT count(*) FROM resight.sighting{condition}".encode(), parameters).fetchone()
-        return int(row[0]) if row else 0
+    def copies(self, where: Where) -> set[str]:
+        """See `VectorIndex`; none is in reach."""
+        return set()
 
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
         """See `VectorIndex`; the table is written anew without them. What the server keeps elsewhere is not reached, and said."""

@@ -21,7 +21,7 @@ from resight.gallery.sighting import Where
 from resight.gallery.traces import Traces, telling_part, without_legitimate
 from resight.progress import Progress, silent
 
-__all__ = ["PARTIAL", "databases", "finish", "meant", "purge"]
+__all__ = ["PARTIAL", "copies", "databases", "finish", "purge"]
 
 PARTIAL = ".*.partial*"
 """Pattern of the names of files that are being written."""
@@ -76,19 +76,21 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
     )
 
 
-def meant(folder: Path, where: Where) -> int:
-    """How many sightings a purge would delete, from the gallery or from any snapshot; what an interrupted one has left is counted.
+def copies(folder: Path, where: Where) -> set[str]:
+    """Ids that a purge would reach in snapshots, and those that an interrupted one has left.
 
     Raises
     ------
     GalleryDamagedError
-        If the gallery or a snapshot is damaged.
+        If a snapshot is damaged.
     """
-    ids: set[str] = set()
-    for path in databases(folder):
-        with database.opened(path, _journal(path, folder)) as connection:
-            ids.update(_matching(connection, path, where), _pending(connection))
-    return len(ids)
+    live, *others = databases(folder)
+    with database.opened(live) as connection:
+        ids = set(_pending(connection))
+    for path in others:
+        with database.opened(path, journal="DELETE") as connection:
+            ids.update(_matching(connection, path, where))
+    return ids
 
 
 def finish(folder: Path, connection: sqlite3.Connection) -> None:
@@ -113,29 +115,25 @@ def databases(folder: Path) -> list[Path]:
     return [folder / database.FILE, *sorted((folder / database.SNAPSHOTS).glob("*.sqlite"))]
 
 
-def _journal(path: Path, folder: Path) -> str:
-    return "WAL" if path.parent == folder else "DELETE"
-
-
 def _purge_snapshots(folder: Path, ids: list[str], where: Where | None, contents: set[bytes]) -> int:
     """Delete from all snapshots what has one of the ids, or is meant by `where`; its contents are added to `contents`."""
     for file in [*folder.rglob(PARTIAL), *_orphans(folder)]:  # what killed processes left
         file.unlink(missing_ok=True)
-    copies = 0
+    deleted = 0
     for path in databases(folder)[1:]:
         try:
             with database.opened(path, journal="DELETE") as connection:
                 meant = sorted({*ids, *(_matching(connection, path, where) if where else ())})
                 contents |= _contents(connection, meant)
                 with database.transaction(connection, write=True):
-                    copies += database.delete(connection, meant)
+                    deleted += database.delete(connection, meant)
                     # Something is written in any case: then SQLite removes the journal that a killed process left, with old pages.
                     database.write_state(connection, 0, renew=True)
         except GalleryDamagedError as error:
             raise GalleryError(
                 f"{path} is damaged, and nothing can be purged from it; delete it, then run the purge again"
             ) from error
-    return copies
+    return deleted
 
 
 def _orphans(folder: Path) -> list[Path]:
@@ -203,7 +201,7 @@ def _contents(connection: sqlite3.Connection, ids: list[str]) -> set[bytes]:
 def _survivors(folder: Path) -> Iterator[bytes]:
     """Vectors, pixels and ids of all that is left, in the gallery and its snapshots."""
     for path in databases(folder):
-        with database.opened(path, _journal(path, folder)) as connection:
+        with database.opened(path, journal="WAL" if path.parent == folder else "DELETE") as connection:
             yield from (id.encode() for (id,) in connection.execute("SELECT id FROM sighting"))
             yield from _blobs(connection)
 

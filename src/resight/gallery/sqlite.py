@@ -136,9 +136,9 @@ class SqliteIndex:
                 database.write_identity(connection, replace(sighting, identity=identity))
         return len(found)
 
-    def meant(self, where: Where) -> int:
+    def copies(self, where: Where) -> set[str]:
         """See `VectorIndex`."""
-        return purge.meant(self.folder, where)
+        return purge.copies(self.folder, where)
 
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
         """See `VectorIndex`; from the file and from all snapshots, which is then proved (see `resight.gallery.purge`)."""

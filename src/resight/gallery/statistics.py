@@ -55,8 +55,8 @@ class Statistics:
 def summarise(
     records: Sequence[Record],
     settings: Settings,
-    *,
     expired: int,
+    *,
     size: int | None = None,
     snapshots: tuple[str, ...] = (),
 ) -> Statistics:

@@ -16,9 +16,8 @@ from fastapi import APIRouter, Query, Response
 
 from resight.configuration import to_dict
 from resight.errors import AccessError, MissingSightingError
-from resight.gallery import EVERYTHING, Calibration, Camera, Settings, Sighting, Where
+from resight.gallery import Calibration, Camera, Settings, Sighting, Where
 from resight.gallery.calibration import MATCH, POSSIBLE
-from resight.gallery.statistics import summarise
 from resight.web.access import Caller
 from resight.web.callers import Admin, Operator, ServiceOf, Viewer
 from resight.web.messages import (
@@ -73,12 +72,7 @@ def cameras(caller: Viewer, service: ServiceOf) -> CameraList:
 @router.get("/stats")
 def stats(caller: Viewer, service: ServiceOf) -> Stats:
     """What is in the gallery."""
-    if caller.cameras is None:
-        found = service.gallery.statistics()
-    else:
-        gallery = service.gallery
-        records = gallery.records(caller.narrow(EVERYTHING))
-        found = summarise(records, gallery.settings, expired=gallery.expired(caller.cameras))
+    found = service.gallery.statistics(caller.cameras)
     return Stats(**found.to_dict() | {"settings": _shown(service.gallery.settings)})
 
 
@@ -116,7 +110,7 @@ def purge(wanted: Purge, caller: Admin, service: ServiceOf) -> Purged:
             older_than=wanted.older_than,
         )
     )
-    meant = service.gallery.index.meant(where)
+    meant = len(service.gallery.meant(where))
     if wanted.dry_run:
         return Purged(sightings=meant, removed=False)
     asked = {name: value for name, value in wanted.model_dump(mode="json").items() if value is not None and name != "dry_run"}

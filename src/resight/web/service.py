@@ -135,7 +135,7 @@ class Service:
         if cutoff is None:
             return None
         where = Where(older_than=cutoff)
-        if not (meant := self.gallery.index.meant(where)):
+        if not (meant := len(self.gallery.meant(where))):
             return None
         self.log(_RETENTION, "purge", older_than=cutoff.isoformat(), sightings=meant)
         removal = self.gallery.purge(where)
