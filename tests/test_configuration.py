@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from resight.configuration import configure, fingerprint, read_recipe, to_dict
+from resight.configuration import configure, fingerprint, nearest_name, read_recipe, to_dict
 from resight.distillation.config import DistillConfig
 from resight.errors import ConfigurationError
 from resight.training.config import TrainConfig
@@ -71,6 +72,27 @@ def test_recipes_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("epochs = = 3")
     with pytest.raises(ConfigurationError, match="is not TOML"):
         read_recipe(tmp_path / "bad.toml")
+    with pytest.raises(ConfigurationError, match="cannot read the recipe"):
+        read_recipe(tmp_path)
+
+
+def test_the_packages_recipes_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "fine-tune/student-176x64.toml"
+    own = tomllib.loads((RECIPES / name).read_text())
+    assert read_recipe(name) == read_recipe(f"recipes/{name}") == own
+    for other in ("recipes/../configuration.py", "recipes/fine-tune/../fine-tune/student-176x64.toml", "fine-tune"):
+        with pytest.raises(ConfigurationError, match=f"the package has {name}, market1501/"):
+            read_recipe(other)
+    (tmp_path / "fine-tune").mkdir()
+    (tmp_path / name).write_text("epochs = 2\n")
+    assert read_recipe(name) == {"epochs": 2}  # a file of one's own comes first
+
+
+def test_only_names_that_are_close_are_hinted_at() -> None:
+    names = ["student", "student-fast", "resnet-50", "osnet-0.25"]
+    hints = {name: nearest_name(name, names) for name in ("studnet", "osnet-025", "net", "runs")}
+    assert hints == {"studnet": " (did you mean 'student'?)", "osnet-025": " (did you mean 'osnet-0.25'?)", "net": "", "runs": ""}
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("**/*.toml")), ids=lambda path: path.stem)

@@ -25,10 +25,12 @@ __all__ = ["configure", "fingerprint", "nearest_name", "read_recipe", "to_dict"]
 
 C = TypeVar("C", bound="DataclassInstance")
 
+_RECIPES = Path(__file__).parent / "recipes"
+
 
 def nearest_name(name: str, known: Iterable[str]) -> str:
     """A hint for a misspelt name: `` (did you mean 'x'?)``, or an empty string if nothing is close."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
@@ -92,10 +94,33 @@ def _described(kind: Any) -> str:
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
-    """Read a TOML recipe: one table of configuration fields. Raises `ConfigurationError`."""
+    """Read a TOML recipe: one table of configuration fields.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file; or, where there is none, a recipe of the package, such as ``fine-tune/student-176x64.toml``, with or without
+        ``recipes/`` before it.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such recipe, or it cannot be read.
+    """
+    path = Path(path)
+    own = {file.relative_to(_RECIPES).as_posix(): file for file in sorted(_RECIPES.glob("*/*.toml"))}
     try:
-        with Path(path).open("rb") as stream:
+        file = path if path.exists() else own.get(path.as_posix().removeprefix("recipes/"), path)
+        with file.open("rb") as stream:
             return tomllib.load(stream)
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            f"cannot read the recipe {path}: there is no such file; the package has {', '.join(own)}"
+        ) from error
     except OSError as error:
         raise ConfigurationError(f"cannot read the recipe {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

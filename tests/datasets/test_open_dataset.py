@@ -58,6 +58,19 @@ def test_missing_empty_and_foreign_folders(tmp_path: Path) -> None:
         open_dataset(tmp_path)
 
 
+@pytest.mark.parametrize(("root", "there", "missing"), [(".", "cam_a", "cam_b"), ("VIPeR", "cam_b", "cam_a")])
+def test_half_of_viper(tmp_path: Path, root: str, there: str, missing: str) -> None:
+    write_images(tmp_path / root / there, ["000_45.bmp", "001_0.bmp"])
+    with pytest.raises(DatasetError, match=f"VIPeR's {missing} is missing; unpack it beside {there}"):
+        open_dataset(tmp_path)
+
+
+def test_a_person_called_cam_a(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    write_images(tmp_path, ["cam_a/door_0.png", "cam_a/gate_0.png"])
+    assert open_dataset(tmp_path).name == "folder"
+
+
 @pytest.mark.parametrize("layout", DATASETS)
 def test_a_named_layout_that_is_not_there(tmp_path: Path, layout: str) -> None:
     write_images(tmp_path, ["holiday.jpg"])

@@ -99,5 +99,5 @@ def test_without_openvino_the_extra_is_named(tmp_path: Path, monkeypatch: pytest
         return original(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'resight\[openvino\]'"):
+    with pytest.raises(MissingDependencyError, match=r"in the folder of Resight, pip install '\.\[openvino\]'"):
         load_model(f"openvino:{save(tmp_path / 'm.onnx')}")

@@ -6,20 +6,49 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, ArgumentCollection, Parameter
 from cyclopts.config import Dict
+from cyclopts.validators import Number
 
-__all__ = ["Device", "DistanceName", "Layout", "Names", "Threads", "TorchThreads", "recipe"]
+from resight.shipped import SHIPPED
 
-DistanceName = Literal["", "euclidean", "cosine", "kissme", "xqda"]
+__all__ = [
+    "Count",
+    "Device",
+    "DistanceName",
+    "Layout",
+    "Model",
+    "Names",
+    "PlainDistance",
+    "Threads",
+    "TorchThreads",
+    "chosen",
+    "recipe",
+]
+
+Model = Annotated[
+    str,
+    Parameter(
+        help=f"{', '.join(SHIPPED)} (in the package), FILE.onnx, openvino:FILE.onnx, a run folder, NETWORK:FILE with foreign "
+        "weights, for example osnet-0.25:osnet_x0_25_market1501.pth, or lomo."
+    ),
+]
+DistanceName = Literal["auto", "euclidean", "cosine", "kissme", "xqda"]
+PlainDistance = Literal["auto", "euclidean", "cosine"]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"], Parameter(help="Where a network of PyTorch computes; auto takes a GPU if there is one.")
 ]
-Threads = Annotated[int, Parameter(help="Of the model, on the processor; 0 is one for each usable core.")]
-TorchThreads = Annotated[int, Parameter(help="Of the processor, for networks; 0 leaves it to PyTorch.")]
+Count = Annotated[int, Parameter(validator=Number(gte=0))]
+Threads = Annotated[Count, Parameter(help="Of the model, on the processor; 0 is one for each usable core.")]
+TorchThreads = Annotated[Count, Parameter(help="Of the processor, for networks; 0 leaves it to PyTorch.")]
 Layout = Annotated[
     str, Parameter(help="Of the data set: market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.")
 ]
 Names = Annotated[list[str] | None, Parameter(negative=())]
 """An option that may be given several times."""
+
+
+def chosen(name: str) -> str:
+    """The value of an option as the library takes it, where empty stands for ``auto``."""
+    return "" if name == "auto" else name
 
 
 def recipe(kind: type[Any]) -> Any:

@@ -15,7 +15,7 @@ from resight.datasets.records import Dataset, Records, Split, image_files
 from resight.datasets.splits import random_halves
 from resight.errors import DatasetError
 
-__all__ = ["find_root", "load"]
+__all__ = ["find_root", "load", "missing_camera"]
 
 _FOLDERS = ("cam_a", "cam_b")
 _NAME = re.compile(r"^([0-9]{1,9})(?![0-9])")
@@ -23,11 +23,24 @@ _NAME = re.compile(r"^([0-9]{1,9})(?![0-9])")
 
 def find_root(root: str | Path) -> Path | None:
     """The folder that holds `cam_a` and `cam_b`: `root` or VIPeR inside it; None if neither."""
-    root = Path(root)
-    for candidate in (root, root / "VIPeR", root / "viper"):
+    for candidate in _candidates(root):
         if all((candidate / folder).is_dir() for folder in _FOLDERS):
             return candidate
     return None
+
+
+def missing_camera(root: str | Path) -> tuple[str, str] | None:
+    """Which of the two folders is missing where the other is alone, and that other; None if there is no such place."""
+    for candidate in _candidates(root):
+        folders = [path.name for path in candidate.iterdir() if path.is_dir()] if candidate.is_dir() else []
+        for there, missing in (_FOLDERS, _FOLDERS[::-1]):
+            if folders == [there]:
+                return missing, there
+    return None
+
+
+def _candidates(root: str | Path) -> list[Path]:
+    return [Path(root), Path(root) / "VIPeR", Path(root) / "viper"]
 
 
 def load(root: str | Path, *, seed: int = 0) -> Dataset:

@@ -19,6 +19,7 @@ from resight.networks.card import CARD, load_network
 from resight.networks.cost import count_parameters, multiply_adds
 from resight.networks.published import PUBLISHED, fetch, load_weights, weights_classes
 from resight.progress import Progress, silent
+from resight.shipped import SHIPPED
 
 __all__ = ["DeepExtractor", "channels_last", "choose_device", "load_extractor", "network_outputs"]
 
@@ -202,10 +203,10 @@ def load_extractor(reference: str, *, device: str = "auto", height: int = 0, wid
             f"{reference} holds no finished network ({CARD} is missing); train into it with `resight train --out {reference}`"
         )
     else:
-        hint = nearest_name(architecture, [*NETWORKS, *PUBLISHED])
+        hint = "" if "/" in architecture else nearest_name(architecture, [*SHIPPED, "lomo", *NETWORKS, *PUBLISHED])
         raise ConfigurationError(
-            f"no model {reference!r}{hint}: expected a folder written by `resight train`, or NETWORK:FILE with NETWORK one of "
-            f"{', '.join(NETWORKS)}"
+            f"no model {reference!r}{hint}: expected {', '.join(SHIPPED)}, FILE.onnx, a run folder, NETWORK:FILE or lomo; "
+            f"networks: {', '.join(NETWORKS)}"
         )
     network.resize_input(height, width)
     return DeepExtractor(name, network, identities=identities, sha256=sha256, device=device)

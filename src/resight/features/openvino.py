@@ -48,7 +48,7 @@ class OpenVinoExtractor(ExportedExtractor):
             import openvino  # type: ignore[import-untyped]
         except ModuleNotFoundError as error:
             raise MissingDependencyError(
-                f"{path} is to run on OpenVINO, which is not installed; pip install 'resight[openvino]'"
+                f"{path} is to run on OpenVINO, which is not installed; in the folder of Resight, pip install '.[openvino]'"
             ) from error
         threads = threads or usable_cores()
         core = openvino.Core()

@@ -138,7 +138,9 @@ def _read_keras(data: bytes) -> dict[str, Tensor]:
     try:
         import h5py
     except ImportError as error:
-        raise MissingDependencyError("reading Keras weights needs h5py: pip install 'resight[train]'") from error
+        raise MissingDependencyError(
+            "reading Keras weights needs h5py; in the folder of Resight, pip install '.[train]'"
+        ) from error
     found: dict[str, Any] = {}
 
     def collect(name: str, item: Any) -> None:
