@@ -78,10 +78,10 @@ def test_recipes_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_the_packages_recipes_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    name = "fine-tune/student-176x64.toml"
+    name = "fine-tune/student-160x64.toml"
     own = tomllib.loads((RECIPES / name).read_text())
     assert read_recipe(name) == read_recipe(f"recipes/{name}") == own
-    for other in ("recipes/../configuration.py", "recipes/fine-tune/../fine-tune/student-176x64.toml", "fine-tune"):
+    for other in ("recipes/../configuration.py", "recipes/fine-tune/../fine-tune/student-160x64.toml", "fine-tune"):
         with pytest.raises(ConfigurationError, match=f"the package has {name}, market1501/"):
             read_recipe(other)
     (tmp_path / "fine-tune").mkdir()

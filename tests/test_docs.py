@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from resight.cli import app
+from resight.shipped import SHIPPED
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "recipes/ruiz2019/README.md"]
@@ -47,6 +48,14 @@ def test_every_command_of_the_docs_has_the_options_it_shows(command: str, monkey
 def test_figures_are_those_of_the_results() -> None:
     checked = subprocess.run([sys.executable, ROOT / "tools/figures.py", "--check"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_deployment_table_names_what_a_user_types() -> None:
+    table = (ROOT / "README.md").read_text().partition("<!-- figures: deployment -->\n")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert {row[0].partition(" ")[0].strip("`") for row in rows} >= {*SHIPPED, "openvino:student"}
+    for number, heading in enumerate(rows[0]):
+        assert {row[number] for row in rows[2:]} != {"-"}, heading
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -102,6 +102,56 @@ def test_damaged_folders_are_refused(tiny: Path, tiny_run: Path, tmp_path: Path)
         load_model(str(run))
 
 
+def test_a_fitted_distance_replaces_no_other_model(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(tiny)
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    card = (run / "card.json").read_bytes()
+    for reference in ("lomo:none", str(run)):
+        with pytest.raises(ConfigurationError, match="run holds another model, which a fitted distance would replace"):
+            fit_model(dataset, run, reference, "xqda", dimensions=3)
+    assert (run / "card.json").read_bytes() == card and not (run / "distance.safetensors").exists()
+
+    first = fit_model(dataset, tmp_path / "first", str(run), "xqda", dimensions=5)
+    second = fit_model(dataset, tmp_path / "second", str(first), "xqda", dimensions=4)
+    for reference in (first, second):
+        with pytest.raises(ConfigurationError, match="first is what the new distance would rest on"):
+            fit_model(dataset, first, str(reference), "xqda", dimensions=3)
+    assert load_model(str(second)).embedding_size == 4
+    fit_model(dataset, second, str(first), "xqda", dimensions=3)
+    assert load_model(str(second)).embedding_size == 3
+    (second / "card.json").write_text("{")
+    with pytest.raises(ConfigurationError, match="second holds another model"):
+        fit_model(dataset, second, str(first), "xqda", dimensions=3)
+
+
+def test_a_fitted_model_works_from_any_folder(tiny: Path, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(tiny_run, tmp_path / "network")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "none").touch()
+    for number, reference in enumerate(("network", "mobilenet-0.25:network/network.safetensors", "lomo:none")):
+        fitted = fit_model(open_dataset(tiny), f"fitted-{number}", reference, "xqda", dimensions=3).resolve()
+        monkeypatch.chdir(tmp_path.parent)
+        assert load_model(str(fitted)).embedding_size == 3
+        monkeypatch.chdir(tmp_path)
+    (tmp_path / "network").rename(tmp_path / "moved")
+    with pytest.raises(WeightsError, match=r"fitted-0 rests on /.*/network, which is not there; put it back, or fit again$"):
+        load_model("fitted-0")
+
+
+def test_folders_that_rest_on_themselves_are_refused(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = fit_model(open_dataset(tiny), tmp_path / "first", "lomo:none", "xqda", dimensions=3)
+    second = shutil.copytree(first, tmp_path / "second")
+    card = json.loads((first / "card.json").read_text())
+    for folder, other in ((first, second), (second, first)):
+        (folder / "card.json").write_text(json.dumps(card | {"model": str(other)}))
+    with pytest.raises(WeightsError, match=r"/first rests on itself, or on more than 8 fitted folders; fit again$"):
+        load_model(str(first))
+    (first / "card.json").write_text(json.dumps(card | {"model": str(first)}))
+    assert main(["evaluate", "--data", str(tiny), "--model", str(first)]) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith(f"resight: {first} rests on itself") and errors.count("\n") == 1
+
+
 def test_one_camera_teaches_no_cross_camera_distance(tiny: Path, tmp_path: Path) -> None:
     root = tmp_path / "one"
     shutil.copytree(tiny, root)
@@ -122,7 +172,7 @@ def test_on_the_command_line(tiny: Path, tmp_path: Path, capsys: pytest.CaptureF
         assert main(["evaluate", "--data", str(tiny), *arguments, "--json", str(scores)]) == 0
         assert 0 < json.loads(scores.read_text())["map"] <= 100
     assert (
-        main(["tradeoff", out, "lomo:none", "--data", str(tiny), "--out", str(tmp_path / "t"), "--images", "8", "--rounds", "1"])
+        main(["tradeoff", out, "lomo:none", "--data", str(tiny), "--out", str(tmp_path / "t"), "--count", "8", "--rounds", "1"])
         == 0
     )
     rows = json.loads((tmp_path / "t" / "tradeoff.json").read_text())["models"]

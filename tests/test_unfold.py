@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import onnxruntime
@@ -18,13 +19,41 @@ from support import SHARED, needs_shared
 FOLDED = "weights/osnet_x0_25_msmt17.onnx"
 
 
-@needs_shared(FOLDED)
-def test_training_starts_from_the_function_of_the_file(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def unfold(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "tools")
     import unfold
 
+    return unfold
+
+
+def test_what_differs_is_not_written(
+    unfold: ModuleType, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     weights = tmp_path / "osnet.safetensors"
-    unfold.main([str(SHARED / FOLDED), "--height", "64", "--width", "32", "--data", str(tiny), "--out", str(weights)])
+    arguments = ["file.onnx", "--height", "64", "--width", "32", "--images", "8", "--data", str(tiny), "--out", str(weights)]
+    monkeypatch.chdir(tmp_path)
+    assert unfold.main(arguments) == 2
+    assert "unfold: " in (said := capsys.readouterr().err) and "file.onnx" in said and said.count("\n") == 1
+    (tmp_path / "file.onnx").write_bytes(b"no ONNX")
+    assert unfold.main(arguments) == 2
+    assert "file.onnx is damaged, or no ONNX file" in capsys.readouterr().err
+
+    monkeypatch.setattr(unfold.onnx, "load", lambda path: None)
+    monkeypatch.setattr(unfold, "fill", lambda network, model: None)
+    for differences, message in (([1e-2], "is no osnet-0.25"), ([1e-6, 1e-2], "with the measured statistics, outputs differ")):
+        each = iter(differences)
+        monkeypatch.setattr(unfold, "largest_difference", lambda network, file, each=each: next(each))
+        assert unfold.main(arguments) == 2
+        assert message in capsys.readouterr().err.splitlines()[-1]
+        assert not weights.exists()
+
+
+@needs_shared(FOLDED)
+def test_training_starts_from_the_function_of_the_file(unfold: ModuleType, tiny: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "osnet.safetensors"
+    arguments = [str(SHARED / FOLDED), "--height", "64", "--width", "32", "--data", str(tiny), "--out", str(weights)]
+    assert unfold.main(arguments) == 0
     network = build("osnet-0.25", 3)
     load_weights(network, weights)
     paths = open_dataset(tiny).train.paths

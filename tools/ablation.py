@@ -38,11 +38,11 @@ from resight.datasets import Dataset, open_dataset
 from resight.distillation.config import DistillConfig
 from resight.distillation.fit import distill
 from resight.errors import ConfigurationError, ResightError
-from resight.files import read_json, write_json, write_text
+from resight.files import write_json, write_text
 from resight.progress import Progress, TerminalProgress, silent
 from resight.provenance import provenance
 from resight.training.config import TrainConfig
-from resight.training.fit import HISTORY, train
+from resight.training.fit import read_history, train
 
 FIGURES = ("map", "rank1")
 
@@ -110,7 +110,7 @@ def run_plan(
 
 
 def _figures(run: Path) -> dict[str, Any]:
-    epochs = read_json(run / HISTORY)["epochs"]
+    epochs = read_history(run)["epochs"]
     held_out = epochs[-1]["validation"]
     return {name: held_out[name] for name in FIGURES} | {"minutes": sum(row["seconds"] for row in epochs) / 60}
 

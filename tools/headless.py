@@ -1,6 +1,6 @@
 """Write a finished run's network without its head, as weights that others can train on from.
 
-    python tools/headless.py runs/student src/resight/shipped/student-176x64.safetensors
+    python tools/headless.py runs/student src/resight/shipped/student-160x64.safetensors
 
 The head tells the training identities apart and nothing else; it is most of the file.
 """

@@ -11,18 +11,20 @@ Runtime, and not written if they differ. It is a weights file for `--weights` an
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
+from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from resight.datasets import open_dataset
-from resight.errors import WeightsError
+from resight.errors import ResightError, WeightsError
 from resight.files import atomic_write
 from resight.images import Pixels, load_pixels
 from resight.networks import build
@@ -30,11 +32,12 @@ from resight.networks.network import ReidNetwork
 from resight.progress import TerminalProgress
 
 _BATCH = 64
+_TOLERANCE = 1e-3  # of the largest number in the file's output
 _EPSILON = nn.BatchNorm2d(1).eps
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Read the command line, and write the weights."""
+def main(arguments: list[str] | None = None) -> int:
+    """Read the command line, and write the weights; the exit code is 0, or 2 after a user's mistake."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("onnx", type=Path)
     parser.add_argument("--network", default="osnet-0.25")
@@ -44,10 +47,23 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=1024)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args(arguments)
+    try:
+        unfold(given)
+    except DecodeError:
+        print(f"unfold: {given.onnx} is damaged, or no ONNX file", file=sys.stderr)
+    except (ResightError, OSError) as error:
+        print(f"unfold: {error}", file=sys.stderr)
+    else:
+        return 0
+    return 2
+
+
+def unfold(given: argparse.Namespace) -> None:
+    """Write the weights that the command line asks for. Raises `ResightError`, `OSError`, and `DecodeError` of a foreign file."""
     network = build(given.network, 1).eval()
     fill(network, onnx.load(given.onnx))
     difference = largest_difference(network, given.onnx)
-    if not difference < 1e-3:
+    if not difference < _TOLERANCE:
         raise WeightsError(f"{given.onnx} is no {given.network} in the names of its authors: outputs differ by {difference:.2g}")
     paths = open_dataset(given.data).train.paths
     chosen = [paths[i] for i in np.linspace(0, len(paths) - 1, min(given.images, len(paths))).astype(int)]
@@ -55,6 +71,10 @@ def main(arguments: list[str] | None = None) -> None:
         pixels = load_pixels(chosen, (given.height, given.width), progress=progress)
     restore_statistics(network, pixels)
     difference = largest_difference(network, given.onnx)
+    if not difference < _TOLERANCE:
+        raise WeightsError(
+            f"with the measured statistics, outputs differ from the file's by {difference:.2g}; measure on more --images"
+        )
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items() if not name.startswith(network.head)}
     with atomic_write(given.out) as stream:
         stream.write(save(state))
@@ -138,4 +158,4 @@ def largest_difference(network: ReidNetwork, file: Path) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

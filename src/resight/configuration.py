@@ -99,7 +99,7 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     Parameters
     ----------
     path : str or Path
-        A file; or, where there is none, a recipe of the package, such as ``fine-tune/student-176x64.toml``, with or without
+        A file; or, where there is none, a recipe of the package, such as ``fine-tune/student-160x64.toml``, with or without
         ``recipes/`` before it.
 
     Returns

@@ -26,6 +26,7 @@ __all__ = ["FittedExtractor", "fit_model", "load_model"]
 
 _CARD, _ARRAYS = "card.json", "distance.safetensors"
 _FORMAT = "resight-distance-1"
+_MOST_FITTED = 8  # distances on one another
 
 
 class FittedExtractor:
@@ -150,9 +151,9 @@ def fit_model(
     data : Dataset
         Its first split's training images are used.
     out : str or Path
-        Folder to write: ``card.json`` and ``distance.safetensors``.
+        Folder to write: ``card.json`` and ``distance.safetensors``. Of what was there before, only a fitted distance is replaced.
     reference : str
-        The model whose vectors are compared; see `load_model`. A network is referred to, not copied.
+        The model whose vectors are compared; see `load_model`. A network is referred to, by its whole path, and not copied.
     kind : str
         ``"kissme"`` or ``"xqda"``.
     dimensions, seed
@@ -168,6 +169,8 @@ def fit_model(
 
     Raises
     ------
+    ConfigurationError
+        If `out` holds another model, or one that `reference` is or rests on.
     ResightError
         Whatever loading, reading, fitting and writing raise.
     """
@@ -175,18 +178,19 @@ def fit_model(
 
     from resight.distances.fitted import fit_distance
 
+    out = Path(out)
     extractor = load_model(reference, device=device, height=height, width=width)
+    _refuse_to_replace(out, reference, extractor)
     train = data.train
     vectors = embed_files(extractor, train.paths, progress=progress)
     fitted = fit_distance(kind, vectors, train.identities, train.cameras, dimensions=dimensions, seed=seed, progress=progress)
-    out = Path(out)
     with atomic_write(out / _ARRAYS) as stream:
         stream.write(save({name: np.ascontiguousarray(array) for name, array in fitted.state().items()}))
     configuration = {"model": reference, "distance": kind, "dimensions": dimensions}
     card = {
         "format": _FORMAT,
         "distance": kind,
-        "model": reference,
+        "model": _from_anywhere(reference),
         "model_sha256": extractor.sha256,
         "input": list(extractor.size),
         "dimensions": fitted.dimensions,
@@ -196,6 +200,30 @@ def fit_model(
     }
     write_json(out / _CARD, card)
     return out
+
+
+def _refuse_to_replace(out: Path, reference: str, extractor: Extractor) -> None:
+    """Raise `ConfigurationError` where `out` is a network's folder, or a fitted model's that the new one would rest on."""
+    try:
+        fitted = not (out / _CARD).exists() or read_json(out / _CARD)["format"] == _FORMAT
+    except (OSError, ValueError, KeyError, TypeError):
+        fitted = False
+    if not fitted:
+        raise ConfigurationError(f"{out} holds another model, which a fitted distance would replace; choose another --out")
+    while isinstance(extractor, FittedExtractor):
+        if Path(reference).resolve() == out.resolve():
+            raise ConfigurationError(f"{out} is what the new distance would rest on, and be replaced by it; choose another --out")
+        reference, extractor = read_json(Path(reference) / _CARD)["model"], extractor.extractor
+
+
+def _from_anywhere(reference: str) -> str:
+    """The same model, whatever folder is worked in: files and run folders by their whole path."""
+    if reference.removeprefix("openvino:") in SHIPPED or reference.partition(":")[0] == "lomo":
+        return reference
+    kind, colon, file = reference.partition(":")
+    if (Path(reference) / _CARD).exists() or (reference.endswith(".onnx") and kind != "openvino"):
+        return str(Path(reference).resolve())
+    return f"{kind}:{Path(file).resolve()}" if colon else reference
 
 
 def _load_fitted(folder: Path, device: str, threads: int) -> FittedExtractor:
@@ -211,9 +239,21 @@ def _load_fitted(folder: Path, device: str, threads: int) -> FittedExtractor:
         fitted = FittedDistance.from_state(card["distance"], load_file(folder / _ARRAYS))
         reference, sha256 = str(card["model"]), str(card["model_sha256"])
         height, width = (int(side) for side in card["input"])
+        below = folder
+        for _ in range(_MOST_FITTED):
+            below = Path(str(read_json(below / _CARD)["model"]))
+            if not (below / _ARRAYS).exists():
+                break
+        else:
+            raise WeightsError(f"{folder} rests on itself, or on more than {_MOST_FITTED} fitted folders; fit again")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, ArrayError) as error:
         raise WeightsError(f"{folder} is damaged ({error}); fit again") from error
-    extractor = load_model(reference, device=device, height=height, width=width, threads=threads)
+    try:
+        extractor = load_model(reference, device=device, height=height, width=width, threads=threads)
+    except (ConfigurationError, WeightsError) as error:
+        place = Path(reference.partition(":")[2] or reference)
+        why = f"cannot be used ({error})" if place.exists() else "is not there"
+        raise WeightsError(f"{folder} rests on {reference}, which {why}; put it back, or fit again") from error
     if extractor.sha256 != sha256:
         raise WeightsError(f"{folder} was fitted to another {reference} (SHA-256 differs); fit again")
     return FittedExtractor(extractor, fitted, folder.resolve().name)

@@ -30,7 +30,7 @@ def provenance(configuration: Mapping[str, Any] | None = None, *, seed: int | No
     Returns
     -------
     dict
-        ``command``, ``commit`` (with ``-dirty`` after local changes; None outside a checkout), ``date`` (UTC, ISO 8601),
+        ``command``, ``commit`` (with ``-dirty`` after local changes; None outside a checkout of Resight), ``date`` (UTC, ISO 8601),
         ``configuration``, ``seed``, ``versions`` and ``hardware``.
     """
     return {
@@ -69,31 +69,20 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    here = Path(__file__).parent
     try:
-        head = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True)
+        _git("ls-files", "--error-unmatch", Path(__file__).name)  # not where the package is installed inside somebody's checkout
+        head = _git("rev-parse", "HEAD")
         # Results are what a run writes: their change does not make the code another one.
-        changed = subprocess.run(
-            [
-                "git",
-                "-C",
-                here,
-                "status",
-                "--porcelain",
-                "--untracked-files=no",
-                "--",
-                ":/src",
-                ":/recipes",
-                ":/pyproject.toml",
-            ],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/src", ":/recipes", ":/pyproject.toml")
     except (OSError, subprocess.SubprocessError):
         return None
-    return head.stdout.strip() + ("-dirty" if changed.stdout.strip() else "")
+    return head + ("-dirty" if changed else "")
+
+
+def _git(*arguments: str) -> str:
+    """What git says of the checkout that this file lies in. Raises `OSError` and `subprocess.SubprocessError`."""
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
 
 
 def _processor() -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from resight.cli import main
 from resight.configuration import configure, fingerprint, to_dict
+from resight.datasets import Dataset
 from resight.distillation.config import DistillConfig
 from resight.errors import ConfigurationError
 
@@ -27,6 +28,10 @@ from resight.errors import ConfigurationError
         ),
         ({"hint_weight": 1.0}, "set targets to online"),
         ({"rkd_weight": 1.0, "batch_size": 2}, "batch_size = 2; relational losses compare triangles, expected at least 3"),
+        (
+            {"teacher": ("A",), "soft_weight": 0.0},
+            "no loss compares the student with a teacher that is named; set soft_weight to 1",
+        ),
         ({"peer": "osnet-0.25"}, "a peer 'osnet-0.25' that no loss compares the student with; set mutual_weight to 1"),
         ({"mutual_weight": 1.0, "peer_weights": "file.pth"}, "peer_weights belong to a peer of another architecture; set peer"),
         ({"hard_weight": 0.0, "soft_weight": 0.0}, "every loss has weight 0; set one of hard_weight, triplet_weight, soft_weight"),
@@ -68,16 +73,16 @@ def test_teachers_are_a_list_in_recipes_and_json() -> None:
     ],
 )
 def test_several_teachers_by_flags_and_recipes(
-    recipe: str, flags: list[str], expected: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: str, flags: list[str], expected: tuple[str, ...], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[DistillConfig] = []
 
-    def distill(data: Path, out: Path, config: DistillConfig, **options: object) -> Path:
+    def distill(data: Dataset, out: Path, config: DistillConfig, **options: object) -> Path:
         found.append(config)
         raise ConfigurationError("far enough")
 
     monkeypatch.setattr("resight.distillation.fit.distill", distill)
     (tmp_path / "recipe.toml").write_text(recipe + "\nrkd_weight = 2\n")
-    arguments = ["distill", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--recipe", str(tmp_path / "recipe.toml")]
+    arguments = ["distill", "--data", str(tiny), "--out", str(tmp_path / "run"), "--recipe", str(tmp_path / "recipe.toml")]
     assert main([*arguments, *flags, "--soft-weight", "0.5"]) == 2
     assert found == [DistillConfig(teacher=expected, soft_weight=0.5, rkd_weight=2.0)]

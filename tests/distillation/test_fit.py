@@ -6,18 +6,22 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from conftest import TINY
 from resight.datasets import open_dataset
 from resight.distillation.config import DistillConfig
 from resight.distillation.fit import distill
-from resight.errors import ConfigurationError
+from resight.distillation.mutual import MutualLoss
+from resight.errors import CheckpointError, ConfigurationError
 from resight.features.deep import load_extractor
+from resight.files import sha256_file
 from resight.models import fit_model, load_model
+from resight.networks import ReidNetwork, build
 from resight.networks.card import read_card
 from resight.training.fit import train
 
@@ -118,6 +122,25 @@ def test_two_teachers_teach_what_they_say_together(tiny: Path, tiny_run: Path, t
     assert (run / "network.safetensors").stat().st_mtime_ns == before
 
 
+def test_a_run_with_another_teacher_is_neither_taken_for_this_one_nor_gone_on_with(
+    tiny: Path, tiny_run: Path, tmp_path: Path
+) -> None:
+    def stop(stage: str, done: int, total: int, note: str = "") -> None:
+        if stage == "training":
+            raise KeyboardInterrupt
+
+    teacher = shutil.copytree(tiny_run, tmp_path / "teacher")
+    how = config(teacher, soft_weight=0.0, embedding_weight=1.0, hard_weight=1.0, epochs=2)
+    run, stopped = distill(tiny, tmp_path / "run", how, cache=tmp_path), tmp_path / "stopped"
+    with pytest.raises(KeyboardInterrupt):
+        distill(tiny, stopped, how, cache=tmp_path, checkpoint_seconds=0, progress=stop)
+    shutil.rmtree(teacher)
+    train(tiny, teacher, dataclasses.replace(TINY, epochs=1, seed=5))
+    for out, found in ((run, "holds a finished run"), (stopped, "belongs to a run")):
+        with pytest.raises(CheckpointError, match=f"{found} with other weights of the teacher {teacher}; choose another --out"):
+            distill(tiny, out, how, cache=tmp_path)
+
+
 def test_a_teacher_of_other_people_teaches_embeddings_alone(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
     everyone = {"validation": "none", "epochs": 1}  # two of whom the teacher never saw
     with pytest.raises(ConfigurationError, match="does not know 2 of the 8"):
@@ -154,6 +177,24 @@ def test_mutual_learning_needs_no_teacher(tiny: Path, tmp_path: Path) -> None:
     assert read_card(distill(tiny, tmp_path / "b", how, cache=tmp_path)).training["peer"] == "osnet-0.25"
     with pytest.raises(ConfigurationError, match=r"did you mean 'osnet-0\.25'"):
         distill(tiny, tmp_path / "wrong", config(mutual_weight=1.0, soft_weight=0.0, peer="osnet-025"), cache=tmp_path)
+
+
+def test_a_peer_starts_from_its_own_weights(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    peers = []
+
+    class Watched(MutualLoss):
+        def __init__(self, peer: ReidNetwork, *rest: Any) -> None:
+            peers.append({name: tensor.clone() for name, tensor in peer.state_dict().items()})
+            super().__init__(peer, *rest)
+
+    monkeypatch.setattr("resight.distillation.fit.MutualLoss", Watched)
+    file = tmp_path / "peer.safetensors"
+    save_file(build("osnet-0.25", 3, seed=7).state_dict(), file)
+    how = config(soft_weight=0.0, mutual_weight=1.0, peer="osnet-0.25", peer_weights=str(file), epochs=1)
+    run = distill(tiny, tmp_path / "run", how, cache=tmp_path)
+    (found,) = peers
+    assert all(torch.equal(found[name], tensor) for name, tensor in load_file(file).items() if not name.startswith("classifier"))
+    assert read_card(run).training["sha256"]["weights of the peer"] == sha256_file(file)
 
 
 def test_a_student_learns_the_truth_from_its_peer_alone(tiny: Path, tmp_path: Path) -> None:

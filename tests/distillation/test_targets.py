@@ -88,6 +88,22 @@ def test_the_teacher_is_asked_once_and_read_from_the_cache_afterwards(tmp_path: 
     assert len(calls) == 4
 
 
+@pytest.mark.parametrize("damage", ["empty", "truncated", "other images", "other numbers", "foreign"])
+def test_a_damaged_cache_is_asked_for_again(tmp_path: Path, damage: str) -> None:
+    teacher = DeepExtractor("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
+    calls, count = counter()
+    first = CachedTeacher.ask(teacher, pixels(3), np.arange(4), CPU, cache=tmp_path, progress=count)
+    (file,) = (tmp_path / "teachers").glob("*-logits.npy")
+    if damage.startswith("other"):
+        array = np.load(file)
+        np.save(file, array[:, :2] if damage == "other images" else array.astype(np.float64))
+    else:
+        file.write_bytes({"empty": b"", "truncated": file.read_bytes()[:-4], "foreign": b"no array" * 40}[damage])
+    again = CachedTeacher.ask(teacher, pixels(3), np.arange(4), CPU, cache=tmp_path, progress=count)
+    assert len(calls) == 4
+    assert torch.equal(first.logits, again.logits) and again.logits.dtype == torch.float32
+
+
 def test_attention_is_asked_for_later_without_losing_what_is_there(tmp_path: Path) -> None:
     teacher = DeepExtractor("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
     calls, count = counter()

@@ -196,6 +196,10 @@ def test_on_the_command_line(tiny: Path, tiny_run: Path, tmp_path: Path, capsys:
     assert capsys.readouterr().err.count("\n") == 1
     assert main(["export", str(tiny_run), "--out", str(out), "--precision", "int4"]) == 2
     assert "fp32, fp16, int8" in capsys.readouterr().err
+    options = ["--data", str(tiny), "--layout", "market1501", "--calibration-images", "8", "--json", str(said)]
+    assert main(["export", str(tiny_run), "--out", str(out), *options]) == 0
+    assert read_json(said)["parity"]["held_out"]["dataset"] == "market1501"
+    assert read_json(said)["provenance"]["configuration"]["calibration_images"] == 8
 
 
 def test_a_missing_package_names_its_extra(
@@ -205,4 +209,4 @@ def test_a_missing_package_names_its_extra(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "onnx", None)
     assert main(["export", str(tiny_run), "--out", str(tmp_path / "model.onnx")]) == 2
-    assert "pip install 'resight[export]'" in capsys.readouterr().err
+    assert "in the folder of Resight, pip install '.[export]'" in capsys.readouterr().err

@@ -271,6 +271,18 @@ def test_no_good_image_at_all(tmp_path: Path) -> None:
     assert (report["vectors"], len(report["failures"])) == (0, 3)
 
 
+def test_no_good_image_at_all_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in write_images(tmp_path / "images", 3):
+        Path(path).write_bytes(b"")
+    arguments = ["extract", "--model", str(save(tmp_path / "m.onnx")), "--images", str(tmp_path / "images")]
+    for _ in range(2):  # also when it is finished
+        assert main([*arguments, "--out", str(tmp_path / "v"), "--json", str(tmp_path / "copy.json")]) == 2
+        assert capsys.readouterr().err.splitlines()[-1] == (
+            f"resight: none of 3 images could be read; {tmp_path / 'v'}.report.json names them"
+        )
+        assert len(json.loads((tmp_path / "copy.json").read_text())["failures"]) == 3
+
+
 @pytest.mark.parametrize("model", ["onnx", "openvino", "torch", "lomo", "fitted"])
 def test_every_kind_of_model(model: str, tiny: Path, tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reference = {"torch": str(tiny_run), "lomo": "lomo"}.get(model, "")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from resight.datasets import open_dataset
 from resight.errors import DatasetError
@@ -82,7 +83,15 @@ def test_file_names_need_not_be_text(tmp_path: Path) -> None:
         ("list.csv", "file,identity\na.jpg,1\n", "no column path"),
         ("list.csv", "", "no column path"),
         ("list.csv", "path,identity,camera\na.jpg,anna,1\n", "line 2: .*'anna'; expected identity and camera in whole numbers"),
+        (
+            "list.csv",
+            "path,identity,camera\na.jpg,1,1\nb.jpg,99999999999999999999,1\n",
+            "line 3: 99999999999999999999 is larger than 2147483647; expected",
+        ),
         ("list.csv", "path,identity\n,1\n", "line 2: no path"),
+        ("list.csv", "path\na\0.jpg\n", "line 2: no path"),
+        ("list.txt", "a.jpg\nb\0.jpg\n", "not a text file with one path a line"),
+        ("list.txt", "\x1f\x7fELF\n", "not a text file with one path a line"),
         ("list.csv", "path\n", "no image is listed"),
         ("list.txt", "\n\n", "no image is listed"),
         ("list.csv", "path\n" + "a" * 200_000 + "\n", "cannot be read as a list"),
@@ -91,6 +100,14 @@ def test_file_names_need_not_be_text(tmp_path: Path) -> None:
 def test_a_wrong_list_is_refused_with_its_line(name: str, content: str, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(DatasetError, match=rf"{name}.*{message}"):
+        find_images(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "JPEG", "PNG", "TIFF", "ICO", "PDF"])
+@pytest.mark.parametrize("name", ["image.txt", "image.gif", "image"])
+def test_an_image_is_no_list(kind: str, name: str, tmp_path: Path) -> None:
+    Image.new("RGB", (40, 80), (90, 30, 200)).save(tmp_path / name, kind)
+    with pytest.raises(DatasetError, match=rf"{name}: not a text file with one path a line; name a folder"):
         find_images(tmp_path / name)
 
 

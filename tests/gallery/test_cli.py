@@ -13,6 +13,7 @@ import pytest
 from gallery.fakes import ColourModel, make_image
 from resight import models
 from resight.cli import main
+from resight.cli.gallery import shown
 from resight.datasets import open_dataset
 from resight.gallery import Gallery
 
@@ -104,6 +105,25 @@ def test_crops_with_times_and_expiry(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "1 too old" in capsys.readouterr().out
 
 
+def test_names_are_shown_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "0.png").write_bytes(make_image(0))
+    (tmp_path / "list.csv").write_text("path,camera,identity\n0.png,hall[north],[/] \x1b[2J\n")
+    for arguments in (
+        ["create", "g", "--model", "colours", "--retention", "unlimited"],
+        ["add", "g", "list.csv"],
+        ["stats", "g"],
+        ["search", "g", "0.png"],
+        ["purge", "g", "--camera", "hall[north]", "--dry-run"],
+    ):
+        assert main(["gallery", *arguments]) == 0
+        shown = capsys.readouterr().out
+        assert "\x1b" not in shown
+        if arguments[0] in ("stats", "search", "purge"):
+            assert "hall[north]" in shown
+        if arguments[0] in ("search", "purge"):
+            assert "[/] \ufffd[2J" in shown
+
+
 def test_damage(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (["create", "g", "--model", "colours", "--retention", "1h"], ["add", "g", str(tiny)], ["snapshot", "g", "s"]):
         assert main(["gallery", *arguments]) == 0
@@ -122,6 +142,7 @@ def test_damage(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     [
         (["create", "g2", "--model", "colours"], "--retention"),
         (["create", "g2", "--model", "colours", "--retention", "long"], "retention 'long'; expected for example 30d"),
+        (["create", "g2", "--model", "colours", "--retention", "999999d"], "retention '999999d'; expected at most 36500d"),
         (["create", "g", "--model", "colours", "--retention", "1d"], "g is a gallery already"),
         (["create", "g2", "--model", "colours", "--retention", "1d", "--distance", "l1"], "distance"),
         (["add", "g"], "no crops are named"),
@@ -155,6 +176,57 @@ def test_mistakes_get_one_line_and_exit_code_2(
     assert message in errors
     assert [line.startswith("resight: ") for line in errors.splitlines()].count(True) == 1  # besides progress
     assert "secret" not in errors
+
+
+def test_the_longest_retention_works(tmp_path: Path) -> None:
+    (tmp_path / "good.png").write_bytes(make_image(1))
+    assert main(["gallery", "create", "g", "--model", "colours", "--retention", "36500d"]) == 0
+    assert main(["gallery", "add", "g", "good.png", "--time", "2020-01-01"]) == 0
+    assert main(["gallery", "stats", "g"]) == 0
+    assert main(["gallery", "purge", "g", "--expired", "--yes"]) == 0
+
+
+def test_the_result_is_written_whatever_is_done(tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    assert main(["gallery", "create", "g", "--model", "colours", "--retention", "unlimited"]) == 0
+    assert main(["gallery", "add", "g", "bad.png", "--json", "out.json"]) == 2
+    failures = json.loads((tmp_path / "out.json").read_text())["failures"]
+    assert [[source, "not an image" in reason] for source, reason in failures] == [["bad.png", True]]
+    assert main(["gallery", "purge", "g", "--expired", "--dry-run", "--json", "out.json"]) == 0
+    assert json.loads((tmp_path / "out.json").read_text()) == {"dry_run": True, "sightings": []}
+    assert main(["gallery", "purge", "g", "--expired", "--yes", "--json", "out.json"]) == 0
+    assert json.loads((tmp_path / "out.json").read_text())["removed"] == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32" or sys.platform == "darwin", reason="file names are text on this system")
+def test_file_names_need_not_be_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "crops").mkdir()
+    for name, data in ((b"caf\xe9.png", b"no image"), (b"th\xe9.png", make_image(1))):
+        (tmp_path / "crops" / os.fsdecode(name)).write_bytes(data)
+    assert main(["gallery", "create", "g", "--model", "colours", "--retention", "1d"]) == 0
+    assert main(["gallery", "add", "g", "crops", "--json", "out.json"]) == 0
+    assert "1 added, 0 were there already, 1 unreadable" in capsys.readouterr().out
+    ((source, reason),) = json.loads((tmp_path / "out.json").read_text())["failures"]
+    assert source == r"crops/caf\xe9.png" and "not an image" in reason
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("folder/with@sign", "folder/with@sign"),
+        ("postgresql://host:5432/people", "postgresql://host:5432/people"),
+        ("postgresql://user:secret@host/people", "postgresql://host/people"),
+        ("postgresql://user:sec@ret@host/people", "postgresql://host/people"),
+        ("postgresql://user:s/ecret@host/people", "postgresql://..."),
+        ("postgresql://user:s?ecret@host/people", "postgresql://..."),
+        ("postgresql://user:s#ecret@host/people", "postgresql://..."),
+        ("postgresql://host/people?user=me&password=secret", "postgresql://host/people"),
+        ("postgresql:///people?host=/run&password=secr@et", "postgresql://..."),
+        ("postgresql://user:secret@[::1/people", "postgresql://..."),
+    ],
+)
+def test_no_password_is_shown(location: str, expected: str) -> None:
+    assert shown(location) == expected
 
 
 @pytest.mark.parametrize("verb", ["", "create", "add", "stats", "search", "purge", "snapshot", "restore", "verify"])

@@ -46,6 +46,8 @@ def test_options() -> None:
         make_settings(precision="float64")
     with pytest.raises(ConfigurationError, match="-5 seconds"):
         make_settings(retention=-5)
+    with pytest.raises(ConfigurationError, match="seconds; expected a positive time of at most 100 years"):
+        make_settings(retention=999_999 * 86_400)
 
 
 def test_retention() -> None:
@@ -54,6 +56,10 @@ def test_retention() -> None:
     for text in ("", "30", "d", "-1d", "1.5d", "forever", "1e3d", "9999999d"):
         with pytest.raises(ConfigurationError, match="for example 30d, 12h, or unlimited"):
             parse_retention(text)
+    for text in ("36501d", "999999d"):
+        with pytest.raises(ConfigurationError, match=f"retention '{text}'; expected at most 36500d"):
+            parse_retention(text)
+    assert make_settings(retention=parse_retention("36500d")).expired_before() is not None
     now = datetime(2026, 3, 2, tzinfo=UTC)
     assert make_settings(retention=86_400).expired_before(now) == datetime(2026, 3, 1, tzinfo=UTC)
     assert make_settings().expired_before(now) is None

@@ -48,7 +48,7 @@ def make_up(out: Path, config: StudyConfig, card: Path, scores: Callable[[Run], 
         ]
         epochs[-1]["validation"] = {"accuracy": 100 - found[0]}  # type: ignore[assignment]
         write_json(run.folder / "history.json", {"epochs": epochs})
-        write_json(run.scores, {"model_sha256": sha256, "rank1": found[0], "map": found[1]})
+        write_json(run.scores, {"model_sha256": sha256, "dataset": "market1501", "rank1": found[0], "map": found[1]})
         if run.experiment.teaches:
             nats = {f"{t:g}": float(t) / 10 for t in (1, 3, 5, 10, 20, 30)}
             said = {"entropy": {"nats": nats, "uniform": 6.62}, "logits": [0.0] * 750 + [9.0], "images": 1, "image": "a.jpg"}

@@ -10,7 +10,7 @@ import pytest
 from resight.errors import ConfigurationError, WeightsError
 from resight.files import read_json, write_json
 from resight.networks.card import read_card
-from resight.study.finished import adopt, differences, is_evaluated, is_trained
+from resight.study.finished import adopt, differences, is_evaluated, is_trained, refuse_other_data
 from resight.study.plan import Run, plan
 from study.small import make_up, small
 
@@ -39,6 +39,25 @@ def test_what_is_there_is_known(runs: dict[str, Run]) -> None:
     assert not is_evaluated(runs[STUDENT])
     runs["mobilenet-1.0"].distributions.unlink()
     assert not is_evaluated(runs["mobilenet-1.0"])
+
+
+@pytest.mark.parametrize("name", ["mobilenet-0.25", f"{STUDENT}.json", "classical/classical.json", "speed.json"])
+def test_results_of_another_data_set_are_refused(name: str, runs: dict[str, Run], tmp_path: Path) -> None:
+    every = list(runs.values())
+    folder = tmp_path / "study" / "market1501"
+    write_json(folder / "classical" / "classical.json", {"dataset": "market1501"})
+    write_json(folder / "speed.json", {"images_per_second": {}})  # older ones do not say
+    refuse_other_data(every, NAMES)
+    with pytest.raises(ConfigurationError, match="holds results of the data set market1501"):
+        refuse_other_data(every, {"market1501": "synthetic"})
+    file = folder / name if name.endswith(".json") else folder / name / "card.json"
+    values = read_json(file)
+    changed = {"dataset": "synthetic"} if file.name != "card.json" else {"training": values["training"] | {"dataset": "synthetic"}}
+    write_json(file, values | changed)
+    with pytest.raises(
+        ConfigurationError, match=rf"{folder} holds .* synthetic \({file.name} of .* market1501; choose another --out"
+    ):
+        refuse_other_data(every, NAMES)
 
 
 def test_paths_do_not_matter_and_content_does(runs: dict[str, Run]) -> None:

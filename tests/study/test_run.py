@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -20,10 +21,12 @@ from resight.evaluation.model import evaluate_model
 from resight.files import read_json, write_json
 from resight.models import load_model
 from resight.study import perform, pictures, schedule
+from resight.study import run as module
 from resight.study.run import run_study
 from study.small import small, without
 
 ALONE = "mobilenet-0.25"
+HARDWARE = {"processor": "a processor", "cores": 2, "accelerator": None}
 STUDENTS = tuple(f"mobilenet-0.25-from-teacher-T{t}-lambda0.001" for t in (1, 3))
 
 
@@ -94,6 +97,52 @@ def test_nothing_is_done_twice(
     again = run_study(tiny, moved, config)  # in another place than it was made
     assert again["runs"] == report["runs"]
     assert run_study(tiny, moved, small(teacher=(str(tiny_run),), run=False))["figure-8"] == report["figure-8"]
+
+
+def test_results_of_drawn_people_are_not_shown_as_another_data_sets(
+    study: tuple[Path, dict[str, Any]], tiny: Path, tiny_run: Path, tmp_path: Path
+) -> None:
+    moved, other = tmp_path / "moved", tmp_path / "market"
+    shutil.copytree(study[0], moved)
+    shutil.copytree(tiny, other, ignore=shutil.ignore_patterns("synthetic.json"))
+    assert open_dataset(other).name == "market1501"
+    config = small(teacher=(str(tiny_run),), only=("teacher", ALONE, *STUDENTS))
+    before = {path: path.stat().st_mtime_ns for path in moved.rglob("*")}
+    for run in (True, False):
+        with pytest.raises(ConfigurationError, match=f"{moved / 'market1501'} holds results of the data set synthetic"):
+            run_study(other, moved, dataclasses.replace(config, run=run))
+    assert {path: path.stat().st_mtime_ns for path in moved.rglob("*")} == before
+
+
+def test_what_fails_beside_the_trainings_is_told_and_tried_again(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small(only=("classical", "speed"))
+    report = {"failures": [{"model": "resnet-50", "threads": 2, "reason": "no memory"}], "provenance": {"hardware": HARDWARE}}
+
+    def no_study(*arguments: object, **options: object) -> None:
+        raise MemoryError("too large")
+
+    def one_missing(dataset: object, file: Path, *arguments: object, **options: object) -> dict[str, Any]:
+        write_json(file, {"images_per_second": {ALONE: 9.0, "resnet-50": None}, "report": report})
+        return dict(read_json(file))
+
+    monkeypatch.setattr(module, "classical_study", no_study)
+    monkeypatch.setattr(module, "measure_speed", one_missing)
+    failed = run_study(tiny, tmp_path, config)
+    for again in (failed, run_study(tiny, tmp_path, small(run=False))):
+        assert (state(again, "classical")["state"], state(again, "speed")["state"]) == ("failed", "failed")
+        assert state(again, "classical")["reason"] == "MemoryError: too large"
+        assert state(again, "speed")["reason"] == "resnet-50: no memory"
+        assert again["table-2"]["market1501"]["MobileNet 0.25"]["here"]["images_per_second"] == 9.0
+
+    report["failures"] = []
+    results = Path(__file__).parents[2] / "results" / "market1501-classical.json"
+    monkeypatch.setattr(module, "classical_study", lambda dataset, out, **_: shutil.copy(results, out / "classical.json"))
+    (tmp_path / "market1501" / "classical").mkdir()
+    mended = run_study(tiny, tmp_path, config)
+    assert (state(mended, "classical")["state"], state(mended, "speed")["state"]) == ("done", "done")
+    assert not list((tmp_path / "market1501").glob("*.failed.json"))
 
 
 def test_a_finished_run_of_other_options_is_not_overwritten(study: tuple[Path, dict[str, Any]], tiny: Path, tmp_path: Path) -> None:

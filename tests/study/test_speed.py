@@ -26,14 +26,14 @@ def row(model: str, rate: float) -> Row:
 
 def test_rates_by_name(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
+    broken = {"resnet-50"}
 
     def benchmark(models: list[str], *arguments: object, **options: object) -> Report:
         asked.extend(models)
-        rows = [row(f"{model} untrained", float(n)) for n, model in enumerate(models) if model != "resnet-50"]
+        rows = [row(f"{model} untrained", float(n)) for n, model in enumerate(models) if model not in broken]
         provenance = {"hardware": {"processor": "a processor", "cores": 2, "accelerator": None}}
-        return Report(
-            rows=tuple(rows), failures=(Failure(model="resnet-50", threads=2, reason="no memory"),), provenance=provenance
-        )
+        failures = tuple(Failure(model=model, threads=2, reason="no memory") for model in broken)
+        return Report(rows=tuple(rows), failures=failures, provenance=provenance)
 
     monkeypatch.setattr(speed, "benchmark", benchmark)
     teacher = added_teacher("mine", "runs/mine")[0]
@@ -43,9 +43,17 @@ def test_rates_by_name(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert rates == {name: float(n) for n, name in enumerate([*PAPERS, "mine"])} | {"resnet-50": None}
     assert read_json(tmp_path / "speed.json")["images_per_second"] == rates
     asked.clear()
+    broken.clear()
+    mended = speed.measure_speed(open_dataset(tiny), tmp_path / "speed.json", [teacher])  # one was missing
+    assert asked == [*PAPERS, "runs/mine"]
+    assert mended["images_per_second"] == {name: float(n) for n, name in enumerate([*PAPERS, "mine"])}
+    asked.clear()
     again = speed.measure_speed(open_dataset(tiny), tmp_path / "speed.json", [])  # which has all of them
-    assert again["images_per_second"] == rates
+    assert again["images_per_second"] == mended["images_per_second"]
     assert not asked
+    assert mended["dataset"] == "synthetic"
+    speed.measure_speed(open_dataset(tiny, "market1501"), tmp_path / "speed.json", [])
+    assert asked == PAPERS
     other = added_teacher("other", "runs/other")[0]
     assert "other" in speed.measure_speed(open_dataset(tiny), tmp_path / "speed.json", [other])["images_per_second"]
 

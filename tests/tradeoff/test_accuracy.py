@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from resight.datasets import open_dataset
 from resight.errors import MeasurementError
-from resight.tradeoff.accuracy import with_scores
+from resight.tradeoff.accuracy import with_evaluation, with_scores
 from tradeoff.fakes import report, row
 
 
@@ -46,3 +47,10 @@ def test_scores_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(MeasurementError, match=message):
             with_scores(rows, files)
+
+
+def test_scores_of_one_data_set_are_not_called_those_of_another(tiny: Path) -> None:
+    dataset = open_dataset(tiny)
+    with pytest.raises(MeasurementError, match="the report has scores of viper; synthetic needs a report of its own"):
+        with_evaluation(report(row("a", map=3.0), dataset="viper"), ["a"], dataset)
+    assert with_evaluation(report(row("a")), [], dataset).dataset == "synthetic"

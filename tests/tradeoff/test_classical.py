@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from resight.datasets import synthetic
+from resight.datasets import open_dataset, synthetic
+from resight.errors import ConfigurationError
 from resight.evaluation.model import evaluate_model
 from resight.features.classical import LomoExtractor
 from resight.tradeoff import classical
@@ -38,3 +39,25 @@ def test_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classical, "embed_files", not_again)
     again = classical_study(dataset, tmp_path / "out")
     assert again["retinex"] == record["retinex"]
+
+
+def test_steps_of_one_data_set_are_not_taken_for_those_of_another(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise RuntimeError("interrupted")
+
+    monkeypatch.setattr(classical, "embed_files", interrupted)
+    drawn, other = open_dataset(tiny), open_dataset(tiny, "market1501")
+    with pytest.raises(RuntimeError, match="interrupted"):
+        classical_study(drawn, tmp_path)
+    with pytest.raises(
+        ConfigurationError, match="holds a study of the data set synthetic, and this one is market1501; choose another"
+    ):
+        classical_study(other, tmp_path)
+    (tmp_path / "dataset.json").unlink()  # as finished studies were before there was one
+    (tmp_path / "classical.json").write_text(json.dumps({"dataset": "synthetic"}))
+    with pytest.raises(ConfigurationError, match="choose another --out"):
+        classical_study(other, tmp_path)
+    with pytest.raises(RuntimeError, match="interrupted"):
+        classical_study(drawn, tmp_path)

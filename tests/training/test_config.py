@@ -15,11 +15,12 @@ COUNTS = ("height", "width", "momentum", "weight_decay", "seed", "held_out_seed"
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        *(({name: 0}, f"{name} = 0; expected at least 1") for name in ("batch_size", "epochs", "decay_every", "validate_every")),
+        *(({name: 0}, f"{name} = 0; expected at least 1") for name in ("epochs", "decay_every", "validate_every")),
+        ({"batch_size": 1}, "batch_size = 1; expected at least 2"),
         *(({name: -1}, f"{name} = -1; expected at least 0") for name in COUNTS),
         *(
             ({name: value}, f"{name} = {value}; expected at least 0")
-            for name in ("hard_weight", "triplet_weight", "triplet_margin")
+            for name in ("hard_weight", "triplet_weight", "triplet_margin", "decay_factor")
             for value in (-0.5, math.nan, math.inf)
         ),
         *(
@@ -28,6 +29,13 @@ COUNTS = ("height", "width", "momentum", "weight_decay", "seed", "held_out_seed"
             for value in (-0.1, 1.0, math.nan)
         ),
         *(({"learning_rate": value}, f"learning_rate = {value}; expected more than 0") for value in (0.0, math.nan, math.inf)),
+        *(({name: 1e300}, f"{name} = 1e+300; expected at most 1000") for name in ("learning_rate", "weight_decay")),
+        ({"decay_factor": 10.0}, "decay_factor = 10.0; expected at most 1"),
+        ({"seed": 2**63}, f"seed = {2**63}; expected at most {2**63 - 1}"),
+        *(
+            ({"held_out": value}, f"held_out = {value}; expected more than 0 and less than 1, or validation none")
+            for value in (-0.1, 0.0, 1.0, math.nan)
+        ),
         ({"warm_up": 3.0, "epochs": 3}, "warm_up = 3.0 of 3 epochs; expected fewer than all"),
         ({"optimiser": "adamw"}, "optimiser 'adamw'; expected sgd or adam"),
         ({"schedule": "linear"}, "schedule 'linear'; expected step or cosine"),
@@ -46,3 +54,6 @@ def test_what_cannot_be_is_named(values: dict[str, object], message: str) -> Non
 def test_what_can_be() -> None:
     assert TrainConfig(hard_weight=0.0, triplet_weight=1.0, images_per_identity=4)
     assert TrainConfig(warm_up=0.0, epochs=1)
+    assert TrainConfig(validation="none", held_out=0.0, seed=2**63 - 1, decay_factor=1.0)
+    with pytest.raises(ConfigurationError, match="held_out = nan"):
+        TrainConfig(validation="none", held_out=math.nan)

@@ -24,8 +24,10 @@ from resight.datasets import open_dataset
 from resight.datasets.records import Dataset, Split
 from resight.errors import CheckpointError, ConfigurationError, DatasetError, ImageError, StorageError, WeightsError
 from resight.features.deep import load_extractor
+from resight.files import sha256_file
 from resight.networks import build
 from resight.networks.card import load_network, read_card
+from resight.networks.published import PUBLISHED
 from resight.training.config import TrainConfig
 from resight.training.data import prepare
 from resight.training.fit import initial_network, train
@@ -108,7 +110,7 @@ def test_a_run_from_before_a_field_was_added_is_still_finished(tiny: Path, tiny_
     run = tmp_path / "run"
     shutil.copytree(tiny_run, run)
     card = json.loads((run / "card.json").read_text())
-    del card["configuration"]["neck"], card["configuration"]["erase"]
+    del card["configuration"]["neck"], card["configuration"]["erase"], card["training"]["sha256"]
     (run / "card.json").write_text(json.dumps(card))
     assert train(tiny, run, TINY) == run
     with pytest.raises(CheckpointError, match="another configuration; choose another --out"):
@@ -117,6 +119,61 @@ def test_a_run_from_before_a_field_was_added_is_still_finished(tiny: Path, tiny_
         (run / "card.json").write_text(json.dumps(damaged))
         with pytest.raises(CheckpointError, match="choose another --out"):
             train(tiny, run, TINY)
+
+
+def test_a_run_of_other_data_is_neither_taken_for_this_one_nor_gone_on_with(tiny: Path, tmp_path: Path) -> None:
+    def stop(stage: str, done: int, total: int, note: str = "") -> None:
+        if stage == "training":
+            raise KeyboardInterrupt
+
+    config, stopped = dataclasses.replace(TINY, epochs=1), tmp_path / "stopped"
+    run = train(tiny, tmp_path / "run", config)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny, stopped, config, checkpoint_seconds=0, progress=stop)
+    other = shutil.copytree(tiny, tmp_path / "other")
+    assert train(other, run, config) == run  # the same images, wherever they lie
+    image = sorted((other / "bounding_box_train").iterdir())[0]
+    shutil.copy(sorted((other / "query").iterdir())[0], image)
+    for out, found in ((run, "holds a finished run"), (stopped, "belongs to a run")):
+        with pytest.raises(CheckpointError, match=f"{found} with other training data; choose another --out"):
+            train(other, out, config)
+    image.unlink()
+    image.symlink_to(tmp_path / "nowhere.jpg")
+    with pytest.raises(ImageError, match=f"{image.name}: No such file or directory; repair or remove it"):
+        train(other, run, config)
+
+
+def test_a_run_from_other_initial_weights_is_not_taken_for_this_one(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, run = tmp_path / "start.safetensors", tmp_path / "run"
+    save_file(build("mobilenet-0.25", 3, seed=1).state_dict(), file)
+    digest = sha256_file(file)
+    (known, *_) = PUBLISHED.values()
+    monkeypatch.setitem(PUBLISHED, "start", dataclasses.replace(known, sha256=digest, terms="ask first"))
+    config = dataclasses.replace(TINY, epochs=1, weights=str(file), validation="none")
+    training = read_card(train(tiny, run, config)).training
+    assert (training["sha256"]["initial weights"], training["terms"]) == (digest, "ask first")
+    assert train(tiny, run, config) == run
+    save_file(build("mobilenet-0.25", 3, seed=2).state_dict(), file)
+    with pytest.raises(CheckpointError, match="holds a finished run with other initial weights; choose another --out"):
+        train(tiny, run, config)
+    card = json.loads((run / "card.json").read_text())
+    del card["training"]["sha256"]["initial weights"]
+    (run / "card.json").write_text(json.dumps(card))
+    assert train(tiny, run, config) == run  # a card that does not say
+
+
+def test_a_damaged_run_is_not_called_finished(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    file = run / "network.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    for _ in range(2):
+        with pytest.raises(
+            CheckpointError, match=f"not the file that its card describes; restore it, or delete {run} to train again"
+        ):
+            train(tiny, run, TINY)
+        file.unlink(missing_ok=True)
 
 
 def test_a_killed_process_resumes_to_the_same_weights(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
@@ -261,6 +318,22 @@ def test_held_out_people_are_not_trained_on(tiny: Path) -> None:
     assert prepared.validate is not None
     figures = prepared.validate(build("mobilenet-0.25", len(prepared.identities)))
     assert 0 <= figures["map"] <= 100
+
+
+def test_whom_a_training_holds_out_is_its_own_seed(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    same, other = (
+        set(read_card(train(tiny, tmp_path / name, dataclasses.replace(TINY, epochs=1, **change))).identities)
+        for name, change in (("same", {"seed": 1}), ("other", {"held_out_seed": 1}))
+    )
+    assert set(read_card(tiny_run).identities) == same != other
+
+
+def test_held_out_images_are_not_none(tiny: Path, tmp_path: Path) -> None:
+    config = dataclasses.replace(TINY, epochs=1, validation="image", held_out=0.005)
+    with pytest.raises(ConfigurationError, match=r"held_out = 0\.005 of \d+ images is none; hold out more"):
+        train(tiny, tmp_path / "run", config)
+    run = train(tiny, tmp_path / "run", dataclasses.replace(config, held_out=0.02))
+    assert json.loads((run / "history.json").read_text())["epochs"][0]["validation"].keys() == {"accuracy"}
 
 
 @needs_market1501

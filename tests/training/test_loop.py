@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from resight.errors import CheckpointError, ResightError
 from resight.features.batches import Batches, View
 from resight.networks import Outputs, ReidNetwork, build
 from resight.training.augment import plan_epoch
+from resight.training.checkpoint import Position
 from resight.training.config import TrainConfig
-from resight.training.loop import fit
+from resight.training.loop import _Sums, fit
 from resight.training.losses import Batch, HardLabelLoss, Loss, TripletLoss, WeightedLosses
 
 CPU = torch.device("cpu")
+ORIGIN = {"options": "a", "training data": "b"}
 CONFIG = TrainConfig(height=32, width=32, batch_size=4, epochs=3, learning_rate=0.05, weight_decay=1e-3, decay_every=4, seed=3)
 
 
@@ -103,6 +106,29 @@ def test_it_is_plain_stochastic_gradient_descent() -> None:
         torch.testing.assert_close(moved, tensor - before[name], rtol=1e-4, atol=1e-10)
 
 
+def test_adam_decays_the_weights() -> None:
+    trained, reference = problem()[0].double(), problem()[0].double().train()
+    _, batches, labels = problem()
+    batches.__class__ = InDoublePrecision
+    config = dataclasses.replace(CONFIG, optimiser="adam", learning_rate=1e-5, weight_decay=0.5, epochs=1, decay_every=100)
+    before = {name: tensor.clone() for name, tensor in reference.state_dict().items()}
+    fit(trained, batches, labels, DoubleCrossEntropy(), config)
+    moments = [(torch.zeros_like(parameter), torch.zeros_like(parameter)) for parameter in reference.parameters()]
+    plan = plan_epoch(labels, 4, seed=3, epoch=0)
+    for step, (rows, flips) in enumerate(zip(plan.rows, plan.flips, strict=True), 1):
+        loss = F.cross_entropy(reference(batches(View(rows, flips))).logits, torch.from_numpy(labels[rows]))
+        gradients = torch.autograd.grad(loss, list(reference.parameters()))
+        with torch.no_grad():
+            for parameter, gradient, (mean, square) in zip(reference.parameters(), gradients, moments, strict=True):
+                pull = gradient + 0.5 * parameter
+                mean.mul_(0.9).add_(0.1 * pull)
+                square.mul_(0.999).add_(0.001 * pull**2)
+                parameter.sub_(1e-5 * (mean / (1 - 0.9**step)) / ((square / (1 - 0.999**step)).sqrt() + 1e-8))
+    for name, tensor in reference.state_dict().items():
+        moved = trained.state_dict()[name] - before[name]
+        torch.testing.assert_close(moved, tensor - before[name], rtol=1e-3, atol=1e-9)
+
+
 class Killed(Exception):
     pass
 
@@ -125,7 +151,7 @@ class Bomb(HardLabelLoss):
 @pytest.mark.parametrize("killed_at", [1, 3, 4, 8])
 def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path, killed_at: int, config: TrainConfig) -> None:
     whole, history = run(config)
-    checkpoint = {"checkpoint": tmp_path / "checkpoint.safetensors", "fingerprint": "a", "checkpoint_seconds": 0}
+    checkpoint = {"checkpoint": tmp_path / "checkpoint.safetensors", "origin": ORIGIN, "checkpoint_seconds": 0}
     with pytest.raises(Killed):
         run(config, Bomb(killed_at), **checkpoint)
     resumed, again = run(config, **checkpoint)
@@ -143,7 +169,7 @@ def test_a_run_killed_while_it_was_validated_goes_on(tmp_path: Path) -> None:
     validated = [0]
     whole, history = run(EVERYTHING, validate=validate)
     validated = []
-    checkpoint = {"checkpoint": tmp_path / "checkpoint.safetensors", "fingerprint": "a", "checkpoint_seconds": 0}
+    checkpoint = {"checkpoint": tmp_path / "checkpoint.safetensors", "origin": ORIGIN, "checkpoint_seconds": 0}
     with pytest.raises(Killed):
         run(EVERYTHING, validate=validate, **checkpoint)
     resumed, again = run(EVERYTHING, validate=validate, **checkpoint)
@@ -166,7 +192,7 @@ def test_what_a_loss_learns_is_trained_and_resumed(tmp_path: Path) -> None:
     loss = Learning()
     whole, history = run(EVERYTHING, loss)
     assert loss.scale.item() != 1
-    checkpoint = {"checkpoint": tmp_path / "checkpoint.safetensors", "fingerprint": "a", "checkpoint_seconds": 0}
+    checkpoint = {"checkpoint": tmp_path / "checkpoint.safetensors", "origin": ORIGIN, "checkpoint_seconds": 0}
 
     class Stopped(Learning):
         def forward(self, batch: Batch, outputs: Outputs) -> Any:
@@ -186,9 +212,9 @@ def test_what_a_loss_learns_is_trained_and_resumed(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_with_another_average_is_refused(tmp_path: Path) -> None:
-    run(checkpoint=tmp_path / "c", fingerprint="a")
+    run(checkpoint=tmp_path / "c", origin=ORIGIN)
     with pytest.raises(CheckpointError, match="another network"):
-        run(dataclasses.replace(CONFIG, average=0.9), checkpoint=tmp_path / "c", fingerprint="a")
+        run(dataclasses.replace(CONFIG, average=0.9), checkpoint=tmp_path / "c", origin=ORIGIN)
 
 
 def test_weighted_losses_are_summed_and_their_parts_kept() -> None:
@@ -228,45 +254,57 @@ def test_the_rate_of_every_step_is_the_schedules(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_finished_checkpoint_trains_no_further(tmp_path: Path) -> None:
-    first, _ = run(checkpoint=tmp_path / "c", fingerprint="a")
-    second, history = run(checkpoint=tmp_path / "c", fingerprint="a")
+    first, _ = run(checkpoint=tmp_path / "c", origin=ORIGIN)
+    second, history = run(checkpoint=tmp_path / "c", origin=ORIGIN)
     assert same(first, second)
     assert len(history) == CONFIG.epochs
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
-    run(checkpoint=tmp_path / "c", fingerprint="a")
-    with pytest.raises(CheckpointError, match="another configuration"):
-        run(checkpoint=tmp_path / "c", fingerprint="b")
+    run(checkpoint=tmp_path / "c", origin=ORIGIN)
+    with pytest.raises(CheckpointError, match="belongs to a run with other training data; choose another --out"):
+        run(checkpoint=tmp_path / "c", origin=ORIGIN | {"training data": "c"})
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a checkpoint", b"\xff" * 4096])
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "c").write_bytes(damage)
     with pytest.raises(CheckpointError, match="damaged"):
-        run(checkpoint=tmp_path / "c", fingerprint="a")
+        run(checkpoint=tmp_path / "c", origin=ORIGIN)
 
 
 def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
-    run(checkpoint=tmp_path / "c", fingerprint="a")
+    run(checkpoint=tmp_path / "c", origin=ORIGIN)
     content = (tmp_path / "c").read_bytes()
     for cut in (8, 1000, len(content) - 1):
         (tmp_path / "c").write_bytes(content[:cut])
         with pytest.raises(CheckpointError, match="damaged"):
-            run(checkpoint=tmp_path / "c", fingerprint="a")
+            run(checkpoint=tmp_path / "c", origin=ORIGIN)
 
 
 def test_a_checkpoint_with_other_shapes_is_refused(tmp_path: Path) -> None:
-    run(checkpoint=tmp_path / "c", fingerprint="a")
+    run(checkpoint=tmp_path / "c", origin=ORIGIN)
     network = build("mobilenet-0.25", 6, seed=1)
     _, batches, labels = problem()
     with pytest.raises(CheckpointError, match="another network"):
-        fit(network, batches, labels, HardLabelLoss(), CONFIG, checkpoint=tmp_path / "c", fingerprint="a")
+        fit(network, batches, labels, HardLabelLoss(), CONFIG, checkpoint=tmp_path / "c", origin=ORIGIN)
+
+
+def test_waiting_for_the_device_is_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch = _Sums.fetch
+
+    def slow(self: _Sums, position: Position) -> None:
+        time.sleep(0.5)
+        fetch(self, position)
+
+    monkeypatch.setattr(_Sums, "fetch", slow)
+    _, history = run(dataclasses.replace(CONFIG, epochs=1))
+    assert history[0]["seconds"] > 0.5
 
 
 def test_a_loss_that_explodes_is_named() -> None:
     with pytest.raises(ResightError, match=r"no longer finite.*lower --learning-rate"):
-        run(dataclasses.replace(CONFIG, learning_rate=1e30))
+        run(dataclasses.replace(CONFIG, learning_rate=1e3, weight_decay=1e3))
 
 
 def test_bfloat16_on_a_cpu_learns_the_same_thing_roughly() -> None:

@@ -222,6 +222,11 @@ def test_bytes_that_are_no_requests(start: Callable[..., Running]) -> None:
         (["--port", "70000"], "--port"),
         (["--calibration", "nowhere.json"], "resight calibrate"),
         (["--purge-every", "often"], "30d"),
+        (["--purge-every", "0s"], "--purge-every is 0s; expected a positive time"),
+        (["--max-upload", "nan"], "--max-upload is nan; expected a number of MB, more than 0"),
+        (["--max-upload", "inf"], "--max-upload is inf"),
+        (["--max-upload", "0"], "--max-upload is 0"),
+        (["--max-upload", "-1"], "--max-upload is -1"),
     ],
 )
 def test_what_cannot_be_served(people: Path, options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

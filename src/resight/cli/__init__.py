@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from resight.cli.access import access
 from resight.cli.benchmark import benchmark
@@ -37,11 +38,15 @@ _EXTRAS |= {"onnx": "export", "psycopg": "postgres"}
 _EXTRAS |= dict.fromkeys(("fastapi", "uvicorn", "starlette", "pydantic", "python_multipart", "prometheus_client"), "serve")
 """Which extra brings an optional package."""
 
+_RESUMED = ("train", "distill", "extract", "gallery add", "gallery purge", "classical", "study", "demo")
+"""Verbs that keep what they have done when they are interrupted, and go on from there."""
+
 app = App(
     name="resight",
     help="Find a person again across cameras: train, distil, evaluate, and see speed beside accuracy.",
     result_action="return_value",
     suppress_keyboard_interrupt=False,
+    default_parameter=Parameter(show_default=lambda default: default if default not in ("", ()) else None),
 )
 dataset_app = App(name="dataset", help="Look at data sets.")
 dataset_app.command(inspect)
@@ -57,23 +62,29 @@ for verb in (fit, export, extract, evaluate, tradeoff, benchmark, classical, stu
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit code is 0, or 2 after a user's mistake, or 130 after an interruption."""
+    """Run one command; the exit code is 0, 1 if nobody reads the output, 2 after a user's mistake, 130 after an interruption."""
     with _sigterm_interrupts():
         try:
             app(arguments, exit_on_error=False, print_error=False)
+            sys.stdout.flush()
         except CycloptsError as error:
-            return _complain(" ".join(str(error).split()), "see `resight --help`")
+            return _complain(" ".join(str(error).split()).rstrip("."), "see `resight --help`")
         except ResightError as error:
             return _complain(str(error))
         except KeyboardInterrupt:
-            sys.stderr.write("\nresight: interrupted; the same command goes on where it stopped\n")
+            resumed = " ".join(app.parse_commands(arguments)[0]) in _RESUMED
+            way_out = "goes on where it stopped" if resumed else "starts from the beginning"
+            sys.stderr.write(f"\nresight: interrupted; the same command {way_out}\n")
             return 130
+        except BrokenPipeError:  # whoever read the output has gone, as `head` does; what is left to say is dropped
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
         except ModuleNotFoundError as error:
             extra = _EXTRAS.get((error.name or "").partition(".")[0])
             if extra is None:
                 raise
-            missing = MissingDependencyError(f"this needs {error.name}, which is not installed; pip install 'resight[{extra}]'")
-            return _complain(str(missing))
+            way_out = f"in the folder of Resight, pip install '.[{extra}]'"
+            return _complain(str(MissingDependencyError(f"this needs {error.name}, which is not installed; {way_out}")))
     return 0
 
 

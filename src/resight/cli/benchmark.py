@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from resight.cli.options import Device, DistanceName, Layout
-from resight.cli.terminal import say, show_report, write_result
+from resight.cli.options import Device, DistanceName, Layout, chosen
+from resight.cli.terminal import check_writable, say, show_report, write_report, write_result
 from resight.progress import TerminalProgress
 
 __all__ = ["benchmark"]
@@ -31,7 +31,7 @@ def benchmark(
     scores: Files = (),
     merge: Files = (),
     out: Path = Path("benchmark"),
-    distance: DistanceName = "",
+    distance: DistanceName = "auto",
     layout: Layout = "auto",
     count: int = 1024,
     rounds: int = 5,
@@ -47,8 +47,8 @@ def benchmark(
     Parameters
     ----------
     models
-        The shipped student unless given; run folders, exported models, NETWORK:FILE, lomo and so on, or usual:NETWORK for the way
-        most repositories go: Pillow, PyTorch eager, batch 32.
+        student unless given; whatever `resight evaluate` takes, or usual:NETWORK for the way most repositories go: Pillow,
+        PyTorch eager, batch 32.
     images
         Folder of images to measure on; the data set's gallery unless given.
     data
@@ -56,11 +56,11 @@ def benchmark(
     scores
         Files that `resight evaluate --json` wrote, instead of evaluating.
     merge
-        JSON files of earlier benchmarks on this hardware to put together instead of measuring.
+        JSON files of earlier benchmarks on this hardware to put together instead of measuring; --scores can be added.
     out
         Folder to write benchmark.json, .csv, .md and, where accuracies are known, .png to.
     distance
-        Between vectors, for --data.
+        Between vectors, for --data; auto is each model's own.
     count
         Images at most; 0 is all.
     rounds
@@ -82,12 +82,16 @@ def benchmark(
     from resight.provenance import provenance
     from resight.tradeoff.accuracy import with_evaluation, with_scores
     from resight.tradeoff.benchmark import benchmark as measure
+    from resight.tradeoff.conditions import some_images
     from resight.tradeoff.report import merged, read_report
     from resight.tradeoff.speed import SpeedConfig
     from resight.tradeoff.tables import save_report
 
-    if merge and models:
-        raise ConfigurationError("--merge puts earlier measurements together and measures nothing; leave the models out")
+    if merge and (models or data or images):
+        raise ConfigurationError(
+            "--merge measures and evaluates nothing; leave the models, --data and --images out, or give --scores"
+        )
+    check_writable(out / "benchmark.json", json)
     config = SpeedConfig(rounds=rounds, batch_sizes=batch_sizes, seconds=seconds, seed=seed)
     dataset = None if data is None else open_dataset(data, layout)
     with TerminalProgress() as progress:
@@ -102,14 +106,14 @@ def benchmark(
             else:
                 raise ConfigurationError("there are no images to measure on; name their folder with --images")
             models = models or ("student",)
-            report = measure(models, paths[: count or None], config, threads=threads, device=device, progress=progress)
+            report = measure(models, some_images(paths, count), config, threads=threads, device=device, progress=progress)
         save_report(report, out, "benchmark")  # what is measured is not lost when what follows fails
         if scores:
             report = with_scores(report, scores)
         if dataset is not None:
-            report = with_evaluation(report, models, dataset, distance=distance, device=device, progress=progress)
-    written = save_report(report, out, "benchmark")
+            report = with_evaluation(report, models, dataset, distance=chosen(distance), device=device, progress=progress)
     hardware = report.provenance["hardware"]
     show_report(f"{report.images['count']} images on {hardware['processor']}, {hardware['cores']} cores", report)
+    written = write_report(report, out, "benchmark")
     say("Medians over the rounds, in brackets the slowest and the fastest. Written: " + ", ".join(map(str, written)))
     write_result(json, report.to_dict())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from resight.cli.options import Device, Layout, Threads
-from resight.cli.terminal import say, show, table, warn, write_result
+from resight.cli.options import Device, Layout, Model, PlainDistance, Threads, chosen
+from resight.cli.terminal import check_writable, say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ __all__ = ["calibrate"]
 def calibrate(
     *,
     data: Path,
-    model: str = "student",
+    model: Model = "student",
     rate: float = 0.01,
     possible_rate: float = 0.1,
     confidence: float = 0.95,
     part: Literal["test", "train", "all"] = "test",
     held_out: float = 0.0,
     seed: int = 0,
-    distance: Literal["", "euclidean", "cosine"] = "",
+    distance: PlainDistance = "auto",
     layout: Layout = "auto",
     out: Path = Path("calibration.json"),
     picture: Path | None = None,
@@ -44,8 +44,6 @@ def calibrate(
     ----------
     data
         Folder of a data set with people whom the model was not trained on.
-    model
-        FILE.onnx, a run folder, NETWORK:FILE with foreign weights, or lomo.
     rate
         Of searches for a person who is not in the gallery, how many may be answered "match".
     possible_rate
@@ -59,7 +57,7 @@ def calibrate(
     seed
         Of the choice of people to leave out.
     distance
-        Between vectors; the model's own unless given. It must be the gallery's.
+        Between vectors; auto is the model's own. It must be the gallery's.
     out
         File to write; `resight gallery search --calibration` takes it.
     picture
@@ -82,9 +80,12 @@ def calibrate(
 
     if not 0 <= held_out < 1:
         raise ConfigurationError(f"--held-out is {held_out:g}; expected a part of the people, at least 0 and less than 1")
+    check_writable(out, picture, json)
+    if picture is not None:
+        import matplotlib.figure  # noqa: F401 (missing, it is to be missed before the work)
     dataset = open_dataset(data, layout)
     extractor = load_model(model, device=device, threads=threads)
-    used = Settings.for_model(model, extractor, retention=None, distance=distance).distance
+    used = Settings.for_model(model, extractor, retention=None, distance=chosen(distance)).distance
     warn(dataset.warnings)
     if part != "test":
         warn(("a model knows the people it was trained on; if these are some of them, thresholds are too generous",))

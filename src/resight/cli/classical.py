@@ -36,7 +36,7 @@ def fit(
     out
         Folder to write.
     model
-        lomo, lomo:none, or any network's run folder or NETWORK:FILE.
+        lomo, lomo:msrcp, or a network: student, FILE.onnx, a run folder, or NETWORK:FILE with foreign weights.
     distance
         What to learn.
     dimensions

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from resight.cli.options import Device, DistanceName, Layout, Threads
-from resight.cli.terminal import say, show, table, warn, write_result
+from resight.cli.options import Device, DistanceName, Layout, Model, Threads, chosen
+from resight.cli.terminal import check_writable, say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
 __all__ = ["evaluate"]
@@ -16,12 +16,12 @@ __all__ = ["evaluate"]
 def evaluate(
     *,
     data: Path,
-    model: str = "student",
-    distance: DistanceName = "",
+    model: Model = "student",
+    distance: DistanceName = "auto",
     rerank: bool = False,
-    rerank_k1: int = 20,
-    rerank_k2: int = 6,
-    rerank_lambda: float = 0.3,
+    rerank_k1: int | None = None,
+    rerank_k2: int | None = None,
+    rerank_lambda: float | None = None,
     layout: Layout = "auto",
     height: int = 0,
     width: int = 0,
@@ -35,20 +35,17 @@ def evaluate(
     ----------
     data
         Folder of a data set.
-    model
-        student (in the package), FILE.onnx, a run folder, NETWORK:FILE with foreign weights, for example
-        osnet-0.25:osnet_x0_25_market1501.pth, or lomo.
     distance
-        Between vectors: the model's own (Euclidean, or what it was fitted with) unless given. kissme and xqda are learned from the
-        data set's training images, for each of its divisions anew.
+        Between vectors; auto is the model's own. kissme and xqda are learned from the data set's training images, for each of its
+        divisions anew.
     rerank
         Re-rank by k-reciprocal encoding (Zhong et al., CVPR 2017): queries and gallery images that share neighbours come nearer.
     rerank_k1
-        How many neighbours may be reciprocal.
+        How many neighbours may be reciprocal; 20 unless given.
     rerank_k2
-        Over how many images an encoding is averaged.
+        Over how many images an encoding is averaged; 6 unless given.
     rerank_lambda
-        Weight of the original distance beside the Jaccard distance of the encodings, from 0 to 1.
+        Weight of the original distance beside the Jaccard distance of the encodings, from 0 to 1; 0.3 unless given.
     height
         Of the network's input, in pixels; 0 is the model's own.
     width
@@ -57,12 +54,18 @@ def evaluate(
         Also write all figures to this file, in per cent, with their provenance.
     """
     from resight.datasets import open_dataset
+    from resight.errors import ConfigurationError
     from resight.evaluation.model import evaluate_model
     from resight.models import load_model
     from resight.provenance import provenance
-    from resight.ranking.rerank import Reranking
+    from resight.ranking.rerank import PAPER
 
-    reranking = Reranking(k1=rerank_k1, k2=rerank_k2, original_weight=rerank_lambda) if rerank else None
+    options = {"k1": rerank_k1, "k2": rerank_k2, "original_weight": rerank_lambda}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if given and not rerank:
+        raise ConfigurationError("--rerank-k1, --rerank-k2 and --rerank-lambda belong to re-ranking; give --rerank, too")
+    reranking = replace(PAPER, **given) if rerank else None
+    check_writable(json)
     dataset = open_dataset(data, layout)
     extractor = load_model(model, device=device, height=height, width=width, threads=threads)
     divisions = len(dataset.splits)
@@ -70,9 +73,10 @@ def evaluate(
     if divisions > 1 and _learned_from(model) == dataset.name:
         note = "learned from people whom all but the first division test: too good; --distance xqda learns anew for each division"
         warn((f"{model} {note}",))
-    used = distance or (extractor.distance if isinstance(extractor.distance, str) else "fitted")
+    wanted = chosen(distance)
+    used = wanted or (extractor.distance if isinstance(extractor.distance, str) else "fitted")
     with TerminalProgress() as progress:
-        values = evaluate_model(extractor, dataset, distance, reranking=reranking, progress=progress).to_dict()
+        values = evaluate_model(extractor, dataset, wanted, reranking=reranking, progress=progress).to_dict()
     named = {"rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "rank20": "Rank-20", "map": "mAP"}
     named |= {"map_trapezoidal": "mAP, trapezoidal", "minp": "mINP"}
     rows = [[heading, f"{values[name]:.2f}" + _deviation(values, name)] for name, heading in named.items()]

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from resight.cli.options import TorchThreads
-from resight.cli.terminal import say, use_threads, write_result
+from resight.cli.options import Layout, TorchThreads
+from resight.cli.terminal import check_writable, say, use_threads, write_result
 from resight.export.config import ExportConfig
 from resight.progress import TerminalProgress
 
@@ -21,16 +21,18 @@ def export(
     *,
     out: Path,
     data: Path | None = None,
+    layout: Layout = "auto",
     threads: TorchThreads = 0,
     json: Path | None = None,
-    config: Annotated[ExportConfig, Parameter(name="*", consume_multiple=True)] = ExportConfig(),  # noqa: B008 (frozen)
+    config: Annotated[ExportConfig, Parameter(name="*", consume_multiple=True, negative_iterable=())] = ExportConfig(),  # noqa: B008 (frozen)
 ) -> None:
     """Write a trained network as one ONNX file that runs without PyTorch, if it agrees with what was trained.
 
     Parameters
     ----------
     model
-        Run folder, a folder written by `resight fit` for a network, or NETWORK:FILE with foreign weights.
+        Run folder, a folder written by `resight fit` for a network, student or another that the package brings along, or
+        NETWORK:FILE with foreign weights.
     out
         File to write, ending in .onnx.
     data
@@ -38,11 +40,14 @@ def export(
     json
         Also write the file's card, with what the parity gate measured, to this file.
     """
+    from resight.datasets import open_dataset
     from resight.export.model import export_model
 
+    check_writable(out, json)
     use_threads(threads)
+    dataset = None if data is None else open_dataset(data, layout)
     with TerminalProgress() as progress:
-        card = export_model(model, out, config, data=data, progress=progress)
+        card = export_model(model, out, config, data=dataset, progress=progress)
     say(f"{out}: {card['name']}, {card['precision']}, {out.stat().st_size / 2**20:.2f} MiB; {_agreement(card['parity'])}")
     write_result(json, card)
 

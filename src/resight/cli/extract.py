@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resight.cli.options import Device, Threads
+from resight.cli.options import Device, Model, Threads
 from resight.cli.terminal import say, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -15,21 +15,20 @@ def extract(
     *,
     images: Path,
     out: Path,
-    model: str = "student",
+    model: Model = "student",
     overwrite: bool = False,
     device: Device = "auto",
     threads: Threads = 0,
     json: Path | None = None,
 ) -> None:
-    """Turn images into vectors: OUT.npy (float32, a row an image), OUT.csv (path, identity, camera, model) and OUT.report.json.
+    """Turn images into vectors: OUT.npy, OUT.csv and OUT.report.json.
 
+    OUT.npy is float32 and has a row an image; OUT.csv has the columns path, identity, camera and model_sha256 for the same rows.
     An image that cannot be read is left out, and named in the report with the reason. After an interruption the same command goes
     on where it stopped.
 
     Parameters
     ----------
-    model
-        student (in the package), FILE.onnx, openvino:FILE.onnx, a run folder, NETWORK:FILE with foreign weights, or lomo.
     images
         Folder of a data set (query and gallery are extracted), any folder with images in it, a text file with one path a line, or
         a CSV with the column path and perhaps identity and camera.
@@ -40,6 +39,7 @@ def extract(
     json
         Also write the report to this file.
     """
+    from resight.errors import ImageError
     from resight.features.extract import extract_files
     from resight.features.image_list import find_images
     from resight.models import load_model
@@ -48,10 +48,13 @@ def extract(
     extractor = load_model(model, device=device, threads=threads)
     with TerminalProgress() as progress:
         report = extract_files(extractor, records, out, overwrite=overwrite, options={"device": device}, progress=progress)
-    if failures := report["failures"]:
+    failures = report["failures"]
+    if failures and report["vectors"]:
         warn((f"{len(failures)} of {report['images']} images cannot be read and are left out; {out}.report.json names them",))
     say(
         f"{report['vectors']} images, {report['embedding_size']} numbers each, {report['images_per_second']:.0f} images/s: "
         f"{out}.npy, {out}.csv, {out}.report.json"
     )
     write_result(json, report)
+    if failures and not report["vectors"]:
+        raise ImageError(f"none of {report['images']} images could be read; {out}.report.json names them")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
-from resight.cli.options import Device, Names, Threads
+from resight.cli.options import Device, Model, Names, PlainDistance, Threads, chosen
 from resight.cli.terminal import say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -23,9 +23,9 @@ __all__ = ["add", "create", "model_of", "search", "shown", "stats", "where_of"]
 def create(
     gallery: str,
     *,
-    model: str = "student",
+    model: Model = "student",
     retention: str,
-    distance: Literal["", "euclidean", "cosine"] = "",
+    distance: PlainDistance = "auto",
     precision: Literal["float32", "float16", "int8"] = "float32",
     device: Device = "auto",
     json: Path | None = None,
@@ -36,12 +36,10 @@ def create(
     ----------
     gallery
         Folder to make, or postgresql://USER:PASSWORD@HOST/DATABASE.
-    model
-        FILE.onnx, a run folder, NETWORK:FILE with foreign weights, or lomo.
     retention
         How long anything may be kept, for example 30d or 12h; unlimited must be said.
     distance
-        Between vectors; the model's own unless given.
+        Between vectors; auto is the model's own.
     precision
         How vectors are stored. float16 and int8 take a half and a quarter of the space; `add` says what that costs.
     json
@@ -53,7 +51,7 @@ def create(
 
     seconds = parse_retention(retention)
     extractor = load_model(model, device=device)
-    settings = Settings.for_model(_absolute(model), extractor, retention=seconds, distance=distance, precision=precision)
+    settings = Settings.for_model(_absolute(model), extractor, retention=seconds, distance=chosen(distance), precision=precision)
     with Gallery.create(gallery, settings):
         say(f"{shown(gallery)}: for {extractor.name}, {settings.dimension} numbers as {precision}, {settings.distance} distance")
         say(f"retention: {retention}. `resight gallery purge --expired` deletes what is older; run it as often as that matters")
@@ -119,9 +117,9 @@ def add(
             say(f"  and {len(done.failures) - 20} more; --json names them all")
         if done.recall is not None:
             say(f"stored as {opened.settings.precision}: {100 * done.recall:.1f} % of the 10 nearest among the new crops stay so")
+    write_result(json, asdict(done))
     if crops and not done.ids and done.failures:
         raise ImageError(f"none of {len(crops)} crops could be read; see the list above")
-    write_result(json, asdict(done))
 
 
 def stats(gallery: str, *, json: Path | None = None) -> None:
@@ -209,6 +207,7 @@ def search(
     with Gallery.open(gallery) as opened:
         if calibrated is not None:
             calibrated.check(opened.settings)
+            warn(calibrated.notes(opened.settings, len(images)))
         pixels = [read_image(image) for image in images]
         extractor = model_of(opened, model, device, threads)
         matches = opened.search(opened.embed(extractor, pixels), k, where)
@@ -291,5 +290,12 @@ def _when(time: datetime | None) -> str:
 
 
 def shown(gallery: str) -> str:
-    """A gallery's location without a password."""
-    return re.sub(r"//[^@/]*@", "//", gallery)
+    """A gallery's location without names and passwords; what may be a piece of one is left out, too."""
+    if "://" not in gallery:
+        return gallery
+    try:
+        parts = urlsplit(gallery)
+        sure = "@" not in parts.path + parts.query + parts.fragment  # a password with a stroke ends the host too early
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if sure else f"{parts.scheme}://..."
+    except ValueError:
+        return f"{gallery.partition('://')[0]}://..."

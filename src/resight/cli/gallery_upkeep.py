@@ -56,12 +56,13 @@ def purge(
     from dataclasses import asdict
 
     from resight.errors import ConfigurationError
-    from resight.gallery import Gallery, Where
+    from resight.gallery import Gallery, Removal, Where
 
     with Gallery.open(gallery) as opened:
         cutoff = opened.settings.expired_before() if expired else None
         if expired and cutoff is None:
             say("the retention of this gallery is unlimited: nothing expires")
+            write_result(json, {"dry_run": True, "sightings": []} if dry_run else asdict(Removal(removed=0)))
             return
         where = where_of(camera=camera, since=since, until=until, identity=identity, id=id, older_than=cutoff)
         if where == where_of() and not everything:
@@ -74,6 +75,8 @@ def purge(
             columns = ["id", "camera", "time", "identity", "source"]
             rows = [[str(record.get(column) or "") for column in columns] for record in meant[:50]]
             show(table(f"{len(meant)} sightings would be deleted", columns, rows))
+            if copies := len(opened.index.copies(where) - {record["id"] for record in meant}):
+                say(f"and {copies} that are only in snapshots")
             write_result(json, {"dry_run": True, "sightings": meant})
             return
         if not yes:

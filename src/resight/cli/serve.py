@@ -58,6 +58,7 @@ def serve(
         Where the gallery's model is now; where it was unless given.
     """
     import contextlib
+    import math
     import os
     import secrets
 
@@ -73,6 +74,11 @@ def serve(
     local = is_loopback(host)
     if not local and access is None:
         raise ConfigurationError(f"{host} can be reached by others; say who may use it by --access FILE, see `resight access`")
+    if not 0 < max_upload < math.inf:
+        raise ConfigurationError(f"--max-upload is {max_upload:g}; expected a number of MB, more than 0")
+    seconds = parse_retention(purge_every)
+    if seconds == 0:
+        raise ConfigurationError(f"--purge-every is {purge_every}; expected a positive time, for example 1h")
     limits = Limits(queue=queue, upload=round(max_upload * 1_000_000), k=max_k)
     token = secrets.token_urlsafe(32)
     find = single_token(token, Caller(name="local", role="admin")) if access is None else AccessFile(access).find
@@ -87,7 +93,7 @@ def serve(
             find,
             calibration=None if calibration is None else Calibration.load(calibration),
             limits=limits,
-            purge_every=parse_retention(purge_every),
+            purge_every=seconds,
         )
         listener = stack.enter_context(listen(host, port))
         stack.enter_context(service)

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from resight.cli.options import Device
-from resight.cli.terminal import say, use_threads, warn, write_result
+from resight.cli.options import Count, Device
+from resight.cli.terminal import check_writable, say, use_threads, warn, write_result
 from resight.progress import TerminalProgress
 from resight.study.config import StudyConfig
 
@@ -23,7 +23,7 @@ def study(
     duke: Path | None = None,
     out: Path = Path("study"),
     device: Device = "auto",
-    threads: int = 0,
+    threads: Count = 0,
     cache: Path | None = None,
     json: Path | None = None,
     config: Annotated[StudyConfig, Parameter(name="*", consume_multiple=True, negative_iterable=())] = StudyConfig(),  # noqa: B008 (frozen)
@@ -49,6 +49,7 @@ def study(
     """
     from resight.study.run import run_study
 
+    check_writable(out / "report.json", json)
     use_threads(threads)
     with TerminalProgress() as progress:
         report = run_study(data, out, config, duke=duke, device=device, cache=cache, progress=progress)

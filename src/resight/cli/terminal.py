@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,29 +12,31 @@ if TYPE_CHECKING:
 
     from resight.tradeoff.report import Report
 
-__all__ = ["say", "show", "show_report", "table", "use_threads", "warn", "write_result"]
+__all__ = ["check_writable", "say", "show", "show_report", "table", "use_threads", "warn", "write_report", "write_result"]
 
 
 def say(text: str) -> None:
     """One line on the standard output."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(_printable(text) + "\n")
 
 
 def warn(warnings: tuple[str, ...]) -> None:
     """Notes on the standard error."""
     for warning in warnings:
-        sys.stderr.write(f"resight: note: {warning}\n")
+        sys.stderr.write(f"resight: note: {_printable(warning)}\n")
 
 
 def table(title: str, headings: list[str], rows: list[list[str]]) -> Table:
     """A table whose first column is text and whose others are figures."""
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
+    # Text, because names of people, cameras and files are not ours, and "[hall]" is no style.
+    table = Table(title=Text(_printable(title), style="table.title"), title_justify="left")
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=number == 0)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(_printable(cell)) for cell in row))
     return table
 
 
@@ -57,6 +60,36 @@ def show_report(title: str, report: Report) -> None:
     warn(report.warnings)
 
 
+def write_report(report: Report, folder: Path, name: str) -> list[Path]:
+    """See `resight.tradeoff.tables.save_report`; with a note where matplotlib is missing for the picture."""
+    from resight.tradeoff.tables import save_report
+
+    written = save_report(report, folder, name)
+    if any(row.map is not None for row in report.rows) and not any(path.suffix == ".png" for path in written):
+        warn(("no picture: it needs matplotlib, which is not installed; in the folder of Resight, pip install '.[train]'",))
+    return written
+
+
+def check_writable(*paths: Path | None) -> None:
+    """Refuse files that cannot be written, before the work whose results they are to hold. Nothing is left behind.
+
+    Raises
+    ------
+    StorageError
+        If one is a folder, or no file can be made where it belongs.
+    """
+    from resight.errors import StorageError
+
+    for path in filter(None, paths):
+        try:
+            if path.is_dir():
+                raise StorageError(f"cannot write {path}: it is a folder; name a file")
+            folder = next(parent for parent in path.absolute().parents if parent.exists())
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            raise StorageError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
+
+
 def write_result(path: Path | None, values: Any) -> None:
     """What `--json FILE` asks for."""
     if path is not None:
@@ -71,3 +104,8 @@ def use_threads(threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)
+
+
+def _printable(text: str) -> str:
+    """Without what would move a terminal's cursor, or is no text."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resight.cli.options import Device, DistanceName, Layout, Threads
-from resight.cli.terminal import say, show_report, warn, write_result
+from resight.cli.options import Device, DistanceName, Layout, Model, Threads, chosen
+from resight.cli.terminal import check_writable, say, show_report, warn, write_report, write_result
 from resight.progress import TerminalProgress
 
 __all__ = ["tradeoff"]
 
 
 def tradeoff(
-    *models: str,
+    *models: Model,
     data: Path,
     out: Path = Path("tradeoff"),
-    distance: DistanceName = "",
+    distance: DistanceName = "auto",
     layout: Layout = "auto",
-    images: int = 1024,
+    count: int = 1024,
     rounds: int = 5,
     device: Device = "auto",
     threads: Threads = 0,
@@ -27,16 +27,14 @@ def tradeoff(
 
     Parameters
     ----------
-    models
-        Run folders, or NETWORK:FILE with foreign weights, or NETWORK for an untrained one.
     data
         Folder of a data set.
     out
         Folder to write tradeoff.json, .csv, .md and .png to.
     distance
-        Between vectors.
-    images
-        Gallery images that speed is measured on.
+        Between vectors; auto is each model's own.
+    count
+        Gallery images at most that speed is measured on; 0 is all.
     rounds
         Counted rounds of timing, after one that is not counted.
     json
@@ -46,18 +44,18 @@ def tradeoff(
     from resight.errors import ConfigurationError
     from resight.models import load_model
     from resight.tradeoff.measure import measure_tradeoff
-    from resight.tradeoff.tables import save_report
 
     if not models:
-        raise ConfigurationError("no model is named; give one or more run folders or NETWORK:FILE")
+        raise ConfigurationError("no model is named; give one or more, such as student, a run folder or NETWORK:FILE")
+    check_writable(out / "tradeoff.json", json)
     dataset = open_dataset(data, layout)
     warn(dataset.warnings)
     extractors = [load_model(model, device=device, threads=threads) for model in models]
     with TerminalProgress() as progress:
         report = measure_tradeoff(
-            extractors, dataset, distance=distance, timed_images=images, rounds=rounds, threads=threads, progress=progress
+            extractors, dataset, distance=chosen(distance), timed_images=count, rounds=rounds, threads=threads, progress=progress
         )
-    save_report(report, out, "tradeoff")
     show_report(f"Trade-off on {dataset.name}", report)
-    say(f"* nobody is both faster and better. {out / 'tradeoff.png'} shows it.")
+    written = write_report(report, out, "tradeoff")
+    say("* nobody is both faster and better. Written: " + ", ".join(map(str, written)))
     write_result(json, report.to_dict())

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from resight.cli.options import Device, TorchThreads
-from resight.cli.terminal import say, use_threads, write_result
+from resight.cli.options import Device, Layout, TorchThreads
+from resight.cli.terminal import say, use_threads, warn, write_result
 from resight.distillation.config import DistillConfig
 from resight.progress import TerminalProgress
 from resight.training.config import TrainConfig
@@ -21,6 +21,7 @@ def train(
     data: Path,
     out: Path,
     recipe: Path | None = None,
+    layout: Layout = "auto",
     device: Device = "auto",
     threads: TorchThreads = 0,
     cache: Path | None = None,
@@ -36,17 +37,21 @@ def train(
     out
         Run folder to write.
     recipe
-        TOML file with any of the options below; options given here override it.
+        TOML file with any of the options below, or one of the package, such as fine-tune/student-160x64.toml; options given here
+        override it.
     cache
         Folder for decoded images, for data sets larger than the memory.
     json
         Also write the run's history and provenance to this file.
     """
+    from resight.datasets import open_dataset
     from resight.training.fit import train as fit_alone
 
     use_threads(threads)
+    dataset = open_dataset(data, layout)
+    warn(dataset.warnings)
     with TerminalProgress() as progress:
-        _report_run(fit_alone(data, out, config, device=device, cache=cache, progress=progress), json)
+        _report_run(fit_alone(dataset, out, config, device=device, cache=cache, progress=progress), json)
 
 
 def distill(
@@ -54,6 +59,7 @@ def distill(
     data: Path,
     out: Path,
     recipe: Path | None = None,
+    layout: Layout = "auto",
     device: Device = "auto",
     threads: TorchThreads = 0,
     cache: Path | None = None,
@@ -71,25 +77,29 @@ def distill(
     out
         Run folder to write.
     recipe
-        TOML file with any of the options below; options given here override it.
+        TOML file with any of the options below, or one of the package, such as fine-tune/student-160x64.toml; options given here
+        override it.
     cache
         Folder for decoded images and the teachers' answers.
     json
         Also write the run's history and provenance to this file.
     """
+    from resight.datasets import open_dataset
     from resight.distillation.fit import distill as fit_student
 
     use_threads(threads)
+    dataset = open_dataset(data, layout)
+    warn(dataset.warnings)
     with TerminalProgress() as progress:
-        _report_run(fit_student(data, out, config, device=device, cache=cache, progress=progress), json)
+        _report_run(fit_student(dataset, out, config, device=device, cache=cache, progress=progress), json)
 
 
 def _report_run(folder: Path, json: Path | None) -> None:
-    from resight.files import read_json
-    from resight.training.fit import HISTORY
+    from resight.training.fit import read_history
 
-    history = read_json(folder / HISTORY)
-    last = history["epochs"][-1]
-    held_out = ", ".join(f"{name} {value:.2f} %" for name, value in last.get("validation", {}).items())
+    history = read_history(folder)
+    last, start = history["epochs"][-1], history.get("start", {})
+    before = {name: f"{value:.2f} -> " for name, value in start.items()}
+    held_out = ", ".join(f"{name} {before.get(name, '')}{value:.2f} %" for name, value in last.get("validation", {}).items())
     say(f"{folder}: {last['epoch']} epochs, loss {last['loss']:.3f}" + (f"; held out: {held_out}" if held_out else ""))
     write_result(json, history)

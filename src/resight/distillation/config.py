@@ -15,35 +15,35 @@ __all__ = ["DistillConfig"]
 class DistillConfig(TrainConfig):
     """How a student is taught; the defaults are the paper's for MobileNet 0.25 from ResNet-50 on Market-1501.
 
-    A weight of 0 leaves a loss out.
+    A weight of 0 leaves a loss out; `resight.distillation.losses` describes them all.
 
     Attributes
     ----------
     teacher : tuple of str
-        One or several models, as `resight.models.load_model` names them, with any input size. Only `soft_weight` needs them to know
-        the training identities.
+        One or several models, with any input size: run folders, NETWORK:FILE, FILE.onnx, student. Only soft targets need them to
+        know the training identities.
     soft_weight : float
-        Of the cross-entropy with the teacher's distribution over the identities; see `SoftTargetLoss`.
+        Of the soft targets: the cross-entropy with the teacher's distribution over the identities.
     temperature : float
         T of the soft targets.
     hard_weight : float
         Lambda, the weight of the cross-entropy with the ground truth.
     embedding_weight : float
-        Of the difference in direction between the student's and the teacher's embedding; see `EmbeddingLoss`.
+        Of the difference in direction between the student's and the teacher's embedding.
     similarity_weight : float
-        Of the difference between the student's and the teacher's similarities within a batch; see `SimilarityLoss`.
+        Of the difference between the student's and the teacher's similarities within a batch.
     rkd_weight : float
-        Of the differences between their relative distances and twice those between their angles; see `RelationalLoss`.
+        Of the differences between their relative distances and twice those between their angles.
     attention_weight : float
-        Of the difference between their attention maps, which are networks' alone; see `attention_loss`. 1000 is usual.
+        Of the difference between their attention maps, which are networks' alone. 1000 is usual.
     hint_weight : float
         Of the difference between the teacher's feature maps and a convolution of the student's; needs online targets.
     mutual_weight : float
-        Of learning beside a peer, a second network that is thrown away afterwards; see `MutualLoss`. It needs no teacher.
+        Of learning beside a peer, a second network that is thrown away afterwards. It needs no teacher.
     peer : str
-        Architecture of the peer; empty for the student's own, which then starts from `weights` too.
+        Architecture of the peer; the student's own unless given, which then starts from the student's weights too.
     peer_weights : str
-        Where a peer of another architecture starts; as `weights`.
+        Where a peer of another architecture starts, named as the student's weights are.
     targets : str
         ``"cached"``: ask the teacher once for every image and its mirror image; ``"online"``: ask it at every batch.
     """
@@ -74,6 +74,10 @@ class DistillConfig(TrainConfig):
             raise ConfigurationError("hints are the teacher's feature maps at every batch; set targets to online")
         if self.rkd_weight and self.batch_size < 3:
             raise ConfigurationError(f"batch_size = {self.batch_size}; relational losses compare triangles, expected at least 3")
+        if self.teacher and not self.needs_teacher:
+            raise ConfigurationError(
+                "no loss compares the student with a teacher that is named; set soft_weight to 1, or leave out teacher"
+            )
         if self.peer and not self.mutual_weight:
             raise ConfigurationError(f"a peer {self.peer!r} that no loss compares the student with; set mutual_weight to 1")
         if self.peer_weights and not self.peer:

@@ -22,7 +22,7 @@ from resight.models import load_model
 from resight.networks import ReidNetwork
 from resight.progress import Progress, silent
 from resight.training.data import TrainingData
-from resight.training.fit import ground_truth_terms, initial_network, train_with
+from resight.training.fit import ground_truth_terms, initial_network, train_with, weights_digest
 from resight.training.losses import Loss, WeightedLosses
 
 __all__ = ["distill"]
@@ -53,13 +53,15 @@ def distill(
     """
     if config.needs_teacher and not config.teacher:
         raise ConfigurationError("no teacher is named; give --teacher RUN or --teacher NETWORK:FILE")
-    teachers = [load_model(reference, device=device) for reference in config.teacher] if config.needs_teacher else []
+    teachers = [load_model(reference, device=device) for reference in config.teacher]
     for teacher in teachers:
         if (config.attention_weight or config.hint_weight) and not isinstance(teacher, DeepExtractor):
             raise ConfigurationError(f"the teacher {teacher.name} has no feature maps; set attention_weight and hint_weight to 0")
     if config.mutual_weight:
         _peer(config, classes=2)  # refuses wrong names and weights before any image is read
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
+    sources = {f"weights of the teacher {name}": teacher.sha256 for name, teacher in zip(config.teacher, teachers, strict=True)}
+    sources |= weights_digest("weights of the peer", config.peer_weights)
 
     def from_teachers(prepared: TrainingData, network: ReidNetwork) -> tuple[Loss, dict[str, Any]]:
         about: dict[str, Any] = {"kind": "distilled", "teachers": []}
@@ -88,7 +90,15 @@ def distill(
         return WeightedLosses(terms), about
 
     return train_with(
-        from_teachers, dataset, out, config, device=device, cache=cache, checkpoint_seconds=checkpoint_seconds, progress=progress
+        from_teachers,
+        dataset,
+        out,
+        config,
+        sources=sources,
+        device=device,
+        cache=cache,
+        checkpoint_seconds=checkpoint_seconds,
+        progress=progress,
     )
 
 

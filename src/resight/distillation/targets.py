@@ -183,7 +183,7 @@ class CachedTeacher:
             wanted += ["logits", "attention"] if attention else ["logits"]
         folder = (cache or cache_folder()) / "teachers"
         files = {name: folder / f"{digest.hexdigest()[:32]}-{name}.npy" for name in wanted}
-        if missing := [name for name in wanted if not files[name].exists()]:
+        if missing := [name for name in wanted if not _is_whole(files[name], len(pixels))]:
             answers = [_answers(teacher, pixels, mirrored, missing, progress) for mirrored in (False, True)]
             for name, *pair in zip(missing, *answers, strict=True):
                 with atomic_write(files[name]) as stream:
@@ -204,6 +204,15 @@ class CachedTeacher:
         place = torch.from_numpy(flips), torch.from_numpy(view.rows)
         logits = None if self.logits is None else self.logits[place]
         return Answers(self.embedding[place], logits, None if self.attention is None else self.attention[place])
+
+
+def _is_whole(file: Path, images: int) -> bool:
+    """Whether a file of the cache is there and holds answers for so many images and their mirror images."""
+    try:
+        answers = np.load(file, mmap_mode="r")  # reads the header, and holds the length of the file against it
+    except (OSError, ValueError, EOFError):
+        return False
+    return bool(answers.dtype == np.float32 and answers.shape[:2] == (2, images))
 
 
 def _answers(

@@ -25,7 +25,7 @@ class ExportConfig:
         Images in one call of the network: ``"dynamic"``, or a number that is fixed.
     normalise : bool
         Scale every embedding to length 1, in the graph.
-    calibration : int
+    calibration_images : int
         Training images that the ranges of int8 are taken from.
     max_drop : float
         Points of mAP on held-out identities that the file may lose against the network before it is refused.
@@ -38,7 +38,7 @@ class ExportConfig:
     precision: str = "fp32"
     batch: str = "dynamic"
     normalise: bool = False
-    calibration: int = 128
+    calibration_images: int = 128
     max_drop: float = 0.5
     leave_float: tuple[str, ...] = ()
     reduce_range: bool = False
@@ -48,8 +48,8 @@ class ExportConfig:
             raise ConfigurationError(f"precision {self.precision!r}; expected {', '.join(PRECISIONS)}")
         if self.batch != "dynamic" and not (self.batch.isdecimal() and int(self.batch) > 0):
             raise ConfigurationError(f"batch {self.batch!r}; expected dynamic, or a number of images from 1")
-        if self.calibration < 1:
-            raise ConfigurationError(f"calibration = {self.calibration}; expected at least 1")
+        if self.calibration_images < 1:
+            raise ConfigurationError(f"calibration_images = {self.calibration_images}; expected at least 1")
         if not math.isfinite(self.max_drop):
             raise ConfigurationError(f"max_drop = {self.max_drop}; expected a number of points")
         if self.precision != "int8" and (self.leave_float or self.reduce_range):

@@ -21,6 +21,7 @@ from resight.export.graph import OPSET, Projection, network_graph, set_batch
 from resight.export.parity import Source, Vectors, check_vectors, generated_images, score_held_out
 from resight.export.quantise import errors_alone, half_weights, quantised
 from resight.export.session import Session
+from resight.export.shipped import load_shipped
 from resight.features.deep import DeepExtractor
 from resight.features.extraction import Extractor
 from resight.features.onnx_file import CARD as METADATA
@@ -33,6 +34,7 @@ from resight.networks.foreign import architecture
 from resight.networks.published import PUBLISHED
 from resight.progress import Progress, silent
 from resight.provenance import provenance
+from resight.shipped import SHIPPED
 from resight.training.config import PAPER_HELD_OUT
 
 __all__ = ["export_model"]
@@ -54,7 +56,7 @@ def export_model(
     Parameters
     ----------
     reference : str
-        See `resight.models.load_model`: a network, or a distance that was fitted to one.
+        See `resight.models.load_model`: a network, a shipped one among them, or a distance that was fitted to one.
     out : str or Path
         File to write, ending in ``.onnx``. What was there before stays if the export fails.
     config : ExportConfig
@@ -83,10 +85,14 @@ def export_model(
         raise ConfigurationError(f"the file to write is {out}; expected a name that ends in .onnx")
     if config.precision == "int8" and data is None:
         raise ConfigurationError("int8 needs training images to calibrate with; give their data set with --data")
-    extractor = load_model(reference, device="cpu")
+    extractor: Extractor
+    card: Card | None
+    if reference in SHIPPED:
+        extractor, card = load_shipped(reference)
+    else:
+        extractor, card = load_model(reference, device="cpu"), _network_card(reference)
     network, projection, source = _source(extractor, reference, config.normalise)
     exact = network_graph(network.network, projection=projection, normalise=config.normalise)
-    card = _network_card(reference)
     held_out: Split | None = None
     about: dict[str, Any] = {}
     if data is not None:
@@ -97,7 +103,7 @@ def export_model(
     if config.precision == "fp16":
         model = half_weights(exact)
     elif config.precision == "int8" and held_out is not None:
-        pixels = _calibration_images(held_out, config.calibration, extractor.size, progress)
+        pixels = _calibration_images(held_out, config.calibration_images, extractor.size, progress)
         calibration = calibrate(exact, pixels, progress=progress)
         model = quantised(exact, calibration, leave_float=config.leave_float, reduce_range=config.reduce_range)
     if config.fixed_batch:
@@ -160,7 +166,8 @@ def _hold_out(dataset: Dataset, card: Card | None) -> tuple[Split, dict[str, Any
     split = by_identity(train.select(train.identities > 0), fraction=fraction, seed=seed)
     # Unknown training data count as seen: on people whom a network has learned by heart, little shows.
     ours = card is not None and card.training.get("dataset") == dataset.name
-    unseen = ours and card is not None and not set(card.identities) & set(split.query.people().tolist())
+    known = set(card.identities) if card is not None else set()
+    unseen = ours and bool(known) and not known & set(split.query.people().tolist())
     return split, {"dataset": dataset.name, "fraction": fraction, "seed": seed, "unseen": unseen}
 
 

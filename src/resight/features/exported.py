@@ -14,9 +14,9 @@ from resight.errors import ArrayError, WeightsError
 from resight.images import Pixels
 from resight.provenance import usable_cores
 
-__all__ = ["ExportedExtractor", "ModelFile", "first_line"]
+__all__ = ["BATCH", "ExportedExtractor", "ModelFile", "first_line"]
 
-_BATCH = 8
+BATCH = 8
 """Images in one call. Small enough for a batch of activations to stay in a core's cache, large enough to hide what a call costs."""
 
 
@@ -104,7 +104,7 @@ class ExportedExtractor(ABC):
             raise ArrayError(f"{self.name} got {pixels.dtype} {pixels.shape}; expected {expected}")
         pixels = np.ascontiguousarray(pixels)
         vectors = np.empty((len(pixels), self.embedding_size), np.float32)
-        batch = self._fixed or _BATCH
+        batch = self._fixed or BATCH
 
         def embed(start: int) -> None:
             vectors[start : start + batch] = self._call(pixels[start : start + batch])

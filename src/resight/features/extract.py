@@ -19,7 +19,7 @@ from resight.files import atomic_write, read_json, write_json
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 
-__all__ = ["extract_files"]
+__all__ = ["extract_files", "printable"]
 
 _FORMAT = "resight-vectors-1"
 
@@ -65,13 +65,15 @@ def extract_files(
     Raises
     ------
     ConfigurationError
-        If files of these names are there that are not of the same work, and `overwrite` is not given.
+        If `out` is no name, or if files of these names are there that are not of the same work, and `overwrite` is not given.
     StorageError
         If a file cannot be written, or another process is writing it. What was written stays, and counts.
     ArrayError
         If a vector holds NaN or infinity.
     """
     out = Path(out)
+    if out.name in ("", ".."):
+        raise ConfigurationError(f"{out} is a folder, and no name of files; give for example {out / 'vectors'}")
     npy, table, report = (out.with_name(out.name + ending) for ending in (".npy", ".csv", ".report.json"))
     fingerprint = _fingerprint(extractor, records, options or {})
     with VectorFile(npy, extractor.embedding_size, fingerprint, seconds=checkpoint_seconds) as file:
@@ -101,7 +103,7 @@ def extract_files(
             "embedding_size": extractor.embedding_size,
             "seconds": file.spent,
             "images_per_second": len(records) / file.spent,
-            "failures": [{"path": _printable(records.paths[i]), "reason": file.failures[i]} for i in sorted(file.failures)],
+            "failures": [{"path": printable(records.paths[i]), "reason": file.failures[i]} for i in sorted(file.failures)],
             "fingerprint": fingerprint,
             "provenance": provenance(options),
         }
@@ -150,5 +152,6 @@ def _write_table(path: Path, records: Records, failures: Mapping[int, str], sha2
         text.detach()
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
+    """A file's name as text that JSON can hold; bytes that are no text are shown as ``\\xe9``."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

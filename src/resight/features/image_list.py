@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from resight.datasets.records import IMAGE_SUFFIXES, JUNK, Records
 from resight.errors import DatasetError
 
 __all__ = ["find_images"]
+
+_LARGEST = 2**31 - 1
+_BINARY = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+"""Control characters, which any other kind of file has soon, and no file name."""
 
 
 def find_images(root: str | Path) -> Records:
@@ -76,6 +81,8 @@ def _listed(path: Path) -> Records:
 
 def _lines(stream: Iterable[str], path: Path) -> Iterator[tuple[str, int, int]]:
     for line in stream:
+        if _BINARY.search(line):
+            raise DatasetError(f"{path}: not a text file with one path a line; name a folder, a list or a data set")
         if name := line.strip("\r\n"):
             yield name, JUNK, JUNK
 
@@ -88,8 +95,10 @@ def _csv_rows(stream: Iterable[str], path: Path) -> Iterator[tuple[str, int, int
     for row in reader:
         try:
             labels = [int(row[name] if row.get(name) not in (None, "") else JUNK) for name in ("identity", "camera")]
+            if too_large := [label for label in labels if abs(label) > _LARGEST]:
+                raise ValueError(f"{too_large[0]} is larger than {_LARGEST}")
         except ValueError as error:
             raise DatasetError(f"{path}, line {reader.line_num}: {error}; expected identity and camera in whole numbers") from error
-        if not row["path"]:
+        if not row["path"] or "\0" in row["path"]:
             raise DatasetError(f"{path}, line {reader.line_num}: no path")
         yield row["path"], labels[0], labels[1]

@@ -1,19 +1,22 @@
 """What an ONNX file says of itself, before any runtime sees it.
 
 Models come from strangers, like images. A file is held against a bound before it is read; it must be one whole file, because a
-tensor that lies in another file could name any file of this machine; and it must say what it is, in Resight's own metadata.
+tensor that lies in another file could name any file of this machine; it must compute nothing but what networks of Resight's do, in
+bounded memory (see `resight.features.onnx_work`); and it must say what it is, in Resight's own metadata.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from resight.errors import WeightsError
 from resight.features.exported import ModelFile
+from resight.features.onnx_work import check_work
+from resight.features.protobuf import Damaged, budget, fields, gathered, message, text
 from resight.images import RESIZE
 
 __all__ = ["CARD", "FORMAT", "INPUT", "MAX_MODEL_BYTES", "OUTPUT", "check_graph", "read_onnx"]
@@ -41,6 +44,9 @@ _INSIDE = {
 }
 """Which fields of onnx.proto lead to tensors: message, field, message. A branch is the graph inside a loop or a condition."""
 
+_STRANGE = {"function": "an operator of its own", "sparse": "a sparse tensor"}
+"""What a runtime makes larger than it is in the file."""
+
 
 def read_onnx(path: str | Path) -> ModelFile:
     """Read a file that `resight export` wrote; nothing of it is executed.
@@ -56,8 +62,8 @@ def read_onnx(path: str | Path) -> ModelFile:
     Raises
     ------
     WeightsError
-        If it cannot be read, is too large, is no ONNX file, refers to other files, holds loops or conditions, or has no card of
-        Resight's.
+        If it cannot be read, is too large, is no ONNX file, refers to other files, holds loops, conditions or other operators than
+        `resight export` writes, would compute too much at a time, or has no card of Resight's.
     """
     try:
         with Path(path).open("rb") as stream:
@@ -70,15 +76,10 @@ def read_onnx(path: str | Path) -> ModelFile:
         raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
     try:
         metadata = _metadata(data)
-    except _Damaged as error:
+    except Damaged as error:
         raise WeightsError(f"{path}: not an ONNX file, or a damaged one ({error}); export it again") from error
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    if CARD not in metadata:
-        raise WeightsError(
-            f"{path}: an ONNX file without Resight's metadata {CARD!r}, so that its preprocessing is unknown; write it with "
-            f"`resight export`, or name the weights that it was made from, as NETWORK:FILE"
-        )
     try:
         card = json.loads(metadata[CARD])
         if card["format"] != FORMAT:
@@ -148,74 +149,38 @@ def _plain(text: str) -> str:
     return "".join(letter if letter.isprintable() and letter not in "[]" else "_" for letter in text[:120])
 
 
-class _Damaged(Exception):
-    """Not the wire format of protocol buffers, or not the messages of ONNX."""
-
-
 def _metadata(data: bytes) -> dict[str, str]:
     """The model's metadata, once all of its graph has been looked through."""
-    whole = memoryview(data)
+    left = budget(_MOST_FIELDS)
     found: dict[str, str] = {}
-    budget = iter(range(_MOST_FIELDS))
-    graphs = 0
-    stack = [("model", whole)]
+    graphs: list[memoryview] = []
+    strange = ""
+    stack = [("model", memoryview(data))]
     while stack:
-        message, content = stack.pop()
-        for number, value in _fields(content, budget):
-            kind = _INSIDE[message].get(number)
+        inside, content = stack.pop()
+        for number, value in fields(content, left):
+            kind = _INSIDE[inside].get(number)
             if kind == "branch":
                 raise WeightsError("holds a loop or a condition, which no network of Resight's has; it is not run")
             if kind == "external" or (kind == "location" and value != 0):
                 raise WeightsError("keeps tensors in other files; only a model that is one whole file is read")
-            graphs += kind == "graph" and message == "model"
+            if kind in _STRANGE:
+                strange = _STRANGE[kind]
             if kind not in (None, "location"):
-                stack.append((kind, _message(value)))
-            elif message == "model" and number == 14:
-                entry = {key: bytes(_message(text)).decode(errors="replace") for key, text in _fields(_message(value), budget)}
-                found[entry.get(1, "")] = entry.get(2, "")
-    if graphs != 1:
-        raise _Damaged(f"{graphs} graphs")
+                stack.append((kind, message(value)))
+                if kind == "graph" and inside == "model":
+                    graphs.append(message(value))
+            elif inside == "model" and number == 14:
+                entry = gathered(value, left)
+                found[text(entry[1])] = text(entry[2])
+    if len(graphs) != 1:
+        raise Damaged(f"{len(graphs)} graphs")
+    if CARD not in found:
+        raise WeightsError(
+            f"an ONNX file without Resight's metadata {CARD!r}, so that its preprocessing is unknown; write it with "
+            "`resight export`, or name the weights that it was made from, as NETWORK:FILE"
+        )
+    if strange:
+        raise WeightsError(f"holds {strange}, which no network of Resight's has; it is not run")
+    check_work(graphs[0], left)
     return found
-
-
-def _message(value: int | memoryview) -> memoryview:
-    if isinstance(value, int):
-        raise _Damaged("a number where a message belongs")
-    return value
-
-
-def _fields(content: memoryview, budget: Iterator[int]) -> Iterator[tuple[int, int | memoryview]]:
-    """Field numbers and values of one message, in order: whole numbers as they are, everything longer as its bytes."""
-    position = 0
-    while position < len(content):
-        if next(budget, None) is None:
-            raise _Damaged(f"more than {_MOST_FIELDS} fields")
-        key, position = _varint(content, position)
-        number, kind = key >> 3, key & 7
-        if kind == 0:
-            value, position = _varint(content, position)
-            yield number, value
-            continue
-        if kind == 2:
-            length, position = _varint(content, position)
-        elif kind in (1, 5):
-            length = 8 if kind == 1 else 4
-        else:
-            raise _Damaged(f"wire type {kind}")
-        if number == 0 or position + length > len(content):
-            raise _Damaged("it ends too early" if number else "field number 0")
-        yield number, content[position : position + length]
-        position += length
-
-
-def _varint(content: memoryview, position: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(content):
-            raise _Damaged("it ends too early")
-        byte = content[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-    raise _Damaged("a number without an end")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.errors import ArrayError, ImageError
+from resight.features.extract import printable
 from resight.features.extraction import CHUNK, Extractor
 from resight.gallery.crops import Crop
 from resight.gallery.index import VectorIndex
@@ -41,7 +42,7 @@ class Enrolment:
     expired : int
         How many were left out because they are older than the gallery may keep them.
     failures : tuple of (str, str)
-        Source and reason of each that could not be read.
+        Source and reason of each that could not be read; bytes of a name that are no text are shown as ``\\xe9``.
     recall : float or None
         Where vectors are not stored as float32: how many of the 10 nearest neighbours among the first thousand new crops stay so,
         in [0, 1]. None if it is float32, or there are too few crops.
@@ -101,7 +102,7 @@ def enrol(index: VectorIndex, extractor: Extractor, crops: Sequence[Crop], *, pr
                 try:
                     look = task.result()
                 except ImageError as error:
-                    failures.append((crop.source, str(error)))
+                    failures.append((printable(crop.source), printable(str(error))))
                     continue
                 ids.append(look.id)
                 if look.pixels is not None:

@@ -14,6 +14,8 @@ from resight.gallery.precision import PRECISIONS
 __all__ = ["Settings", "parse_retention"]
 
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_LONGEST = 36_500 * _UNITS["d"]
+"""Of a retention, 100 years; a time that much longer ago has no date."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +57,8 @@ class Settings:
             raise ConfigurationError(f"distance {self.distance!r} is unknown; expected {', '.join(DISTANCES)}")
         if self.precision not in PRECISIONS:
             raise ConfigurationError(f"precision {self.precision!r} is unknown; expected {', '.join(PRECISIONS)}")
-        if self.retention is not None and self.retention <= 0:
-            raise ConfigurationError(f"a retention of {self.retention} seconds; expected a positive time")
+        if self.retention is not None and not 0 < self.retention <= _LONGEST:
+            raise ConfigurationError(f"a retention of {self.retention} seconds; expected a positive time of at most 100 years")
         if not self.model_sha256:
             raise ConfigurationError(f"{self.model} is untrained and has no SHA-256 to know it by; name a trained model")
 
@@ -116,7 +118,7 @@ def parse_retention(text: str) -> int | None:
     Raises
     ------
     ConfigurationError
-        If it is none of these.
+        If it is none of these, or longer than 100 years.
 
     Examples
     --------
@@ -127,4 +129,6 @@ def parse_retention(text: str) -> int | None:
         return None
     if not (match := re.fullmatch(r"(\d{1,6})([dhms])", text)):
         raise ConfigurationError(f"retention {text!r}; expected for example 30d, 12h, or unlimited")
-    return int(match[1]) * _UNITS[match[2]]
+    if (seconds := int(match[1]) * _UNITS[match[2]]) > _LONGEST:
+        raise ConfigurationError(f"retention {text!r}; expected at most 36500d, which are 100 years, or unlimited")
+    return seconds

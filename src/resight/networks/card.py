@@ -41,7 +41,7 @@ class Card:
         The training identity of each class, in the order of the head's outputs.
     preprocessing : Preprocessing
     training : dict
-        Data set, images, terms, initial weights: plain JSON values.
+        Data set, images, SHA-256 of data, initial weights and teachers, the terms of initial weights: plain JSON values.
     configuration : dict
         Of the run.
     provenance : dict

@@ -23,22 +23,22 @@ class StudyConfig:
     profile : str
         ``"full"`` is every experiment of the paper, for a GPU; ``"cpu"`` the part that two cores finish in a night.
     teacher : tuple of str
-        Teachers that are not in the paper, as `resight.models.load_model` names them; their sweeps appear beside the paper's.
+        Teachers that are not in the paper: run folders or NETWORK:FILE; their sweeps appear beside the paper's.
     weights : tuple of str
         Where the networks' ImageNet weights are: folders with files of their makers' names, or ``NETWORK:FILE``.
     adopt : tuple of str
         Folders of finished runs: those of the same configuration as a run of the study are copied instead of being made again.
     only : tuple of str
-        Names of runs, or patterns such as ``*-T3-*``; empty for all of the profile.
+        Names of runs, or patterns such as ``*-T3-*``; all of the profile unless given.
     override : tuple of str
         ``NAME=VALUE`` for every training, against its recipe, for example ``epochs=2``: to try a study out.
     run : bool
-        False makes no run and reports what is there.
+        Make the runs that are missing; without it, only report what is there.
     together : int
         Runs at the same time, each in a process of its own; 1 makes them one after the other in this process; 0 is 4 on a GPU, and
         otherwise one for each core, up to 4.
     recipes : str
-        Folder of the recipes; empty for those that come with Resight.
+        Folder of the recipes; those that come with Resight unless given.
     """
 
     profile: str = "cpu"

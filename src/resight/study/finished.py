@@ -18,10 +18,44 @@ from resight.study.plan import Run
 from resight.study.ruiz2019 import WEIGHTS as INITIAL
 from resight.training.fit import HISTORY
 
-__all__ = ["adopt", "differences", "is_evaluated", "is_trained"]
+__all__ = ["adopt", "differences", "is_evaluated", "is_trained", "refuse_other_data"]
 
 _ELSEWHERE = ("weights", "teacher")  # compared by content, since paths differ between machines
 _HARMLESS = ("validate_every", "targets")  # the weights do not depend on them
+
+
+def refuse_other_data(runs: Sequence[Run], names: Mapping[str, str]) -> None:
+    """Refuse the folder of a study of another data set, whose results would stand in the report as if they were of this one.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    names : mapping of str to str
+        What the data sets that are there call themselves, by their keys in the study.
+
+    Raises
+    ------
+    ConfigurationError
+        If a run, its scores or another record is of a data set of another name.
+    """
+    for run in runs:
+        expected = names.get(run.dataset, run.dataset)
+        for file in (run.folder / CARD, run.scores):
+            found = _data_set(file)
+            if found not in ("", expected):
+                raise ConfigurationError(
+                    f"{run.folder.parent} holds results of the data set {found} ({file.name} of {run.name}), and this one is "
+                    f"{expected}; choose another --out"
+                )
+
+
+def _data_set(file: Path) -> str:
+    """The data set that a card or record is of; empty if there is none, or it does not say."""
+    try:
+        values = read_json(file)
+        return str(values.get("dataset") or values.get("training", {}).get("dataset", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def is_trained(run: Run) -> bool:

@@ -107,10 +107,7 @@ class Outcomes:
 
 def _outcome(run: Run, reason: str) -> Outcome:
     if run.experiment.kind in ("classical", "speed"):
-        record = _read(run.folder / "classical.json" if run.experiment.kind == "classical" else run.scores)
-        if record is None:
-            return Outcome(run=run, state=NOT_RUN, reason=reason or "not run so far")
-        return Outcome(run=run, state="done", scores=record)
+        return _recorded(run, reason)
     try:
         trained = is_trained(run)
     except ResightError as error:
@@ -123,6 +120,16 @@ def _outcome(run: Run, reason: str) -> Outcome:
     if (run.folder / "checkpoint.safetensors").exists():
         return Outcome(run=run, state="begun", reason=reason or "begun and not finished")
     return Outcome(run=run, state=NOT_RUN, reason=reason or ("trained and not evaluated" if trained else "not run so far"))
+
+
+def _recorded(run: Run, reason: str) -> Outcome:
+    """Of the classical study or of the speeds; those that were measured stand, also where others failed."""
+    record, failure = _read(run.scores), _read(run.failure)
+    if failure is not None:
+        return Outcome(run=run, state="failed", reason=str(failure["reason"]), scores=record)
+    if record is None:
+        return Outcome(run=run, state=NOT_RUN, reason=reason or "not run so far")
+    return Outcome(run=run, state="done", scores=record)
 
 
 def _read(file: Path) -> dict[str, Any] | None:

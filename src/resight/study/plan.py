@@ -59,8 +59,8 @@ class Run:
 
     @property
     def scores(self) -> Path:
-        """File of what its evaluation found."""
-        return self._beside("json")
+        """File of what its evaluation found; of what `classical_study` or `measure_speed` recorded for those."""
+        return self.folder / "classical.json" if self.experiment.kind == "classical" else self._beside("json")
 
     @property
     def distributions(self) -> Path:

@@ -12,12 +12,12 @@ from resight.images import cache_folder
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 from resight.study.config import StudyConfig
-from resight.study.finished import adopt
+from resight.study.finished import adopt, refuse_other_data
 from resight.study.outcomes import Outcomes
 from resight.study.perform import one_line
 from resight.study.plan import Run, experiments, plan
 from resight.study.report import write_report
-from resight.study.schedule import make_runs
+from resight.study.schedule import make_runs, put_down
 from resight.study.speed import measure_speed
 from resight.tradeoff.classical import classical_study
 
@@ -62,7 +62,7 @@ def run_study(
     Raises
     ------
     ConfigurationError
-        If a recipe, weights or a teacher that the user named cannot be used.
+        If a recipe, weights or a teacher that the user named cannot be used, or `out` holds results of another data set.
     DatasetError
         If a folder holds no data set.
     WeightsError
@@ -78,6 +78,7 @@ def run_study(
     folders = {name: str(dataset.root) for name, dataset in datasets.items()}
     runs = plan(out, config, folders)
     names = {name: dataset.name for name, dataset in datasets.items()}
+    refuse_other_data(runs, names)
     adopted, left = adopt(config.adopt, runs, names)
     notes = [note for dataset in datasets.values() for note in dataset.warnings] + [f"taken in: {one}" for one in adopted] + left
     if names["market1501"] != "market1501":
@@ -109,13 +110,16 @@ def _opened(folder: str | Path, *, duke: bool) -> Dataset:
 
 def _made(run: Run, dataset: Dataset, config: StudyConfig, device: str, progress: Progress) -> str:
     """Do the classical study or measure speed, unless it is there; empty, or why it failed."""
+    reason = ""
     try:
         if run.experiment.kind == "classical":
-            if not (run.folder / "classical.json").exists():
+            if not run.scores.exists():
                 classical_study(dataset, run.folder, progress=progress)
         else:
             teachers = [listed for listed in experiments(config) if listed.kind == "teacher"]
-            measure_speed(dataset, run.scores, teachers, device=device, progress=progress)
+            record = measure_speed(dataset, run.scores, teachers, device=device, progress=progress)
+            reason = "; ".join(f"{failure['model']}: {failure['reason']}" for failure in record["report"]["failures"])
     except Exception as error:  # as with the runs: the others go on
-        return f"failed: {one_line(error)}"
-    return ""
+        reason = one_line(error)
+    put_down(run, reason)
+    return reason

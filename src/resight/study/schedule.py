@@ -20,7 +20,7 @@ from resight.study.perform import Task, attempt
 from resight.study.plan import Run
 from resight.study.worker import Worker
 
-__all__ = ["make_runs"]
+__all__ = ["make_runs", "put_down"]
 
 _MOST_TOGETHER = 4  # unless asked for more: a small GPU has the memory for so many
 
@@ -71,6 +71,17 @@ def make_runs(runs: Sequence[Run], *, together: int, device: str, cache: Path, p
         finally:
             for _, worker in working.values():
                 worker.end()
+
+
+def put_down(run: Run, reason: str) -> None:
+    """Keep why a run failed, or with an empty reason that it did not, so that the next time it is known, too.
+
+    Raises `StorageError`.
+    """
+    if reason:
+        write_json(run.failure, {"reason": reason, "date": datetime.now(UTC).isoformat(timespec="seconds")})
+    else:
+        run.failure.unlink(missing_ok=True)
 
 
 def _task(run: Run, device: str, cache: Path) -> Task:
@@ -146,13 +157,11 @@ class _Queue:
         self._working.add(run)
 
     def end(self, run: Run, reason: str) -> None:
-        """Put down what became of a run, so that the next time it is known, too."""
+        """Put down what became of a run."""
         self._working.remove(run)
         if reason:
             self.reasons[run] = reason
-            write_json(run.failure, {"reason": reason, "date": datetime.now(UTC).isoformat(timespec="seconds")})
-        else:
-            run.failure.unlink(missing_ok=True)
+        put_down(run, reason)
         self._tell(run, self._lengths[run], f"{run.name}: {reason or 'finished'}")
 
     def progress_of(self, run: Run) -> Callable[..., None]:

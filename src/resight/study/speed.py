@@ -34,7 +34,7 @@ def measure_speed(
     dataset : Dataset
         Its gallery's images are used.
     file : Path
-        JSON file to write, or to read if it has all of them.
+        JSON file to write, or to read if it has a speed of all of them, measured on this data set.
     teachers : sequence of Experiment
         Those added.
     device : str
@@ -43,8 +43,8 @@ def measure_speed(
     Returns
     -------
     dict
-        ``images_per_second`` from files to vectors, by name of the experiment, or None for one that could not be measured, and the
-        whole ``report``.
+        The name of the ``dataset``; ``images_per_second`` from files to vectors, by name of the experiment, or None for one that
+        could not be measured; and the whole ``report``.
 
     Raises
     ------
@@ -56,13 +56,15 @@ def measure_speed(
     models |= {teacher.name: teacher.model for teacher in teachers}
     with contextlib.suppress(OSError, ValueError, LookupError):
         earlier: dict[str, Any] = read_json(file)
-        if models.keys() <= earlier["images_per_second"].keys():
+        rates = earlier["images_per_second"]
+        whole = models.keys() <= rates.keys() and None not in rates.values()
+        if whole and earlier.get("dataset", dataset.name) == dataset.name:  # older records do not say
             return earlier
     paths = dataset.gallery.paths[:_IMAGES]
     report = benchmark(list(models.values()), paths, _CONFIG, threads=(0,), device=device, progress=progress)
     failed = {failure.model for failure in report.failures}
     measured = [name for name, model in models.items() if model not in failed]
     rates = dict.fromkeys(models) | {name: row.images_per_second for name, row in zip(measured, report.rows, strict=True)}
-    record = {"images_per_second": rates, "report": report.to_dict()}
+    record = {"dataset": dataset.name, "images_per_second": rates, "report": report.to_dict()}
     write_json(file, record)
     return record

@@ -59,7 +59,14 @@ def with_evaluation(
     -------
     Report
         With their scores; a model that cannot be evaluated is among the warnings.
+
+    Raises
+    ------
+    MeasurementError
+        If the report has scores of another data set.
     """
+    if report.dataset not in ("", dataset.name):
+        raise MeasurementError(f"the report has scores of {report.dataset}; {dataset.name} needs a report of its own")
     known: dict[str, Accuracy] = {}
     warnings = []
     for model in models:

@@ -16,6 +16,7 @@ from resight.datasets.splits import by_identity
 from resight.distances.fitted import fit_distance
 from resight.distances.quadratic import QuadraticGallery
 from resight.distances.xqda import XQDA
+from resight.errors import ConfigurationError
 from resight.evaluation.protocol import evaluate
 from resight.evaluation.scores import Scores
 from resight.features.classical import LomoExtractor
@@ -61,10 +62,13 @@ def classical_study(
 
     Raises
     ------
+    ConfigurationError
+        If `out` holds steps of another data set.
     ResightError
         Whatever reading, fitting and writing raise.
     """
     out = Path(out)
+    _refuse_other_data(out, dataset.name)
     gallery = dataset.gallery.select(dataset.gallery.identities != JUNK)
     record: dict[str, Any] = {"dataset": dataset.name, "retinex": {}}
     warm_up()
@@ -91,6 +95,16 @@ def classical_study(
     write_json(out / "classical.json", record)
     draw_dimensions(record["retinex"][record["chosen"]]["test"]["by_dimension"], out / "classical.png")
     return record
+
+
+def _refuse_other_data(out: Path, name: str) -> None:
+    """Steps that were kept are done for one data set, and would be taken for those of another."""
+    record = out / "classical.json"
+    begun = read_json(record) if record.exists() else _once(out / "dataset.json", lambda: {"dataset": name})
+    if begun["dataset"] != name:
+        raise ConfigurationError(
+            f"{out} holds a study of the data set {begun['dataset']}, and this one is {name}; choose another --out"
+        )
 
 
 class _Features:

@@ -12,10 +12,17 @@ from resight.files import sha256_file
 from resight.images import read_images
 from resight.tradeoff.report import Row, on_threads
 
-__all__ = ["describe_images", "disturbances"]
+__all__ = ["describe_images", "disturbances", "some_images"]
 
 _QUIET = 0.2  # load average for each core
 _STEADY = 1.3  # fastest round over slowest
+
+
+def some_images(paths: Sequence[str], count: int) -> Sequence[str]:
+    """The first `count` of some images; 0 is all of them. Raises `ConfigurationError` if `count` is negative."""
+    if count < 0:
+        raise ConfigurationError(f"{count} images to measure on; expected at least 1, or 0 for all")
+    return paths[: count or None]
 
 
 def describe_images(paths: Sequence[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from resight.features.extraction import Extractor
 from resight.progress import Progress, silent
 from resight.provenance import hardware, provenance
 from resight.tradeoff.accuracy import accuracy
-from resight.tradeoff.conditions import describe_images, disturbances
+from resight.tradeoff.conditions import describe_images, disturbances, some_images
 from resight.tradeoff.report import Report, Row, marked
 from resight.tradeoff.speed import Bench, Speed, SpeedConfig, interleaved
 
@@ -40,7 +40,7 @@ def measure_tradeoff(
     distance : str
         ``"euclidean"`` or ``"cosine"`` for all of them, or empty for each model's own.
     timed_images : int
-        Gallery images that speed is measured on; fewer if the gallery is smaller.
+        Gallery images at most that speed is measured on; 0 is all.
     rounds : int
         See `SpeedConfig`.
     threads : int
@@ -55,7 +55,7 @@ def measure_tradeoff(
     Raises
     ------
     ConfigurationError
-        If two models have one name, or there is no image or no round.
+        If two models have one name, `timed_images` is negative, or there is no image or no round.
     ResightError
         Whatever evaluation raises.
     """
@@ -64,7 +64,7 @@ def measure_tradeoff(
         raise ConfigurationError(f"two models have the same name: {', '.join(names)}; rename a folder")
     config = SpeedConfig(rounds=rounds, seconds=0.1)
     origin = provenance(asdict(config) | {"distance": distance, "threads": threads}, seed=config.seed)
-    paths = dataset.gallery.paths[:timed_images]
+    paths = some_images(dataset.gallery.paths, timed_images)
     images = describe_images(paths)
     scores = [accuracy(extractor, dataset, distance, progress=progress) for extractor in extractors]
     benches = [Bench(extractor, paths, config) for extractor in extractors]

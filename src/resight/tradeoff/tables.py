@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 from dataclasses import asdict, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,14 +166,14 @@ def _area(box: Bbox | None) -> float:
 def save_report(report: Report, folder: str | Path, name: str) -> list[Path]:
     """Write ``NAME.json``, ``.csv`` and ``.md`` into `folder`, and ``.png`` where an accuracy is known; return what was written.
 
-    Raises `StorageError`.
+    Without matplotlib there is no picture. Raises `StorageError`.
     """
     stem = Path(folder) / name
     write_json(stem.with_suffix(".json"), report.to_dict())
     write_text(stem.with_suffix(".csv"), table_csv(report))
     write_text(stem.with_suffix(".md"), table_markdown(report))
     written = [stem.with_suffix(ending) for ending in (".json", ".csv", ".md")]
-    if any(row.map is not None for row in report.rows):
+    if any(row.map is not None for row in report.rows) and find_spec("matplotlib") is not None:
         draw_tradeoff(report, stem.with_suffix(".png"))
         written.append(stem.with_suffix(".png"))
     return written

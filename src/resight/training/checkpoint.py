@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def save_checkpoint(
     optimiser: torch.optim.Optimizer,
     average: WeightAverage | None,
     position: Position,
-    configuration: str,
+    origin: Mapping[str, str],
 ) -> None:
     """Write a checkpoint; what was under `path` stays until the new one is whole.
 
@@ -58,8 +59,8 @@ def save_checkpoint(
         Everything that is trained. The optimiser's tensors (momentum) are stored under the parameters' names.
     average : WeightAverage, optional
     position : Position
-    configuration : str
-        Fingerprint of the run's configuration.
+    origin : mapping of str to str
+        What the run is made of: SHA-256 of its options, its data, and the weights it begins with or learns from.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def save_checkpoint(
         tensors |= {f"average.{name}": tensor.contiguous() for name, tensor in average.tensors.items()}
     metadata = {
         "average_steps": str(average.steps if average is not None else 0),
-        "configuration": configuration,
+        "origin": json.dumps(dict(origin)),
         "position": json.dumps([position.epoch, position.step, position.history, position.sums]),
     }
     content = safetensors.torch.save(tensors, metadata)
@@ -84,7 +85,11 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: str | Path, trained: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage | None, configuration: str
+    path: str | Path,
+    trained: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: WeightAverage | None,
+    origin: Mapping[str, str],
 ) -> Position:
     """Put a checkpoint's state into what is trained, the optimiser and the average.
 
@@ -93,8 +98,8 @@ def load_checkpoint(
     path : str or Path
     trained, optimiser, average
         As they were built for this run; changed in place.
-    configuration : str
-        Fingerprint of this run's configuration; must be the checkpoint's.
+    origin : mapping of str to str
+        Of this run; must be the checkpoint's.
 
     Returns
     -------
@@ -103,17 +108,18 @@ def load_checkpoint(
     Raises
     ------
     CheckpointError
-        If the file is damaged, belongs to another configuration, or holds tensors of other names or shapes.
+        If the file is damaged, is of another origin, or holds tensors of other names or shapes.
     """
     way_out = "choose another --out, or delete it to start anew"
     try:
         with safetensors.safe_open(path, framework="pt") as stored:
             metadata = stored.metadata() or {}
-            if metadata.get("configuration") != configuration:
-                raise CheckpointError(f"{path} belongs to another configuration or other data; {way_out}")
+            found = dict(json.loads(metadata.get("origin", "{}")))
+            if unlike := [what for what in {**origin, **found} if found.get(what) != origin.get(what)]:
+                raise CheckpointError(f"{path} belongs to a run with other {' and other '.join(unlike)}; {way_out}")
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a mapping)
         epoch, step, history, sums = json.loads(metadata["position"])
-    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); {way_out}") from error
     try:
         trained.load_state_dict({n.removeprefix("trained."): t for n, t in tensors.items() if n.startswith("trained.")})

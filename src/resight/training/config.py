@@ -20,10 +20,11 @@ class TrainConfig:
     Attributes
     ----------
     network : str
-        Architecture: a key of `resight.networks.NETWORKS`.
+        Architecture: mobilenet-0.25, mobilenet-0.5, mobilenet-0.75, mobilenet-1.0, resnet-50, osnet-0.25, osnet-0.5, osnet-0.75
+        or osnet-1.0.
     weights : str
-        Where to start: a weights file, a shipped model's name, a key of `resight.networks.published.PUBLISHED`, or empty for
-        random weights.
+        Where to start: a weights file; student, student-fast or student-fastest; published weights, such as
+        mobilenet-0.25-imagenet; random weights unless given.
     height : int
         Of the input, in pixels; 0 is the network's own.
     width : int
@@ -31,7 +32,7 @@ class TrainConfig:
     last_stride : int
         1 keeps the last feature maps at twice the height and width; 0 is the network's own.
     neck : bool
-        Batch normalisation between features and head (BNNeck); see `resight.networks.ReidNetwork.add_neck`.
+        Batch normalisation between features and head (BNNeck); its output is what is compared, by cosine.
     batch_size : int
         Images in one step.
     images_per_identity : int
@@ -51,9 +52,9 @@ class TrainConfig:
     warm_up : float
         Epochs during which the learning rate rises.
     decay_every : int
-        With ``"step"``: steps after which the learning rate is multiplied by `decay_factor`, again and again.
+        With ``"step"``: batches after which the learning rate falls, again and again.
     decay_factor : float
-        See `decay_every`.
+        With ``"step"``: what the learning rate is multiplied by each time.
     average : float
         Decay of the moving average of the weights, which is validated and kept instead of the last weights; 0 for none.
     flip : bool
@@ -67,13 +68,13 @@ class TrainConfig:
     label_smoothing : float
         Share of the ground truth that is spread over all classes.
     triplet_weight : float
-        Of the batch-hard triplet loss; needs `images_per_identity`.
+        Of the batch-hard triplet loss; it needs several images of each person in a batch.
     triplet_margin : float
         Distance by which the nearest other person should be farther than the farthest image of the same.
     validation : str
         What is held out: ``"identity"`` people, ``"image"`` images of known people, or ``"none"``.
     held_out : float
-        Share of the people or images that is held out.
+        Share of the people or images that is held out, between 0 and 1.
     held_out_seed : int
         Which people or images; the same for all runs of one comparison, whatever their own seeds.
     validate_every : int
@@ -117,12 +118,12 @@ class TrainConfig:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "epochs", "decay_every", "validate_every"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name} = {getattr(self, name)}; expected at least 1")
+        for name, least in {"batch_size": 2, "epochs": 1, "decay_every": 1, "validate_every": 1}.items():
+            if getattr(self, name) < least:
+                raise ConfigurationError(f"{name} = {getattr(self, name)}; expected at least {least}")
         for name in (
             *("height", "width", "momentum", "weight_decay", "seed", "held_out_seed", "images_per_identity", "warm_up", "pad"),
-            *("triplet_margin", *self._weights()),
+            *("decay_factor", "triplet_margin", *self._weights()),
         ):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigurationError(f"{name} = {getattr(self, name)}; expected at least 0")
@@ -131,6 +132,11 @@ class TrainConfig:
                 raise ConfigurationError(f"{name} = {getattr(self, name)}; expected 0 or more and less than 1")
         if not 0 < self.learning_rate < math.inf:
             raise ConfigurationError(f"learning_rate = {self.learning_rate}; expected more than 0")
+        for name, most in {"learning_rate": 1000, "weight_decay": 1000, "decay_factor": 1, "seed": 2**63 - 1}.items():
+            if getattr(self, name) > most:
+                raise ConfigurationError(f"{name} = {getattr(self, name)}; expected at most {most}")
+        if not 0 < self.held_out < 1 and not (self.held_out == 0 and self.validation == "none"):
+            raise ConfigurationError(f"held_out = {self.held_out}; expected more than 0 and less than 1, or validation none")
         if self.warm_up >= self.epochs and self.warm_up:
             raise ConfigurationError(f"warm_up = {self.warm_up} of {self.epochs} epochs; expected fewer than all")
         for name, known in (

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from resight.datasets import Dataset
 from resight.datasets.records import Records, Split
 from resight.datasets.splits import by_identity, by_image, class_labels
-from resight.errors import ConfigurationError, DatasetError
+from resight.errors import ConfigurationError, DatasetError, ImageError
 from resight.evaluation.protocol import evaluate
 from resight.features.deep import network_outputs
 from resight.images import Pixels, load_pixels
@@ -21,7 +21,7 @@ from resight.networks import ReidNetwork
 from resight.progress import Progress, silent
 from resight.training.config import PAPER_HELD_OUT
 
-__all__ = ["TrainingData", "prepare"]
+__all__ = ["TrainingData", "data_digest", "prepare"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +36,6 @@ class TrainingData:
     labels : int64 array of shape (n,)
     identities : int64 array of shape (classes,)
         The identity of each class.
-    digest : str
-        SHA-256 over file names and labels: two trainings on the same data have the same.
     validate : callable or None
         Scores a network on what was held out; the figures are per cent. ``rank1`` and ``map`` for people held out,
         ``accuracy`` for images held out.
@@ -47,7 +45,6 @@ class TrainingData:
     pixels: Pixels
     labels: NDArray[np.int64]
     identities: NDArray[np.int64]
-    digest: str
     validate: Callable[[ReidNetwork], dict[str, float]] | None
 
 
@@ -86,7 +83,7 @@ def prepare(
     Raises
     ------
     ConfigurationError
-        If `validation` is none of the three.
+        If `validation` is none of the three, or `fraction` of the images is none.
     DatasetError
         If there are no two people to tell apart, or nothing can be held out.
     ImageError
@@ -99,21 +96,46 @@ def prepare(
         held_out = by_identity(train, fraction=fraction, seed=seed)
         train = held_out.train
     elif validation == "image":
-        train, held_out = by_image(train, round(fraction * len(train)), seed=seed)
+        count = round(fraction * len(train))
+        if not count:
+            raise ConfigurationError(
+                f"held_out = {fraction} of {len(train)} images is none; hold out more, or set validation to none"
+            )
+        train, held_out = by_image(train, count, seed=seed)
     elif validation != "none":
         raise ConfigurationError(f"validation {validation!r}; expected identity, image or none")
     if len(train.people()) < 2:
         raise DatasetError(f"{dataset.root}: {len(train.people())} person to train on; telling people apart needs at least two")
     labels, identities = class_labels(train)
-    names = "\n".join(f"{Path(path).name} {label}" for path, label in zip(train.paths, labels, strict=True))
     return TrainingData(
         records=train,
         pixels=load_pixels(train.paths, size, cache=cache, progress=progress),
         labels=labels,
         identities=identities,
-        digest=hashlib.sha256(names.encode()).hexdigest(),
         validate=_validator(held_out, identities, size, cache, progress),
     )
+
+
+def data_digest(records: Records) -> str:
+    """What tells the images of one training from another's before any is decoded; the same wherever the files lie.
+
+    Returns
+    -------
+    str
+        SHA-256 over their file names, identities, cameras and sizes in bytes, as 64 hexadecimal digits.
+
+    Raises
+    ------
+    ImageError
+        If one is not there.
+    """
+    try:
+        sizes = [Path(path).stat().st_size for path in records.paths]
+    except OSError as error:
+        raise ImageError(f"{error.filename}: {error.strerror}; repair or remove it") from error
+    rows = zip(records.paths, records.identities, records.cameras, sizes, strict=True)
+    text = "\n".join(f"{Path(path).name}\0{identity} {camera} {size}" for path, identity, camera, size in rows)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _validator(

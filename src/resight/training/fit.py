@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from resight.configuration import configure, fingerprint, to_dict
 from resight.datasets import Dataset, open_dataset
-from resight.errors import CheckpointError, ConfigurationError
+from resight.errors import CheckpointError, ConfigurationError, WeightsError
 from resight.features.batches import Batches
 from resight.features.deep import channels_last, choose_device
-from resight.files import read_json, write_json
+from resight.files import read_json, sha256_file, write_json
 from resight.networks import ReidNetwork, build
-from resight.networks.card import CARD, Card, save_network
-from resight.networks.published import load_weights, weights_file
+from resight.networks.card import CARD, WEIGHTS, Card, save_network
+from resight.networks.published import PUBLISHED, load_weights, weights_file
 from resight.progress import Progress, silent
 from resight.provenance import provenance
+from resight.shipped import SHIPPED, TERMS
 from resight.training.config import TrainConfig
 from resight.training.curves import ScalarLog, draw_curves
-from resight.training.data import TrainingData, prepare
+from resight.training.data import TrainingData, data_digest, prepare
 from resight.training.loop import fit
 from resight.training.losses import HardLabelLoss, Loss, TripletLoss, WeightedLosses
 
-__all__ = ["HISTORY", "ground_truth_terms", "initial_network", "train", "train_with"]
+__all__ = ["HISTORY", "ground_truth_terms", "initial_network", "read_history", "train", "train_with", "weights_digest"]
 
 HISTORY = "history.json"
 _CHECKPOINT = "checkpoint.safetensors"
@@ -65,7 +65,8 @@ def train(
     Returns
     -------
     Path
-        `out`, which `resight.features.deep.load_extractor` reads. A run that was finished before is returned as it is.
+        `out`, which `resight.features.deep.load_extractor` reads. A run that was finished before is returned as it is, if it is of
+        the same configuration, data and initial weights.
 
     Raises
     ------
@@ -95,18 +96,27 @@ def train_with(
     out: str | Path,
     config: TrainConfig,
     *,
+    sources: Mapping[str, str] | None = None,
     device: str = "auto",
     cache: Path | None = None,
     checkpoint_seconds: float = 60.0,
     progress: Progress = silent,
 ) -> Path:
-    """Train a network with any loss; `train` and `resight.distillation.distill` are this with theirs. See `train`."""
+    """Train a network with any loss; `train` and `resight.distillation.distill` are this with theirs. See `train`.
+
+    `sources` are the SHA-256 of whatever else the loss learns from, by name: another run in `out` is one that learned from others.
+    """
     out = Path(out)
     where = choose_device(device)
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
     network = initial_network(config, classes=2)  # refuses wrong names and weights before any image is read
     size = network.preprocessing.size
-    if finished := _finished(out, config):
+    sources = {
+        "training data": data_digest(dataset.train),
+        **weights_digest("initial weights", config.weights),
+        **(sources or {}),
+    }
+    if finished := _finished(out, config, sources):
         return finished
     prepared = prepare(
         dataset,
@@ -119,6 +129,9 @@ def train_with(
     )
     source = provenance(to_dict(config), seed=config.seed)  # now: the checkout may change while the training runs
     network = channels_last(initial_network(config, classes=len(prepared.identities)), where)
+    start = {}
+    if config.weights and config.validation == "identity" and prepared.validate is not None:
+        start = prepared.validate(network)
     loss, about = make_loss(prepared, network)
     with ScalarLog(out) as log:
 
@@ -133,13 +146,13 @@ def train_with(
             loss,
             config,
             checkpoint=out / _CHECKPOINT,
-            fingerprint=hashlib.sha256((fingerprint(config) + prepared.digest).encode()).hexdigest(),
+            origin={"options": fingerprint(config)} | sources,
             checkpoint_seconds=checkpoint_seconds,
             validate=validate,
             on_epoch=log.write,
             progress=progress,
         )
-    write_json(out / HISTORY, {"provenance": source, "about": about, "epochs": history})
+    write_json(out / HISTORY, {"provenance": source, "about": about, "start": start, "epochs": history})
     draw_curves(history, out / "curves.png")
     card = Card(
         architecture=config.network,
@@ -151,7 +164,9 @@ def train_with(
             "dataset": dataset.name,
             "images": len(prepared.labels),
             "warnings": list(dataset.warnings),
+            "sha256": sources,
             "seconds": sum(row["seconds"] for row in history),
+            **_terms(config.weights, sources),
             **about,
         },
         configuration=to_dict(config),
@@ -178,13 +193,44 @@ def initial_network(config: TrainConfig, classes: int) -> ReidNetwork:
     return network
 
 
-def _finished(out: Path, config: TrainConfig) -> Path | None:
-    """`out` if it holds a finished run of this configuration; fields that came later stood at their default."""
+def weights_digest(what: str, reference: str) -> dict[str, str]:
+    """SHA-256 of weights to start from, under their name; nothing where there are none. Raises `WeightsError`."""
+    try:
+        return {what: sha256_file(weights_file(reference))} if reference else {}
+    except OSError as error:
+        raise WeightsError(f"cannot read {reference}: {error.strerror}") from error
+
+
+def _terms(reference: str, sources: Mapping[str, str]) -> dict[str, str]:
+    """What the makers of the initial weights ask of those who use them, as far as it is known."""
+    if reference in SHIPPED:
+        return {"terms": TERMS}
+    known = {published.sha256: published.terms for published in PUBLISHED.values()}
+    return {"terms": known[sha256]} if (sha256 := sources.get("initial weights")) in known else {}
+
+
+def read_history(run: Path) -> dict[str, Any]:
+    """What a finished run left in ``history.json``: ``start``, ``epochs``, provenance. Raises `CheckpointError`."""
+    try:
+        history: dict[str, Any] = read_json(run / HISTORY)
+        history["epochs"][-1]["loss"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{run / HISTORY} cannot be read ({reason}); restore it, or delete {run} to train again") from error
+    return history
+
+
+def _finished(out: Path, config: TrainConfig, sources: Mapping[str, str]) -> Path | None:
+    """`out` if it holds a finished run of this configuration and these sources.
+
+    Fields that came later than its card stood at their default; sources that its card does not name are not compared.
+    """
     if not (out / CARD).exists():
         return None
     try:
-        stored = read_json(out / CARD)["configuration"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        card = read_json(out / CARD)
+        stored, sha256, before = card["configuration"], card["weights_sha256"], sources | card["training"].get("sha256", {})
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{out / CARD} is damaged ({error}); choose another --out, or delete it") from error
     try:
         same = configure(type(config), stored) == config
@@ -192,4 +238,12 @@ def _finished(out: Path, config: TrainConfig) -> Path | None:
         same = False
     if not same:
         raise CheckpointError(f"{out} holds a finished run of another configuration; choose another --out, or delete it")
+    if unlike := [what for what in sources if before[what] != sources[what]]:
+        raise CheckpointError(
+            f"{out} holds a finished run with other {' and other '.join(unlike)}; choose another --out, or delete it"
+        )
+    if not (out / WEIGHTS).exists() or sha256_file(out / WEIGHTS) != sha256:
+        raise CheckpointError(
+            f"{out / WEIGHTS} is not the file that its card describes; restore it, or delete {out} to train again"
+        )
     return out

@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def fit(
     config: TrainConfig,
     *,
     checkpoint: Path | None = None,
-    fingerprint: str = "",
+    origin: Mapping[str, str] | None = None,
     checkpoint_seconds: float = 60.0,
     validate: Callable[[int], dict[str, float]] | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
@@ -62,8 +62,8 @@ def fit(
     checkpoint : Path, optional
         File to resume from if it exists, and to write: after each epoch and every `checkpoint_seconds`. An interrupted run
         loses what came after; it does not write in the middle of a step, where weights and position need not agree.
-    fingerprint : str
-        Names configuration and data; a checkpoint of another one is refused.
+    origin : mapping of str to str, optional
+        What the run is made of, by name, as SHA-256; a checkpoint of anything else is refused.
     checkpoint_seconds : float
     validate : callable, optional
         Called with the number of finished epochs; what it returns is stored in that epoch's row under ``validation``.
@@ -92,14 +92,14 @@ def fit(
     average = WeightAverage(network, config.average) if config.average else None
     position = Position()
     if checkpoint is not None and checkpoint.exists():
-        position = load_checkpoint(checkpoint, trained, optimiser, average, fingerprint)
+        position = load_checkpoint(checkpoint, trained, optimiser, average, origin or {})
     on_device = torch.from_numpy(labels).to(batches.device)
     steps = len(labels) // min(config.batch_size, len(labels))
     trained.train()
 
     def save() -> None:
         if checkpoint is not None:
-            save_checkpoint(checkpoint, trained, optimiser, average, position, fingerprint)
+            save_checkpoint(checkpoint, trained, optimiser, average, position, origin or {})
 
     saved = time.monotonic()
     while position.epoch < config.epochs:
@@ -133,13 +133,17 @@ def fit(
             sums.add("loss", total)
             for name, part in parts.items():
                 sums.add(name, part)
-            sums.add_seconds(time.monotonic() - started)
             position.step += 1
-            if position.step % 20 == 0 or position.step == steps:
-                position.sums = sums.read(position)
+            shown = position.step % 20 == 0 or position.step == steps
+            due = time.monotonic() - saved > checkpoint_seconds
+            if shown or due:
+                sums.fetch(position)  # a GPU may still be at work: waiting for it is part of the time
+            sums.add_seconds(time.monotonic() - started)
+            if shown or due:
+                position.sums = sums.read()
+            if shown:
                 progress("training", position.epoch * steps + position.step, config.epochs * steps, _note(position))
-            if time.monotonic() - saved > checkpoint_seconds:
-                position.sums = sums.read(position)
+            if due:
                 save()
                 saved = time.monotonic()
         last = (position.epoch + 1) * steps - 1  # a run resumed here has not made a step of this epoch itself
@@ -194,7 +198,7 @@ class _Sums:
     def add_seconds(self, seconds: float) -> None:
         self._values["seconds"] += seconds
 
-    def read(self, position: Position) -> dict[str, float]:
+    def fetch(self, position: Position) -> None:
         for name, value in self._pending.items():
             self._values[name] += float(value)
         self._pending.clear()
@@ -202,6 +206,8 @@ class _Sums:
             raise ResightError(
                 f"the loss is no longer finite (epoch {position.epoch + 1}, step {position.step}); lower --learning-rate"
             )
+
+    def read(self) -> dict[str, float]:
         return dict(self._values)
 
 

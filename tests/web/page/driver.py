@@ -39,7 +39,7 @@ class Service:
 @contextmanager
 def serve(folder: Path, *options: str) -> Iterator[Service]:
     """Start the service of the gallery in a folder, and end it."""
-    pytest.importorskip("fastapi", reason="needs the service: pip install 'resight[serve]'")
+    pytest.importorskip("fastapi", reason="needs the service: pip install '.[serve]'")
     access = folder / "access.toml"
     new_token(access, "nobody", "viewer")
     command = [sys.executable, "-m", "resight.cli", "serve", str(folder / "gallery"), "--port", "0", "--access", str(access)]
