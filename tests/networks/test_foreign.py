@@ -44,10 +44,17 @@ FORMATS = {
 }
 
 
+def begins_like_a_pickle() -> bytes:
+    """Safetensors whose header has a length that is 128 modulo 256."""
+    padded = (safetensors.torch.save(STATE, {"padding": "x" * (8 * number)}) for number in range(64))
+    return next(data for data in padded if data.startswith(b"\x80"))
+
+
 @pytest.mark.parametrize(
     "data",
     [
         *FORMATS.values(),
+        begins_like_a_pickle(),
         torch_bytes(OrderedDict(STATE)),
         torch_bytes({"epoch": 3, "state_dict": STATE, "optimizer": {"lr": 0.1}}),
         torch_bytes({"model": STATE, "arch": "resnet18"}),

@@ -195,6 +195,7 @@ def search(
         Also write the ranked list to this file.
     """
     from resight.errors import ConfigurationError
+    from resight.features.extract import printable
     from resight.gallery import Gallery
     from resight.gallery.calibration import UNKNOWN, Calibration, decide
     from resight.gallery.picture import draw_matches
@@ -215,7 +216,7 @@ def search(
         thumbnails = {id: sighting.thumbnail for id, sighting in opened.index.get(drawn).items()}
     rows = [_row(match, identity) for match in matches]
     headings = ["rank", "distance", "camera", "time", "identity", "id", "source"]
-    result = {"images": list(map(str, images)), "matches": [match.to_dict() for match in matches]}
+    result = {"images": [printable(str(image)) for image in images], "matches": [match.to_dict() for match in matches]}
     if calibrated is not None:
         answers = decide([match.distance for match in matches], calibrated).tolist()
         headings = [*headings, "answer"]

@@ -75,10 +75,11 @@ def read_state(data: bytes) -> dict[str, Tensor]:
     """The state dict in the content of a weights file; see `read_weights`. Raises `WeightsError`."""
     if data.startswith(b"\x89HDF\r\n\x1a\n"):
         return _read_keras(data)
+    # Safetensors begin with the length of what follows, of which one byte in 256 is a pickle's first.
+    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") <= len(data):
+        return _read_safetensors(data)
     if data.startswith((b"PK\x03\x04", b"\x80")):
         return _read_torch(data)
-    if data[8:9] == b"{":
-        return _read_safetensors(data)
     raise WeightsError("not a weights file: expected PyTorch (.pth), safetensors, or Keras (.h5)")
 
 
