@@ -29,7 +29,8 @@ def test_any_piece_of_16_bytes_is_found_wherever_it_lies(data: st.DataObject) ->
     found = Traces(contents).in_bytes(before + piece + after)
     assert found
     assert all(any(f in content for content in contents) and len(f) >= 16 for f in found)
-    assert any(f in piece for f in found)
+    # What stands beside it may agree with the content by chance.
+    assert any(f in piece or piece[:16] in f or piece[-16:] in f for f in found)
 
 
 @settings(max_examples=100, deadline=None)
