@@ -26,6 +26,11 @@ def test_of_a_data_set_queries_and_gallery_are_meant(tiny: Path) -> None:
     assert find_images(tiny).cameras.tolist() == dataset.query.cameras.tolist() + dataset.gallery.cameras.tolist()
 
 
+def test_one_image_is_itself(tiny: Path) -> None:
+    image = next((tiny / "query").glob("*.jpg"))
+    assert labels(image) == [(str(image), -1, -1)]
+
+
 def test_one_folder_of_market1501_keeps_its_labels(tiny: Path) -> None:
     gallery = open_dataset(tiny).gallery
     found = find_images(tiny / "bounding_box_test")

@@ -30,7 +30,7 @@ def extract(
     Parameters
     ----------
     images
-        Folder of a data set (query and gallery are extracted), any folder with images in it, a text file with one path a line, or
+        An image, a folder of a data set (query and gallery are extracted), any folder with images in it, a text file with one path a line, or
         a CSV with the column path and perhaps identity and camera.
     out
         Name of the files to write, without ending.

@@ -20,16 +20,16 @@ _BINARY = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 def find_images(root: str | Path) -> Records:
-    """The images that a user means by a folder or a list.
+    """The images that a user means by a folder, a list or one image.
 
     Parameters
     ----------
     root : str or Path
         A data set in a known layout: its queries and then its gallery are meant (of the first division); of a folder of one's own,
         all of its images. Any other folder: all images in it and below it, of unknown identity and camera (-1), unless it is
-        one folder of images that are all named as Market-1501's. A ``.csv`` file with a header: the column ``path``, and
-        ``identity`` and ``camera`` in whole numbers if it has them. Any other file: one path a line. Paths in a list are
-        relative to its folder; none of the files is looked for yet.
+        one folder of images that are all named as Market-1501's. An image: itself. A ``.csv`` file with a header: the column
+        ``path``, and ``identity`` and ``camera`` in whole numbers if it has them. Any other file: one path a line. Paths in a
+        list are relative to its folder; none of the files is looked for yet.
 
     Returns
     -------
@@ -41,6 +41,8 @@ def find_images(root: str | Path) -> Records:
         If there is no such folder or list, no image in it, or a line of it is wrong.
     """
     root = Path(root)
+    if root.is_file() and root.suffix.lower() in IMAGE_SUFFIXES:
+        return Records.from_rows([(root, JUNK, JUNK)])
     if root.is_file():
         return _listed(root)
     try:
