@@ -30,8 +30,8 @@ def extract(
     Parameters
     ----------
     images
-        An image, a folder of a data set (query and gallery are extracted), any folder with images in it, a text file with one path a line, or
-        a CSV with the column path and perhaps identity and camera.
+        Folder of a data set (query and gallery are extracted), any folder with images in it, one image, a text file with one path
+        a line, or a CSV with the column path and perhaps identity and camera.
     out
         Name of the files to write, without ending.
     overwrite
