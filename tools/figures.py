@@ -428,7 +428,7 @@ def temperatures() -> str:
     return table(["T", "lambda", "mAP held out after 2 epochs", "4", "6", "8"], rows)
 
 
-TEACHERS = {"osnet-0.25": "with label smoothing", "osnet-0.25-plain": "without"}
+STUDY_TEACHERS = {"osnet-0.25": "with label smoothing", "osnet-0.25-plain": "without"}
 """Of the study, in words: OSNet x0.25, and how it was trained."""
 
 
@@ -437,7 +437,7 @@ def study() -> str:
     report = result("market1501-study")
     rows = [["alone", "-", *_pair(report["figure-8"]["osnet-0.25"]["student_alone"])]]
     made = planned = 0
-    for teacher, trained in TEACHERS.items():
+    for teacher, trained in STUDY_TEACHERS.items():
         sweep = report["figure-8"][teacher]
         points = [point for point in sweep["points"] if point["map"] is not None]
         made, planned = made + len(points), planned + len(sweep["points"])
@@ -453,8 +453,8 @@ def _pair(point: dict[str, Any]) -> list[str]:
 
 def entropies() -> str:
     """Of the teachers' soft targets on training images, as the study found them."""
-    found = {teacher: result("market1501-study")["figures-2-and-5"][f"market1501 {teacher}"] for teacher in TEACHERS}
-    rows = [[TEACHERS[teacher], *(f"{value:.2f}" for value in one["mean"].values())] for teacher, one in found.items()]
+    found = {teacher: result("market1501-study")["figures-2-and-5"][f"market1501 {teacher}"] for teacher in STUDY_TEACHERS}
+    rows = [[STUDY_TEACHERS[teacher], *(f"{value:.2f}" for value in one["mean"].values())] for teacher, one in found.items()]
     first = found["osnet-0.25"]
     headings = ["entropy (nats) at T =", *first["mean"]]
     return table(headings, rows) + f"\nThe most there can be is log 751 = {first['uniform']:.2f}.\n"
