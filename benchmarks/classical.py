@@ -25,15 +25,15 @@ from numpy.typing import NDArray
 
 from resight.datasets.records import Records
 from resight.distances.xqda import XQDA
-from resight.features.lomo import RETINEX, lomo, warm_up
 from resight.files import write_json
+from resight.lomo.descriptor import RETINEX, lomo, warm_up
 from resight.progress import TerminalProgress, silent
 from resight.provenance import provenance
 
 SIZE = (128, 64)
 _START_UP = """
 import time
-from resight.features.lomo import warm_up
+from resight.lomo.descriptor import warm_up
 start = time.perf_counter()
 warm_up()
 print(time.perf_counter() - start)

@@ -22,7 +22,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from resight.features.image_list import find_images
+from resight.datasets.image_list import find_images
 from resight.files import write_json
 from resight.images import decode, read_file, resize
 from resight.provenance import provenance

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from resight.features.image_list import find_images
+from resight.datasets.image_list import find_images
 from resight.files import write_json
 from resight.provenance import provenance
 

@@ -35,7 +35,7 @@ Vectors = NDArray[np.float32]
 
 
 def dense(queries: Vectors, gallery: Vectors) -> Vectors:
-    """The same distances from matrices of (queries + gallery)^2 numbers, as `resight.ranking.rerank` explains them."""
+    """The same distances from matrices of (queries + gallery)^2 numbers, as `resight.ranking.rerank.rerank` explains them."""
     images = np.concatenate([queries, gallery])
     count, k = len(images), PAPER.k1 + 1
     squares = np.einsum("ij,ij->i", images, images)
@@ -84,8 +84,8 @@ CONTESTANTS = {"resight": rerank, "dense": dense}
 def embeddings(data: str, model: str, file: str) -> tuple[Vectors, Vectors, Records, Records]:
     """Of a data set's queries and gallery, junk left out."""
     from resight.datasets import open_dataset
-    from resight.features.extraction import embed_files
     from resight.models import load_model
+    from resight.models.embedding import embed_files
 
     dataset = open_dataset(data)
     if file:

@@ -36,8 +36,9 @@ from typing import Any
 
 import numpy as np
 
-from resight.datasets import open_dataset, synthetic
+from resight.datasets import open_dataset
 from resight.datasets.records import JUNK
+from resight.drawn import crops
 from resight.evaluation.model import evaluate_model
 from resight.evaluation.protocol import score_distances
 from resight.files import read_json, write_json
@@ -160,7 +161,7 @@ def load(options: argparse.Namespace) -> dict[str, Any]:
     """Answers per second, and how long they take."""
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        synthetic.generate(root / "people", identities_train=2, identities_test=25, seed=options.seed)
+        crops.generate(root / "people", identities_train=2, identities_test=25, seed=options.seed)
         pictures = sorted((root / "people" / "query").glob("*.jpg"))
         print(f"filling a gallery with {options.size:,} vectors", flush=True)
         fill(root / "gallery", options.size, pictures, options.seed)

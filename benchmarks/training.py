@@ -20,9 +20,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from resight.features.batches import Batches
 from resight.files import write_json
 from resight.networks import ReidNetwork, build
+from resight.networks.batches import Batches
 from resight.networks.mobilenet import KerasConv2d
 from resight.provenance import provenance
 from resight.training.config import TrainConfig

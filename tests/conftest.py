@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from resight.datasets import synthetic
+from resight.drawn import crops
 from resight.training.config import TrainConfig
 from resight.training.fit import train
 
@@ -23,7 +23,7 @@ torch.set_num_threads(min(2, torch.get_num_threads()))
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small drawn camera network in Market-1501's layout."""
     root = tmp_path_factory.mktemp("tiny")
-    synthetic.generate(root, identities_train=8, identities_test=6, cameras=3, images_per_camera=4, size=(64, 32))
+    crops.generate(root, identities_train=8, identities_test=6, cameras=3, images_per_camera=4, size=(64, 32))
     return root
 
 

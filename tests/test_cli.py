@@ -17,8 +17,8 @@ from datasets.layouts import write_duke
 from resight.cli import _RESUMED, app, main
 from resight.datasets import Dataset, open_dataset
 from resight.errors import ConfigurationError
-from resight.features.deep import load_extractor
-from resight.features.extraction import embed_files
+from resight.models.embedding import embed_files
+from resight.models.pytorch import load_extractor
 from resight.networks import NETWORKS
 from resight.shipped import SHIPPED
 from resight.training.config import TrainConfig

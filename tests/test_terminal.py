@@ -51,8 +51,8 @@ def test_verbs_look_before_they_work(
         raise AssertionError("the work was begun")
 
     monkeypatch.setattr("resight.datasets.open_dataset", work)
-    monkeypatch.setattr("resight.features.image_list.find_images", work)
-    monkeypatch.setattr("resight.study.run.open_dataset", work)
+    monkeypatch.setattr("resight.datasets.image_list.find_images", work)
+    monkeypatch.setattr("resight.studies.ruiz2019.run.open_dataset", work)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from resight.tradeoff.classical import PAPER_TABLE_1
+from resight.studies.ruiz2019.classical_side import PAPER_TABLE_1
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKER = re.compile(r"(<!-- figures: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -18,13 +18,14 @@ from pathlib import Path
 from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
-from resight.datasets import synthetic
-from resight.demo.gallery import make_gallery
+from resight.decision import Calibration, decide
+from resight.drawn import crops
 from resight.files import atomic_write
-from resight.gallery import Calibration, Gallery, decide
+from resight.gallery import Gallery
 from resight.images import read_image
 from resight.models import load_model
-from resight.web import new_token
+from resight.service import new_token
+from resight.studies.demo.gallery import make_gallery
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH, HEIGHT = 1280, 860
@@ -100,7 +101,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_gallery(synthetic.generate(folder / "camera-network"), folder)
+        make_gallery(crops.generate(folder / "camera-network"), folder)
         picture(folder, arguments.out)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1000:.0f} kB")
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from resight.evaluation.model import evaluate_model
     from resight.evaluation.protocol import evaluate
     from resight.evaluation.scores import Scores
-    from resight.features.extraction import embed_files
-    from resight.models import fit_model, load_model
+    from resight.models import embed_files, load_model
+    from resight.models.fitted import fit_model
     from resight.ranking.nearest import nearest
     from resight.ranking.rerank import Reranking, rerank
     from resight.tradeoff.benchmark import benchmark
@@ -60,10 +60,10 @@ _HOMES = {
     "TrainConfig": "training.config",
     "benchmark": "tradeoff.benchmark",
     "distill": "distillation.fit",
-    "embed_files": "features.extraction",
+    "embed_files": "models",
     "evaluate": "evaluation.protocol",
     "evaluate_model": "evaluation.model",
-    "fit_model": "models",
+    "fit_model": "models.fitted",
     "inspect": "datasets",
     "load_model": "models",
     "measure_tradeoff": "tradeoff.measure",

@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["hardware", "provenance", "usable_cores"]
+from resight.compute import usable_cores
+
+__all__ = ["hardware", "provenance"]
 
 _DECODERS = ("opencv-python-headless", "simplejpeg", "pillow")
 _PACKAGES = ("resight", "numpy", *_DECODERS, "onnxruntime", "openvino", "torch", "scipy", "numba")
@@ -54,11 +56,6 @@ def hardware() -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": f"{platform.system()} {platform.machine()}",
     }
-
-
-def usable_cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _version(package: str) -> str | None:

@@ -15,10 +15,10 @@ from networks.golden import fill, images
 from resight.export.config import ExportConfig
 from resight.export.graph import network_graph
 from resight.export.model import export_model
-from resight.features.deep import load_extractor
-from resight.features.onnx import OnnxExtractor
 from resight.images import read_images
 from resight.models import load_model
+from resight.models.onnx import OnnxExtractor
+from resight.models.pytorch import load_extractor
 from resight.networks import build
 from support import SHARED, market1501, needs_market1501, needs_shared
 

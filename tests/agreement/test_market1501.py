@@ -9,8 +9,8 @@ import pytest
 
 from resight.datasets import open_dataset
 from resight.evaluation.protocol import evaluate
-from resight.features.deep import load_extractor
-from resight.features.extraction import embed_files
+from resight.models.embedding import embed_files
+from resight.models.pytorch import load_extractor
 from support import SHARED, market1501, needs_market1501, needs_shared
 
 OSNET = "weights/osnet_x0_25_market1501.pth"

@@ -11,7 +11,7 @@ import pytest
 
 from datasets.layouts import write_cuhk01, write_duke, write_folder, write_images, write_market, write_viper
 from resight.datasets import DATASETS, open_dataset
-from resight.datasets.synthetic import generate
+from resight.drawn.crops import generate
 from resight.errors import DatasetError
 
 

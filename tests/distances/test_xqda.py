@@ -134,8 +134,8 @@ def test_float32_by_the_krylov_solver_keeps_five_digits():
 @needs_market1501
 def test_real_descriptors_keep_five_digits():
     from resight.datasets.market1501 import load
-    from resight.features.lomo import lomo
     from resight.images import load_pixels
+    from resight.lomo.descriptor import lomo
 
     train = load(market1501()).train
     train = train.select(np.arange(1700))

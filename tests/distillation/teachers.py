@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from resight.distillation.targets import CachedTeacher
-from resight.features.batches import View
 from resight.networks import Outputs
+from resight.networks.batches import View
 from resight.training.losses import Batch
 
 __all__ = ["batch_of", "outputs_of", "teacher_of"]

@@ -18,9 +18,10 @@ from resight.distillation.config import DistillConfig
 from resight.distillation.fit import distill
 from resight.distillation.mutual import MutualLoss
 from resight.errors import CheckpointError, ConfigurationError
-from resight.features.deep import load_extractor
 from resight.files import sha256_file
-from resight.models import fit_model, load_model
+from resight.models import load_model
+from resight.models.fitted import fit_model
+from resight.models.pytorch import load_extractor
 from resight.networks import ReidNetwork, build
 from resight.networks.card import read_card
 from resight.training.fit import train

@@ -24,7 +24,7 @@ from resight.distillation.losses import (
 )
 from resight.distillation.targets import entropies
 from resight.errors import ConfigurationError
-from resight.features.batches import View
+from resight.networks.batches import View
 from resight.training.losses import HardLabelLoss, WeightedLosses
 
 

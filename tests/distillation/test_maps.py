@@ -10,9 +10,9 @@ from distillation.teachers import batch_of, outputs_of, teacher_of
 from resight.distillation.maps import AttentionLoss, HintLoss, attention_loss, same_grid
 from resight.distillation.targets import OnlineTeacher
 from resight.errors import ConfigurationError
-from resight.features.batches import View
-from resight.features.deep import DeepExtractor
+from resight.models.pytorch import DeepExtractor
 from resight.networks import build
+from resight.networks.batches import View
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from resight.distillation.mutual import MutualLoss
-from resight.features.batches import View
 from resight.networks import Outputs, build
+from resight.networks.batches import View
 from resight.training.losses import Batch, HardLabelLoss, WeightedLosses
 
 

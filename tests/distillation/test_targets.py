@@ -12,10 +12,10 @@ import torch
 from resight.distillation.losses import SoftTargetLoss
 from resight.distillation.targets import CachedTeacher, OnlineTeacher, entropies, matching_classes
 from resight.errors import ConfigurationError
-from resight.features.batches import View
-from resight.features.classical import LomoExtractor
-from resight.features.deep import DeepExtractor
+from resight.models.lomo import LomoExtractor
+from resight.models.pytorch import DeepExtractor
 from resight.networks import build
+from resight.networks.batches import View
 from resight.training.losses import Batch
 
 CPU = torch.device("cpu")

@@ -22,10 +22,10 @@ from resight.distances.xqda import XQDA
 from resight.evaluation.model import evaluate_model
 from resight.evaluation.protocol import score_distances
 from resight.evaluation.scores import FIGURES, Scores
-from resight.features.extraction import embed_files
-from resight.features.lomo import lomo
 from resight.images import read_images
+from resight.lomo.descriptor import lomo
 from resight.models import load_model
+from resight.models.embedding import embed_files
 from resight.ranking.rerank import Reranking, rerank
 
 PEOPLE = 24

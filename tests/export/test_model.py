@@ -20,9 +20,10 @@ from resight.errors import ConfigurationError, ExportError, StorageError
 from resight.export import model as station
 from resight.export.config import ExportConfig
 from resight.export.model import export_model
-from resight.features.onnx import OnnxExtractor
 from resight.files import read_json
-from resight.models import fit_model, load_model
+from resight.models import load_model
+from resight.models.fitted import fit_model
+from resight.models.onnx import OnnxExtractor
 from resight.networks.card import Card, load_network, save_network
 
 

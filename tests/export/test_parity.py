@@ -12,8 +12,8 @@ from resight.errors import ExportError
 from resight.export.graph import network_graph
 from resight.export.parity import COSINE, Source, check_vectors, generated_images
 from resight.export.session import Session, cosines
-from resight.features.deep import DeepExtractor
 from resight.images import Pixels
+from resight.models.pytorch import DeepExtractor
 
 SIZE = (64, 32)
 IMAGES = generated_images(SIZE)

@@ -19,8 +19,8 @@ from resight.export.calibration import Calibration, calibrate
 from resight.export.graph import network_graph
 from resight.export.quantise import errors_alone, half_weights, layers, quantised
 from resight.export.session import Session, cosines
-from resight.features.deep import load_extractor
 from resight.images import Pixels, read_images
+from resight.models.pytorch import load_extractor
 from resight.networks.card import load_network
 from support import SHARED, needs_shared
 

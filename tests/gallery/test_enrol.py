@@ -13,9 +13,9 @@ import pytest
 
 from gallery.fakes import ColourModel, make_image, make_settings
 from resight.errors import ArrayError, ConfigurationError, ModelMismatchError
-from resight.features.extraction import embed_files
 from resight.gallery import Crop, Gallery, Where, enrol, sighting_id
 from resight.images import decode
+from resight.models.embedding import embed_files
 
 
 @pytest.fixture

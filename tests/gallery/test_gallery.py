@@ -18,10 +18,10 @@ from resight.datasets.records import JUNK
 from resight.errors import ArrayError, GalleryError
 from resight.evaluation.model import evaluate_model
 from resight.evaluation.protocol import evaluate
-from resight.features.extraction import embed_files
 from resight.gallery import Gallery, Where, crops_of, fuse
 from resight.gallery.picture import draw_matches
 from resight.images import decode
+from resight.models.embedding import embed_files
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from resight.gallery.memory import MemoryIndex
+from resight.gallery.search.index import MemoryIndex
 from resight.gallery.sighting import Where
 from resight.images import Pixels
 from resight.tradeoff.report import Report, Row

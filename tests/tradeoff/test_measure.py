@@ -9,7 +9,7 @@ import pytest
 from resight.datasets import open_dataset
 from resight.errors import ConfigurationError
 from resight.evaluation.model import evaluate_model
-from resight.features.deep import load_extractor
+from resight.models.pytorch import load_extractor
 from resight.tradeoff.measure import measure_tradeoff
 from resight.tradeoff.report import read_report
 from resight.tradeoff.tables import save_report

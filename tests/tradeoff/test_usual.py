@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from resight.datasets import open_dataset
 from resight.errors import ImageError
-from resight.features.deep import load_extractor
-from resight.features.extraction import embed_files
 from resight.images import read_image
+from resight.models.embedding import embed_files
+from resight.models.pytorch import load_extractor
 from resight.tradeoff.usual import UsualWay
 
 

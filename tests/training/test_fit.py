@@ -23,8 +23,8 @@ from resight import files
 from resight.datasets import open_dataset
 from resight.datasets.records import Dataset, Split
 from resight.errors import CheckpointError, ConfigurationError, DatasetError, ImageError, StorageError, WeightsError
-from resight.features.deep import load_extractor
 from resight.files import sha256_file
+from resight.models.pytorch import load_extractor
 from resight.networks import build
 from resight.networks.card import load_network, read_card
 from resight.networks.published import PUBLISHED

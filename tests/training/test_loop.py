@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 
 from resight.errors import CheckpointError, ResightError
-from resight.features.batches import Batches, View
 from resight.networks import Outputs, ReidNetwork, build
+from resight.networks.batches import Batches, View
 from resight.training.augment import plan_epoch
 from resight.training.checkpoint import Position
 from resight.training.config import TrainConfig

@@ -39,7 +39,7 @@ def access(
         Also write name, role, cameras and the token to this file, for nobody else to read.
     """
     from resight.files import write_json
-    from resight.web import new_token, remove_token
+    from resight.service import new_token, remove_token
 
     if revoke:
         remove_token(file, name)

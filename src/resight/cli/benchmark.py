@@ -77,8 +77,8 @@ def benchmark(
         Also write the JSON to this file.
     """
     from resight.datasets import open_dataset
+    from resight.datasets.image_list import find_images
     from resight.errors import ConfigurationError
-    from resight.features.image_list import find_images
     from resight.provenance import provenance
     from resight.tradeoff.accuracy import with_evaluation, with_scores
     from resight.tradeoff.benchmark import benchmark as measure

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from resight.datasets import Dataset, Records
-    from resight.gallery.calibration import OperatingPoint
-    from resight.gallery.confidence import Rate
-    from resight.gallery.open_set import Searches
+    from resight.decision.calibration import OperatingPoint
+    from resight.decision.confidence import Rate
+    from resight.decision.open_set import Searches
 
 __all__ = ["calibrate"]
 
@@ -68,14 +68,14 @@ def calibrate(
     import numpy as np
 
     from resight.datasets import open_dataset
+    from resight.decision.calibration import calibrate as choose
+    from resight.decision.calibration import check_people, measure
+    from resight.decision.open_set import search_everybody
+    from resight.decision.picture import draw_errors
     from resight.errors import ConfigurationError
-    from resight.features.extraction import embed_files
-    from resight.gallery.calibration import calibrate as choose
-    from resight.gallery.calibration import check_people, measure
-    from resight.gallery.error_picture import draw_errors
-    from resight.gallery.open_set import search_everybody
     from resight.gallery.settings import Settings
     from resight.models import load_model
+    from resight.models.embedding import embed_files
     from resight.provenance import provenance
 
     if not 0 <= held_out < 1:

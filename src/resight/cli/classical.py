@@ -52,7 +52,7 @@ def fit(
     """
     from resight.datasets import open_dataset
     from resight.files import read_json
-    from resight.models import fit_model
+    from resight.models.fitted import fit_model
 
     use_threads(threads)
     dataset = open_dataset(data, layout)
@@ -90,8 +90,8 @@ def classical(*, data: Path, out: Path = Path("classical"), seed: int = 0, json:
         Also write the figures to this file.
     """
     from resight.datasets import open_dataset
-    from resight.features.lomo import RETINEX
-    from resight.tradeoff.classical import PAPER_TABLE_1, classical_study
+    from resight.lomo.descriptor import RETINEX
+    from resight.studies.ruiz2019.classical_side import PAPER_TABLE_1, classical_study
 
     dataset = open_dataset(data)
     warn(dataset.warnings)

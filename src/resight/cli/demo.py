@@ -25,7 +25,7 @@ def demo(*, out: Path = Path("demo"), threads: TorchThreads = 0, json: Path | No
     json
         Also write the trade-off's JSON to this file.
     """
-    from resight.demo import run_demo
+    from resight.studies.demo import run_demo
 
     use_threads(threads)
     with TerminalProgress() as progress:

@@ -39,9 +39,9 @@ def extract(
     json
         Also write the report to this file.
     """
+    from resight.datasets.image_list import find_images
     from resight.errors import ImageError
-    from resight.features.extract import extract_files
-    from resight.features.image_list import find_images
+    from resight.extraction.extract import extract_files
     from resight.models import load_model
 
     records = find_images(images)

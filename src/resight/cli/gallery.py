@@ -14,8 +14,8 @@ from resight.cli.terminal import say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
 if TYPE_CHECKING:
-    from resight.features.extraction import Extractor
     from resight.gallery import Gallery, Match, Where
+    from resight.models.embedding import Extractor
 
 __all__ = ["add", "create", "model_of", "search", "shown", "stats", "where_of"]
 
@@ -194,10 +194,10 @@ def search(
     json
         Also write the ranked list to this file.
     """
+    from resight.decision.calibration import UNKNOWN, Calibration, decide
     from resight.errors import ConfigurationError
-    from resight.features.extract import printable
+    from resight.extraction.extract import printable
     from resight.gallery import Gallery
-    from resight.gallery.calibration import UNKNOWN, Calibration, decide
     from resight.gallery.picture import draw_matches
     from resight.images import read_image
 

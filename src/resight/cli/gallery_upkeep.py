@@ -125,7 +125,7 @@ def restore(gallery: Path, name: str, *, yes: bool = False, json: Path | None = 
         Also write what was restored to this file.
     """
     from resight.errors import ConfigurationError
-    from resight.gallery.snapshot import restore as restore_snapshot
+    from resight.gallery.store.snapshot import restore as restore_snapshot
 
     if not yes:
         raise ConfigurationError(f"what was added to {gallery} since {name!r} would be lost; add --yes to do it")
@@ -148,10 +148,10 @@ def verify(gallery: str, *, model: str = "", device: Device = "auto", json: Path
     """
     from resight.errors import GalleryDamagedError
     from resight.gallery import Gallery
-    from resight.gallery.verify import verify as verify_folder
+    from resight.gallery.store.verify import verify as verify_folder
     from resight.models import load_model
-    from resight.web.audit import FILE as AUDIT
-    from resight.web.audit import verify_log
+    from resight.service.audit import FILE as AUDIT
+    from resight.service.audit import verify_log
 
     with TerminalProgress() as progress:
         if "://" in gallery:

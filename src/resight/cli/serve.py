@@ -64,12 +64,13 @@ def serve(
 
     # Before NumPy is loaded: its matrix products would otherwise keep all cores spinning, which the others' requests need.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from resight.decision import Calibration
     from resight.errors import ConfigurationError
-    from resight.gallery import Calibration, Gallery, parse_retention
-    from resight.web import AccessFile, AuditLog, Caller, single_token
-    from resight.web.audit import FILE
-    from resight.web.server import is_loopback, listen, run
-    from resight.web.service import Limits, Service
+    from resight.gallery import Gallery, parse_retention
+    from resight.service import AccessFile, AuditLog, Caller, single_token
+    from resight.service.audit import FILE
+    from resight.service.server import is_loopback, listen, run
+    from resight.service.service import Limits, Service
 
     local = is_loopback(host)
     if not local and access is None:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from resight.cli.options import Count, Device
 from resight.cli.terminal import check_writable, say, use_threads, warn, write_result
 from resight.progress import TerminalProgress
-from resight.study.config import StudyConfig
+from resight.studies.ruiz2019.config import StudyConfig
 
 __all__ = ["study"]
 
@@ -47,7 +47,7 @@ def study(
     json
         Also write the report's JSON to this file.
     """
-    from resight.study.run import run_study
+    from resight.studies.ruiz2019.run import run_study
 
     check_writable(out / "report.json", json)
     use_threads(threads)

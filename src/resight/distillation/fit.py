@@ -15,10 +15,10 @@ from resight.distillation.maps import AttentionLoss, HintLoss
 from resight.distillation.mutual import MutualLoss
 from resight.distillation.targets import CachedTeacher, OnlineTeacher, Teacher, entropies, matching_classes
 from resight.errors import ConfigurationError
-from resight.features.deep import DeepExtractor, channels_last
-from resight.features.extraction import Extractor
 from resight.images import load_pixels
 from resight.models import load_model
+from resight.models.embedding import Extractor
+from resight.models.pytorch import DeepExtractor, channels_last
 from resight.networks import ReidNetwork
 from resight.progress import Progress, silent
 from resight.training.data import TrainingData

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resight.errors import ConfigurationError
-from resight.features.batches import Batches, View
-from resight.features.deep import DeepExtractor, network_outputs
-from resight.features.extraction import Extractor
 from resight.files import atomic_write
 from resight.images import Pixels, cache_folder
+from resight.models.embedding import Extractor
+from resight.models.pytorch import DeepExtractor, network_outputs
+from resight.networks.batches import Batches, View
 from resight.progress import Progress, silent
 
 __all__ = ["Answers", "CachedTeacher", "OnlineTeacher", "Teacher", "entropies", "matching_classes"]

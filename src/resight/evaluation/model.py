@@ -12,7 +12,7 @@ from resight.datasets.records import JUNK, Dataset, Records
 from resight.evaluation.blocks import Distance
 from resight.evaluation.protocol import evaluate, score_distances
 from resight.evaluation.scores import Scores, mean_scores
-from resight.features.extraction import Extractor, embed_files
+from resight.models.embedding import Extractor, embed_files
 from resight.progress import Progress, silent
 from resight.ranking.rerank import Reranking, rerank
 
@@ -42,7 +42,7 @@ def evaluate_model(
         ``"euclidean"``, ``"cosine"``, or empty for the model's own. ``"kissme"`` and ``"xqda"`` are learned from the training
         images of each split.
     reranking : Reranking, optional
-        Re-rank by k-reciprocal encoding; see `resight.ranking.rerank.rerank`.
+        Re-rank by k-reciprocal encoding; see `resight.ranking.rerank.rerank.rerank`.
     progress : Progress
 
     Returns

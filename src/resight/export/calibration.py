@@ -16,8 +16,8 @@ from onnxruntime.quantization.calibrate import CalibrationDataReader, Calibratio
 
 from resight.errors import StorageError
 from resight.export.session import Session
-from resight.features.onnx_file import INPUT
 from resight.images import Pixels
+from resight.models.onnx_file import INPUT
 from resight.progress import Progress, silent
 
 __all__ = ["OPERATORS", "Calibration", "calibrate"]

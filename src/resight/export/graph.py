@@ -23,8 +23,8 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from resight.errors import ExportError
-from resight.features.onnx_file import INPUT, OUTPUT
 from resight.images import Preprocessing
+from resight.models.onnx_file import INPUT, OUTPUT
 from resight.networks import ReidNetwork
 from resight.networks.mobilenet import KerasConv2d
 

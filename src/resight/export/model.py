@@ -21,14 +21,15 @@ from resight.export.graph import OPSET, Projection, network_graph, set_batch
 from resight.export.parity import Source, Vectors, check_vectors, generated_images, score_held_out
 from resight.export.quantise import errors_alone, half_weights, quantised
 from resight.export.session import Session
-from resight.export.shipped import load_shipped
-from resight.features.deep import DeepExtractor
-from resight.features.extraction import Extractor
-from resight.features.onnx_file import CARD as METADATA
-from resight.features.onnx_file import FORMAT
 from resight.files import atomic_write, read_json
 from resight.images import RESIZE, Pixels, load_pixels
-from resight.models import FittedExtractor, load_model
+from resight.models import load_model
+from resight.models.embedding import Extractor
+from resight.models.fitted import FittedExtractor
+from resight.models.onnx_file import CARD as METADATA
+from resight.models.onnx_file import FORMAT
+from resight.models.pytorch import DeepExtractor
+from resight.models.shipped import load_shipped
 from resight.networks.card import CARD, Card, read_card
 from resight.networks.foreign import architecture
 from resight.networks.published import PUBLISHED

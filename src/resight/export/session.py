@@ -7,8 +7,8 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from resight.features.onnx_file import INPUT, OUTPUT
 from resight.images import Pixels
+from resight.models.onnx_file import INPUT, OUTPUT
 from resight.progress import Progress, silent
 
 __all__ = ["Session", "cosines"]

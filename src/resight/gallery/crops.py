@@ -9,9 +9,9 @@ from pathlib import Path
 
 from resight.datasets import recognise
 from resight.datasets.folder import find_csv
+from resight.datasets.image_list import find_images
 from resight.datasets.records import DISTRACTOR, IMAGE_SUFFIXES, Records
 from resight.errors import ConfigurationError, DatasetError
-from resight.features.image_list import find_images
 from resight.gallery.sighting import parse_time
 
 __all__ = ["Crop", "crops_of", "find_crops"]

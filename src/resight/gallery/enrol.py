@@ -13,16 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from resight.compute import usable_cores
 from resight.errors import ArrayError, ImageError
-from resight.features.extract import printable
-from resight.features.extraction import CHUNK, Extractor
+from resight.extraction.extract import printable
 from resight.gallery.crops import Crop
-from resight.gallery.index import VectorIndex
-from resight.gallery.precision import recall
 from resight.gallery.sighting import Sighting, draw_thumbnail, sighting_id
+from resight.gallery.store.precision import recall
+from resight.gallery.store.store import VectorIndex
 from resight.images import Pixels, decode, read_file, resize
+from resight.models.embedding import CHUNK, Extractor
 from resight.progress import Progress, silent
-from resight.provenance import usable_cores
 
 __all__ = ["Enrolment", "embed", "enrol"]
 

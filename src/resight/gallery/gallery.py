@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from resight.distances.euclidean import embeddings_of
 from resight.errors import GalleryError, MissingSightingError
-from resight.features.extraction import Extractor
 from resight.gallery.crops import Crop
 from resight.gallery.enrol import Enrolment, embed, enrol
-from resight.gallery.index import Camera, Removal, VectorIndex
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
-from resight.gallery.snapshot import Snapshot, restore, snapshots, take_snapshot
-from resight.gallery.sqlite import SqliteIndex
 from resight.gallery.statistics import Statistics, summarise
+from resight.gallery.store.snapshot import Snapshot, restore, snapshots, take_snapshot
+from resight.gallery.store.sqlite import SqliteIndex
+from resight.gallery.store.store import Camera, Removal, VectorIndex
 from resight.images import Pixels
+from resight.models.embedding import Extractor
 from resight.progress import Progress, silent
 
 __all__ = ["Gallery", "Match", "fuse"]
@@ -87,7 +87,7 @@ class Gallery:
             If the folder cannot be written.
         """
         if _is_database(location):
-            from resight.gallery.postgres import PostgresIndex
+            from resight.gallery.store.postgres import PostgresIndex
 
             return cls(PostgresIndex.create(str(location), settings))
         return cls(SqliteIndex.create(Path(location), settings), Path(location))
@@ -104,7 +104,7 @@ class Gallery:
             If its file is damaged.
         """
         if _is_database(location):
-            from resight.gallery.postgres import PostgresIndex
+            from resight.gallery.store.postgres import PostgresIndex
 
             return cls(PostgresIndex(str(location)))
         return cls(SqliteIndex(Path(location)), Path(location))
@@ -200,7 +200,7 @@ class Gallery:
         return self.index.label(ids, identity)
 
     def purge(self, where: Where, *, progress: Progress = silent) -> Removal:
-        """Delete sightings for good; see `resight.gallery.purge`."""
+        """Delete sightings for good; see `resight.gallery.store.purge`."""
         return self.index.remove(where, progress=progress)
 
     def keep(self, name: str, value: Any) -> None:
@@ -241,7 +241,7 @@ class Gallery:
         )
 
     def take_snapshot(self, name: str = "") -> Snapshot:
-        """Copy the gallery as it is, into its own folder, where a purge reaches the copy; see `resight.gallery.snapshot`."""
+        """Copy the gallery as it is, into its own folder, where a purge reaches the copy; see `resight.gallery.store.snapshot`."""
         return take_snapshot(self._folder("a snapshot"), name)
 
     def restore(self, name: str) -> Snapshot:

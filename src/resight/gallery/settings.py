@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from resight.distances import DISTANCES
 from resight.errors import ConfigurationError, ModelMismatchError
-from resight.features.extraction import Extractor
-from resight.gallery.precision import PRECISIONS
+from resight.gallery.store.precision import PRECISIONS
+from resight.models.embedding import Extractor
 
 __all__ = ["Settings", "parse_retention"]
 
@@ -37,7 +37,7 @@ class Settings:
     retention : int or None
         For how many seconds a sighting may be kept; None is without end.
     precision : str
-        One of `resight.gallery.precision.PRECISIONS`: how vectors are stored.
+        One of `resight.gallery.store.precision.PRECISIONS`: how vectors are stored.
     created : str
         When; ISO 8601, UTC.
     """

@@ -9,9 +9,9 @@ from pathlib import Path
 from resight.datasets.records import Dataset
 from resight.errors import MeasurementError, ResightError
 from resight.evaluation.model import evaluate_model
-from resight.features.extraction import Extractor
 from resight.files import read_json
 from resight.models import load_model
+from resight.models.embedding import Extractor
 from resight.progress import Progress, silent
 from resight.tradeoff.report import Report, Row, marked
 from resight.tradeoff.worker import USUAL

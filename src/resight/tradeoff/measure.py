@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from resight.datasets.records import Dataset
 from resight.errors import ConfigurationError, ResightError
-from resight.features.extraction import Extractor
+from resight.models.embedding import Extractor
 from resight.progress import Progress, silent
 from resight.provenance import hardware, provenance
 from resight.tradeoff.accuracy import accuracy

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.errors import ConfigurationError, ImageError, ResightError
-from resight.features.extraction import Extractor, embed_files
-from resight.gallery.memory import MemoryIndex
+from resight.gallery.search.index import MemoryIndex
 from resight.gallery.sighting import EVERYTHING
 from resight.images import Pixels, read_images, read_into
+from resight.models.embedding import Extractor, embed_files
 from resight.progress import Progress, silent
 
 __all__ = ["SEARCHED", "Bench", "Speed", "SpeedConfig", "interleaved"]

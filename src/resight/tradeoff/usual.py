@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resight.errors import ImageError, MissingDependencyError
-from resight.features.deep import DeepExtractor
 from resight.images import Pixels
+from resight.models.pytorch import DeepExtractor
 
 __all__ = ["BATCH_SIZE", "UsualWay"]
 

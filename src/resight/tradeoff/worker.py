@@ -16,8 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from resight.compute import Child, answering
 from resight.errors import MeasurementError, ResightError
-from resight.processes import Child, answering
 from resight.provenance import hardware
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _bench(job: dict[str, Any]) -> Bench:
     reference: str = job["reference"]
     if not reference.startswith(USUAL):
         return Bench(load_model(reference, device=job["device"]), job["paths"], config)
-    from resight.features.deep import load_extractor
+    from resight.models.pytorch import load_extractor
     from resight.tradeoff.usual import UsualWay
 
     usual = UsualWay(load_extractor(reference.removeprefix(USUAL), device=job["device"]))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.errors import DatasetError
-from resight.features.batches import View
+from resight.networks.batches import View
 
 __all__ = ["EpochPlan", "Random", "identity_batches", "image_batches", "plan_epoch", "random_rectangles"]
 
@@ -25,7 +25,7 @@ class EpochPlan:
     flips : bool array of shape (steps, batch)
     shifts : int64 array of shape (steps, batch, 2), or None
     erased : int64 array of shape (steps, batch, 4), or None
-        See `resight.features.batches.View`.
+        See `resight.networks.batches.View`.
     """
 
     rows: NDArray[np.int64]
@@ -70,7 +70,7 @@ def plan_epoch(
     flip : bool
         Mirror each image with probability 1/2.
     pad : int
-        Pixels by which an image is moved at most, each way; see `resight.features.batches.View`.
+        Pixels by which an image is moved at most, each way; see `resight.networks.batches.View`.
     erase : float
         Probability of a rectangle being erased; see `random_rectangles`.
     """

@@ -15,8 +15,8 @@ from resight.datasets.records import Records, Split
 from resight.datasets.splits import by_identity, by_image, class_labels
 from resight.errors import ConfigurationError, DatasetError, ImageError
 from resight.evaluation.protocol import evaluate
-from resight.features.deep import network_outputs
 from resight.images import Pixels, load_pixels
+from resight.models.pytorch import network_outputs
 from resight.networks import ReidNetwork
 from resight.progress import Progress, silent
 from resight.training.config import PAPER_HELD_OUT

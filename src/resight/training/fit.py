@@ -9,10 +9,10 @@ from typing import Any
 from resight.configuration import configure, fingerprint, to_dict
 from resight.datasets import Dataset, open_dataset
 from resight.errors import CheckpointError, ConfigurationError, WeightsError
-from resight.features.batches import Batches
-from resight.features.deep import channels_last, choose_device
 from resight.files import read_json, sha256_file, write_json
+from resight.models.pytorch import channels_last, choose_device
 from resight.networks import ReidNetwork, build
+from resight.networks.batches import Batches
 from resight.networks.card import CARD, WEIGHTS, Card, save_network
 from resight.networks.published import PUBLISHED, load_weights, weights_file
 from resight.progress import Progress, silent
@@ -65,7 +65,7 @@ def train(
     Returns
     -------
     Path
-        `out`, which `resight.features.deep.load_extractor` reads. A run that was finished before is returned as it is, if it is of
+        `out`, which `resight.models.pytorch.load_extractor` reads. A run that was finished before is returned as it is, if it is of
         the same configuration, data and initial weights.
 
     Raises

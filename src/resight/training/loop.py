@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from resight.compute import keep_freed_memory
 from resight.errors import ResightError
-from resight.features.batches import Batches
-from resight.memory import keep_freed_memory
 from resight.networks import ReidNetwork
+from resight.networks.batches import Batches
 from resight.progress import Progress, silent
 from resight.training.augment import plan_epoch
 from resight.training.average import WeightAverage

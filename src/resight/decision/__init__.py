@@ -1,0 +1,5 @@
+"""From distances to an answer: match, possible or unknown."""
+
+from resight.decision.calibration import Calibration, calibrate, decide
+
+__all__ = ["Calibration", "calibrate", "decide"]

@@ -1,0 +1,249 @@
+"""How often a search finds the wrong person, and how often it misses the right one, measured on labelled vectors.
+
+Every image asks once for its person, and once as if that person were absent: against the images of everybody else. An absent
+person is falsely found when the nearest of all those images is near enough. So the least of many distances is what counts, and it
+is measured as it is, not worked out from pairs, whose distances are not independent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from resight.datasets.records import DISTRACTOR
+from resight.decision.confidence import Rate, rate_with_limits
+from resight.distances import DISTANCES
+from resight.distances.euclidean import embeddings_of
+from resight.errors import ArrayError, ConfigurationError
+from resight.progress import Progress, silent
+
+__all__ = ["ErrorCurve", "Searches", "search_everybody"]
+
+_BLOCK = 1 << 23  # distances that are held at a time
+_ROUNDING = 1e-12  # in a rate or its limit
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ErrorCurve:
+    """A rate against the threshold up to which a distance is a match: a step function.
+
+    Attributes
+    ----------
+    thresholds : float32 array of shape (n,)
+        Increasing, the first is minus infinity; each rate holds from its threshold up to the next.
+    rates, variances : float64 arrays of shape (n,)
+        Each person weighs the same in a rate. The variance is over people, not over images.
+    freedoms : float64 array of shape (n,)
+        How many observations each variance rests on.
+    units : float
+        Independent people; see `rate_with_limits`.
+    confidence : float
+        Of each limit.
+    """
+
+    thresholds: NDArray[np.float32]
+    rates: NDArray[np.float64]
+    variances: NDArray[np.float64]
+    freedoms: NDArray[np.float64]
+    units: float
+    confidence: float
+
+    def at(self, threshold: float) -> Rate:
+        """The rate at a threshold, with its limits."""
+        return self._at_step(int(np.searchsorted(self.thresholds, threshold, side="right")) - 1)
+
+    def threshold_for(self, wanted: float) -> float:
+        """The largest threshold up to which the upper limit stays at or below a wanted rate; for rates that grow.
+
+        Walking up from rate zero and stopping at the first failure, the confidence of the single limit is that of the threshold
+        found: no correction for having looked at many [1]_. Minus infinity if already nothing observed does not vouch for the rate.
+
+        References
+        ----------
+        .. [1] S. Bates et al., "Distribution-Free, Risk-Controlling Prediction Sets", J. ACM 68(6), 2021, theorem 1.
+        """
+        for step, threshold in enumerate(self.thresholds):
+            if self._at_step(step).upper > wanted + _ROUNDING:
+                return float(np.nextafter(threshold, np.float32(-np.inf)))
+        return float(self.thresholds[-1])
+
+    def _at_step(self, step: int) -> Rate:
+        rate, variance, freedom = (float(column[step]) for column in (self.rates, self.variances, self.freedoms))
+        return rate_with_limits(rate, variance, freedom, self.units, self.confidence)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Searches:
+    """What every image found in the images of the others; see `search_everybody`.
+
+    Attributes
+    ----------
+    people : int
+        How many there are, numbered from 0.
+    persons : int64 array of shape (n,)
+        Who is on the image that asks.
+    strangers : float32 array of shape (n,)
+        Distance of the nearest image of anybody else.
+    nearest : int64 array of shape (n,)
+        Who that is.
+    next_strangers : float32 array of shape (n,)
+        Distance of the nearest image of a third person.
+    own : float32 array of shape (n,)
+        Distance of the nearest image of the same person by another camera; infinity if there is none.
+    """
+
+    people: int
+    persons: NDArray[np.int64]
+    strangers: NDArray[np.float32]
+    nearest: NDArray[np.int64]
+    next_strangers: NDArray[np.float32]
+    own: NDArray[np.float32]
+
+    def false_positives(self, confidence: float) -> ErrorCurve:
+        """How often an absent person is falsely found in a gallery of the others: the false positive identification rate.
+
+        The variance is the jackknife's that leaves out one person at a time, who goes both as the one who asks and as the one who
+        is found: a person whom many are mistaken for makes one observation, not many. And since a person who is near another
+        has that one near too, false matches come in pairs of people, so that no more than half of the people are independent.
+        """
+        weights = 1 / np.bincount(self.persons)[self.persons]
+        # Where only one person is within the threshold, the false match hangs on that person's being in the gallery.
+        thresholds, rates, variances, freedoms = _steps(
+            np.concatenate([self.strangers, self.strangers, self.next_strangers]),
+            np.concatenate([self.persons, self.nearest, self.nearest]),
+            np.concatenate([weights, weights, -weights]),
+            np.repeat([True, False, False], len(self.persons)),
+            self.people,
+        )
+        return ErrorCurve(
+            thresholds=thresholds,
+            rates=rates,
+            variances=variances,
+            freedoms=freedoms / 2,
+            units=self.people / 2,
+            confidence=confidence,
+        )
+
+    def misses(self, confidence: float) -> ErrorCurve | None:
+        """How often no image of a present person, by another camera, is within the threshold; None if one camera saw everybody."""
+        asks = np.isfinite(self.own)
+        if not asks.any():
+            return None
+        present, persons = np.unique(self.persons[asks], return_inverse=True)
+        thresholds, found, variances, freedoms = _steps(
+            self.own[asks], persons, 1 / np.bincount(persons)[persons], np.ones(len(persons), bool), len(present)
+        )
+        return ErrorCurve(
+            thresholds=thresholds,
+            rates=1 - found,
+            variances=variances,
+            freedoms=freedoms,
+            units=len(present),
+            confidence=confidence,
+        )
+
+
+def search_everybody(
+    vectors: ArrayLike, identities: ArrayLike, cameras: ArrayLike, distance: str, *, progress: Progress = silent
+) -> Searches:
+    """Let every image ask, for its person and for an absent one.
+
+    Parameters
+    ----------
+    vectors : array of shape (n, d)
+    identities, cameras : int arrays of shape (n,)
+        Images of nobody (identity 0 or less) are left out. Strangers may be seen by any camera, the query's own included, as in
+        a search.
+    distance : str
+        A key of `resight.distances.DISTANCES`.
+    progress : Progress
+
+    Returns
+    -------
+    Searches
+
+    Raises
+    ------
+    ArrayError
+        If shapes do not fit, a vector holds NaN or infinity, or there are fewer than three people.
+    ConfigurationError
+        If `distance` is unknown.
+    """
+    images, who, seen_by = embeddings_of("labelled", vectors), np.asarray(identities), np.asarray(cameras)
+    if who.shape != (len(images),) or seen_by.shape != who.shape:
+        raise ArrayError(
+            f"{len(images)} vectors, identities of shape {who.shape}, cameras of shape {seen_by.shape}; expected as many of each"
+        )
+    if distance not in DISTANCES:
+        raise ConfigurationError(f"distance {distance!r} is unknown; expected {', '.join(DISTANCES)}")
+    order = np.argsort(who, kind="stable")  # the images of a person are a slice
+    order = order[who[order] > DISTRACTOR]
+    images, seen_by = images[order], seen_by[order]
+    _, starts, persons = np.unique(who[order], return_index=True, return_inverse=True)
+    if len(starts) < 3:
+        raise ArrayError(f"{len(starts)} people; expected at least three, to ask and to be found")
+    count = len(images)
+    ends = np.append(starts[1:], count)
+    strangers, next_strangers, own = (np.empty(count, np.float32) for _ in range(3))
+    nearest = np.empty(count, np.int64)
+    height = max(1, _BLOCK // count)
+    for first in range(0, count, height):
+        block = DISTANCES[distance](images[first : first + height], images)
+        rows = np.arange(len(block))
+        asking = persons[first : first + height]
+        for row, person in enumerate(asking):
+            same = slice(starts[person], ends[person])
+            others = block[row, same][seen_by[same] != seen_by[first + row]]
+            own[first + row] = others.min(initial=np.inf)
+        people = np.minimum.reduceat(block, starts, axis=1)
+        people[rows, asking] = np.inf
+        found = people.argmin(axis=1)
+        strangers[first : first + height], nearest[first : first + height] = people[rows, found], found
+        people[rows, found] = np.inf
+        next_strangers[first : first + height] = people.min(axis=1)
+        progress("search", first + len(block), count)
+    return Searches(
+        people=len(starts), persons=persons, strangers=strangers, nearest=nearest, next_strangers=next_strangers, own=own
+    )
+
+
+def _steps(
+    distances: NDArray[np.float32],
+    persons: NDArray[np.int64],
+    changes: NDArray[np.float64],
+    counts: NDArray[np.bool_],
+    people: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """A mean over people, its variance, and what that rests on, from every distance at which the mean changes.
+
+    At each of `distances` a person's influence changes; where `counts` is true, so does that person's part of the mean.
+    """
+    by_person = np.lexsort((distances, persons))
+    change = changes[by_person]
+    begins = np.append(True, np.diff(persons[by_person]) != 0)
+    before = np.cumsum(change) - change
+    before -= before[np.maximum.accumulate(np.where(begins, np.arange(len(before)), 0))]
+    order = np.argsort(distances, kind="stable")
+    thresholds = np.unique(distances[counts])
+    last = np.searchsorted(distances[order], thresholds, side="right") - 1
+
+    def summed(column: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.append(0.0, np.cumsum(column[order])[last])
+
+    def moment(power: int) -> NDArray[np.float64]:
+        column = np.empty_like(change)
+        column[by_person] = (before + change) ** power - before**power
+        return summed(column) / people
+
+    mean, second, third, fourth = (moment(power) for power in (1, 2, 3, 4))
+    spread = np.maximum(second - mean**2, 0)
+    tails = fourth - 4 * mean * third + 6 * mean**2 * second - 3 * mean**4
+    freedoms = people * np.divide(spread**2, tails, out=np.zeros_like(tails), where=tails > _ROUNDING)
+    return (
+        np.append(np.float32(-np.inf), thresholds),
+        np.round(summed(changes * counts) / people, 12),  # all of a person's images are one, not nearly one
+        spread / (people - 1),
+        freedoms,
+    )

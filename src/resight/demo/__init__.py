@@ -1,6 +1,0 @@
-"""The whole job on drawn pedestrians, with nobody's image: train, compare, and search in the browser."""
-
-from resight.demo.gallery import make_gallery
-from resight.demo.main_job import STUDENT, TEACHER, run_demo
-
-__all__ = ["STUDENT", "TEACHER", "make_gallery", "run_demo"]

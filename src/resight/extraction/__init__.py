@@ -1,0 +1,1 @@
+"""Many images to vectors on the disk, resumable."""

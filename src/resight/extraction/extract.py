@@ -1,0 +1,157 @@
+"""Many image files to vectors on the disk, in work that can be killed at any moment and goes on."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from resight.datasets.records import Records
+from resight.errors import ConfigurationError
+from resight.extraction.vector_file import VectorFile
+from resight.files import atomic_write, read_json, write_json
+from resight.models.embedding import CHUNK, Extractor, embed_chunks
+from resight.progress import Progress, silent
+from resight.provenance import provenance
+
+__all__ = ["extract_files", "printable"]
+
+_FORMAT = "resight-vectors-1"
+
+
+def extract_files(
+    extractor: Extractor,
+    records: Records,
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    options: Mapping[str, Any] | None = None,
+    checkpoint_seconds: float = 2.0,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Extract the vectors of many images into ``OUT.npy``, ``OUT.csv`` and ``OUT.report.json``.
+
+    ``OUT.npy`` is float32 (n, embedding_size); ``OUT.csv`` has path, identity, camera and the model's SHA-256 for each of its rows.
+    Images that cannot be read are left out of both and listed in the report, each with its reason.
+
+    What was finished before is not done again, neither the whole of it nor, after a kill, the part; the result is byte for byte
+    that of an undisturbed run. Memory does not grow with the number of images beyond their names.
+
+    Parameters
+    ----------
+    extractor : Extractor
+    records : Records
+        The images; their files are looked at now.
+    out : str or Path
+        Name of the files, without ending.
+    overwrite : bool
+        Replace vectors, finished or not, of another model or other images.
+    options : mapping, optional
+        Whatever else the vectors depend on, such as the device, as plain JSON values.
+    checkpoint_seconds : float
+        What a kill costs at most.
+    progress : Progress
+
+    Returns
+    -------
+    dict
+        What ``OUT.report.json`` holds.
+
+    Raises
+    ------
+    ConfigurationError
+        If `out` is no name, or if files of these names are there that are not of the same work, and `overwrite` is not given.
+    StorageError
+        If a file cannot be written, or another process is writing it. What was written stays, and counts.
+    ArrayError
+        If a vector holds NaN or infinity.
+    """
+    out = Path(out)
+    if out.name in ("", ".."):
+        raise ConfigurationError(f"{out} is a folder, and no name of files; give for example {out / 'vectors'}")
+    npy, table, report = (out.with_name(out.name + ending) for ending in (".npy", ".csv", ".report.json"))
+    fingerprint = _fingerprint(extractor, records, options or {})
+    with VectorFile(npy, extractor.embedding_size, fingerprint, seconds=checkpoint_seconds) as file:
+        if not file.begun:
+            if not file.foreign and (finished := _finished(report, npy, table, fingerprint)) is not None:
+                return finished
+            there = [str(path) for path in (npy, table, report) if path.exists()]
+            if not overwrite and (file.foreign or there):
+                found = f"{', '.join(there)} exist" if there else f"{npy} is unfinished"
+                raise ConfigurationError(
+                    f"{found}, and not from this model and these images as they are now; choose another --out, or give --overwrite"
+                )
+            file.start()
+        begun, first = time.monotonic(), file.done
+        for chunk in embed_chunks(extractor, records.paths, first=first):
+            file.append(chunk.vectors, chunk.failures)
+            rate = (file.done - first) / max(time.monotonic() - begun, 1e-9)
+            progress(f"extracting ({extractor.name})", file.done, len(records), f"{rate:.0f} images/s")
+        file.flush()
+        _write_table(table, records, file.failures, extractor.sha256)
+        values = {
+            "format": _FORMAT,
+            "model": extractor.name,
+            "model_sha256": extractor.sha256,
+            "images": len(records),
+            "vectors": file.rows,
+            "embedding_size": extractor.embedding_size,
+            "seconds": file.spent,
+            "images_per_second": len(records) / file.spent,
+            "failures": [{"path": printable(records.paths[i]), "reason": file.failures[i]} for i in sorted(file.failures)],
+            "fingerprint": fingerprint,
+            "provenance": provenance(options),
+        }
+        write_json(report, values)
+        file.publish()
+    return values
+
+
+def _fingerprint(extractor: Extractor, records: Records, options: Mapping[str, Any]) -> str:
+    """Names the work: another model, input size, option, list, label, or a changed file make it other work."""
+    about = [_FORMAT, CHUNK, extractor.name, extractor.sha256, extractor.size, extractor.embedding_size, sorted(options.items())]
+    digest = hashlib.sha256(repr(about).encode())
+    for path, identity, camera in zip(records.paths, records.identities.tolist(), records.cameras.tolist(), strict=True):
+        try:
+            status = os.stat(path)
+            state = f"{status.st_size} {status.st_mtime_ns}"
+        except (OSError, ValueError):
+            state = "unreadable"
+        digest.update(f"{path}\0{identity} {camera} {state}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _finished(report: Path, npy: Path, table: Path, fingerprint: str) -> dict[str, Any] | None:
+    """The report of the same work, if it and its files are there and whole."""
+    try:
+        values: dict[str, Any] = read_json(report)
+        whole = npy.stat().st_size >= 4 * values["vectors"] * values["embedding_size"] and table.exists()
+        return values if values["fingerprint"] == fingerprint and whole else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_table(path: Path, records: Records, failures: Mapping[int, str], sha256: str) -> None:
+    def rows() -> Iterator[tuple[str, int, int, str]]:
+        columns = zip(records.paths, records.identities.tolist(), records.cameras.tolist(), strict=True)
+        for place, (name, identity, camera) in enumerate(columns):
+            if place not in failures:
+                yield name, identity, camera, sha256
+
+    with atomic_write(path) as stream:
+        # File names need not be UTF-8; their bytes are kept.
+        text = io.TextIOWrapper(stream, "utf-8", "surrogateescape", newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["path", "identity", "camera", "model_sha256"])
+        writer.writerows(rows())
+        text.detach()
+
+
+def printable(path: str) -> str:
+    """A file's name as text that JSON can hold; bytes that are no text are shown as ``\\xe9``."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

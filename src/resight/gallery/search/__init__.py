@@ -1,0 +1,1 @@
+"""The nearest of all vectors, exactly, in memory."""

@@ -1,0 +1,86 @@
+"""Several queries at once: one matrix product a block shows which few rows can be near each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.distances.euclidean import inverse_norms, squared_norms
+from resight.gallery.search.segment import Mask, Segment, compared
+
+__all__ = ["near_rows"]
+
+_ROWS = 4096  # that are multiplied at a time
+_UNIT = 2.0**-24  # what float32 rounds to, of a number
+_TINY = 2.0**-126  # what it rounds to at the least
+
+Places = list[NDArray[np.int64]]
+
+
+def near_rows(
+    queries: NDArray[np.float32], parts: Sequence[tuple[Segment, Mask | None, slice]], k: int, distance: str
+) -> list[Places]:
+    """For each query, rows among which are the k nearest of those searched, or all if there are fewer, and whatever is as near.
+
+    A row's rough distance (less the query's share, which is the same for all rows) is off by at most a margin. So the k roughly
+    nearest rows are within a bound and a margin, and whatever is nearer than that is roughly within the bound and two margins.
+
+    Parameters
+    ----------
+    queries : float32 array of shape (q, d)
+    parts : sequence of (Segment, Mask or None, slice)
+        The rows that are searched: those in the slice that the mask holds.
+    k : int
+    distance : str
+        A key of `resight.distances.DISTANCES`.
+
+    Returns
+    -------
+    list of lists of int64 arrays
+        For each query, and each part, rows of the part.
+    """
+    asked, cosine = compared(queries, distance), distance == "cosine"
+    lengths = np.sqrt(squared_norms(asked))
+    longest = 1.0 if cosine else float(np.sqrt(max(segment.squares.max() for segment, *_ in parts)))
+    margin = 4 * (queries.shape[1] + 8) * (_UNIT * longest * (lengths + longest) + _TINY)
+    bound = np.full(len(asked), np.inf)
+    rows: list[list[Places]] = [[[] for _ in parts] for _ in asked]
+    rough: list[list[list[NDArray[np.float32]]]] = [[[] for _ in parts] for _ in asked]
+    for number, (segment, mask, span) in enumerate(parts):
+        for start in range(span.start, span.stop, _ROWS):
+            block: NDArray[np.int64] | slice = slice(start, min(start + _ROWS, span.stop))
+            if mask is not None:
+                block = start + np.flatnonzero(mask[block])
+            squares = segment.squares[block]
+            if not len(squares):
+                continue
+            values = segment.rows.vectors[block] @ asked.T  # a column a query: faster than a row a query
+            if cosine:
+                values *= -inverse_norms(squares).astype(np.float32)[:, None]
+            else:
+                values *= -2
+                values += squares.astype(np.float32)[:, None]
+            if len(squares) > k and np.isinf(bound).any():
+                bound = np.minimum(bound, np.partition(values, k - 1, axis=0)[k - 1])
+            hits, askers = np.nonzero(values <= _upwards(bound + 2 * margin))
+            for query in np.unique(askers).tolist():
+                some = hits[askers == query]
+                rows[query][number].append(some + start if mask is None else np.asarray(block)[some])
+                rough[query][number].append(values[some, query])
+                kept = np.concatenate([some for several in rough[query] for some in several])
+                if len(kept) >= k:
+                    bound[query] = np.partition(kept, k - 1)[k - 1]
+    found: list[Places] = []
+    for query, limit in enumerate(_upwards(bound + 2 * margin).tolist()):
+        found.append([])
+        for several, roughly in zip(rows[query], rough[query], strict=True):
+            some = np.concatenate([np.empty(0, np.int64), *several])
+            found[-1].append(some[np.concatenate([np.empty(0, np.float32), *roughly]) <= limit])
+    return found
+
+
+def _upwards(limits: NDArray[np.float64]) -> NDArray[np.float32]:
+    """As float32, not below what they were."""
+    return np.nextafter(limits.astype(np.float32), np.float32(np.inf))

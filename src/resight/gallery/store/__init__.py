@@ -1,0 +1,1 @@
+"""Where sightings are kept: a folder with SQLite, or PostgreSQL."""

@@ -1,0 +1,337 @@
+"""A gallery in a PostgreSQL database with the extension pgvector, for many machines at once.
+
+All distances are computed by the server, without an approximate index; those of the nearest are computed again as everywhere
+else, so that both back ends give the same answer. Tables are in the schema ``resight``: one gallery in one database.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from resight.configuration import configure, to_dict
+from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError, StorageError
+from resight.gallery.settings import Settings
+from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, to_microseconds
+from resight.gallery.store.rows import COLUMNS, Row, blob_crc, record_of, row_crc, row_of
+from resight.gallery.store.store import Camera, Removal, check_queries, check_sightings, check_text
+from resight.progress import Progress, silent
+from resight.ranking.nearest import nearest
+
+__all__ = ["PostgresIndex"]
+
+_VERSION = 1
+_MOST_NUMBERS = 16_000  # in a vector that pgvector stores
+_SPARE = 16  # rows beyond the k nearest that are fetched at first
+_UNIT = 2.0**-24  # what float32 rounds to, of a number
+_CHUNK = 1000
+
+_SCHEMA = """
+CREATE EXTENSION IF NOT EXISTS vector;
+CREATE SCHEMA resight;
+CREATE TABLE resight.kept (name text PRIMARY KEY, value text NOT NULL);
+CREATE TABLE resight.sighting (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id text NOT NULL UNIQUE,
+    camera text NOT NULL,
+    time bigint,
+    enrolled bigint NOT NULL,
+    source text NOT NULL,
+    tracklet text NOT NULL,
+    identity text NOT NULL,
+    crc bigint NOT NULL,
+    embedding vector({dimension}) NOT NULL,
+    embedding_crc bigint NOT NULL,
+    thumbnail bytea NOT NULL,
+    thumbnail_crc bigint NOT NULL
+);
+"""
+_WHOLE = f"{COLUMNS}, crc, embedding::real[], embedding_crc, thumbnail, thumbnail_crc"
+_DISTANCES = {
+    "euclidean": "embedding <-> %s::vector",
+    # A zero vector has no direction, and is at distance 1 from everything.
+    "cosine": "coalesce(nullif(embedding <=> %s::vector, 'NaN'), 1)",
+}
+
+
+class PostgresIndex:
+    """A `VectorIndex` in a database.
+
+    Parameters
+    ----------
+    location : str
+        ``postgresql://USER:PASSWORD@HOST/DATABASE``, where `PostgresIndex.create` made a gallery.
+    """
+
+    def __init__(self, location: str) -> None:
+        self._connection = _connect(location)
+        self._lock = threading.RLock()
+        try:
+            settings = self.kept("settings")
+            if settings is None or self.kept("version") != _VERSION:
+                raise GalleryError(
+                    f"this database has a gallery of version {self.kept('version')}, expected {_VERSION}; upgrade Resight"
+                )
+            self.settings = configure(Settings, settings, source="the gallery's settings")
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def create(cls, location: str, settings: Settings) -> PostgresIndex:
+        """Make an empty gallery in a database. Raises `GalleryError` if there is one, or pgvector is not to be had."""
+        if settings.precision != "float32":
+            raise ConfigurationError(f"PostgreSQL stores float32, not {settings.precision}; leave the precision out")
+        if settings.dimension > _MOST_NUMBERS:
+            raise ConfigurationError(f"vectors of {settings.dimension} numbers; pgvector stores at most {_MOST_NUMBERS}")
+        connection = _connect(location)
+        try:
+            with _translated(), connection.transaction():
+                if connection.execute("SELECT to_regnamespace('resight')").fetchone() != (None,):
+                    raise GalleryError("this database has a gallery already; add to it, or name another database")
+                connection.execute(_SCHEMA.format(dimension=int(settings.dimension)).encode())
+                for name, value in (("settings", to_dict(settings)), ("version", _VERSION)):
+                    connection.execute("INSERT INTO resight.kept VALUES (%s, %s)", (name, json.dumps(value)))
+        finally:
+            connection.close()
+        return cls(location)
+
+    def __len__(self) -> int:
+        with self._use() as connection:
+            return int(connection.execute("SELECT count(*) FROM resight.sighting").fetchone()[0])  # type: ignore[index]
+
+    def add(self, sightings: Sequence[Sighting]) -> int:
+        """See `VectorIndex`."""
+        vectors = check_sightings(sightings, self.settings.dimension)
+        rows = []
+        for sighting, vector in zip(sightings, vectors, strict=True):
+            row = row_of(sighting)
+            blobs = (_text(vector), _vector_crc(sighting.id, vector), sighting.thumbnail, blob_crc(sighting.id, sighting.thumbnail))
+            rows.append((*row, row_crc(row), *blobs))
+        with self._use() as connection, connection.transaction(), connection.cursor() as cursor:
+            cursor.executemany(
+                f"INSERT INTO resight.sighting ({COLUMNS}, crc, embedding, embedding_crc, thumbnail, thumbnail_crc) VALUES "
+                "(%s, %s, %s, %s, %s, %s, %s, %s, %s::vector, %s, %s, %s) ON CONFLICT (id) DO NOTHING".encode(),
+                rows,
+            )
+            return max(cursor.rowcount, 0)
+
+    def present(self, ids: Iterable[str]) -> set[str]:
+        """See `VectorIndex`."""
+        with self._use() as connection:
+            return {id for (id,) in connection.execute("SELECT id FROM resight.sighting WHERE id = ANY(%s)", (list(ids),))}
+
+    def get(self, ids: Iterable[str]) -> dict[str, Sighting]:
+        """See `VectorIndex`."""
+        with self._use() as connection:
+            return _get(connection, list(ids))
+
+    def records(self, where: Where = EVERYTHING) -> list[Record]:
+        """See `VectorIndex`."""
+        condition, parameters = _condition(where)
+        with self._use() as connection:
+            rows = connection.execute(
+                f"SELECT {COLUMNS}, crc FROM resight.sighting{condition} ORDER BY number".encode(), parameters
+            )
+            return [_record(row) for row in rows]
+
+    def cameras(self) -> dict[str, Camera]:
+        """See `VectorIndex`."""
+        seen: dict[str, list[datetime | None]] = {}
+        for record in self.records():  # checked, which the server's counts would not be
+            seen.setdefault(record.camera, []).append(record.time)
+        return {name: _camera(times) for name, times in sorted(seen.items())}
+
+    def search(
+        self, vectors: NDArray[np.float32], k: int, where: Where = EVERYTHING
+    ) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
+        """See `VectorIndex`."""
+        queries = check_queries(vectors, k, self.settings.dimension)
+        with self._use() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            each = [self._search_one(connection, query, k, where) for query in queries]
+        return (
+            np.array([ids for ids, _ in each], "U32").reshape(len(queries), -1),
+            np.array([distances for _, distances in each], np.float32).reshape(len(queries), -1),
+        )
+
+    def label(self, ids: Iterable[str], identity: str) -> int:
+        """See `VectorIndex`."""
+        check_text("identity", identity)
+        with self._use() as connection, connection.transaction():
+            rows = connection.execute(
+                f"SELECT {COLUMNS}, crc FROM resight.sighting WHERE id = ANY(%s) FOR UPDATE".encode(), (list(ids),)
+            ).fetchall()
+            for record in map(_record, rows):
+                row: Row = (*row_of(record)[:6], identity)
+                connection.execute(
+                    "UPDATE resight.sighting SET identity = %s, crc = %s WHERE id = %s", (identity, row_crc(row), record.id)
+                )
+        return len(rows)
+
+    def copies(self, where: Where) -> set[str]:
+        """See `VectorIndex`; none is in reach."""
+        return set()
+
+    def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
+        """See `VectorIndex`; the table is written anew without them. What the server keeps elsewhere is not reached, and said."""
+        condition, parameters = _condition(where)
+        with self._use() as connection:
+            removed = connection.execute(f"DELETE FROM resight.sighting{condition}".encode(), parameters).rowcount
+            connection.execute("VACUUM (FULL) resight.sighting")
+        return Removal(
+            removed=removed,
+            note="not proved: the server's write-ahead log, replicas and backups keep what they have until they are recycled",
+        )
+
+    def keep(self, name: str, value: Any) -> None:
+        """See `VectorIndex`."""
+        if name in ("settings", "version"):
+            raise ConfigurationError("a gallery's settings are never changed; make another gallery")
+        with self._use() as connection:
+            text = json.dumps(value, allow_nan=False)
+            connection.execute(
+                "INSERT INTO resight.kept VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, text)
+            )
+
+    def kept(self, name: str) -> Any:
+        """See `VectorIndex`."""
+        with self._use() as connection:
+            row = connection.execute("SELECT value FROM resight.kept WHERE name = %s", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def problems(self, *, progress: Progress = silent) -> list[str]:
+        """See `VectorIndex`."""
+        found = []
+        with self._use() as connection:
+            ids = [id for (id,) in connection.execute("SELECT id FROM resight.sighting ORDER BY number")]
+            for start in range(0, len(ids), _CHUNK):
+                some = ids[start : start + _CHUNK]
+                try:
+                    _get(connection, some)
+                except GalleryDamagedError:
+                    for id in some:
+                        try:
+                            _get(connection, [id])
+                        except GalleryDamagedError as error:
+                            found.append(str(error))
+                progress("verifying", start + len(some), len(ids))
+        return found
+
+    def close(self) -> None:
+        """See `VectorIndex`."""
+        self._connection.close()
+
+    @contextmanager
+    def _use(self) -> Iterator[psycopg.Connection]:
+        with self._lock, _translated():
+            yield self._connection
+
+    def _search_one(
+        self, connection: psycopg.Connection, query: NDArray[np.float32], k: int, where: Where
+    ) -> tuple[list[str], list[float]]:
+        condition, parameters = _condition(where)
+        statement = (
+            f"SELECT id, embedding::real[], embedding_crc, {_DISTANCES[self.settings.distance]} AS distance "
+            f"FROM resight.sighting{condition} ORDER BY distance, id LIMIT %s"
+        )
+        limit = k + _SPARE
+        while True:
+            rows = connection.execute(statement.encode(), (_text(query), *parameters, limit), binary=True).fetchall()
+            rows.sort(key=lambda row: row[0])  # `nearest` puts the lower of equally near rows first
+            if not rows:
+                return [], []
+            vectors = np.array([row[1] for row in rows], np.float32)
+            if any(_vector_crc(row[0], vector) != row[2] for row, vector in zip(rows, vectors, strict=True)):
+                raise GalleryDamagedError("a vector in the database does not fit its checksum; see `resight gallery verify`")
+            places, distances = nearest(query[None], vectors, min(k, len(rows)), self.settings.distance)
+            # The server computes in float32: what it puts last must be farther by more than that may round.
+            farthest, last = float(distances[0, -1]), max(row[3] for row in rows)
+            rounding = 4 * (len(query) + 8) * _UNIT
+            if len(rows) < limit or last > farthest * (1 + rounding) + (rounding if self.settings.distance == "cosine" else 0):
+                return [rows[place][0] for place in places[0]], distances[0].tolist()
+            limit *= 4
+
+
+def _connect(location: str) -> psycopg.Connection:
+    with _translated():
+        return psycopg.connect(location, autocommit=True)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the server's errors into ours, without the location, which holds a password."""
+    try:
+        yield
+    except (psycopg.errors.DiskFull, psycopg.errors.ReadOnlySqlTransaction) as error:
+        raise StorageError(f"the database cannot be written: {_line(error)}; free space, then run it again") from error
+    except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable) as error:
+        raise GalleryError("this database has no gallery; make one with `resight gallery create`") from error
+    except psycopg.Error as error:
+        raise GalleryError(f"the database says: {_line(error)}; see that it runs, has pgvector, and grants the rights") from error
+
+
+def _line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())
+
+
+def _get(connection: psycopg.Connection, ids: list[str]) -> dict[str, Sighting]:
+    found = {}
+    for row in connection.execute(f"SELECT {_WHOLE} FROM resight.sighting WHERE id = ANY(%s)".encode(), (ids,), binary=True):
+        record, vector = _record(row), np.array(row[8], np.float32)
+        if _vector_crc(record.id, vector) != row[9] or blob_crc(record.id, row[10]) != row[11]:
+            raise _damaged(record.id)
+        found[record.id] = Sighting(embedding=vector, thumbnail=row[10], **vars(record))
+    return {id: found[id] for id in ids if id in found}
+
+
+def _record(row: Sequence[Any]) -> Record:
+    """The record in the first columns, checked."""
+    columns: Row = tuple(row[:7])
+    if row_crc(columns) != row[7]:
+        raise _damaged(row[0])
+    return record_of(columns)
+
+
+def _damaged(id: str) -> GalleryDamagedError:
+    return GalleryDamagedError(f"sighting {id} in the database does not fit its checksums; restore a backup, or purge it")
+
+
+def _condition(where: Where) -> tuple[str, list[Any]]:
+    conditions: list[str] = []
+    parameters: list[Any] = []
+    for column, values in (("camera", where.cameras), ("identity", where.identities), ("id", where.ids)):
+        if values is not None:
+            conditions.append(f"{column} = ANY(%s)")
+            parameters.append(sorted(values))
+    for condition, time in (
+        ("time >= %s", where.since),
+        ("time < %s", where.until),
+        ("least(time, enrolled) < %s", where.older_than),
+    ):
+        if time is not None:
+            conditions.append(condition)
+            parameters.append(to_microseconds(time))
+    return (" WHERE " + " AND ".join(conditions) if conditions else ""), parameters
+
+
+def _camera(times: list[datetime | None]) -> Camera:
+    known = [time for time in times if time is not None]
+    return Camera(sightings=len(times), first=min(known, default=None), last=max(known, default=None))
+
+
+def _text(vector: NDArray[np.float32]) -> str:
+    """As pgvector reads it; every number survives, because Python writes as many digits as that takes."""
+    return f"[{','.join(map(repr, vector.tolist()))}]"
+
+
+def _vector_crc(id: str, vector: NDArray[np.float32]) -> int:
+    return blob_crc(id, vector.astype("<f4").tobytes())

@@ -1,0 +1,173 @@
+"""Copies of a gallery at one moment, kept in its folder, where a purge reaches them."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from resight.errors import ConfigurationError, GalleryDamagedError, StorageError
+from resight.files import create_private, sync_folder
+from resight.gallery.store import database, purge
+from resight.gallery.store.verify import verify_file
+
+__all__ = ["Snapshot", "restore", "snapshots", "take_snapshot"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A copy of a gallery.
+
+    Attributes
+    ----------
+    name : str
+    path : Path
+    count : int
+        Sightings in it.
+    bytes : int
+        Size of its file.
+    """
+
+    name: str
+    path: Path
+    count: int
+    bytes: int
+
+
+def take_snapshot(folder: Path, name: str = "") -> Snapshot:
+    """Copy a gallery as it is at this moment; others may go on adding to it.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        Letters, digits, ``-`` and ``_``; the time (UTC) if empty.
+
+    Raises
+    ------
+    ConfigurationError
+        If the name cannot be used or is taken.
+    GalleryDamagedError
+        If the gallery is damaged. Then there is no snapshot.
+    StorageError
+        If the copy cannot be written. Then there is none either.
+    """
+    name = name or datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    path = _path(folder, name)
+    if path.exists():
+        raise ConfigurationError(f"there is a snapshot {name!r} already; choose another name")
+    live = folder / database.FILE
+    with database.opened(live, "WAL") as connection, database.alone(folder):
+        purge.finish(folder, connection)
+        with _copy(connection, path) as partial:
+            if problems := verify_file(partial):
+                raise GalleryDamagedError(f"no snapshot was taken: {problems[0]}; see `resight gallery verify`")
+            os.replace(partial, path)
+            sync_folder(path.parent)
+    return _describe(path)
+
+
+def snapshots(folder: Path) -> list[Snapshot]:
+    """All snapshots of a gallery, by name. Raises `GalleryDamagedError` if one is damaged."""
+    return [_describe(path) for path in purge.databases(folder)[1:]]
+
+
+def restore(folder: Path, name: str) -> Snapshot:
+    """Make a gallery what it was when a snapshot was taken, but for what was purged since.
+
+    Whatever was added since is gone. Other processes that have the gallery open see the change at their next call; only where the
+    gallery is damaged beyond opening, its file is replaced, and they must be started again.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such snapshot.
+    GalleryDamagedError
+        If the snapshot is damaged. Then nothing has changed.
+    StorageError
+        If the gallery cannot be written. Then nothing has changed either.
+    """
+    path, live = _path(folder, name), folder / database.FILE
+    if not path.exists():
+        names = ", ".join(snapshot.stem for snapshot in purge.databases(folder)[1:]) or "none"
+        raise ConfigurationError(f"{folder} has no snapshot {name!r}; it has: {names}")
+    if problems := verify_file(path):
+        raise GalleryDamagedError(f"the snapshot {name!r} is damaged: {problems[0]}; nothing was changed")
+    with database.alone(folder):
+        try:
+            if live.exists():
+                with database.opened(live, "WAL") as connection:
+                    purge.finish(folder, connection)
+        except GalleryDamagedError:
+            pass  # what it deleted cannot be known any more
+        with database.opened(path, "DELETE") as snapshot, _copy(snapshot, path) as partial:
+            with database.opened(partial, "DELETE") as prepared:
+                # Whoever has the gallery in memory must notice, in the same moment in which it changes.
+                with database.transaction(prepared, write=True):
+                    database.write_state(prepared, 0, renew=True)
+                written = _write_back(prepared, live)
+            if not written:
+                _replace(partial, live)
+    return _describe(path)
+
+
+def _write_back(source: sqlite3.Connection, live: Path) -> bool:
+    """Put a copy's content into the gallery's file, in one transaction; False if that is too damaged for it."""
+    if not live.exists():
+        return False
+    try:
+        with database.opened(live, "WAL") as destination:
+            source.backup(destination)
+            database.truncate_log(destination, live)
+    except GalleryDamagedError:
+        return False
+    return True
+
+
+def _replace(partial: Path, live: Path) -> None:
+    for end in ("-wal", "-shm", "-journal"):
+        live.with_name(live.name + end).unlink(missing_ok=True)
+    os.replace(partial, live)
+    sync_folder(live.parent)
+
+
+@contextmanager
+def _copy(source: sqlite3.Connection, path: Path) -> Iterator[Path]:
+    """A copy of a gallery's file, beside where a snapshot is or will be; gone afterwards unless it was renamed."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        partial.unlink(missing_ok=True)
+        create_private(partial)
+        copy = sqlite3.connect(partial, isolation_level=None)
+        try:
+            source.backup(copy)
+        finally:
+            copy.close()
+        yield partial
+    except OSError as error:
+        raise StorageError(f"cannot write {path.parent}: {error.strerror or error}; free space, then run it again") from error
+    finally:
+        for file in partial.parent.glob(f"{partial.name}*"):
+            file.unlink(missing_ok=True)
+
+
+def _describe(path: Path) -> Snapshot:
+    with database.opened(path, "DELETE") as connection:
+        return Snapshot(name=path.stem, path=path, count=database.read_state(connection)[0], bytes=path.stat().st_size)
+
+
+def _path(folder: Path, name: str) -> Path:
+    if not re.fullmatch("[A-Za-z0-9_-]{1,100}", name):
+        raise ConfigurationError(f"a snapshot cannot be called {name!r}; expected letters, digits, - and _")
+    return folder / database.SNAPSHOTS / f"{name}.sqlite"

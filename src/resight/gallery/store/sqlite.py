@@ -1,0 +1,245 @@
+"""A gallery in one folder: SQLite is the record of truth, and an exact index in memory follows it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.configuration import configure, to_dict
+from resight.errors import ConfigurationError
+from resight.gallery.search.index import MemoryIndex
+from resight.gallery.settings import Settings
+from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
+from resight.gallery.store import database, purge
+from resight.gallery.store.precision import decode_vectors, encode_vectors
+from resight.gallery.store.rows import blob_crc, record_of
+from resight.gallery.store.store import Camera, Removal, check_queries, check_sightings, check_text
+from resight.progress import Progress, silent
+
+__all__ = ["SqliteIndex"]
+
+_CHUNK = 8192  # rows that are read or written at a time
+_WHOLE = (
+    "SELECT s.id, s.camera, s.time, s.enrolled, s.source, s.tracklet, s.identity, s.crc, v.embedding, v.crc{} "
+    "FROM sighting s LEFT JOIN vector v USING (number){}"
+)
+
+
+class SqliteIndex:
+    """A `VectorIndex` in a folder.
+
+    What one process adds or removes, the others see at their next call: SQLite tells each of them that something changed, and it
+    reads what is new.
+
+    Parameters
+    ----------
+    folder : Path
+        Made by `SqliteIndex.create`.
+    threads : int, optional
+        For one search; one for each core unless given.
+    """
+
+    def __init__(self, folder: Path, *, threads: int | None = None) -> None:
+        self.folder = folder
+        self.path = folder / database.FILE
+        self._reader = database.connect(self.path)
+        self._reading, self._writing = threading.RLock(), threading.RLock()
+        self._writer: sqlite3.Connection | None = None
+        try:
+            self.settings = configure(Settings, self.kept("settings") or {}, source=str(self.path))
+        except (ConfigurationError, TypeError) as error:
+            self.close()
+            raise database.damaged(self.path, f"its settings cannot be used ({error})") from error
+        except BaseException:
+            self.close()
+            raise
+        self._memory = MemoryIndex(self.settings.dimension, self.settings.distance, threads=threads)
+        self._seen: tuple[int, int] | None = None  # SQLite's data version, and the revision
+        self._last = 0  # the highest number in memory
+
+    @classmethod
+    def create(cls, folder: Path, settings: Settings) -> SqliteIndex:
+        """Make an empty gallery in a folder. Raises `GalleryError` if there is one, and `StorageError`."""
+        database.create(folder / database.FILE, to_dict(settings))
+        return cls(folder)
+
+    def __len__(self) -> int:
+        with self._read() as connection:
+            return database.read_state(connection)[0]
+
+    def add(self, sightings: Sequence[Sighting]) -> int:
+        """See `VectorIndex`."""
+        vectors = check_sightings(sightings, self.settings.dimension)
+        stored = encode_vectors(vectors, self.settings.precision)
+        with self._write() as connection:
+            added = sum(database.insert(connection, *pair) for pair in zip(sightings, stored, strict=True))
+            database.write_state(connection, added)
+        return added
+
+    def present(self, ids: Iterable[str]) -> set[str]:
+        """See `VectorIndex`."""
+        with self._read() as connection:
+            asked = json.dumps(list(ids))
+            rows = connection.execute("SELECT id FROM sighting WHERE id IN (SELECT value FROM json_each(?))", (asked,))
+            return {id for (id,) in rows}
+
+    def get(self, ids: Iterable[str]) -> dict[str, Sighting]:
+        """See `VectorIndex`."""
+        with self._read() as connection, database.transaction(connection):
+            return self._get(connection, ids)
+
+    def records(self, where: Where = EVERYTHING) -> list[Record]:
+        """See `VectorIndex`."""
+        if where.ids is not None:
+            with self._read() as connection, database.transaction(connection):
+                return list(filter(where.holds, database.find_records(connection, self.path, where.ids)))
+        connection = database.connect(self.path)  # of its own, so that nobody waits for it
+        try:
+            with database.translated(self.path), database.transaction(connection):
+                return list(filter(where.holds, database.read_records(connection, self.path)))
+        finally:
+            connection.close()
+
+    def cameras(self) -> dict[str, Camera]:
+        """See `VectorIndex`."""
+        with self._read() as connection:
+            self._refresh(connection)
+        return self._memory.cameras()
+
+    def search(
+        self, vectors: NDArray[np.float32], k: int, where: Where = EVERYTHING
+    ) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
+        """See `VectorIndex`."""
+        queries = check_queries(vectors, k, self.settings.dimension)
+        among = None
+        if not (where.identities is None and where.ids is None and where.older_than is None):
+            among = {record.id for record in self.records(where)}
+        with self._read() as connection:
+            self._refresh(connection)
+        return self._memory.search(queries, k, where, among)
+
+    def label(self, ids: Iterable[str], identity: str) -> int:
+        """See `VectorIndex`."""
+        check_text("identity", identity)
+        with self._write() as connection:
+            found = self._get(connection, ids)
+            for sighting in found.values():
+                database.write_identity(connection, replace(sighting, identity=identity))
+        return len(found)
+
+    def copies(self, where: Where) -> set[str]:
+        """See `VectorIndex`."""
+        return purge.copies(self.folder, where)
+
+    def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
+        """See `VectorIndex`; from the file and from all snapshots, which is then proved (see `resight.gallery.store.purge`)."""
+        return purge.purge(self.folder, where, progress=progress)
+
+    def keep(self, name: str, value: Any) -> None:
+        """See `VectorIndex`."""
+        if name == "settings":
+            raise ConfigurationError("a gallery's settings are never changed; make another gallery")
+        with self._write() as connection:
+            database.write_kept(connection, name, value)
+
+    def kept(self, name: str) -> Any:
+        """See `VectorIndex`."""
+        with self._read() as connection:
+            return database.read_kept(connection, self.path, name)
+
+    def problems(self, *, progress: Progress = silent) -> list[str]:
+        """See `VectorIndex`."""
+        from resight.gallery.store.verify import verify
+
+        return verify(self.folder, progress=progress)
+
+    def close(self) -> None:
+        """See `VectorIndex`."""
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                connection.close()
+
+    @contextmanager
+    def _read(self) -> Iterator[sqlite3.Connection]:
+        with self._reading, database.translated(self.path):
+            yield self._reader
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with self._writing, database.translated(self.path):
+            if self._writer is None:
+                self._writer = database.connect(self.path)
+            with database.transaction(self._writer, write=True):
+                yield self._writer
+
+    def _refresh(self, connection: sqlite3.Connection) -> None:
+        """Bring the memory up to the file, if that has changed."""
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        if self._seen is not None and self._seen[0] == version:
+            return
+        with database.transaction(connection):
+            count, revision = database.read_state(connection)
+            condition, parameter = " WHERE number > ?", str(self._last)
+            if self._seen is not None and self._seen[1] != revision:
+                numbers = dict(connection.execute("SELECT id, number FROM sighting").fetchall())
+                self._memory.keep(numbers.keys())
+                self._last = max(numbers.values(), default=0)
+                missing = numbers.keys() - self._memory.ids()
+                condition = " WHERE number IN (SELECT value FROM json_each(?))"
+                parameter = json.dumps([numbers[id] for id in missing])
+            self._load(connection, condition, parameter, count - len(self._memory))
+            if len(self._memory) != count:
+                raise database.damaged(self.path, f"it holds {len(self._memory)} sightings and should hold {count}")
+        self._seen = version, revision
+
+    def _load(self, connection: sqlite3.Connection, condition: str, parameter: str, count: int) -> None:
+        """Take rows into memory, each checked; `count` is how many to expect."""
+        rows = connection.execute(_WHOLE.format("", condition) + " ORDER BY number", (parameter,))
+        ids: list[str] = []
+        cameras: list[str] = []
+        times: list[int | None] = []
+        vectors = np.empty((max(count, 0), self.settings.dimension), np.float32)
+        while several := rows.fetchmany(_CHUNK):
+            for row in several:
+                database.check_row(row[:7], row[7], self.path)
+                self._check_blob("vector", row[0], row[8], row[9])
+            if len(ids) + len(several) > len(vectors):
+                break  # the count is wrong, which our caller says
+            decoded = decode_vectors([row[8] for row in several], self.settings.precision, self.settings.dimension)
+            vectors[len(ids) : len(ids) + len(several)] = decoded
+            ids += [row[0] for row in several]
+            cameras += [row[1] for row in several]
+            times += [row[2] for row in several]
+        if len(set(ids)) < len(ids):
+            raise database.damaged(self.path, "a sighting is there twice")
+        (last,) = connection.execute("SELECT max(number) FROM sighting").fetchone()
+        self._last = max(self._last, last or 0)
+        self._memory.add(ids, cameras, times, vectors[: len(ids)])
+
+    def _get(self, connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Sighting]:
+        query = _WHOLE.format(", t.jpeg, t.crc", " LEFT JOIN thumbnail t USING (number) WHERE s.id = ?")
+        found = {}
+        asked = list(ids)
+        for id in asked:
+            if row := connection.execute(query, (id,)).fetchone():
+                database.check_row(row[:7], row[7], self.path)
+                record = record_of(row[:7])
+                self._check_blob("vector", record.id, row[8], row[9])
+                self._check_blob("thumbnail", record.id, row[10], row[11])
+                vector = decode_vectors([row[8]], self.settings.precision, self.settings.dimension)[0]
+                found[record.id] = Sighting(embedding=vector, thumbnail=row[10], **vars(record))
+        database.check_ids(connection, self.path, [id for id in asked if id not in found])
+        return found
+
+    def _check_blob(self, kind: str, id: str, content: Any, crc: Any) -> None:
+        if not isinstance(content, bytes) or blob_crc(id, content) != crc:
+            raise database.damaged(self.path, f"the {kind} of sighting {id} does not fit its checksum")

@@ -1,0 +1,128 @@
+"""Reading every byte of a gallery, and naming what is not as it was written."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+
+from resight.configuration import configure
+from resight.errors import ArrayError, GalleryError, ResightError
+from resight.gallery.settings import Settings
+from resight.gallery.store import database, purge
+from resight.gallery.store.precision import decode_vectors
+from resight.gallery.store.rows import blob_crc
+from resight.progress import Progress, silent
+
+__all__ = ["verify", "verify_file"]
+
+_MOST = 100  # problems of one file that are named
+
+
+def verify(folder: Path, *, progress: Progress = silent) -> list[str]:
+    """Check a gallery and all its snapshots: SQLite's own structure, and every record, vector and thumbnail against its checksum.
+
+    Parameters
+    ----------
+    folder : Path
+    progress : Progress
+
+    Returns
+    -------
+    list of str
+        What is wrong, file by file; empty if nothing is.
+
+    Raises
+    ------
+    GalleryError
+        If there is neither a gallery nor a snapshot of one.
+    """
+    found = []
+    files = purge.databases(folder)
+    if not any(path.exists() for path in files):
+        raise database.missing(folder)
+    for number, path in enumerate(files, 1):
+        found += verify_file(path)
+        progress("verifying", number, len(files))
+    found += [f"{path} is what an interrupted run left; a purge removes it" for path in sorted(folder.rglob(purge.PARTIAL))]
+    try:
+        connections = [(path, database.connect(path, journal=_journal(path))) for path in files]
+    except ResightError:
+        return found  # said already
+    try:
+        settings = [database.read_kept(connection, path, "settings") for path, connection in connections]
+        found += [
+            f"{path} has other settings than the gallery"
+            for path, other in zip(files, settings, strict=True)
+            if other != settings[0]
+        ]
+        if connections[0][1].execute("SELECT count(*) FROM erasure").fetchone()[0]:
+            found.append(f"{files[0]}: a purge was interrupted before all copies were gone; run any purge to finish it")
+    except (ResightError, sqlite3.Error):
+        pass  # said already
+    finally:
+        for _, connection in connections:
+            connection.close()
+    return found
+
+
+def verify_file(path: Path) -> list[str]:
+    """Check one file of a gallery; what is wrong, empty if nothing is."""
+    try:
+        connection = database.connect(path, journal=_journal(path))
+    except ResightError as error:
+        return [str(error)]
+    found: list[str] = []
+    try:
+        with database.translated(path), database.transaction(connection):
+            settings = configure(Settings, database.read_kept(connection, path, "settings") or {}, source=str(path))
+            _check_structure(connection, path, found)
+            _check_rows(connection, path, settings, found)
+    except (ResightError, sqlite3.Error, TypeError) as error:
+        found.append(str(error) if str(path) in str(error) else f"{path}: {error}")
+    finally:
+        connection.close()
+    return found if len(found) <= _MOST else [*found[:_MOST], f"{path}: {len(found) - _MOST} more problems"]
+
+
+def _check_structure(connection: sqlite3.Connection, path: Path, found: list[str]) -> None:
+    checked = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_MOST})")]
+    found += [f"{path}: {problem}" for problem in checked if problem != "ok"]
+    found += [f"{path}: row {row[1]} of {row[0]} belongs to no sighting" for row in connection.execute("PRAGMA foreign_key_check")]
+
+
+def _check_rows(connection: sqlite3.Connection, path: Path, settings: Settings, found: list[str]) -> None:
+    ids: set[str] = set()
+    count = 0
+    for row in connection.execute(
+        "SELECT s.id, s.camera, s.time, s.enrolled, s.source, s.tracklet, s.identity, s.crc, v.embedding, v.crc, t.jpeg, t.crc "
+        "FROM sighting s LEFT JOIN vector v USING (number) LEFT JOIN thumbnail t USING (number) ORDER BY number"
+    ):
+        count += 1
+        name = f"{path}: sighting {row[0]}"
+        if row[0] in ids:
+            found.append(f"{name} is there twice")
+        ids.add(row[0])
+        try:
+            database.check_row(row[:7], row[7], path)
+        except GalleryError:
+            found.append(f"{name}: its record does not fit its checksum")
+        for kind, content, crc in (("vector", row[8], row[9]), ("thumbnail", row[10], row[11])):
+            if content is None:
+                found.append(f"{name} has no {kind}")
+            elif not isinstance(content, bytes) or blob_crc(str(row[0]), content) != crc:
+                found.append(f"{name}: its {kind} does not fit its checksum")
+            elif kind == "vector":
+                try:
+                    if not np.isfinite(decode_vectors([content], settings.precision, settings.dimension)).all():
+                        raise ArrayError("it holds NaN")
+                except ResightError as error:
+                    found.append(f"{name}: {error}")
+    expected, _ = database.read_state(connection)
+    if count != expected:
+        found.append(f"{path} holds {count} sightings and should hold {expected}")
+
+
+def _journal(path: Path) -> str:
+    return "WAL" if path.name == database.FILE else "DELETE"

@@ -1,0 +1,1 @@
+"""The classical descriptor LOMO: Retinex, HSV, SILTP."""

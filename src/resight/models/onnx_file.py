@@ -1,0 +1,186 @@
+"""What an ONNX file says of itself, before any runtime sees it.
+
+Models come from strangers, like images. A file is held against a bound before it is read; it must be one whole file, because a
+tensor that lies in another file could name any file of this machine; it must compute nothing but what networks of Resight's do, in
+bounded memory (see `resight.models.onnx_work`); and it must say what it is, in Resight's own metadata.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from resight.errors import WeightsError
+from resight.images import RESIZE
+from resight.models.exported import ModelFile
+from resight.models.onnx_work import check_work
+from resight.models.protobuf import Damaged, budget, fields, gathered, message, text
+
+__all__ = ["CARD", "FORMAT", "INPUT", "MAX_MODEL_BYTES", "OUTPUT", "check_graph", "read_onnx"]
+
+FORMAT = "resight-onnx-1"
+CARD = "resight"
+"""Key of the metadata that holds the card, as JSON."""
+
+INPUT, OUTPUT = "images", "embeddings"
+MAX_MODEL_BYTES = 512 * 2**20
+"""Largest model file that is read; a ResNet-50 has 100 MB."""
+
+_DISTANCES = ("euclidean", "cosine")
+_MOST_FIELDS = 1_000_000  # a network has some 10^4; more would keep the reader busy and mean nothing
+
+_INSIDE = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "branch", 10: "tensor", 11: "branch", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {13: "external", 14: "location"},
+}
+"""Which fields of onnx.proto lead to tensors: message, field, message. A branch is the graph inside a loop or a condition."""
+
+_STRANGE = {"function": "an operator of its own", "sparse": "a sparse tensor"}
+"""What a runtime makes larger than it is in the file."""
+
+
+def read_onnx(path: str | Path) -> ModelFile:
+    """Read a file that `resight export` wrote; nothing of it is executed.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    ModelFile
+
+    Raises
+    ------
+    WeightsError
+        If it cannot be read, is too large, is no ONNX file, refers to other files, holds loops, conditions or other operators than
+        `resight export` writes, would compute too much at a time, or has no card of Resight's.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            size = stream.seek(0, 2)
+            if size > MAX_MODEL_BYTES:
+                raise WeightsError(f"{path}: {size} bytes; at most {MAX_MODEL_BYTES} are read as a model")
+            stream.seek(0)
+            data = stream.read(size)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        metadata = _metadata(data)
+    except Damaged as error:
+        raise WeightsError(f"{path}: not an ONNX file, or a damaged one ({error}); export it again") from error
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    try:
+        card = json.loads(metadata[CARD])
+        if card["format"] != FORMAT:
+            raise ValueError(f"format {card['format']!r}; expected {FORMAT!r}")
+        if card["resize"] != RESIZE:
+            raise ValueError(f"resize {card['resize']!r}; expected {RESIZE!r}")
+        if card["distance"] not in _DISTANCES:
+            raise ValueError(f"distance {card['distance']!r}; expected {' or '.join(_DISTANCES)}")
+        height, width = (_whole(side, 1, 4096) for side in card["input"])
+        operations = card["multiply_adds"]
+        return ModelFile(
+            path=str(path),
+            data=data,
+            sha256=hashlib.sha256(data).hexdigest(),
+            name=_plain(f"{card['name']} {card['precision']}"),
+            size=(height, width),
+            embedding_size=_whole(card["embedding_size"], 1, 2**20),
+            distance=card["distance"],
+            parameters=_whole(card["parameters"], 0, 2**40),
+            multiply_adds=None if operations is None else _whole(operations, 0, 2**60),
+            card=card,
+        )
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise WeightsError(f"{path}: its metadata {CARD!r} is damaged or of another version ({reason}); export it again") from error
+
+
+def check_graph(file: ModelFile, values: Mapping[str, tuple[str, Sequence[Any]]]) -> int | None:
+    """Hold a graph's inputs and outputs, as a runtime sees them, against its card.
+
+    Parameters
+    ----------
+    file : ModelFile
+    values : mapping of str to (str, sequence)
+        Type and shape by name; a dimension that is no number is open.
+
+    Returns
+    -------
+    int or None
+        Images in one call, if the graph fixes it.
+
+    Raises
+    ------
+    WeightsError
+        If they are not those of Resight's format.
+    """
+    height, width = file.size
+    expected = {INPUT: ("uint8", [height, width, 3]), OUTPUT: ("float32", [file.embedding_size])}
+    batches = {shape[0] if isinstance(shape[0], int) else None for _, shape in values.values() if len(shape)}
+    if {name: (kind, list(shape[1:])) for name, (kind, shape) in values.items()} != expected or len(batches) != 1 or 0 in batches:
+        graph = ", ".join(f"{name} {kind} {list(shape)}" for name, (kind, shape) in values.items())
+        raise WeightsError(
+            f"{file.path}: its graph has {graph}; its card says {INPUT} uint8 [batch, {height}, {width}, 3] and {OUTPUT} float32 "
+            f"[batch, {file.embedding_size}]; export it again"
+        )
+    return batches.pop()
+
+
+def _whole(value: Any, least: int, most: int) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{value!r}; expected a whole number from {least} to {most}")
+    return value
+
+
+def _plain(text: str) -> str:
+    """Safe to show on any terminal."""
+    return "".join(letter if letter.isprintable() and letter not in "[]" else "_" for letter in text[:120])
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """The model's metadata, once all of its graph has been looked through."""
+    left = budget(_MOST_FIELDS)
+    found: dict[str, str] = {}
+    graphs: list[memoryview] = []
+    strange = ""
+    stack = [("model", memoryview(data))]
+    while stack:
+        inside, content = stack.pop()
+        for number, value in fields(content, left):
+            kind = _INSIDE[inside].get(number)
+            if kind == "branch":
+                raise WeightsError("holds a loop or a condition, which no network of Resight's has; it is not run")
+            if kind == "external" or (kind == "location" and value != 0):
+                raise WeightsError("keeps tensors in other files; only a model that is one whole file is read")
+            if kind in _STRANGE:
+                strange = _STRANGE[kind]
+            if kind not in (None, "location"):
+                stack.append((kind, message(value)))
+                if kind == "graph" and inside == "model":
+                    graphs.append(message(value))
+            elif inside == "model" and number == 14:
+                entry = gathered(value, left)
+                found[text(entry[1])] = text(entry[2])
+    if len(graphs) != 1:
+        raise Damaged(f"{len(graphs)} graphs")
+    if CARD not in found:
+        raise WeightsError(
+            f"an ONNX file without Resight's metadata {CARD!r}, so that its preprocessing is unknown; write it with "
+            "`resight export`, or name the weights that it was made from, as NETWORK:FILE"
+        )
+    if strange:
+        raise WeightsError(f"holds {strange}, which no network of Resight's has; it is not run")
+    check_work(graphs[0], left)
+    return found

@@ -1,0 +1,164 @@
+"""What an ONNX graph would compute, and in how much memory, before any runtime sees it.
+
+A few bytes can ask a runtime for any number of gigabytes: a constant of a given shape, a margin of a million zeros, the product of
+a column and a row. So only the operators and attributes that `resight export` writes are run, and the shape of everything that a
+graph computes is worked out beforehand. Where a shape is not worked out exactly, it is none too small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from math import prod
+
+from resight.errors import WeightsError
+from resight.models.exported import BATCH
+from resight.models.protobuf import Damaged, Value, gathered, integers, text
+
+__all__ = ["OPERATORS", "check_work"]
+
+_WINDOW = ("kernel_shape", "pads", "strides")
+OPERATORS: dict[str, tuple[str, ...]] = {
+    "Add": (),
+    "AveragePool": _WINDOW,
+    "BatchNormalization": ("epsilon",),
+    "Cast": ("to",),
+    "Clip": (),
+    "Conv": ("group", *_WINDOW),
+    "DequantizeLinear": ("axis",),
+    "Div": (),
+    "Flatten": (),
+    "Gemm": ("transB",),
+    "GlobalAveragePool": (),
+    "Max": (),
+    "MaxPool": _WINDOW,
+    "Mul": (),
+    "QuantizeLinear": ("axis",),
+    "ReduceL2": ("axes", "keepdims"),
+    "Relu": (),
+    "Sigmoid": (),
+    "Sub": (),
+    "Transpose": ("perm",),
+}
+"""Everything that `resight.export` writes, in 32, 16 and 8 bits: operator, attributes."""
+
+_VALUES = {"kernel_shape": range(1, 4097), "strides": range(1, 4097), "pads": range(4097), "to": (1,), "keepdims": (1,)}
+"""What attributes may be, where it matters; 1 is onnx.TensorProto.FLOAT."""
+
+_MOST_NUMBERS = 2**31  # of all layers in one call; a ResNet-50 at 256x128 has some 2^27
+_MOST_DIMENSIONS = 8
+
+Shape = tuple[int, ...]
+
+
+def check_work(graph: memoryview, budget: Iterator[int]) -> int:
+    """Refuse a graph that would compute what no network of Resight's does, or too much.
+
+    Parameters
+    ----------
+    graph : memoryview
+        An onnx.GraphProto. Where it leaves the number of images open, it is given `resight.models.exported.BATCH` at a time.
+    budget : iterator
+        Of fields that may be read; see `resight.models.protobuf.budget`.
+
+    Returns
+    -------
+    int
+        How many numbers its constants and inputs have, and all that it computes in one call.
+
+    Raises
+    ------
+    WeightsError
+        If an operator, or one of its attributes, is not in `OPERATORS`, or if they are more than 2^31 numbers.
+    Damaged
+        If it is no such message.
+    """
+    parts = gathered(graph, budget)
+    shapes: dict[str, Shape] = {}
+    for value in parts[5]:  # constants
+        tensor = gathered(value, budget)
+        _keep(shapes, text(tensor[8]), tuple(integers(tensor[1], _MOST_DIMENSIONS)))
+    for value in parts[11]:  # inputs
+        information = gathered(value, budget)
+        _keep(shapes, text(information[1]), _declared(information[2], budget))
+    total = sum(map(prod, shapes.values()))
+    shapes[""] = ()  # stands where an input is left out
+    for value in parts[1]:  # operators, in the order in which they run
+        node = gathered(value, budget)
+        operator, domain = text(node[4]), text(node[7])
+        if operator not in OPERATORS or domain not in ("", "ai.onnx"):
+            called = ascii(f"{domain}.{operator}" if domain else operator)[:80]
+            raise WeightsError(f"holds the operator {called}, which no network of Resight's has; it is not run")
+        attributes = _attributes(operator, node[5], budget)
+        try:
+            shape = _shape(operator, [shapes[text([name])] for name in node[1]], attributes)
+        except (IndexError, KeyError, ValueError) as error:
+            raise WeightsError(f"its operator {operator} does not fit what goes into it; export it again") from error
+        total += prod(shape) * len(node[2])
+        if total > _MOST_NUMBERS:
+            most = f"more than {_MOST_NUMBERS} numbers in one call"
+            raise WeightsError(f"its operators compute {most}; export it for fewer images at a time, or smaller ones")
+        for output in node[2]:
+            _keep(shapes, text([output]), shape)
+    return total
+
+
+def _keep(shapes: dict[str, Shape], name: str, shape: Shape) -> None:
+    if name and name in shapes:
+        raise Damaged("one name stands for two things")
+    shapes[name] = shape
+
+
+def _declared(kinds: list[Value], budget: Iterator[int]) -> Shape:
+    """Shape of an input: onnx.TypeProto.tensor_type.shape.dim; what is open is the number of images."""
+    values = kinds
+    for number in (1, 2, 1):
+        values = [inner for value in values for inner in gathered(value, budget)[number]]
+    if len(values) > _MOST_DIMENSIONS:
+        raise Damaged(f"more than {_MOST_DIMENSIONS} dimensions")
+    return tuple((integers(gathered(value, budget)[1], 1) or [BATCH])[0] for value in values)
+
+
+def _attributes(operator: str, values: list[Value], budget: Iterator[int]) -> dict[str, list[int]]:
+    """Whole numbers by name; an attribute of another kind has none."""
+    found: dict[str, list[int]] = {}
+    for value in values:
+        attribute = gathered(value, budget)
+        name = text(attribute[1])
+        numbers = integers([*attribute[3], *attribute[8]], _MOST_DIMENSIONS)
+        allowed = _VALUES.get(name)
+        known = name in OPERATORS[operator] and name not in found
+        if not known or (allowed and not (numbers and all(number in allowed for number in numbers))):
+            given = f"{ascii(name)[:80]} {numbers}"
+            raise WeightsError(f"its operator {operator} has {given}, as no network of Resight's has; it is not run")
+        found[name] = numbers
+    return found
+
+
+def _shape(operator: str, inputs: Sequence[Shape], attributes: Mapping[str, list[int]]) -> Shape:
+    """Shape of what an operator computes, or a larger one. Raises `IndexError` or `ValueError` if that makes no sense."""
+    first = inputs[0]
+    match operator:
+        case "Add" | "Div" | "Max" | "Mul" | "Sub":
+            backwards = zip_longest(*(reversed(shape) for shape in inputs), fillvalue=1)
+            return tuple(max(sides) for sides in backwards)[::-1]
+        case "Conv" | "AveragePool" | "MaxPool":
+            kernel = attributes.get("kernel_shape") or inputs[1][2:]
+            strides = attributes.get("strides") or [1] * len(kernel)
+            pads = attributes.get("pads") or [0] * 2 * len(kernel)
+            windows = zip(first[2:], kernel, strides, pads[: len(kernel)], pads[len(kernel) :], strict=True)
+            sides = (max((side + before + after - width) // step + 1, 0) for side, width, step, before, after in windows)
+            return first[0], inputs[1][0] if operator == "Conv" else first[1], *sides
+        case "Flatten":
+            return first[0], prod(first[1:])
+        case "Gemm":
+            return first[0], inputs[1][0 if attributes.get("transB", [0]) == [1] else 1]
+        case "GlobalAveragePool":
+            return first[0], first[1], *(1 for _ in first[2:])
+        case "Transpose":
+            order = attributes.get("perm") or [*range(len(first))][::-1]
+            if sorted(order) != [*range(len(first))]:
+                raise ValueError(f"perm {order}")
+            return tuple(first[axis] for axis in order)
+        case _:
+            return first

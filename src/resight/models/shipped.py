@@ -1,0 +1,43 @@
+"""The package's own students as networks: their weights file holds the card that a run folder would."""
+
+from __future__ import annotations
+
+import json
+
+from safetensors import safe_open
+
+from resight.images import Preprocessing
+from resight.models.pytorch import DeepExtractor
+from resight.networks import build
+from resight.networks.card import Card
+from resight.networks.published import load_weights
+from resight.shipped import SHIPPED, shipped_file
+
+__all__ = ["load_shipped"]
+
+
+def load_shipped(name: str) -> tuple[DeepExtractor, Card]:
+    """Load a shipped student's network, on the CPU and without a head, instead of its ONNX file.
+
+    Parameters
+    ----------
+    name : str
+        A key of `resight.shipped.SHIPPED`.
+
+    Returns
+    -------
+    DeepExtractor
+        Named like its files.
+    Card
+        Of the run that made it, without the identities, which only the head told apart.
+    """
+    path = shipped_file(name, ".safetensors")
+    with safe_open(path, "pt") as file:
+        values = json.loads(file.metadata()["resight"])
+    network = build(values["architecture"], 1, last_stride=values["last_stride"], neck=values["neck"])
+    network.classes = 0
+    sha256 = load_weights(network, path).sha256
+    own = values.pop("preprocessing")
+    network.preprocessing = Preprocessing(**own | {key: tuple(own[key]) for key in ("mean", "std")})
+    card = Card(identities=(), preprocessing=network.preprocessing, **values)
+    return DeepExtractor(SHIPPED[name], network, sha256=sha256, device="cpu"), card

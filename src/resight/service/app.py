@@ -1,0 +1,158 @@
+"""The application: routes, what stands before them, how errors are answered, and the pages."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp
+
+from resight.errors import (
+    AccessError,
+    BusyError,
+    ConfigurationError,
+    GalleryError,
+    ImageError,
+    MissingSightingError,
+    ModelMismatchError,
+    ResightError,
+    StorageError,
+    UploadError,
+)
+from resight.service import administration, searching, sightings
+from resight.service.messages import Error
+from resight.service.metrics import Observed
+from resight.service.middleware import Authentication, BodyLimit, KnownHosts, Overload, SecurityHeaders, come_again
+from resight.service.service import Service
+
+__all__ = ["create_app"]
+
+_STATUS: dict[type[ResightError], int] = {
+    AccessError: 403,
+    MissingSightingError: 404,
+    ModelMismatchError: 409,
+    ImageError: 422,
+    UploadError: 422,
+    ConfigurationError: 422,
+    BusyError: 429,
+    GalleryError: 503,
+    StorageError: 507,
+}
+"""What an error of ours is to HTTP; the first that it is an instance of."""
+
+_OURS = {
+    500: "something went wrong in the service; its log says what",
+    503: "the gallery cannot be used at the moment; the service's log says why",
+    507: "nothing can be written at the moment, so it was not done; the service's log says why",
+}
+"""What is said of errors that are no mistakes of whoever asks."""
+
+_LOG = logging.getLogger(__name__)
+_RETRY = {503: "10"}  # seconds
+_PAGES = {"/": Path(__file__).parent / "page", "/docs": Path(__file__).parent / "docs"}
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
+
+
+def create_app(
+    service: Service, *, hosts: Collection[str] = ("localhost", "127.0.0.1", "[::1]"), addresses: bool = False
+) -> ASGIApp:
+    """The ASGI application that serves a gallery.
+
+    Parameters
+    ----------
+    service : Service
+        That runs.
+    hosts, addresses
+        By which names it is reached; see `KnownHosts`.
+
+    Returns
+    -------
+    ASGI application
+    """
+    app = create_api(service)
+    wrapped: ASGIApp = BodyLimit(app, service.limits.upload)
+    wrapped = Overload(wrapped, service.places)
+    wrapped = Authentication(wrapped, service.find)
+    wrapped = KnownHosts(wrapped, hosts, addresses)
+    wrapped = SecurityHeaders(wrapped)
+    return Observed(wrapped, service.metrics)
+
+
+def create_api(service: Service) -> FastAPI:
+    """The routes alone, without what stands before them."""
+    app = FastAPI(
+        title="Resight",
+        summary="Find a person again across cameras.",
+        docs_url=None,
+        redoc_url=None,
+        responses={status: {"model": Error} for status in (401, 403, 422, 429, 503)},
+        exception_handlers={
+            ResightError: _answer_error,
+            ValidationError: _answer_invalid,
+            RequestValidationError: _answer_invalid,
+            HTTPException: _answer_http,
+            Exception: _answer_unexpected,
+        },
+    )
+    app.state.service = service
+    for module in (searching, sightings, administration):
+        app.include_router(module.router)
+    for address, folder in _PAGES.items():
+        _add_pages(app, address, folder)
+    return app
+
+
+def _add_pages(app: FastAPI, address: str, folder: Path) -> None:
+    """Serve the files that are in a folder now, and nothing else: what a request names is looked up, not opened."""
+    files = {file.name: file for file in folder.iterdir() if file.suffix in _TYPES}
+
+    def serve(name: str = "index.html") -> Response:
+        if (file := files.get(name)) is None:
+            raise HTTPException(404, "there is no such page; see / and /docs")
+        return Response(file.read_bytes(), media_type=_TYPES[file.suffix])
+
+    app.get(address, include_in_schema=False)(serve)
+    app.get(f"/{folder.name}/{{name}}", include_in_schema=False)(serve)
+
+
+async def _answer_error(request: Request, error: Any) -> Response:
+    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
+    if status not in _OURS:
+        return _error(status, str(error))
+    _LOG.error("%s %s: %s", request.method, request.url.path, error)
+    return _error(status, _OURS[status])  # the message names folders of this machine
+
+
+async def _answer_invalid(request: Request, error: Any) -> Response:
+    first: dict[str, Any] = dict(error.errors()[0])
+    place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    return _error(422, f"{place}: {first['msg']}" if place else first["msg"])
+
+
+async def _answer_http(request: Request, error: Any) -> Response:
+    ways_out = {404: "there is no such address; see /docs", 405: "this address knows no such method; see /docs"}
+    detail = ways_out.get(error.status_code, error.detail) if error.detail in ("Not Found", "Method Not Allowed") else error.detail
+    return _error(error.status_code, str(detail), error.headers)
+
+
+async def _answer_unexpected(request: Request, error: Any) -> Response:
+    return _error(500, _OURS[500])
+
+
+def _error(status: int, detail: str, headers: Any = None) -> Response:
+    seconds = come_again() if status == 429 else _RETRY.get(status)
+    retry = {} if seconds is None else {"retry-after": seconds}
+    return JSONResponse({"detail": " ".join(detail.split())}, status, {**(headers or {}), **retry})

@@ -1,0 +1,154 @@
+"""Everything that the routes share, and what runs beside them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from resight.compute import usable_cores
+from resight.decision import Calibration
+from resight.gallery import Gallery, Removal, Where
+from resight.models.embedding import Extractor
+from resight.service.access import FindCaller
+from resight.service.audit import Act, AuditLog
+from resight.service.metrics import Metrics
+from resight.service.searches import Places, Searches
+
+__all__ = ["Limits", "Service"]
+
+_LOG = logging.getLogger(__name__)
+
+_RETENTION = "retention"  # stands in the audit log as who purged
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much is taken in.
+
+    Attributes
+    ----------
+    queue : int
+        Uploads that are worked on or wait at once; more are answered 429.
+    upload : int
+        Bytes of one request.
+    k : int
+        Sightings that a search may ask for.
+    """
+
+    queue: int = 8
+    upload: int = 8_000_000
+    k: int = 200
+
+
+class Service:
+    """A gallery, its model, and what stands around them while they are served.
+
+    As a context manager it runs for the length of a block; `resight.service.app.create_app` makes it an application.
+
+    Parameters
+    ----------
+    gallery : Gallery
+    extractor : Extractor
+    audit : AuditLog
+    find : FindCaller
+    calibration : Calibration, optional
+    limits : Limits
+    purge_every : float, optional
+        Seconds between purges of what has expired; None never purges.
+
+    Attributes
+    ----------
+    places : Places
+        That uploads take.
+    uploads : ThreadPoolExecutor
+        Where they are read, decoded and embedded.
+    searches : Searches
+    metrics : Metrics
+
+    Raises
+    ------
+    ModelMismatchError
+        If the model or the calibration is not the gallery's.
+    """
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        extractor: Extractor,
+        audit: AuditLog,
+        find: FindCaller,
+        *,
+        calibration: Calibration | None = None,
+        limits: Limits | None = None,
+        purge_every: float | None = 3600.0,
+    ) -> None:
+        gallery.settings.check_model(extractor)
+        if calibration is not None:
+            calibration.check(gallery.settings)
+        self.gallery, self.extractor, self.audit, self.find = gallery, extractor, audit, find
+        self.calibration, self.limits, self.purge_every = calibration, limits or Limits(), purge_every
+        self.metrics = Metrics()
+        self.places = Places(self.limits.queue)
+        self.metrics.waiting.set_function(lambda: self.places.taken)
+        self.uploads = ThreadPoolExecutor(usable_cores(), thread_name_prefix="upload")
+        self.searches = Searches(gallery, audit, self.metrics.batch.observe)
+        self._stopped = threading.Event()
+        self._retention: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin to answer, and to purge what expires; the gallery is in memory and the model has run once when this returns."""
+        height, width = self.extractor.size
+        first = self.gallery.embed(self.extractor, [np.zeros((height, width, 3), np.uint8)])
+        self.gallery.search(first, 1)
+        if self.purge_every is not None and self.gallery.settings.retention is not None:
+            self._retention = threading.Thread(target=self._purge_regularly, name="retention", daemon=True)
+            self._retention.start()
+
+    def stop(self) -> None:
+        """Answer what waits, and end."""
+        self._stopped.set()
+        self.searches.close()
+        self.uploads.shutdown()
+        if self._retention is not None:
+            self._retention.join()
+
+    def log(self, who: str, action: str, **details: Any) -> dict[str, Any]:
+        """Write down what is about to be done. Raises `StorageError`; then it must not be done."""
+        return self.audit.append([Act(who, action, details)])[0]
+
+    def purge_expired(self) -> Removal | None:
+        """Delete what is older than the gallery may keep it; None if there is nothing."""
+        cutoff = self.gallery.settings.expired_before(datetime.now(UTC))
+        if cutoff is None:
+            return None
+        where = Where(older_than=cutoff)
+        if not (meant := len(self.gallery.meant(where))):
+            return None
+        self.log(_RETENTION, "purge", older_than=cutoff.isoformat(), sightings=meant)
+        removal = self.gallery.purge(where)
+        self.metrics.purged.inc(removal.removed)
+        return removal
+
+    def _purge_regularly(self) -> None:
+        while True:
+            try:
+                self.purge_expired()
+            except Exception:  # whatever it was, it is tried again
+                self.metrics.failures.inc()
+                _LOG.exception("what has expired could not be purged")
+            if self._stopped.wait(self.purge_every):
+                return

@@ -1,0 +1,1 @@
+"""What reproduces: the paper table by table, the ablation, the demo."""

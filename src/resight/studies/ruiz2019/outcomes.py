@@ -1,0 +1,141 @@
+"""What a study's folder holds so far: scores, histories, distributions; and for what is not there, why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resight.errors import ResightError
+from resight.files import read_json
+from resight.studies.ruiz2019.finished import is_evaluated, is_trained
+from resight.studies.ruiz2019.plan import Run
+from resight.training.fit import HISTORY
+
+__all__ = ["NOT_RUN", "Outcome", "Outcomes"]
+
+NOT_RUN = "not run"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcome:
+    """What became of one run.
+
+    Attributes
+    ----------
+    run : Run
+    state : str
+        ``"done"``, ``"failed"``, ``"begun"`` or ``"not run"``.
+    reason : str
+        Why it is not done.
+    scores : dict or None
+        Of its evaluation, in per cent; what `measure_speed` or `classical_study` recorded for those.
+    """
+
+    run: Run
+    state: str
+    reason: str = ""
+    scores: dict[str, Any] | None = None
+
+    @property
+    def rank1(self) -> float | None:
+        """Per cent."""
+        return self._score("rank1")
+
+    @property
+    def map(self) -> float | None:
+        """Per cent."""
+        return self._score("map")
+
+    def _score(self, name: str) -> float | None:
+        value = (self.scores or {}).get(name)
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """A row an epoch; empty if there is none."""
+        found = _read(self.run.folder / HISTORY) if self.state == "done" else None
+        return list(found["epochs"]) if found else []
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall-clock time of its training."""
+        return sum(row["seconds"] for row in self.history) or None
+
+    @property
+    def held_out_accuracy(self) -> float | None:
+        """Per cent of the held-out images of training identities, at the end; None if none were held out."""
+        found = self.history[-1].get("validation", {}).get("accuracy") if self.history else None
+        return None if found is None else float(found)
+
+    @property
+    def classical(self) -> dict[str, Any] | None:
+        """Test figures of a classical study with the Retinex that held-out identities chose."""
+        return None if self.scores is None else dict(self.scores["retinex"][self.scores["chosen"]]["test"])
+
+    @property
+    def distributions(self) -> dict[str, Any] | None:
+        """What it says about training images, if it teaches."""
+        return _read(self.run.distributions) if self.state == "done" and self.run.experiment.teaches else None
+
+
+class Outcomes:
+    """All outcomes of a study, read once.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    reasons : mapping of Run to str
+        Why those that are not there were not made, as far as it is known.
+    """
+
+    def __init__(self, runs: Sequence[Run], reasons: Mapping[Run, str]) -> None:
+        self.all = [_outcome(run, reasons.get(run, "")) for run in runs]
+        self._by_name = {(found.run.dataset, found.run.name): found for found in self.all}
+
+    def get(self, dataset: str, name: str) -> Outcome:
+        """Of one run."""
+        return self._by_name[dataset, name]
+
+    def teachers(self, dataset: str) -> list[str]:
+        """Names of the teachers of a data set's students: the paper's, then those added."""
+        names = dict.fromkeys(found.run.experiment.teacher for found in self.all if found.run.dataset == dataset)
+        return [name for name in names if name]
+
+
+def _outcome(run: Run, reason: str) -> Outcome:
+    if run.experiment.kind in ("classical", "speed"):
+        return _recorded(run, reason)
+    try:
+        trained = is_trained(run)
+    except ResightError as error:
+        return Outcome(run=run, state="failed", reason=str(error))
+    if trained and is_evaluated(run):
+        return Outcome(run=run, state="done", scores=_read(run.scores))
+    failure = _read(run.failure)
+    if failure is not None:
+        return Outcome(run=run, state="failed", reason=str(failure["reason"]))
+    if (run.folder / "checkpoint.safetensors").exists():
+        return Outcome(run=run, state="begun", reason=reason or "begun and not finished")
+    return Outcome(run=run, state=NOT_RUN, reason=reason or ("trained and not evaluated" if trained else "not run so far"))
+
+
+def _recorded(run: Run, reason: str) -> Outcome:
+    """Of the classical study or of the speeds; those that were measured stand, also where others failed."""
+    record, failure = _read(run.scores), _read(run.failure)
+    if failure is not None:
+        return Outcome(run=run, state="failed", reason=str(failure["reason"]), scores=record)
+    if record is None:
+        return Outcome(run=run, state=NOT_RUN, reason=reason or "not run so far")
+    return Outcome(run=run, state="done", scores=record)
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """A JSON object; None if there is none, or only a damaged one."""
+    try:
+        found = read_json(file)
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

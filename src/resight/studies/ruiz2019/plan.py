@@ -1,0 +1,223 @@
+"""From the list of experiments to runs: where each one is kept, its whole configuration, and what stands in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import resight
+from resight.configuration import configure, read_recipe
+from resight.distillation.config import DistillConfig
+from resight.errors import ConfigurationError
+from resight.networks import NETWORKS
+from resight.networks.published import PUBLISHED
+from resight.studies.ruiz2019.config import StudyConfig
+from resight.studies.ruiz2019.experiments import DATASETS, EXPERIMENTS, WEIGHTS, Experiment, added_teacher
+from resight.training.config import TrainConfig
+
+__all__ = ["Run", "experiments", "plan"]
+
+_KEYS = ", ".join(PUBLISHED)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Run:
+    """One experiment on one data set.
+
+    Attributes
+    ----------
+    experiment : Experiment
+    dataset : str
+        Key of `resight.studies.ruiz2019.experiments.DATASETS`.
+    folder : Path
+        Its run folder; what was found out lies beside it.
+    config : TrainConfig or None
+        Of the training, if there is one.
+    model : str
+        What is evaluated, as `resight.models.load_model` names it.
+    data : str
+        Folder of the data set; empty if it was not given.
+    obstacle : str
+        Why it is not made; empty if it can be. Where there is a network nevertheless, it is evaluated.
+    """
+
+    experiment: Experiment
+    dataset: str
+    folder: Path
+    config: TrainConfig | None
+    model: str
+    data: str = ""
+    obstacle: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the experiment."""
+        return self.experiment.name
+
+    @property
+    def scores(self) -> Path:
+        """File of what its evaluation found; of what `classical_study` or `measure_speed` recorded for those."""
+        return self.folder / "classical.json" if self.experiment.kind == "classical" else self._beside("json")
+
+    @property
+    def distributions(self) -> Path:
+        """File of what it says about some training images, if it teaches."""
+        return self._beside("distributions.json")
+
+    @property
+    def failure(self) -> Path:
+        """File that says why it failed the last time."""
+        return self._beside("failed.json")
+
+    def _beside(self, ending: str) -> Path:
+        return self.folder.parent / f"{self.name}.{ending}"  # not with_suffix: there are dots in the names
+
+
+def experiments(config: StudyConfig) -> list[Experiment]:
+    """The paper's, and those of the teachers that were added.
+
+    Raises
+    ------
+    ConfigurationError
+        If a teacher is not there, or has the name of another or of a network of the paper.
+    """
+    found = list(EXPERIMENTS)
+    taken = {experiment.name for experiment in found}
+    for reference in config.teacher:
+        name, model = _teacher(reference)
+        if name in taken:
+            raise ConfigurationError(f"a network named {name!r} is in the study already; rename the folder of {reference}")
+        taken.add(name)
+        found += added_teacher(name, model)
+    return found
+
+
+def _teacher(reference: str) -> tuple[str, str]:
+    """Name of an added teacher, and its reference with an absolute path."""
+    architecture, _, file = reference.partition(":")
+    if Path(reference).is_dir():
+        return Path(reference).resolve().name, str(Path(reference).resolve())
+    if architecture in NETWORKS and Path(file).is_file():
+        return architecture, f"{architecture}:{Path(file).resolve()}"
+    if reference in PUBLISHED:
+        return reference, reference
+    raise ConfigurationError(f"teacher {reference!r}; expected a run folder, NETWORK:FILE with a file that is there, or {_KEYS}")
+
+
+def plan(out: Path, config: StudyConfig, data: Mapping[str, str]) -> list[Run]:
+    """All runs of a study in the order in which they are made.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the study.
+    config : StudyConfig
+    data : mapping of str to str
+        Folders of the data sets that are there, by their keys in `resight.studies.ruiz2019.experiments.DATASETS`.
+
+    Returns
+    -------
+    list of Run
+        Those of other profiles too, with that as their obstacle.
+
+    Raises
+    ------
+    ConfigurationError
+        If a recipe cannot be read, or what the user named is not there.
+    """
+    recipes = _recipes(config)
+    weights = _given_weights(config.weights)
+    listed = experiments(config)
+    models = {experiment.name: experiment.model for experiment in listed}
+    unknown = [pattern for pattern in config.only if not any(fnmatch(experiment.name, pattern) for experiment in listed)]
+    if unknown:
+        raise ConfigurationError(f"no run is named {unknown[0]!r}; names are such as {listed[1].name} or {listed[6].name}")
+    runs = []
+    for dataset, title in DATASETS.items():
+        for experiment in listed:
+            if dataset not in experiment.datasets:
+                continue
+            folder = out.resolve() / dataset / experiment.name
+            model = experiment.model or str(folder)
+            settings, lacking = None, ""
+            if experiment.kind == "network":
+                recipe = recipes / f"{dataset}-{experiment.recipe}.toml"
+                teacher = models.get(experiment.teacher) or str(folder.parent / experiment.teacher)
+                settings, lacking = _configuration(experiment, teacher, recipe, config.overrides, weights)
+            if dataset not in data:
+                obstacle = f"{title} was not given"
+            elif config.profile not in experiment.profiles:
+                obstacle = f"not in the profile {config.profile}"
+            elif config.only and not any(fnmatch(experiment.name, pattern) for pattern in config.only):
+                obstacle = "not among those asked for with --only"
+            else:
+                obstacle = lacking
+            runs.append(
+                Run(
+                    experiment=experiment,
+                    dataset=dataset,
+                    folder=folder,
+                    config=settings,
+                    model=model,
+                    data=data.get(dataset, ""),
+                    obstacle=obstacle,
+                )
+            )
+    return runs
+
+
+def _configuration(
+    experiment: Experiment, teacher: str, recipe: Path, overrides: Mapping[str, Any], weights: Mapping[str, str]
+) -> tuple[TrainConfig, str]:
+    """Of one training, and what it lacks."""
+    values: dict[str, Any] = read_recipe(recipe) | dict(experiment.settings) | dict(overrides)
+    lacking = ""
+    if "weights" not in overrides:
+        values["weights"], lacking = _initial_weights(str(values.get("network")), weights)
+    if not experiment.teacher:
+        return configure(TrainConfig, values, source=str(recipe)), lacking
+    return configure(DistillConfig, values | {"teacher": [teacher]}, source=str(recipe)), lacking
+
+
+def _initial_weights(network: str, given: Mapping[str, str]) -> tuple[str, str]:
+    """Where a network starts: a file, a key of `PUBLISHED`, or the name of a file that is not there, and then what is lacking."""
+    if network in given:
+        return given[network], ""
+    if network not in WEIGHTS:
+        return "", f"no ImageNet weights of {network} are known: give --override weights=FILE"
+    wanted = WEIGHTS[network][0]
+    for key, published in PUBLISHED.items():
+        if published.file == wanted:
+            return key, ""
+    return wanted, f"the ImageNet weights of {network} are not there: name the folder of {wanted} with --weights"
+
+
+def _given_weights(given: Sequence[str]) -> dict[str, str]:
+    """File of each network."""
+    found: dict[str, str] = {}
+    for item in given:
+        network, colon, file = item.partition(":")
+        if Path(item).is_dir():
+            there = {name: [Path(item, file) for file in files if Path(item, file).is_file()] for name, files in WEIGHTS.items()}
+            if not any(there.values()):
+                names = ", ".join(file for files in WEIGHTS.values() for file in files)
+                raise ConfigurationError(f"{item} holds none of {names}; name a file as NETWORK:FILE")
+            found |= {name: str(paths[0].resolve()) for name, paths in there.items() if paths}
+        elif colon and network in NETWORKS and Path(file).is_file():
+            found[network] = str(Path(file).resolve())
+        else:
+            raise ConfigurationError(f"weights {item!r}; expected a folder, or NETWORK:FILE with a file that is there")
+    return found
+
+
+def _recipes(config: StudyConfig) -> Path:
+    """Folder of the recipes: the one asked for, the package's, or the checkout's."""
+    package = Path(resight.__file__).parent
+    places = [Path(config.recipes)] if config.recipes else [package / "recipes/ruiz2019", package.parents[1] / "recipes/ruiz2019"]
+    for place in places:
+        if place.is_dir():
+            return place
+    raise ConfigurationError(f"{places[-1]}: no such folder; name the folder of the recipes with --recipes")

@@ -1,9 +1,0 @@
-"""A gallery over HTTP: who may do what, a log of who did it, and searches answered together.
-
-`resight.web.app.create_app` makes the application and needs the ``serve`` extra; access and audit need nothing.
-"""
-
-from resight.web.access import ROLES, AccessFile, Caller, new_token, remove_token, single_token
-from resight.web.audit import Act, AuditLog
-
-__all__ = ["ROLES", "AccessFile", "Act", "AuditLog", "Caller", "new_token", "remove_token", "single_token"]

@@ -1,0 +1,244 @@
+"""What disks, kernels and other processes do to a gallery."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gallery.fakes import DIMENSION, make_id, make_settings, make_sighting, make_sightings
+from resight.errors import StorageError
+from resight.gallery import Gallery, Where
+from resight.gallery.store import purge
+
+HERE = Path(__file__).parent
+ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
+
+
+class Ledger:
+    """What must be in a gallery, from what its killed users said."""
+
+    def __init__(self) -> None:
+        self.there: set[str] = set()
+        self.numbers: dict[str, int] = {}
+        self.purged: set[str] = set()
+        self.snapshots: dict[str, set[str]] = {}
+
+    def take(self, lines: list[str], found: set[str], taken: set[str]) -> None:
+        """Take in a log whose last action may not have been finished; `found` and `taken` are ids and snapshots that are there."""
+        for number, line in enumerate(lines):
+            action, *words = line.split()
+            finished = number + 1 < len(lines) and lines[number + 1] == "done"
+            ids = set(map(make_id, map(int, words))) if action == "add" else set(words)
+            if action == "add":
+                self.numbers |= {make_id(int(word)): int(word) for word in words}
+                if not finished:
+                    assert ids <= found or not ids & found, "half of an addition"
+                self.there |= ids if finished else ids & found
+            elif action == "purge":
+                if not finished:
+                    assert ids <= found or not ids & found, "half of a purge"
+                gone = ids if finished else ids - found
+                self.there -= gone
+                self.purged |= gone
+            elif action == "snapshot":
+                assert not finished or words[0] in taken, "a snapshot is lost"
+                if words[0] in taken:
+                    self.snapshots[words[0]] = set(self.there)
+
+
+def check(folder: Path, ledger: Ledger, lines: list[str], rng: np.random.Generator) -> None:
+    with Gallery.open(folder) as gallery:
+        problems = [p for p in gallery.problems() if "interrupted" not in p]
+        assert problems == []
+        ids = [record.id for record in gallery.records()]
+        assert len(set(ids)) == len(ids) == len(gallery)
+        ledger.take(lines, set(ids), {path.stem for path in purge.databases(folder)[1:]})
+        assert set(ids) == ledger.there, "a lost write, or a phantom"
+        for id, sighting in gallery.index.get(ids).items():
+            assert gallery.search(sighting.embedding[None], 1)[0].record.id == id
+        names = sorted(ledger.snapshots)
+        if names and rng.random() < 0.5:
+            name = names[int(rng.integers(len(names)))]
+            gallery.restore(name)
+            ledger.there = ledger.snapshots[name] - ledger.purged
+            assert {record.id for record in gallery.records()} == ledger.there, "what was purged came back"
+        for name in names[:-1] if len(names) > 2 else []:
+            (folder / "snapshots" / f"{name}.sqlite").unlink()
+            del ledger.snapshots[name]
+        if rng.random() < 0.2:
+            gallery.purge(Where(ids=frozenset()))  # finishes an interrupted one
+            assert gallery.problems() == []
+            data = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+            for id in ledger.purged:
+                vector = make_sighting(ledger.numbers[id]).embedding.tobytes()
+                for piece in (id.encode(), *(vector[start : start + 16] for start in range(0, len(vector), 16))):
+                    assert not [name for name in data if piece in data[name]]
+
+
+@posix
+@pytest.mark.parametrize("loops", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_killed_at_any_moment(tmp_path: Path, loops: int) -> None:
+    """`kill -9` while others add, purge and take snapshots: no write that was acknowledged is lost, nothing deleted comes back."""
+    folder, log = tmp_path / "gallery", tmp_path / "log"
+    Gallery.create(folder, make_settings()).close()
+    ledger, rng = Ledger(), np.random.default_rng(loops)
+    command = [sys.executable, str(HERE / "churn.py"), str(folder), str(log)]
+    interrupted = 0
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as mother:
+        assert mother.stdin
+        assert mother.stdout
+        for seed in range(1, loops + 1):
+            log.write_text("")
+            mother.stdin.write(f"{seed}\n")
+            mother.stdin.flush()
+            child = int(mother.stdout.readline())
+            deadline = time.monotonic() + 60
+            while not log.read_text() and time.monotonic() < deadline:
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0, 0.25))
+            os.kill(child, signal.SIGKILL)
+            assert mother.stdout.readline() == "dead\n"
+            lines = log.read_text().splitlines()
+            interrupted += bool(lines) and lines[-1] != "done"
+            check(folder, ledger, lines, rng)
+        mother.stdin.close()
+    assert ledger.numbers
+    assert ledger.purged
+    assert interrupted > loops / 4  # most were in the middle of something
+
+
+FILL_THE_DISK = """
+import resource, sys
+from gallery.fakes import make_sightings
+from resight.errors import StorageError
+from resight.gallery import Gallery, Where
+gallery = Gallery.open(sys.argv[1])
+limit = lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+limit(600_000)
+for start in range(100, 5000, 10):
+    try:
+        gallery.index.add(make_sightings(10, start))
+    except StorageError as error:
+        print(error)
+        break
+    print(start, flush=True)
+limit(100_000)
+for call in (gallery.take_snapshot, lambda: gallery.index.add(make_sightings(10, 9000))):
+    try:
+        call()
+    except StorageError as error:
+        print(error)
+print(len(gallery.search(make_sightings(1)[0].embedding[None], 9999)))
+"""
+
+
+@posix
+def test_a_full_disk(tmp_path: Path) -> None:
+    with Gallery.create(tmp_path / "gallery", make_settings()) as gallery:
+        gallery.index.add(make_sightings(100))
+    command = [sys.executable, "-c", FILL_THE_DISK, str(tmp_path / "gallery")]
+    run = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=True)
+    *added, full, snapshot, again, found = run.stdout.splitlines()
+    for message in (full, snapshot, again):
+        assert "cannot write" in message
+        assert "then run it again" in message
+    assert int(found) == 100 + 10 * len(added)  # it still answers
+    with Gallery.open(tmp_path / "gallery") as gallery:
+        assert gallery.problems() == []
+        acknowledged = [*range(100), *(number for start in added for number in range(int(start), int(start) + 10))]
+        assert {record.id for record in gallery.records()} == set(map(make_id, acknowledged))
+        assert gallery.index.add(make_sightings(10, 9000)) == 10  # with space again
+
+
+@pytest.fixture
+def nobody() -> Iterator[Path]:
+    """A folder outside of pytest's, which other users can enter; the test goes on as a user without rights if it may."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        if hasattr(os, "setresuid") and os.getresuid()[2] == 0:
+            os.setresuid(0, 0, 0)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755)
+        shutil.rmtree(folder)
+
+
+def give_up_rights(folder: Path) -> None:
+    for path in (*folder.rglob("*"), folder):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    if os.getuid() == 0:
+        os.setresuid(65534, 65534, 0)
+
+
+@posix
+def test_a_folder_that_cannot_be_written(nobody: Path) -> None:
+    with Gallery.create(nobody / "gallery", make_settings()) as gallery:
+        gallery.index.add(make_sightings(50))
+        gallery.take_snapshot("a")
+    give_up_rights(nobody)
+    with Gallery.open(nobody / "gallery") as gallery:
+        assert gallery.search(make_sighting(7).embedding[None], 1)[0].record.id == make_id(7)
+        assert gallery.statistics().count == 50
+        assert gallery.problems() == []
+        for call in (
+            lambda: gallery.index.add(make_sightings(1, 50)),
+            lambda: gallery.purge(Where(cameras=frozenset({"hall"}))),
+            lambda: gallery.take_snapshot("b"),
+            lambda: gallery.restore("a"),
+            lambda: gallery.keep("x", 1),
+        ):
+            with pytest.raises(StorageError, match="cannot write"):
+                call()
+        assert len(gallery) == 50
+    with pytest.raises(StorageError, match="cannot write"):
+        Gallery.create(nobody / "another", make_settings())
+
+
+ADD = """
+import sys
+import numpy as np
+from gallery.fakes import make_sighting
+from resight.gallery import Gallery
+with Gallery.open(sys.argv[1]) as gallery:
+    order = np.random.default_rng(int(sys.argv[2])).permutation(80).tolist()
+    print(sum(gallery.index.add([make_sighting(number)]) for number in order))
+"""
+
+
+def test_two_processes_add_at_once_and_a_third_reads(tmp_path: Path) -> None:
+    with Gallery.create(tmp_path / "gallery", make_settings()) as gallery:
+        commands = [[sys.executable, "-c", ADD, str(tmp_path / "gallery"), str(seed)] for seed in range(2)]
+        processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) for command in commands]
+        sizes = [0]
+        while any(process.poll() is None for process in processes):
+            matches = gallery.search(np.ones((1, DIMENSION), np.float32), 100)
+            assert len({match.record.id for match in matches}) == len(matches) >= sizes[-1]
+            sizes.append(len(matches))
+        assert sum(int(process.communicate()[0]) for process in processes) == 80
+        assert len(gallery) == 80
+        assert gallery.problems() == []
+
+
+def test_what_an_interrupted_run_left_is_named_and_removed(tmp_path: Path) -> None:
+    with Gallery.create(tmp_path, make_settings()) as gallery:
+        gallery.index.add(make_sightings(5))
+        left = tmp_path / "snapshots" / ".x.sqlite.123.partial"
+        left.parent.mkdir()
+        left.write_bytes(b"half a snapshot")
+        assert gallery.problems() == [f"{left} is what an interrupted run left; a purge removes it"]
+        gallery.purge(Where(ids=frozenset()))
+        assert gallery.problems() == []

@@ -1,0 +1,241 @@
+"""Zero bytes left: the files are searched here by other means than in the package."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gallery.fakes import ColourModel, make_id, make_image, make_settings, make_sighting, make_sightings
+from resight.errors import GalleryError, StorageError
+from resight.gallery import Crop, Gallery, Removal, Where
+from resight.gallery.sighting import Sighting
+from resight.gallery.store import database, purge, snapshot
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Iterator[Gallery]:
+    with Gallery.create(tmp_path / "gallery", make_settings()) as made:
+        yield made
+
+
+def everything_in(folder: Path) -> bytes:
+    """The bytes of all files, one after the other."""
+    return b"\0".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def pieces_left(folder: Path, *contents: bytes) -> list[bytes]:
+    """Pieces of contents, 16 bytes each, that are in some file."""
+    data = everything_in(folder)
+    pieces = [content[start : start + 16] for content in contents for start in range(0, len(content) - 15, 8)]
+    return [piece for piece in pieces if piece in data]
+
+
+def personal(*sightings: Sighting) -> list[bytes]:
+    """What must be gone: vectors, pixels of thumbnails (the tables before them are in every JPEG), and ids."""
+    found = []
+    for sighting in sightings:
+        pixels = sighting.thumbnail[sighting.thumbnail.index(b"\xff\xda") + 14 :]
+        found += [sighting.embedding.tobytes(), pixels, sighting.id.encode()]
+    return found
+
+
+def test_zero_bytes_are_left(gallery: Gallery) -> None:
+    assert gallery.folder
+    for start in range(0, 300, 60):  # in several transactions, so that rows move between pages
+        gallery.index.add(make_sightings(60, start))
+    gallery.take_snapshot("before")
+    gallery.label([make_id(5)], "person 1")
+    where = Where(identities=frozenset({"person 1"}))
+    gone = [gallery.get(record.id) for record in gallery.records(where)]
+    assert len(gone) == 44
+    assert len(pieces_left(gallery.folder, *personal(*gone))) > 44 * 20
+    done = gallery.purge(where)
+    # The label was given after the snapshot: there it is found by its id.
+    assert done == Removal(removed=44, removed_from_snapshots=44, files=done.files, bytes=done.bytes, proved=True, note=done.note)
+    assert done.bytes == sum(path.stat().st_size for path in gallery.folder.rglob("*") if path.is_file())
+    assert pieces_left(gallery.folder, *personal(*gone)) == []
+    assert len(gallery) == 256
+    assert gallery.problems() == []
+
+
+def test_zero_bytes_of_the_crop_are_left(gallery: Gallery, tmp_path: Path) -> None:
+    assert gallery.folder
+    crops = [Crop(source=f"crop {number:02}.png", data=make_image(number), identity=str(number % 3)) for number in range(12)]
+    gallery.enrol(ColourModel(), crops)
+    gallery.purge(Where(identities=frozenset({"1"})))
+    # What a gallery keeps of the others is a small copy of its own.
+    assert pieces_left(gallery.folder, *(crop.data[60:] for crop in crops if crop.data)) == []
+    data = everything_in(gallery.folder)
+    assert all(crop.source.encode() not in data for crop in crops[1::3])
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_other_precisions(tmp_path: Path, precision: str) -> None:
+    with Gallery.create(tmp_path, make_settings(precision=precision)) as gallery:
+        gallery.index.add(make_sightings(50))
+        row = sqlite3.connect(tmp_path / database.FILE).execute("SELECT embedding FROM vector WHERE number = 4").fetchone()
+        assert pieces_left(tmp_path, row[0])
+        assert gallery.purge(Where(ids=frozenset({make_id(3)}))).removed == 1
+        assert pieces_left(tmp_path, row[0]) == []
+
+
+def test_a_copy_that_another_sighting_has_by_right_is_no_remainder(gallery: Gallery) -> None:
+    assert gallery.folder
+    twin = make_sighting(1)
+    other = make_sighting(900, embedding=twin.embedding, thumbnail=twin.thumbnail)
+    gallery.index.add([*make_sightings(20), other])
+    assert gallery.purge(Where(ids=frozenset({twin.id}))).proved
+    assert pieces_left(gallery.folder, twin.embedding.tobytes())
+    assert gallery.get(other.id).thumbnail == twin.thumbnail
+
+
+def test_what_sqlite_left_behind_is_written_over(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deleted without overwriting, as SQLite does by itself: the search finds it, and the file is written anew."""
+    assert gallery.folder
+    gallery.index.add(make_sightings(200))
+    gone = make_sighting(3)
+    rewritten = []
+
+    def careless(connection: sqlite3.Connection, ids: list[str]) -> int:
+        connection.execute("PRAGMA secure_delete = OFF")
+        return delete(connection, ids)
+
+    def rewrite(*arguments: object) -> None:
+        assert pieces_left(gallery.folder, gone.embedding.tobytes())  # type: ignore[arg-type]
+        rewritten.append(arguments)
+        original(*arguments)  # type: ignore[arg-type]
+
+    delete, original = database.delete, purge._rewrite
+    monkeypatch.setattr(database, "delete", careless)
+    monkeypatch.setattr(purge, "_rewrite", rewrite)
+    assert gallery.purge(Where(ids=frozenset({gone.id}))).proved
+    assert len(rewritten) == 1
+    assert pieces_left(gallery.folder, gone.embedding.tobytes()) == []
+
+
+def test_a_copy_in_a_foreign_file_is_named(gallery: Gallery) -> None:
+    assert gallery.folder
+    gallery.index.add(make_sightings(20))
+    copy = gallery.folder / "exported" / "vectors.bin"
+    copy.parent.mkdir()
+    copy.write_bytes(b"header" + make_sighting(3).embedding.tobytes())
+    (gallery.folder / "audit.log").write_text(f"purged {make_id(3)}\n")  # ids may be named in an audit log
+    with pytest.raises(GalleryError, match=r"pieces of what was deleted are left in .*vectors\.bin; delete"):
+        gallery.purge(Where(ids=frozenset({make_id(3)})))
+    assert gallery.index.present([make_id(3)]) == set()  # it is deleted all the same
+    assert "a purge was interrupted" in gallery.problems()[0]
+    copy.unlink()
+    gallery.purge(Where(ids=frozenset()))
+    assert gallery.problems() == []
+
+
+def test_many_are_purged_in_batches(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gallery.folder
+    monkeypatch.setattr(purge, "_BATCH", 7)
+    sightings = make_sightings(60)
+    gallery.index.add(sightings)
+    gallery.take_snapshot("all")
+    steps: list[tuple[int, int]] = []
+    done = gallery.purge(Where(cameras=frozenset({"hall"})), progress=lambda stage, n, of, note="": steps.append((n, of)))
+    assert (done.removed, done.removed_from_snapshots) == (20, 20)
+    assert steps == [(7, 20), (14, 20), (20, 20)]
+    assert pieces_left(gallery.folder, *personal(*sightings[1::3])) == []
+
+
+class Killed(BaseException):
+    """Stands for a process that ends at this point."""
+
+
+@pytest.mark.parametrize("step", ["_purge_snapshots", "_prove", "_forget"])
+def test_an_interrupted_purge_is_finished_by_whoever_comes_next(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    assert gallery.folder
+    sightings = make_sightings(60)
+    gallery.index.add(sightings)
+    gallery.take_snapshot("before")
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(purge, step, die)
+    with pytest.raises(Killed):
+        gallery.purge(Where(cameras=frozenset({"hall"})))
+    monkeypatch.undo()
+    gallery.close()
+    with Gallery.open(gallery.folder) as again:
+        assert len(again) == 40  # deleted is deleted
+        assert any("interrupted" in problem for problem in again.problems())
+        again.restore("before")
+        assert len(again) == 40  # and does not come back from a snapshot
+        assert again.search(sightings[1].embedding[None], 60)[0].record.id != sightings[1].id
+        assert again.problems() == []
+    assert pieces_left(gallery.folder, *personal(*sightings[1::3])) == []
+
+
+@pytest.mark.parametrize("first", ["snapshot", "restore"])
+def test_snapshots_and_purges_exclude_each_other(gallery: Gallery, monkeypatch: pytest.MonkeyPatch, first: str) -> None:
+    """Or a snapshot could keep, or bring back, what is purged meanwhile."""
+    assert gallery.folder
+    gallery.index.add(make_sightings(30))
+    gallery.take_snapshot("a")
+    other = Gallery.open(gallery.folder)
+    refused = []
+
+    def meanwhile(*arguments: object) -> object:
+        for call in (lambda: other.purge(Where(cameras=frozenset({"hall"}))), other.take_snapshot, lambda: other.restore("a")):
+            with pytest.raises(StorageError, match=r"gallery\.lock is in use by another process; run it again"):
+                call()
+            refused.append(call)
+        assert other.index.add(make_sightings(1, 30 + len(refused))) == 1  # which nothing keeps from going on
+        return original(*arguments)
+
+    original = snapshot._copy
+    monkeypatch.setattr(database, "_PATIENCE", 0.1)
+    monkeypatch.setattr(snapshot, "_copy", meanwhile)
+    _ = gallery.take_snapshot("b") if first == "snapshot" else gallery.restore("a")
+    monkeypatch.undo()
+    assert len(refused) == 3
+    other.purge(Where(cameras=frozenset({"hall"})))
+    other.close()
+
+
+def test_a_reader_that_goes_on_is_told_of(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gallery.folder
+    gallery.index.add(make_sightings(30))
+    monkeypatch.setattr(database, "_PATIENCE", 0.2)
+    reader = sqlite3.connect(gallery.folder / database.FILE, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM sighting").fetchone()
+    with pytest.raises(StorageError, match="another process"):
+        gallery.purge(Where(cameras=frozenset({"hall"})))
+    reader.execute("ROLLBACK")
+    reader.close()
+    gallery.purge(Where(ids=frozenset()))  # finishes it
+    assert gallery.problems() == []
+    assert pieces_left(gallery.folder, make_sighting(1).embedding.tobytes()) == []
+
+
+def test_damaged_snapshots_and_sightings(gallery: Gallery) -> None:
+    assert gallery.folder
+    gallery.index.add(make_sightings(30))
+    taken = gallery.take_snapshot("broken")
+    taken.path.write_bytes(np.random.default_rng(0).bytes(5000))
+    with pytest.raises(GalleryError, match=r"broken\.sqlite is damaged.*delete it"):
+        gallery.purge(Where(ids=frozenset({make_id(2)})))
+    taken.path.unlink()
+    gallery.purge(Where(ids=frozenset({make_id(2)})))
+    assert gallery.problems() == []
+    # One that is damaged itself can be purged by its id.
+    connection = sqlite3.connect(gallery.folder / database.FILE)
+    connection.execute("UPDATE sighting SET camera = 'elsewhere' WHERE id = ?", (make_id(7),))
+    connection.commit()
+    connection.close()
+    assert f"sighting {make_id(7)}" in gallery.problems()[0]
+    gallery.purge(Where(ids=frozenset({make_id(7)})))
+    assert gallery.problems() == []
+    assert len(gallery.search(make_sighting(8).embedding[None], 50)) == 28

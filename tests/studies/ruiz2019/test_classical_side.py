@@ -1,0 +1,64 @@
+"""The classical study on a drawn camera network: figures against the parts that they come from, and steps not done twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from resight.datasets import open_dataset
+from resight.drawn import crops
+from resight.errors import ConfigurationError
+from resight.evaluation.model import evaluate_model
+from resight.models.lomo import LomoExtractor
+from resight.studies.ruiz2019 import classical_side as classical
+from resight.studies.ruiz2019.classical_side import classical_study
+
+
+def test_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = crops.generate(tmp_path / "data", identities_train=40, identities_test=10, cameras=4, images_per_camera=3)
+    record = classical_study(dataset, tmp_path / "out")
+    test = record["retinex"]["none"]["test"]
+    model = LomoExtractor("none")
+    for distance in ("euclidean", "kissme"):
+        assert test[distance]["map"] == pytest.approx(100 * evaluate_model(model, dataset, distance).map, abs=1e-3)
+    assert test["by_dimension"][-1]["dimensions"] == test["xqda"]["dimensions"] <= 75
+    if test["xqda"]["dimensions"] < 75:  # then it is all that the rule gives
+        assert test["xqda"]["map"] == pytest.approx(100 * evaluate_model(model, dataset, "xqda").map, abs=1e-3)
+    assert set(record["retinex"]) == {"msrcp", "none"}
+    assert record["retinex"][record["chosen"]]["held_out"]["map"] == max(
+        found["held_out"]["map"] for found in record["retinex"].values()
+    )
+    assert json.loads((tmp_path / "out" / "classical.json").read_text())["chosen"] == record["chosen"]
+    assert (tmp_path / "out" / "classical.png").read_bytes().startswith(b"\x89PNG")
+
+    def not_again(*arguments: object, **options: object) -> None:
+        raise AssertionError("a finished step was done again")
+
+    monkeypatch.setattr(classical, "XQDA", not_again)
+    monkeypatch.setattr(classical, "embed_files", not_again)
+    again = classical_study(dataset, tmp_path / "out")
+    assert again["retinex"] == record["retinex"]
+
+
+def test_steps_of_one_data_set_are_not_taken_for_those_of_another(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise RuntimeError("interrupted")
+
+    monkeypatch.setattr(classical, "embed_files", interrupted)
+    drawn, other = open_dataset(tiny), open_dataset(tiny, "market1501")
+    with pytest.raises(RuntimeError, match="interrupted"):
+        classical_study(drawn, tmp_path)
+    with pytest.raises(
+        ConfigurationError, match="holds a study of the data set synthetic, and this one is market1501; choose another"
+    ):
+        classical_study(other, tmp_path)
+    (tmp_path / "dataset.json").unlink()  # as finished studies were before there was one
+    (tmp_path / "classical.json").write_text(json.dumps({"dataset": "synthetic"}))
+    with pytest.raises(ConfigurationError, match="choose another --out"):
+        classical_study(other, tmp_path)
+    with pytest.raises(RuntimeError, match="interrupted"):
+        classical_study(drawn, tmp_path)
