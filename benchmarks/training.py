@@ -26,7 +26,7 @@ from resight.networks.batches import Batches
 from resight.networks.mobilenet import KerasConv2d
 from resight.provenance import provenance
 from resight.training.config import TrainConfig
-from resight.training.loop import fit
+from resight.training.loop import run_epochs
 from resight.training.losses import HardLabelLoss, WeightedLosses
 
 IMAGES, CLASSES = 1280, 751
@@ -76,11 +76,11 @@ def ours(batch_size: int, steps: int) -> float:
     network, pixels, labels = data()
     batches = Batches(pixels, network.preprocessing, torch.device("cpu"))
     loss = WeightedLosses({"hard": (1.0, HardLabelLoss())})
-    fit(network, batches, labels[: 5 * batch_size], loss, TrainConfig(epochs=1, batch_size=batch_size))
+    run_epochs(network, batches, labels[: 5 * batch_size], loss, TrainConfig(epochs=1, batch_size=batch_size))
     images = min(steps * batch_size, IMAGES)
     start = time.perf_counter()
     epochs = max(steps * batch_size // images, 1)
-    fit(network, batches, labels[:images], loss, TrainConfig(epochs=epochs, batch_size=batch_size))
+    run_epochs(network, batches, labels[:images], loss, TrainConfig(epochs=epochs, batch_size=batch_size))
     return images // batch_size * batch_size * epochs / (time.perf_counter() - start)
 
 

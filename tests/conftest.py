@@ -14,7 +14,7 @@ import torch
 
 from resight.drawn import crops
 from resight.training.config import TrainConfig
-from resight.training.fit import train
+from resight.training.train import train
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
 

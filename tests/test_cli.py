@@ -126,7 +126,7 @@ def test_what_a_data_set_warns_of_is_said_before_the_training(
         raise ConfigurationError(f"far enough with {data.name}")
 
     module = {"train": "training", "distill": "distillation"}[verb]
-    monkeypatch.setattr(f"resight.{module}.fit.{verb}", stop)
+    monkeypatch.setattr(f"resight.{module}.{verb}.{verb}", stop)
     write_duke(tmp_path)
     assert main([verb, "--data", str(tmp_path), "--layout", "dukemtmc", "--out", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err.splitlines()
@@ -286,7 +286,7 @@ def test_an_interruption_says_what_the_same_command_does(
 def test_a_recipe_of_the_package_is_found_from_any_folder(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[TrainConfig] = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("resight.training.fit.train", lambda data, out, config, **options: given.append(config) or tmp_path)
+    monkeypatch.setattr("resight.training.train.train", lambda data, out, config, **options: given.append(config) or tmp_path)
     (tmp_path / "history.json").write_text('{"epochs": [{"epoch": 1, "loss": 0}]}')
     recipe = "recipes/fine-tune/student-160x64.toml"
     assert main(["train", "--data", str(tiny), "--out", "run", "--recipe", recipe, "--epochs", "3"]) == 0

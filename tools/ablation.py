@@ -36,13 +36,13 @@ from typing import Any
 from resight.configuration import configure, read_recipe
 from resight.datasets import Dataset, open_dataset
 from resight.distillation.config import DistillConfig
-from resight.distillation.fit import distill
+from resight.distillation.distill import distill
 from resight.errors import ConfigurationError, ResightError
 from resight.files import write_json, write_text
 from resight.progress import Progress, TerminalProgress, silent
 from resight.provenance import provenance
 from resight.training.config import TrainConfig
-from resight.training.fit import read_history, train
+from resight.training.train import read_history, train
 
 FIGURES = ("map", "rank1")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from resight.datasets import Dataset, Records, Split, inspect, open_dataset
     from resight.distillation.config import DistillConfig
-    from resight.distillation.fit import distill
+    from resight.distillation.distill import distill
     from resight.errors import ResightError
     from resight.evaluation.model import evaluate_model
     from resight.evaluation.protocol import evaluate
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from resight.tradeoff.benchmark import benchmark
     from resight.tradeoff.measure import measure_tradeoff
     from resight.training.config import TrainConfig
-    from resight.training.fit import train
+    from resight.training.train import train
 
 __all__ = [
     "Dataset",
@@ -59,7 +59,7 @@ _HOMES = {
     "Split": "datasets",
     "TrainConfig": "training.config",
     "benchmark": "tradeoff.benchmark",
-    "distill": "distillation.fit",
+    "distill": "distillation.distill",
     "embed_files": "models",
     "evaluate": "evaluation.protocol",
     "evaluate_model": "evaluation.model",
@@ -70,7 +70,7 @@ _HOMES = {
     "nearest": "ranking.nearest",
     "open_dataset": "datasets",
     "rerank": "ranking.rerank",
-    "train": "training.fit",
+    "train": "training.train",
 }
 
 

@@ -17,7 +17,7 @@ from resight.export.graph import network_graph
 from resight.export.model import export_model
 from resight.images import read_images
 from resight.models import load_model
-from resight.models.onnx import OnnxExtractor
+from resight.models.onnx import OnnxModel
 from resight.models.pytorch import load_extractor
 from resight.networks import build
 from support import SHARED, market1501, needs_market1501, needs_shared
@@ -34,9 +34,7 @@ def test_osnet_equals_its_authors(width: str) -> None:
     with torch.no_grad():
         fill(network)
     network.preprocessing = replace(network.preprocessing, mean=(0, 0, 0), std=(1 / 255, 1 / 255, 1 / 255))
-    graph = onnx.utils.Extractor(onnx.shape_inference.infer_shapes(network_graph(network))).extract_model(
-        ["centred"], ["embeddings"]
-    )
+    graph = onnx.utils.Model(onnx.shape_inference.infer_shapes(network_graph(network))).extract_model(["centred"], ["embeddings"])
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     found = session.run(None, {"centred": images(256, 128).numpy().astype(np.float32)})[0]
     with np.load(SHARED / "golden/osnet_golden.npz") as golden:
@@ -52,7 +50,7 @@ def test_published_weights_on_a_drawn_network_of_cameras(tiny: Path, tmp_path: P
     assert card["parity"]["held_out"]["map"]["change"] == pytest.approx(0, abs=0.2)
     paths = [str(path) for path in sorted((tiny / "bounding_box_test").iterdir())[:8]]
     pixels = read_images(paths, (256, 128))
-    expected, found = load_extractor(OSNET).extract(pixels), OnnxExtractor(tmp_path / "osnet.onnx").extract(pixels)
+    expected, found = load_extractor(OSNET).extract(pixels), OnnxModel(tmp_path / "osnet.onnx").extract(pixels)
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
 
 

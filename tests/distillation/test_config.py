@@ -81,7 +81,7 @@ def test_several_teachers_by_flags_and_recipes(
         found.append(config)
         raise ConfigurationError("far enough")
 
-    monkeypatch.setattr("resight.distillation.fit.distill", distill)
+    monkeypatch.setattr("resight.distillation.distill.distill", distill)
     (tmp_path / "recipe.toml").write_text(recipe + "\nrkd_weight = 2\n")
     arguments = ["distill", "--data", str(tiny), "--out", str(tmp_path / "run"), "--recipe", str(tmp_path / "recipe.toml")]
     assert main([*arguments, *flags, "--soft-weight", "0.5"]) == 2

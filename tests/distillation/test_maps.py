@@ -10,7 +10,7 @@ from distillation.teachers import batch_of, outputs_of, teacher_of
 from resight.distillation.maps import AttentionLoss, HintLoss, attention_loss, same_grid
 from resight.distillation.targets import OnlineTeacher
 from resight.errors import ConfigurationError
-from resight.models.pytorch import DeepExtractor
+from resight.models.pytorch import NetworkModel
 from resight.networks import build
 from resight.networks.batches import View
 
@@ -58,7 +58,7 @@ def test_the_attention_loss_is_the_mean_over_teachers_of_the_images_as_shown() -
 
 def test_hints_are_a_learned_mixture_of_the_students_channels() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (7, 64, 32, 3), np.uint8)
-    teachers = [OnlineTeacher(DeepExtractor("t", build(name, 4), device="cpu"), pixels, None) for name in ("osnet-0.25",) * 2]
+    teachers = [OnlineTeacher(NetworkModel("t", build(name, 4), device="cpu"), pixels, None) for name in ("osnet-0.25",) * 2]
     before = torch.get_rng_state()
     loss = HintLoss(teachers, channels=6, seed=3)
     assert torch.equal(torch.get_rng_state(), before)
@@ -78,7 +78,7 @@ def test_hints_are_a_learned_mixture_of_the_students_channels() -> None:
 
 def test_hints_of_another_grid_are_averaged() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
-    teacher = OnlineTeacher(DeepExtractor("t", build("osnet-0.25", 4), device="cpu"), pixels, None)
+    teacher = OnlineTeacher(NetworkModel("t", build("osnet-0.25", 4), device="cpu"), pixels, None)
     assert teacher(View(np.arange(2))).maps.shape == (2, 128, 4, 4)
     loss = HintLoss([teacher], channels=6, seed=0)
     coarse = torch.from_numpy(normal(2, 6, 2, 2))

@@ -12,8 +12,8 @@ import torch
 from resight.distillation.losses import SoftTargetLoss
 from resight.distillation.targets import CachedTeacher, OnlineTeacher, entropies, matching_classes
 from resight.errors import ConfigurationError
-from resight.models.lomo import LomoExtractor
-from resight.models.pytorch import DeepExtractor
+from resight.models.lomo import LomoModel
+from resight.models.pytorch import NetworkModel
 from resight.networks import build
 from resight.networks.batches import View
 from resight.training.losses import Batch
@@ -38,7 +38,7 @@ def counter() -> tuple[list[str], Callable[..., None]]:
 @pytest.mark.parametrize("size", [(32, 32), (48, 64)])
 def test_cached_and_online_teacher_say_the_same(tmp_path: Path, size: tuple[int, int]) -> None:
     network = build("osnet-0.25", 5, seed=2)
-    teacher = DeepExtractor("t", network, device="cpu")
+    teacher = NetworkModel("t", network, device="cpu")
     columns = np.array([4, 0, 2])
     online = OnlineTeacher(teacher, pixels(size=size), columns)
     cached = CachedTeacher.ask(teacher, pixels(size=size), columns, CPU, attention=True, cache=tmp_path)
@@ -64,7 +64,7 @@ def test_cached_and_online_teacher_say_the_same(tmp_path: Path, size: tuple[int,
 
 def test_an_online_teacher_runs_once_for_a_view(monkeypatch: pytest.MonkeyPatch) -> None:
     network = build("mobilenet-0.25", 4)
-    online = OnlineTeacher(DeepExtractor("t", network, device="cpu"), pixels(), None)
+    online = OnlineTeacher(NetworkModel("t", network, device="cpu"), pixels(), None)
     forward, runs = network.forward, []
     monkeypatch.setattr(network, "forward", lambda images: runs.append(1) or forward(images))
     first = online(VIEW)
@@ -75,7 +75,7 @@ def test_an_online_teacher_runs_once_for_a_view(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_teacher_is_asked_once_and_read_from_the_cache_afterwards(tmp_path: Path) -> None:
-    teacher = DeepExtractor("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
+    teacher = NetworkModel("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
     calls, count = counter()
     columns = np.arange(4)
     first = CachedTeacher.ask(teacher, pixels(3), columns, CPU, cache=tmp_path, progress=count)
@@ -90,7 +90,7 @@ def test_the_teacher_is_asked_once_and_read_from_the_cache_afterwards(tmp_path: 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "other images", "other numbers", "foreign"])
 def test_a_damaged_cache_is_asked_for_again(tmp_path: Path, damage: str) -> None:
-    teacher = DeepExtractor("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
+    teacher = NetworkModel("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
     calls, count = counter()
     first = CachedTeacher.ask(teacher, pixels(3), np.arange(4), CPU, cache=tmp_path, progress=count)
     (file,) = (tmp_path / "teachers").glob("*-logits.npy")
@@ -105,7 +105,7 @@ def test_a_damaged_cache_is_asked_for_again(tmp_path: Path, damage: str) -> None
 
 
 def test_attention_is_asked_for_later_without_losing_what_is_there(tmp_path: Path) -> None:
-    teacher = DeepExtractor("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
+    teacher = NetworkModel("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
     calls, count = counter()
     plain = CachedTeacher.ask(teacher, pixels(3), np.arange(4), CPU, cache=tmp_path, progress=count)
     assert plain.attention is None
@@ -119,7 +119,7 @@ def test_attention_is_asked_for_later_without_losing_what_is_there(tmp_path: Pat
 
 
 def test_a_descriptor_teaches_embeddings(tmp_path: Path) -> None:
-    lomo = LomoExtractor(height=40, width=20)
+    lomo = LomoModel(height=40, width=20)
     images = pixels(3, (40, 20))
     answers = CachedTeacher.ask(lomo, images, None, CPU, attention=True, cache=tmp_path)
     found = answers(View(np.array([2, 2]), np.array([False, True])))
@@ -130,16 +130,16 @@ def test_a_descriptor_teaches_embeddings(tmp_path: Path) -> None:
 
 def test_classes_are_matched_by_identity() -> None:
     network = build("mobilenet-0.25", 3)
-    known = DeepExtractor("t", network, identities=(9, 4, 7), device="cpu")
+    known = NetworkModel("t", network, identities=(9, 4, 7), device="cpu")
     assert matching_classes(known, np.array([4, 7]), np.array([4, 7, 9])).tolist() == [1, 2]
     with pytest.raises(ConfigurationError, match="does not know 1 of the 2 training identities"):
         matching_classes(known, np.array([4, 5]), np.array([4, 5]))
-    foreign = DeepExtractor("t", network, device="cpu")
+    foreign = NetworkModel("t", network, device="cpu")
     assert matching_classes(foreign, np.array([9, 12]), np.array([12, 4, 9])).tolist() == [1, 2]
     with pytest.raises(ConfigurationError, match="tells 3 people apart and the data set has 2"):
         matching_classes(foreign, np.array([4, 5]), np.array([4, 5]))
     with pytest.raises(ConfigurationError, match="lomo gives embeddings and no classes; set --soft-weight 0"):
-        matching_classes(LomoExtractor(), np.array([4, 5]), np.array([4, 5]))
+        matching_classes(LomoModel(), np.array([4, 5]), np.array([4, 5]))
 
 
 def test_entropies_grow_with_the_temperature_up_to_the_uniform() -> None:

@@ -23,7 +23,7 @@ from resight.export.model import export_model
 from resight.files import read_json
 from resight.models import load_model
 from resight.models.fitted import fit_model
-from resight.models.onnx import OnnxExtractor
+from resight.models.onnx import OnnxModel
 from resight.networks.card import Card, load_network, save_network
 
 
@@ -67,7 +67,7 @@ def test_every_precision_runs_without_pytorch(precision: str, tiny: Path, tiny_r
     config = ExportConfig(precision=precision, batch="3", normalise=True, max_drop=20)
     card = export_model(str(tiny_run), out, config, data=tiny)
     assert card["parity"]["batches"] == [3] and card["normalised"]
-    extractor = OnnxExtractor(out)
+    extractor = OnnxModel(out)
     pixels = np.random.default_rng(0).integers(0, 256, (4, 64, 32, 3), np.uint8)
     expected = load_model(str(tiny_run)).extract(pixels)
     found = extractor.extract(pixels)
@@ -144,7 +144,7 @@ def test_a_fitted_distance_becomes_a_layer(tiny: Path, tiny_run: Path, tmp_path:
     assert not figures["unseen"]  # the distance was fitted to everybody
     # KISSME's own ranking, by Euclidean distances.
     assert figures["map"]["exported"] == pytest.approx(figures["map"]["network"], abs=0.1)
-    assert OnnxExtractor(out).extract(np.zeros((2, 64, 32, 3), np.uint8)).shape == (2, 12)
+    assert OnnxModel(out).extract(np.zeros((2, 64, 32, 3), np.uint8)).shape == (2, 12)
     with pytest.raises(ConfigurationError, match="cannot be normalised"):
         export_model(str(run), out, ExportConfig(normalise=True))
 
@@ -154,7 +154,7 @@ def test_a_network_with_a_neck_keeps_its_distance(tiny: Path, tmp_path: Path) ->
     own = Card(architecture="mobilenet-0.25", identities=(1, 2, 3), preprocessing=network.preprocessing, neck=True)
     save_network(tmp_path / "run", network, own)
     card = export_model(str(tmp_path / "run"), tmp_path / "model.onnx", data=tiny)
-    assert card["distance"] == OnnxExtractor(tmp_path / "model.onnx").distance == "cosine"
+    assert card["distance"] == OnnxModel(tmp_path / "model.onnx").distance == "cosine"
 
 
 @pytest.mark.parametrize(

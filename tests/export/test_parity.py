@@ -13,7 +13,7 @@ from resight.export.graph import network_graph
 from resight.export.parity import COSINE, Source, check_vectors, generated_images
 from resight.export.session import Session, cosines
 from resight.images import Pixels
-from resight.models.pytorch import DeepExtractor
+from resight.models.pytorch import NetworkModel
 
 SIZE = (64, 32)
 IMAGES = generated_images(SIZE)
@@ -62,7 +62,7 @@ def test_generated_images_are_many_kinds_and_always_the_same() -> None:
 
 def test_a_faithful_export_passes() -> None:
     network = lively("mobilenet-0.25")
-    extractor = DeepExtractor("lively", network, device="cpu")
+    extractor = NetworkModel("lively", network, device="cpu")
     figures = check_vectors(Session(network_graph(network)), source(extractor.extract), IMAGES, "fp32")
     assert figures["images"] == 64 and figures["batches"] == [1, 7, 64]
     assert figures["cosine_min"] > 0.999999 and figures["batch_difference"] < 1e-5

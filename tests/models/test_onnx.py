@@ -16,7 +16,7 @@ from resight.errors import ArrayError, ConfigurationError, WeightsError
 from resight.export.model import export_model
 from resight.models import load_model
 from resight.models.embedding import embed_files
-from resight.models.onnx import OnnxExtractor
+from resight.models.onnx import OnnxModel
 
 
 def test_vectors_are_those_of_numpy(tmp_path: Path) -> None:
@@ -33,14 +33,14 @@ def test_vectors_are_those_of_numpy(tmp_path: Path) -> None:
 def test_neither_threads_nor_layout_change_a_vector(tmp_path: Path) -> None:
     path = save(tmp_path / "m.onnx")
     pixels = noise(100)
-    expected = OnnxExtractor(path, threads=1).extract(pixels)
-    assert np.array_equal(OnnxExtractor(path, threads=3).extract(pixels), expected)
-    assert np.array_equal(OnnxExtractor(path).extract(np.asfortranarray(pixels)), expected)
-    assert np.array_equal(np.concatenate([OnnxExtractor(path).extract(pixels[i : i + 1]) for i in range(10)]), expected[:10])
+    expected = OnnxModel(path, threads=1).extract(pixels)
+    assert np.array_equal(OnnxModel(path, threads=3).extract(pixels), expected)
+    assert np.array_equal(OnnxModel(path).extract(np.asfortranarray(pixels)), expected)
+    assert np.array_equal(np.concatenate([OnnxModel(path).extract(pixels[i : i + 1]) for i in range(10)]), expected[:10])
 
 
 def test_a_fixed_batch_is_filled_up(tmp_path: Path) -> None:
-    model = OnnxExtractor(save(tmp_path / "m.onnx", colours(batch=4)))
+    model = OnnxModel(save(tmp_path / "m.onnx", colours(batch=4)))
     for count in (0, 1, 4, 5, 11):
         np.testing.assert_allclose(model.extract(noise(count)), mean_colours(noise(count)), rtol=1e-5, atol=1e-4)
 
@@ -79,7 +79,7 @@ def test_extract_needs_no_pytorch(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_other_pixels_are_refused(tmp_path: Path) -> None:
-    model = OnnxExtractor(save(tmp_path / "m.onnx"))
+    model = OnnxModel(save(tmp_path / "m.onnx"))
     with pytest.raises(ArrayError, match=r"got uint8 \(2, 16, 32, 3\); expected uint8 \(n, 32, 16, 3\)"):
         model.extract(noise(2, (16, 32)))
     with pytest.raises(ArrayError, match="float32"):
@@ -163,11 +163,11 @@ def lying(kind: str) -> onnx.ModelProto:
 )
 def test_a_graph_that_is_not_what_its_card_says_is_refused(kind: str, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"m\.onnx: (its graph has .*its card says|ONNX Runtime refuses it).*export it again"):
-        OnnxExtractor(save(tmp_path / "m.onnx", lying(kind)))
+        OnnxModel(save(tmp_path / "m.onnx", lying(kind)))
 
 
 def test_nan_is_an_error_that_names_an_image(tiny: Path, tmp_path: Path) -> None:
-    model = OnnxExtractor(save(tmp_path / "m.onnx", colours(bias=np.full(6, np.nan, np.float32))))
+    model = OnnxModel(save(tmp_path / "m.onnx", colours(bias=np.full(6, np.nan, np.float32))))
     paths = [str(path) for path in sorted((tiny / "query").glob("*.jpg"))][:3]
     with pytest.raises(ArrayError, match=r"colours fp32 onnx gives NaN or infinity for .*jpg"):
         embed_files(model, paths)
@@ -193,7 +193,7 @@ def test_a_model_that_fails_at_work_is_a_weights_error(tmp_path: Path) -> None:
     # One and two can be added up, four and five cannot.
     model = one_vector_less(helper.make_node("Add", ["all", "means"], ["sums"]))
     model.graph.node[7].input[0] = "sums"
-    extractor = OnnxExtractor(save(tmp_path / "m.onnx", model))
+    extractor = OnnxModel(save(tmp_path / "m.onnx", model))
     assert extractor.extract(noise(2)).shape == (2, 6)
     with pytest.raises(WeightsError, match=r"m\.onnx: the model fails \("):
         extractor.extract(noise(5))
@@ -201,4 +201,4 @@ def test_a_model_that_fails_at_work_is_a_weights_error(tmp_path: Path) -> None:
 
 def test_vectors_of_a_wrong_shape_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"5 images gave vectors of shape \(4, 6\)"):
-        OnnxExtractor(save(tmp_path / "m.onnx", one_vector_less())).extract(noise(5))
+        OnnxModel(save(tmp_path / "m.onnx", one_vector_less())).extract(noise(5))

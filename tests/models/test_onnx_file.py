@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from models.exported_models import card, colours, noise, save
 from resight.errors import ResightError, WeightsError
 from resight.models import onnx_file
-from resight.models.onnx import OnnxExtractor
+from resight.models.onnx import OnnxModel
 from resight.models.onnx_file import read_onnx
 from support import SHARED, needs_shared
 
@@ -129,7 +129,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
     for cut in range(0, len(data), 7):
         (tmp_path / "cut.onnx").write_bytes(data[:cut])
         with pytest.raises(WeightsError):
-            OnnxExtractor(tmp_path / "cut.onnx")
+            OnnxModel(tmp_path / "cut.onnx")
 
 
 def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_external_data_are_refused_wherever_they_are(
     (tmp_path / "inside.bin").write_bytes(bytes(1000))
     (tmp_path / "link.bin").symlink_to("/etc/passwd")
     with pytest.raises(WeightsError, match="keeps tensors in other files"):
-        OnnxExtractor(save(tmp_path / "m.onnx", place(location)))
+        OnnxModel(save(tmp_path / "m.onnx", place(location)))
 
 
 @pytest.mark.parametrize("operator", ["Loop", "If", "Scan"])
@@ -209,7 +209,7 @@ _MUTATE = """
 import sys
 import numpy as np
 from resight.errors import ResightError
-from resight.models.onnx import OnnxExtractor
+from resight.models.onnx import OnnxModel
 
 path, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 data = open(path, "rb").read()
@@ -230,7 +230,7 @@ for seed in range(first, first + count):
     with open(path + ".changed", "wb") as stream:
         stream.write(changed)
     try:
-        model = OnnxExtractor(path + ".changed", threads=1)
+        model = OnnxModel(path + ".changed", threads=1)
         assert model.extract(np.zeros((2, *model.size, 3), np.uint8)).shape == (2, model.embedding_size)
         read += 1
     except ResightError as error:
@@ -259,6 +259,6 @@ def test_many_changed_models_work_or_are_resight_errors(tmp_path: Path) -> None:
 def test_a_sound_file_is_not_refused(tmp_path: Path) -> None:
     """What the tests above refuse is refused for their reason, not for another."""
     path = save(tmp_path / "m.onnx")
-    assert OnnxExtractor(path).extract(noise(1)).shape == (1, 6)
+    assert OnnxModel(path).extract(noise(1)).shape == (1, 6)
     with pytest.raises(ResightError):
-        OnnxExtractor(save(tmp_path / "m.onnx", as_initializer("x")))
+        OnnxModel(save(tmp_path / "m.onnx", as_initializer("x")))

@@ -20,7 +20,7 @@ from resight.images import read_images
 from resight.lomo.descriptor import lomo
 from resight.models import load_model
 from resight.models.embedding import embed_files
-from resight.models.fitted import FittedExtractor, fit_model
+from resight.models.fitted import FittedModel, fit_model
 
 
 def test_lomo_is_a_model(tiny: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_fitted_xqda_scores_as_the_formula_says(tiny: Path, tmp_path: Path) ->
     dataset = open_dataset(tiny)
     run = fit_model(dataset, tmp_path / "xqda", "lomo:none", "xqda", dimensions=5)
     model = load_model(str(run))
-    assert isinstance(model, FittedExtractor)
+    assert isinstance(model, FittedModel)
     assert model.embedding_size == model.fitted.dimensions <= 5
     found = evaluate_model(model, dataset)
 

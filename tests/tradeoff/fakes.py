@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from resight.gallery.search.index import MemoryIndex
+from resight.gallery.search.index import SearchIndex
 from resight.gallery.sighting import Where
 from resight.images import Pixels
 from resight.tradeoff.report import Report, Row
@@ -66,11 +66,11 @@ def bench(
         clock.now += embed(len(some))
         return np.zeros((len(some), 4), np.float32)
 
-    def searching(index: MemoryIndex, query: NDArray[np.float32], k: int, where: Where) -> None:
+    def searching(index: SearchIndex, query: NDArray[np.float32], k: int, where: Where) -> None:
         assert (query.shape, len(index), index.dimension, k) == ((1, model.embedding_size), 100_000, model.embedding_size, 10)
         clock.now += search
 
-    monkeypatch.setattr(MemoryIndex, "search", searching)
+    monkeypatch.setattr(SearchIndex, "search", searching)
     return Bench(model, paths, config, read=reading, embed=embedding, clock=clock)
 
 

@@ -18,7 +18,7 @@ from resight.networks.batches import Batches, View
 from resight.training.augment import plan_epoch
 from resight.training.checkpoint import Position
 from resight.training.config import TrainConfig
-from resight.training.loop import _Sums, fit
+from resight.training.loop import _Sums, run_epochs
 from resight.training.losses import Batch, HardLabelLoss, Loss, TripletLoss, WeightedLosses
 
 CPU = torch.device("cpu")
@@ -51,7 +51,7 @@ def problem(config: TrainConfig = CONFIG) -> tuple[ReidNetwork, Batches, np.ndar
 
 def run(config: TrainConfig = CONFIG, loss: Loss | None = None, **options: Any) -> tuple[ReidNetwork, list[dict[str, Any]]]:
     network, batches, labels = problem(config)
-    return network, fit(network, batches, labels, loss or HardLabelLoss(), config, **options)
+    return network, run_epochs(network, batches, labels, loss or HardLabelLoss(), config, **options)
 
 
 def untimed(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -82,7 +82,7 @@ def test_it_is_plain_stochastic_gradient_descent() -> None:
     # Small steps: over four small images normalisation is chaotic, and two roundings of a large step soon lead elsewhere.
     config = dataclasses.replace(CONFIG, learning_rate=1e-5)
     before = {name: tensor.clone() for name, tensor in reference.state_dict().items()}
-    history = fit(trained, batches, labels, DoubleCrossEntropy(), config)
+    history = run_epochs(trained, batches, labels, DoubleCrossEntropy(), config)
     velocity = [torch.zeros_like(parameter) for parameter in reference.parameters()]
     step = 0
     for epoch in range(3):
@@ -112,7 +112,7 @@ def test_adam_decays_the_weights() -> None:
     batches.__class__ = InDoublePrecision
     config = dataclasses.replace(CONFIG, optimiser="adam", learning_rate=1e-5, weight_decay=0.5, epochs=1, decay_every=100)
     before = {name: tensor.clone() for name, tensor in reference.state_dict().items()}
-    fit(trained, batches, labels, DoubleCrossEntropy(), config)
+    run_epochs(trained, batches, labels, DoubleCrossEntropy(), config)
     moments = [(torch.zeros_like(parameter), torch.zeros_like(parameter)) for parameter in reference.parameters()]
     plan = plan_epoch(labels, 4, seed=3, epoch=0)
     for step, (rows, flips) in enumerate(zip(plan.rows, plan.flips, strict=True), 1):
@@ -287,7 +287,7 @@ def test_a_checkpoint_with_other_shapes_is_refused(tmp_path: Path) -> None:
     network = build("mobilenet-0.25", 6, seed=1)
     _, batches, labels = problem()
     with pytest.raises(CheckpointError, match="another network"):
-        fit(network, batches, labels, HardLabelLoss(), CONFIG, checkpoint=tmp_path / "c", origin=ORIGIN)
+        run_epochs(network, batches, labels, HardLabelLoss(), CONFIG, checkpoint=tmp_path / "c", origin=ORIGIN)
 
 
 def test_waiting_for_the_device_is_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from resight.cli.options import Device, Layout, Model, PlainDistance, Threads, chosen
+from resight.cli.options import Device, Layout, ModelName, PlainDistance, Threads, chosen
 from resight.cli.terminal import check_writable, say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -23,7 +23,7 @@ __all__ = ["calibrate"]
 def calibrate(
     *,
     data: Path,
-    model: Model = "student",
+    model: ModelName = "student",
     rate: float = 0.01,
     possible_rate: float = 0.1,
     confidence: float = 0.95,

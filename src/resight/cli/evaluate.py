@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from resight.cli.options import Device, DistanceName, Layout, Model, Threads, chosen
+from resight.cli.options import Device, DistanceName, Layout, ModelName, Threads, chosen
 from resight.cli.terminal import check_writable, say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -16,7 +16,7 @@ __all__ = ["evaluate"]
 def evaluate(
     *,
     data: Path,
-    model: Model = "student",
+    model: ModelName = "student",
     distance: DistanceName = "auto",
     rerank: bool = False,
     rerank_k1: int | None = None,

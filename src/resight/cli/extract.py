@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resight.cli.options import Device, Model, Threads
+from resight.cli.options import Device, ModelName, Threads
 from resight.cli.terminal import say, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -15,7 +15,7 @@ def extract(
     *,
     images: Path,
     out: Path,
-    model: Model = "student",
+    model: ModelName = "student",
     overwrite: bool = False,
     device: Device = "auto",
     threads: Threads = 0,

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
-from resight.cli.options import Device, Model, Names, PlainDistance, Threads, chosen
+from resight.cli.options import Device, ModelName, Names, PlainDistance, Threads, chosen
 from resight.cli.terminal import say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
 if TYPE_CHECKING:
     from resight.gallery import Gallery, Match, Where
-    from resight.models.embedding import Extractor
+    from resight.models.embedding import Model
 
 __all__ = ["add", "create", "model_of", "search", "shown", "stats", "where_of"]
 
@@ -23,7 +23,7 @@ __all__ = ["add", "create", "model_of", "search", "shown", "stats", "where_of"]
 def create(
     gallery: str,
     *,
-    model: Model = "student",
+    model: ModelName = "student",
     retention: str,
     distance: PlainDistance = "auto",
     precision: Literal["float32", "float16", "int8"] = "float32",
@@ -239,7 +239,7 @@ def _absolute(model: str) -> str:
     return f"{kind}{colon}{Path(file).resolve()}" if Path(file).exists() else model
 
 
-def model_of(gallery: Gallery, model: str, device: str, threads: int) -> Extractor:
+def model_of(gallery: Gallery, model: str, device: str, threads: int) -> Model:
     """The gallery's model, from where it is now."""
     from resight.errors import ConfigurationError, WeightsError
     from resight.models import load_model

@@ -15,7 +15,7 @@ __all__ = [
     "Device",
     "DistanceName",
     "Layout",
-    "Model",
+    "ModelName",
     "Names",
     "PlainDistance",
     "Threads",
@@ -24,7 +24,7 @@ __all__ = [
     "recipe",
 ]
 
-Model = Annotated[
+ModelName = Annotated[
     str,
     Parameter(
         help=f"{', '.join(SHIPPED)} (in the package), FILE.onnx, openvino:FILE.onnx, a run folder, NETWORK:FILE with foreign "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resight.cli.options import Device, DistanceName, Layout, Model, Threads, chosen
+from resight.cli.options import Device, DistanceName, Layout, ModelName, Threads, chosen
 from resight.cli.terminal import check_writable, say, show_report, warn, write_report, write_result
 from resight.progress import TerminalProgress
 
@@ -12,7 +12,7 @@ __all__ = ["tradeoff"]
 
 
 def tradeoff(
-    *models: Model,
+    *models: ModelName,
     data: Path,
     out: Path = Path("tradeoff"),
     distance: DistanceName = "auto",

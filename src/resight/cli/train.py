@@ -45,7 +45,7 @@ def train(
         Also write the run's history and provenance to this file.
     """
     from resight.datasets import open_dataset
-    from resight.training.fit import train as fit_alone
+    from resight.training.train import train as fit_alone
 
     use_threads(threads)
     dataset = open_dataset(data, layout)
@@ -85,7 +85,7 @@ def distill(
         Also write the run's history and provenance to this file.
     """
     from resight.datasets import open_dataset
-    from resight.distillation.fit import distill as fit_student
+    from resight.distillation.distill import distill as fit_student
 
     use_threads(threads)
     dataset = open_dataset(data, layout)
@@ -95,7 +95,7 @@ def distill(
 
 
 def _report_run(folder: Path, json: Path | None) -> None:
-    from resight.training.fit import read_history
+    from resight.training.train import read_history
 
     history = read_history(folder)
     last, start = history["epochs"][-1], history.get("start", {})

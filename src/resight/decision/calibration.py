@@ -24,7 +24,7 @@ from resight.decision.open_set import Searches
 from resight.errors import ArrayError, ConfigurationError, GalleryError, ModelMismatchError
 from resight.files import read_json, write_json
 from resight.gallery.settings import Settings
-from resight.models.embedding import Extractor
+from resight.models.embedding import Model
 
 __all__ = [
     "MATCH",
@@ -171,7 +171,7 @@ class Calibration:
 
 def calibrate(
     searches: Searches,
-    extractor: Extractor,
+    extractor: Model,
     distance: str,
     *,
     model: str = "",
@@ -186,7 +186,7 @@ def calibrate(
     ----------
     searches : Searches
         Of people whom the model was not trained on: those it knows are further from each other than strangers will be.
-    extractor : Extractor
+    extractor : Model
         That made the vectors.
     distance : str
         That they were compared by.

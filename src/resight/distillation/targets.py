@@ -14,8 +14,8 @@ from torch import Tensor
 from resight.errors import ConfigurationError
 from resight.files import atomic_write
 from resight.images import Pixels, cache_folder
-from resight.models.embedding import Extractor
-from resight.models.pytorch import DeepExtractor, network_outputs
+from resight.models.embedding import Model
+from resight.models.pytorch import NetworkModel, network_outputs
 from resight.networks.batches import Batches, View
 from resight.progress import Progress, silent
 
@@ -49,12 +49,12 @@ class Teacher(Protocol):
         """For images `view.rows`, mirrored where `view.flips`; shifts and erasures are not seen by the teacher."""
 
 
-def matching_classes(teacher: Extractor, identities: NDArray[np.int64], all_identities: NDArray[np.int64]) -> NDArray[np.int64]:
+def matching_classes(teacher: Model, identities: NDArray[np.int64], all_identities: NDArray[np.int64]) -> NDArray[np.int64]:
     """Which of the teacher's outputs stand for the student's classes.
 
     Parameters
     ----------
-    teacher : Extractor
+    teacher : Model
         If its weights do not say whom its outputs stand for (foreign files), it must have as many as the data set has training
         identities, and they are taken in sorted order, which is how this field's toolboxes number them.
     identities : int64 array of shape (classes,)
@@ -71,7 +71,7 @@ def matching_classes(teacher: Extractor, identities: NDArray[np.int64], all_iden
     ConfigurationError
         If some class of the student is unknown to the teacher.
     """
-    if not isinstance(teacher, DeepExtractor):
+    if not isinstance(teacher, NetworkModel):
         raise ConfigurationError(f"the teacher {teacher.name} gives embeddings and no classes; set --soft-weight 0")
     known = np.asarray(teacher.identities, np.int64)
     if not len(known):
@@ -96,7 +96,7 @@ class OnlineTeacher:
 
     Parameters
     ----------
-    teacher : DeepExtractor
+    teacher : NetworkModel
     pixels : uint8 array of shape (n, height, width, 3)
         The training images at the teacher's own input size.
     columns : int64 array of shape (classes,), optional
@@ -108,7 +108,7 @@ class OnlineTeacher:
         Of its feature maps.
     """
 
-    def __init__(self, teacher: DeepExtractor, pixels: Pixels, columns: NDArray[np.int64] | None) -> None:
+    def __init__(self, teacher: NetworkModel, pixels: Pixels, columns: NDArray[np.int64] | None) -> None:
         self.channels = teacher.network.channels
         self._network = teacher.network.eval()
         self._batches = Batches(pixels, teacher.network.preprocessing, next(teacher.network.parameters()).device)
@@ -144,7 +144,7 @@ class CachedTeacher:
     @classmethod
     def ask(
         cls,
-        teacher: Extractor,
+        teacher: Model,
         pixels: Pixels,
         columns: NDArray[np.int64] | None,
         device: torch.device,
@@ -157,7 +157,7 @@ class CachedTeacher:
 
         Parameters
         ----------
-        teacher : Extractor
+        teacher : Model
         pixels : uint8 array of shape (n, height, width, 3)
             The training images at the teacher's own input size.
         columns : int64 array of shape (classes,), optional
@@ -175,11 +175,11 @@ class CachedTeacher:
         StorageError
             If the cache cannot be written.
         """
-        how = teacher.network.preprocessing if isinstance(teacher, DeepExtractor) else teacher.size
+        how = teacher.network.preprocessing if isinstance(teacher, NetworkModel) else teacher.size
         digest = hashlib.sha256(repr((teacher.sha256, teacher.name, how)).encode())
         digest.update(np.ascontiguousarray(pixels).data)
         wanted = ["embedding"]
-        if isinstance(teacher, DeepExtractor):
+        if isinstance(teacher, NetworkModel):
             wanted += ["logits", "attention"] if attention else ["logits"]
         folder = (cache or cache_folder()) / "teachers"
         files = {name: folder / f"{digest.hexdigest()[:32]}-{name}.npy" for name in wanted}
@@ -215,11 +215,9 @@ def _is_whole(file: Path, images: int) -> bool:
     return bool(answers.dtype == np.float32 and answers.shape[:2] == (2, images))
 
 
-def _answers(
-    teacher: Extractor, pixels: Pixels, mirrored: bool, wanted: list[str], progress: Progress
-) -> list[NDArray[np.float32]]:
+def _answers(teacher: Model, pixels: Pixels, mirrored: bool, wanted: list[str], progress: Progress) -> list[NDArray[np.float32]]:
     stage = "teacher, mirrored" if mirrored else "teacher"
-    if isinstance(teacher, DeepExtractor):
+    if isinstance(teacher, NetworkModel):
         return network_outputs(teacher.network, pixels, mirrored=mirrored, wanted=wanted, progress=progress, stage=stage)
     found = []
     for start in range(0, len(pixels), 256):

@@ -12,7 +12,7 @@ from resight.datasets.records import JUNK, Dataset, Records
 from resight.evaluation.blocks import Distance
 from resight.evaluation.protocol import evaluate, score_distances
 from resight.evaluation.scores import Scores, mean_scores
-from resight.models.embedding import Extractor, embed_files
+from resight.models.embedding import Model, embed_files
 from resight.progress import Progress, silent
 from resight.ranking.rerank import Reranking, rerank
 
@@ -22,7 +22,7 @@ Vectors = NDArray[np.float32]
 
 
 def evaluate_model(
-    extractor: Extractor,
+    extractor: Model,
     dataset: Dataset,
     distance: str = "",
     *,
@@ -35,7 +35,7 @@ def evaluate_model(
 
     Parameters
     ----------
-    extractor : Extractor
+    extractor : Model
     dataset : Dataset
         With several splits, as VIPeR has, the result is the mean over them.
     distance : str

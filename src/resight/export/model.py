@@ -24,11 +24,11 @@ from resight.export.session import Session
 from resight.files import atomic_write, read_json
 from resight.images import RESIZE, Pixels, load_pixels
 from resight.models import load_model
-from resight.models.embedding import Extractor
-from resight.models.fitted import FittedExtractor
+from resight.models.embedding import Model
+from resight.models.fitted import FittedModel
 from resight.models.onnx_file import CARD as METADATA
 from resight.models.onnx_file import FORMAT
-from resight.models.pytorch import DeepExtractor
+from resight.models.pytorch import NetworkModel
 from resight.models.shipped import load_shipped
 from resight.networks.card import CARD, Card, read_card
 from resight.networks.foreign import architecture
@@ -86,7 +86,7 @@ def export_model(
         raise ConfigurationError(f"the file to write is {out}; expected a name that ends in .onnx")
     if config.precision == "int8" and data is None:
         raise ConfigurationError("int8 needs training images to calibrate with; give their data set with --data")
-    extractor: Extractor
+    extractor: Model
     card: Card | None
     if reference in SHIPPED:
         extractor, card = load_shipped(reference)
@@ -125,12 +125,12 @@ def export_model(
     return described
 
 
-def _source(extractor: Extractor, reference: str, normalise: bool) -> tuple[DeepExtractor, Projection | None, Source]:
+def _source(extractor: Model, reference: str, normalise: bool) -> tuple[NetworkModel, Projection | None, Source]:
     """The network inside a model, the layer to add to it, and what the file is held against."""
-    network = extractor.extractor if isinstance(extractor, FittedExtractor) else extractor
-    if not isinstance(network, DeepExtractor):
+    network = extractor.extractor if isinstance(extractor, FittedModel) else extractor
+    if not isinstance(network, NetworkModel):
         raise ExportError(f"{reference} rests on {network.name}, which is no network of resight.networks; only those are exported")
-    if not isinstance(extractor, FittedExtractor):
+    if not isinstance(extractor, FittedModel):
         distance = network.distance
         if normalise:  # vectors of length 1 are ranked by their angles, whatever compares them
             return network, None, Source(network.extract, "cosine", _unit, distance)
@@ -201,9 +201,7 @@ def _refusal(
     return f"{said}; alone, {turned} turn the vectors most: try --leave-float {' '.join((*config.leave_float, *worst))}"
 
 
-def _describe(
-    extractor: Extractor, network: DeepExtractor, card: Card | None, config: ExportConfig, distance: str
-) -> dict[str, Any]:
+def _describe(extractor: Model, network: NetworkModel, card: Card | None, config: ExportConfig, distance: str) -> dict[str, Any]:
     """The card that a file carries."""
     terms = next((p.terms for p in PUBLISHED.values() if p.sha256 == network.sha256), None)
     return {

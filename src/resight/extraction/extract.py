@@ -15,7 +15,7 @@ from resight.datasets.records import Records
 from resight.errors import ConfigurationError
 from resight.extraction.vector_file import VectorFile
 from resight.files import atomic_write, read_json, write_json
-from resight.models.embedding import CHUNK, Extractor, embed_chunks
+from resight.models.embedding import CHUNK, Model, embed_chunks
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 
@@ -25,7 +25,7 @@ _FORMAT = "resight-vectors-1"
 
 
 def extract_files(
-    extractor: Extractor,
+    extractor: Model,
     records: Records,
     out: str | Path,
     *,
@@ -44,7 +44,7 @@ def extract_files(
 
     Parameters
     ----------
-    extractor : Extractor
+    extractor : Model
     records : Records
         The images; their files are looked at now.
     out : str or Path
@@ -112,7 +112,7 @@ def extract_files(
     return values
 
 
-def _fingerprint(extractor: Extractor, records: Records, options: Mapping[str, Any]) -> str:
+def _fingerprint(extractor: Model, records: Records, options: Mapping[str, Any]) -> str:
     """Names the work: another model, input size, option, list, label, or a changed file make it other work."""
     about = [_FORMAT, CHUNK, extractor.name, extractor.sha256, extractor.size, extractor.embedding_size, sorted(options.items())]
     digest = hashlib.sha256(repr(about).encode())

@@ -10,7 +10,7 @@ from resight.gallery.settings import Settings, parse_retention
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, parse_time, sighting_id
 from resight.gallery.statistics import Statistics
 from resight.gallery.store.snapshot import Snapshot
-from resight.gallery.store.store import Camera, Removal, VectorIndex
+from resight.gallery.store.store import Camera, Removal, Store
 
 __all__ = [
     "EVERYTHING",
@@ -25,7 +25,7 @@ __all__ = [
     "Sighting",
     "Snapshot",
     "Statistics",
-    "VectorIndex",
+    "Store",
     "Where",
     "crops_of",
     "find_crops",

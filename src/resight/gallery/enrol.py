@@ -19,9 +19,9 @@ from resight.extraction.extract import printable
 from resight.gallery.crops import Crop
 from resight.gallery.sighting import Sighting, draw_thumbnail, sighting_id
 from resight.gallery.store.precision import recall
-from resight.gallery.store.store import VectorIndex
+from resight.gallery.store.store import Store
 from resight.images import Pixels, decode, read_file, resize
-from resight.models.embedding import CHUNK, Extractor
+from resight.models.embedding import CHUNK, Model
 from resight.progress import Progress, silent
 
 __all__ = ["Enrolment", "embed", "enrol"]
@@ -56,7 +56,7 @@ class Enrolment:
     recall: float | None
 
 
-def enrol(index: VectorIndex, extractor: Extractor, crops: Sequence[Crop], *, progress: Progress = silent) -> Enrolment:
+def enrol(index: Store, extractor: Model, crops: Sequence[Crop], *, progress: Progress = silent) -> Enrolment:
     """Embed crops and add them to a gallery.
 
     What is there already is not embedded again, so that an interrupted enrolment goes on where it stopped when it is repeated.
@@ -64,8 +64,8 @@ def enrol(index: VectorIndex, extractor: Extractor, crops: Sequence[Crop], *, pr
 
     Parameters
     ----------
-    index : VectorIndex
-    extractor : Extractor
+    index : Store
+    extractor : Model
         The gallery's model.
     crops : sequence of Crop
     progress : Progress
@@ -122,7 +122,7 @@ def enrol(index: VectorIndex, extractor: Extractor, crops: Sequence[Crop], *, pr
     )
 
 
-def _recall(index: VectorIndex, sample: list[NDArray[np.float32]]) -> float | None:
+def _recall(index: Store, sample: list[NDArray[np.float32]]) -> float | None:
     precision = index.settings.precision
     if precision == "float32" or sum(map(len, sample)) <= _NEIGHBOURS:
         return None
@@ -137,11 +137,11 @@ class _Look(NamedTuple):
     thumbnail: bytes
 
 
-def _submit(pool: ThreadPoolExecutor, index: VectorIndex, size: tuple[int, int], crops: Sequence[Crop]) -> list[Future[_Look]]:
+def _submit(pool: ThreadPoolExecutor, index: Store, size: tuple[int, int], crops: Sequence[Crop]) -> list[Future[_Look]]:
     return [pool.submit(_look, index, size, crop) for crop in crops]
 
 
-def _look(index: VectorIndex, size: tuple[int, int], crop: Crop) -> _Look:
+def _look(index: Store, size: tuple[int, int], crop: Crop) -> _Look:
     data = read_file(crop.source) if crop.data is None else crop.data
     id = sighting_id(hashlib.sha256(data).hexdigest(), crop.camera, crop.time)
     if index.present([id]):
@@ -150,7 +150,7 @@ def _look(index: VectorIndex, size: tuple[int, int], crop: Crop) -> _Look:
     return _Look(id, resize(image, size), draw_thumbnail(image))
 
 
-def embed(extractor: Extractor, images: Sequence[Pixels]) -> NDArray[np.float32]:
+def embed(extractor: Model, images: Sequence[Pixels]) -> NDArray[np.float32]:
     """Vectors, float32 (n, d), of images of any size, uint8 RGB. Raises `ArrayError` if the model gives NaN or infinity."""
     vectors = extractor.extract(np.stack([resize(image, extractor.size) for image in images]))
     if not np.isfinite(vectors).all():

@@ -20,10 +20,10 @@ from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.statistics import Statistics, summarise
 from resight.gallery.store.snapshot import Snapshot, restore, snapshots, take_snapshot
-from resight.gallery.store.sqlite import SqliteIndex
-from resight.gallery.store.store import Camera, Removal, VectorIndex
+from resight.gallery.store.sqlite import SqliteStore
+from resight.gallery.store.store import Camera, Removal, Store
 from resight.images import Pixels
-from resight.models.embedding import Extractor
+from resight.models.embedding import Model
 from resight.progress import Progress, silent
 
 __all__ = ["Gallery", "Match", "fuse"]
@@ -59,12 +59,12 @@ class Gallery:
 
     Parameters
     ----------
-    index : VectorIndex
+    index : Store
     folder : Path, optional
         Where it is, if it is in a folder.
     """
 
-    def __init__(self, index: VectorIndex, folder: Path | None = None) -> None:
+    def __init__(self, index: Store, folder: Path | None = None) -> None:
         self.index = index
         self.folder = folder
 
@@ -87,10 +87,10 @@ class Gallery:
             If the folder cannot be written.
         """
         if _is_database(location):
-            from resight.gallery.store.postgres import PostgresIndex
+            from resight.gallery.store.postgres import PostgresStore
 
-            return cls(PostgresIndex.create(str(location), settings))
-        return cls(SqliteIndex.create(Path(location), settings), Path(location))
+            return cls(PostgresStore.create(str(location), settings))
+        return cls(SqliteStore.create(Path(location), settings), Path(location))
 
     @classmethod
     def open(cls, location: str | Path) -> Self:
@@ -104,10 +104,10 @@ class Gallery:
             If its file is damaged.
         """
         if _is_database(location):
-            from resight.gallery.store.postgres import PostgresIndex
+            from resight.gallery.store.postgres import PostgresStore
 
-            return cls(PostgresIndex(str(location)))
-        return cls(SqliteIndex(Path(location)), Path(location))
+            return cls(PostgresStore(str(location)))
+        return cls(SqliteStore(Path(location)), Path(location))
 
     def __enter__(self) -> Self:
         return self
@@ -123,11 +123,11 @@ class Gallery:
         """What holds for all of it."""
         return self.index.settings
 
-    def enrol(self, extractor: Extractor, crops: Sequence[Crop], *, progress: Progress = silent) -> Enrolment:
+    def enrol(self, extractor: Model, crops: Sequence[Crop], *, progress: Progress = silent) -> Enrolment:
         """Embed crops and add them; see `resight.gallery.enrol.enrol`."""
         return enrol(self.index, extractor, crops, progress=progress)
 
-    def embed(self, extractor: Extractor, images: Sequence[Pixels]) -> NDArray[np.float32]:
+    def embed(self, extractor: Model, images: Sequence[Pixels]) -> NDArray[np.float32]:
         """The vectors, float32 (n, d), of images of any size, uint8 RGB, by the gallery's model.
 
         Raises

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from resight.distances import DISTANCES
 from resight.errors import ConfigurationError, ModelMismatchError
 from resight.gallery.store.precision import PRECISIONS
-from resight.models.embedding import Extractor
+from resight.models.embedding import Model
 
 __all__ = ["Settings", "parse_retention"]
 
@@ -64,7 +64,7 @@ class Settings:
 
     @classmethod
     def for_model(
-        cls, model: str, extractor: Extractor, *, retention: int | None, distance: str = "", precision: str = "float32"
+        cls, model: str, extractor: Model, *, retention: int | None, distance: str = "", precision: str = "float32"
     ) -> Settings:
         """Settings for a gallery of a model's vectors; without `distance`, compared by the model's own.
 
@@ -90,7 +90,7 @@ class Settings:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def check_model(self, extractor: Extractor) -> None:
+    def check_model(self, extractor: Model) -> None:
         """Refuse a model that is not this gallery's.
 
         Raises

@@ -19,7 +19,7 @@ from resight.errors import ArrayError
 from resight.images import Pixels, read_into, unreadable
 from resight.progress import Progress, silent
 
-__all__ = ["CHUNK", "Chunk", "Extractor", "embed_chunks", "embed_files"]
+__all__ = ["CHUNK", "Chunk", "Model", "embed_chunks", "embed_files"]
 
 CHUNK = 256
 """Images that a model is handed at once. Vectors may differ in the last bits with it, so it depends on nothing."""
@@ -28,7 +28,7 @@ _AHEAD = 2  # chunks that are decoded before the model asks for them
 _TASK = 16  # images that a thread decodes at a time
 
 
-class Extractor(Protocol):
+class Model(Protocol):
     """A model, as evaluation, trade-off and gallery see it."""
 
     @property
@@ -81,12 +81,12 @@ class Chunk(NamedTuple):
     failures: dict[int, str]
 
 
-def embed_chunks(extractor: Extractor, paths: Sequence[str], *, first: int = 0) -> Iterator[Chunk]:
+def embed_chunks(extractor: Model, paths: Sequence[str], *, first: int = 0) -> Iterator[Chunk]:
     """Read image files and extract their vectors, chunk by chunk, in order.
 
     Parameters
     ----------
-    extractor : Extractor
+    extractor : Model
     paths : sequence of str
         Image files.
     first : int
@@ -130,12 +130,12 @@ def embed_chunks(extractor: Extractor, paths: Sequence[str], *, first: int = 0) 
         pool.shutdown(cancel_futures=True)
 
 
-def embed_files(extractor: Extractor, paths: Sequence[str], *, progress: Progress = silent) -> NDArray[np.float32]:
+def embed_files(extractor: Model, paths: Sequence[str], *, progress: Progress = silent) -> NDArray[np.float32]:
     """Read image files and extract their vectors.
 
     Parameters
     ----------
-    extractor : Extractor
+    extractor : Model
     paths : sequence of str
         n image files.
     progress : Progress

@@ -14,7 +14,7 @@ from resight.compute import usable_cores
 from resight.errors import ArrayError, WeightsError
 from resight.images import Pixels
 
-__all__ = ["BATCH", "ExportedExtractor", "ModelFile", "first_line"]
+__all__ = ["BATCH", "ExportedModel", "ModelFile", "first_line"]
 
 BATCH = 8
 """Images in one call. Small enough for a batch of activations to stay in a core's cache, large enough to hide what a call costs."""
@@ -59,7 +59,7 @@ class ModelFile:
     card: dict[str, Any]
 
 
-class ExportedExtractor(ABC):
+class ExportedModel(ABC):
     """A model file as a function from images to embeddings.
 
     The network runs on one thread a call, and calls run beside each other: that wastes nothing on waiting between layers, as

@@ -14,7 +14,7 @@ from resight.datasets import Dataset
 from resight.errors import ArrayError, ConfigurationError, WeightsError
 from resight.files import atomic_write, read_json, sha256_file, write_json
 from resight.images import Pixels
-from resight.models.embedding import Extractor, embed_files
+from resight.models.embedding import Model, embed_files
 from resight.models.resolve import FITTED_ARRAYS, load_model
 from resight.progress import Progress, silent
 from resight.provenance import provenance
@@ -23,26 +23,26 @@ from resight.shipped import SHIPPED
 if TYPE_CHECKING:
     from resight.distances.fitted import FittedDistance
 
-__all__ = ["FittedExtractor", "fit_model", "load_fitted"]
+__all__ = ["FittedModel", "fit_model", "load_fitted"]
 
 _CARD = "card.json"
 _FORMAT = "resight-distance-1"
 _MOST_FITTED = 8  # distances on one another
 
 
-class FittedExtractor:
+class FittedModel:
     """An extractor followed by a learned projection, with the distance that belongs to it.
 
     Parameters
     ----------
-    extractor : Extractor
+    extractor : Model
     fitted : FittedDistance
         Learned from what `extractor` gives.
     name : str
         How it is called in tables.
     """
 
-    def __init__(self, extractor: Extractor, fitted: FittedDistance, name: str) -> None:
+    def __init__(self, extractor: Model, fitted: FittedDistance, name: str) -> None:
         self.name = name
         self.extractor = extractor
         self.fitted = fitted
@@ -136,7 +136,7 @@ def fit_model(
     return out
 
 
-def _refuse_to_replace(out: Path, reference: str, extractor: Extractor) -> None:
+def _refuse_to_replace(out: Path, reference: str, extractor: Model) -> None:
     """Raise `ConfigurationError` where `out` is a network's folder, or a fitted model's that the new one would rest on."""
     try:
         fitted = not (out / _CARD).exists() or read_json(out / _CARD)["format"] == _FORMAT
@@ -144,7 +144,7 @@ def _refuse_to_replace(out: Path, reference: str, extractor: Extractor) -> None:
         fitted = False
     if not fitted:
         raise ConfigurationError(f"{out} holds another model, which a fitted distance would replace; choose another --out")
-    while isinstance(extractor, FittedExtractor):
+    while isinstance(extractor, FittedModel):
         if Path(reference).resolve() == out.resolve():
             raise ConfigurationError(f"{out} is what the new distance would rest on, and be replaced by it; choose another --out")
         reference, extractor = read_json(Path(reference) / _CARD)["model"], extractor.extractor
@@ -160,7 +160,7 @@ def _from_anywhere(reference: str) -> str:
     return f"{kind}:{Path(file).resolve()}" if colon else reference
 
 
-def load_fitted(folder: Path, device: str, threads: int) -> FittedExtractor:
+def load_fitted(folder: Path, device: str, threads: int) -> FittedModel:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -190,4 +190,4 @@ def load_fitted(folder: Path, device: str, threads: int) -> FittedExtractor:
         raise WeightsError(f"{folder} rests on {reference}, which {why}; put it back, or fit again") from error
     if extractor.sha256 != sha256:
         raise WeightsError(f"{folder} was fitted to another {reference} (SHA-256 differs); fit again")
-    return FittedExtractor(extractor, fitted, folder.resolve().name)
+    return FittedModel(extractor, fitted, folder.resolve().name)

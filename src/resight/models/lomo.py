@@ -11,10 +11,10 @@ from resight.errors import ConfigurationError
 from resight.images import Pixels
 from resight.lomo.descriptor import RETINEX, lomo, lomo_dimension
 
-__all__ = ["LomoExtractor"]
+__all__ = ["LomoModel"]
 
 
-class LomoExtractor:
+class LomoModel:
     """LOMO descriptors of images of one size.
 
     Parameters

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from resight.errors import WeightsError
 from resight.images import Pixels
-from resight.models.exported import ExportedExtractor, first_line
+from resight.models.exported import ExportedModel, first_line
 from resight.models.onnx_file import INPUT, OUTPUT, check_graph, read_onnx
 
-__all__ = ["OnnxExtractor"]
+__all__ = ["OnnxModel"]
 
 _TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 
 
-class OnnxExtractor(ExportedExtractor):
+class OnnxModel(ExportedModel):
     """A file that `resight export` wrote, on ONNX Runtime.
 
     Parameters
@@ -26,7 +26,7 @@ class OnnxExtractor(ExportedExtractor):
     path : str or Path
         The file; see `resight.models.onnx_file.read_onnx`.
     threads : int
-        See `ExportedExtractor`.
+        See `ExportedModel`.
 
     Raises
     ------

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from resight.compute import usable_cores
 from resight.errors import MissingDependencyError, WeightsError
 from resight.images import Pixels
-from resight.models.exported import ExportedExtractor, ModelFile, first_line
+from resight.models.exported import ExportedModel, ModelFile, first_line
 from resight.models.onnx_file import MAX_MODEL_BYTES, check_graph, read_onnx
 
-__all__ = ["OpenVinoExtractor"]
+__all__ = ["OpenVinoModel"]
 
 _TYPES = {"u8": "uint8", "f32": "float32"}
 
 
-class OpenVinoExtractor(ExportedExtractor):
+class OpenVinoModel(ExportedModel):
     """A model file on OpenVINO, on the processor.
 
     Parameters
@@ -31,7 +31,7 @@ class OpenVinoExtractor(ExportedExtractor):
         A file that `resight export` wrote; or the ``.xml`` of a re-identification model of Intel's Open Model Zoo, beside its
         ``.bin``. These take BGR pixels from 0 to 255, (1, 3, height, width), and their vectors are compared by cosine.
     threads : int
-        See `ExportedExtractor`.
+        See `ExportedModel`.
 
     Raises
     ------

@@ -21,7 +21,7 @@ from resight.networks.published import PUBLISHED, fetch, load_weights, weights_c
 from resight.progress import Progress, silent
 from resight.shipped import SHIPPED
 
-__all__ = ["DeepExtractor", "channels_last", "choose_device", "load_extractor", "network_outputs"]
+__all__ = ["NetworkModel", "channels_last", "choose_device", "load_extractor", "network_outputs"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -100,7 +100,7 @@ def network_outputs(
     return results
 
 
-class DeepExtractor:
+class NetworkModel:
     """A network as a function from images to embeddings.
 
     Parameters
@@ -154,7 +154,7 @@ class DeepExtractor:
         return network_outputs(self.network, pixels, batch_size=batch_size, progress=progress)[0]
 
 
-def load_extractor(reference: str, *, device: str = "auto", height: int = 0, width: int = 0) -> DeepExtractor:
+def load_extractor(reference: str, *, device: str = "auto", height: int = 0, width: int = 0) -> NetworkModel:
     """Find the model that a user names.
 
     Parameters
@@ -170,7 +170,7 @@ def load_extractor(reference: str, *, device: str = "auto", height: int = 0, wid
 
     Returns
     -------
-    DeepExtractor
+    NetworkModel
 
     Raises
     ------
@@ -209,4 +209,4 @@ def load_extractor(reference: str, *, device: str = "auto", height: int = 0, wid
             f"networks: {', '.join(NETWORKS)}"
         )
     network.resize_input(height, width)
-    return DeepExtractor(name, network, identities=identities, sha256=sha256, device=device)
+    return NetworkModel(name, network, identities=identities, sha256=sha256, device=device)

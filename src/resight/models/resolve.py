@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from resight.errors import ConfigurationError
-from resight.models.embedding import Extractor
+from resight.models.embedding import Model
 from resight.shipped import SHIPPED, shipped_file
 
 __all__ = ["FITTED_ARRAYS", "load_model"]
@@ -14,7 +14,7 @@ FITTED_ARRAYS = "distance.safetensors"
 """File that a folder with a fitted distance holds."""
 
 
-def load_model(reference: str, *, device: str = "auto", height: int = 0, width: int = 0, threads: int = 0) -> Extractor:
+def load_model(reference: str, *, device: str = "auto", height: int = 0, width: int = 0, threads: int = 0) -> Model:
     """Find the model that a user names.
 
     Parameters
@@ -33,7 +33,7 @@ def load_model(reference: str, *, device: str = "auto", height: int = 0, width: 
 
     Returns
     -------
-    Extractor
+    Model
 
     Raises
     ------
@@ -47,9 +47,9 @@ def load_model(reference: str, *, device: str = "auto", height: int = 0, width: 
         reference = f"{runtime}{shipped_file(reference.removeprefix(runtime), '.onnx')}"
     name, _, retinex = reference.partition(":")
     if name == "lomo":
-        from resight.models.lomo import LomoExtractor
+        from resight.models.lomo import LomoModel
 
-        return LomoExtractor(*([retinex] if retinex else []), height=height or 128, width=width or 64, threads=threads)
+        return LomoModel(*([retinex] if retinex else []), height=height or 128, width=width or 64, threads=threads)
     if name == "openvino" or reference.endswith(".onnx"):
         return _load_exported(reference, device, (height, width), threads)
     if (Path(reference) / FITTED_ARRAYS).exists():
@@ -65,18 +65,18 @@ def load_model(reference: str, *, device: str = "auto", height: int = 0, width: 
     return load_extractor(reference, device=device, height=height, width=width)
 
 
-def _load_exported(reference: str, device: str, size: tuple[int, int], threads: int) -> Extractor:
+def _load_exported(reference: str, device: str, size: tuple[int, int], threads: int) -> Model:
     if device == "cuda":
         raise ConfigurationError(f"{reference} runs on the processor; use --device cpu, or the run that it was exported from")
-    extractor: Extractor
+    extractor: Model
     if reference.startswith("openvino:"):
-        from resight.models.openvino import OpenVinoExtractor
+        from resight.models.openvino import OpenVinoModel
 
-        extractor = OpenVinoExtractor(reference.removeprefix("openvino:"), threads=threads)
+        extractor = OpenVinoModel(reference.removeprefix("openvino:"), threads=threads)
     else:
-        from resight.models.onnx import OnnxExtractor
+        from resight.models.onnx import OnnxModel
 
-        extractor = OnnxExtractor(reference, threads=threads)
+        extractor = OnnxModel(reference, threads=threads)
     height, width = extractor.size
     if size[0] not in (0, height) or size[1] not in (0, width):
         raise ConfigurationError(f"{reference} takes {height}x{width} pixels and no others; export the network for another size")

@@ -7,7 +7,7 @@ import json
 from safetensors import safe_open
 
 from resight.images import Preprocessing
-from resight.models.pytorch import DeepExtractor
+from resight.models.pytorch import NetworkModel
 from resight.networks import build
 from resight.networks.card import Card
 from resight.networks.published import load_weights
@@ -16,7 +16,7 @@ from resight.shipped import SHIPPED, shipped_file
 __all__ = ["load_shipped"]
 
 
-def load_shipped(name: str) -> tuple[DeepExtractor, Card]:
+def load_shipped(name: str) -> tuple[NetworkModel, Card]:
     """Load a shipped student's network, on the CPU and without a head, instead of its ONNX file.
 
     Parameters
@@ -26,7 +26,7 @@ def load_shipped(name: str) -> tuple[DeepExtractor, Card]:
 
     Returns
     -------
-    DeepExtractor
+    NetworkModel
         Named like its files.
     Card
         Of the run that made it, without the identities, which only the head told apart.
@@ -40,4 +40,4 @@ def load_shipped(name: str) -> tuple[DeepExtractor, Card]:
     own = values.pop("preprocessing")
     network.preprocessing = Preprocessing(**own | {key: tuple(own[key]) for key in ("mean", "std")})
     card = Card(identities=(), preprocessing=network.preprocessing, **values)
-    return DeepExtractor(SHIPPED[name], network, sha256=sha256, device="cpu"), card
+    return NetworkModel(SHIPPED[name], network, sha256=sha256, device="cpu"), card

@@ -15,7 +15,7 @@ import numpy as np
 from resight.compute import usable_cores
 from resight.decision import Calibration
 from resight.gallery import Gallery, Removal, Where
-from resight.models.embedding import Extractor
+from resight.models.embedding import Model
 from resight.service.access import FindCaller
 from resight.service.audit import Act, AuditLog
 from resight.service.metrics import Metrics
@@ -55,7 +55,7 @@ class Service:
     Parameters
     ----------
     gallery : Gallery
-    extractor : Extractor
+    extractor : Model
     audit : AuditLog
     find : FindCaller
     calibration : Calibration, optional
@@ -81,7 +81,7 @@ class Service:
     def __init__(
         self,
         gallery: Gallery,
-        extractor: Extractor,
+        extractor: Model,
         audit: AuditLog,
         find: FindCaller,
         *,

@@ -11,7 +11,7 @@ from resight.errors import MeasurementError, ResightError
 from resight.evaluation.model import evaluate_model
 from resight.files import read_json
 from resight.models import load_model
-from resight.models.embedding import Extractor
+from resight.models.embedding import Model
 from resight.progress import Progress, silent
 from resight.tradeoff.report import Report, Row, marked
 from resight.tradeoff.worker import USUAL
@@ -27,7 +27,7 @@ class Accuracy:
     map: float
 
 
-def accuracy(extractor: Extractor, dataset: Dataset, distance: str = "", *, progress: Progress = silent) -> Accuracy:
+def accuracy(extractor: Model, dataset: Dataset, distance: str = "", *, progress: Progress = silent) -> Accuracy:
     """Evaluate a model; see `resight.evaluation.model.evaluate_model`. Raises whatever that raises."""
     scores = evaluate_model(extractor, dataset, distance, progress=progress)
     return Accuracy(rank1=100 * scores.rank1, map=100 * scores.map)

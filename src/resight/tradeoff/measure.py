@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from resight.datasets.records import Dataset
 from resight.errors import ConfigurationError, ResightError
-from resight.models.embedding import Extractor
+from resight.models.embedding import Model
 from resight.progress import Progress, silent
 from resight.provenance import hardware, provenance
 from resight.tradeoff.accuracy import accuracy
@@ -19,7 +19,7 @@ __all__ = ["measure_tradeoff"]
 
 
 def measure_tradeoff(
-    extractors: Sequence[Extractor],
+    extractors: Sequence[Model],
     dataset: Dataset,
     *,
     distance: str = "",
@@ -34,7 +34,7 @@ def measure_tradeoff(
 
     Parameters
     ----------
-    extractors : sequence of Extractor
+    extractors : sequence of Model
         With different names.
     dataset : Dataset
     distance : str

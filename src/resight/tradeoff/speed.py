@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.errors import ConfigurationError, ImageError, ResightError
-from resight.gallery.search.index import MemoryIndex
+from resight.gallery.search.index import SearchIndex
 from resight.gallery.sighting import EVERYTHING
 from resight.images import Pixels, read_images, read_into
-from resight.models.embedding import Extractor, embed_files
+from resight.models.embedding import Model, embed_files
 from resight.progress import Progress, silent
 
 __all__ = ["SEARCHED", "Bench", "Speed", "SpeedConfig", "interleaved"]
@@ -121,7 +121,7 @@ class Bench:
 
     Parameters
     ----------
-    extractor : Extractor
+    extractor : Model
     paths : sequence of str
         Image files.
     config : SpeedConfig
@@ -140,7 +140,7 @@ class Bench:
 
     def __init__(
         self,
-        extractor: Extractor,
+        extractor: Model,
         paths: Sequence[str],
         config: SpeedConfig,
         *,
@@ -199,7 +199,7 @@ class Bench:
             return {}
         rng = np.random.default_rng(0)
         gallery, query = rng.random((SEARCHED, size), np.float32), rng.random((1, size), np.float32)
-        index = MemoryIndex(size, "euclidean")
+        index = SearchIndex(size, "euclidean")
         index.add([f"{number:032x}" for number in range(SEARCHED)], [""] * SEARCHED, [None] * SEARCHED, gallery)
         return {"search_ms": 1000 * float(np.median(self._times(lambda _: index.search(query, 10, EVERYTHING))))}
 

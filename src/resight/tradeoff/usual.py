@@ -12,7 +12,7 @@ from torch import Tensor
 
 from resight.errors import ImageError, MissingDependencyError
 from resight.images import Pixels
-from resight.models.pytorch import DeepExtractor
+from resight.models.pytorch import NetworkModel
 
 __all__ = ["BATCH_SIZE", "UsualWay"]
 
@@ -28,7 +28,7 @@ class UsualWay:
 
     Parameters
     ----------
-    model : DeepExtractor
+    model : NetworkModel
         Whose network it is; the network's memory format is changed.
 
     Raises
@@ -39,7 +39,7 @@ class UsualWay:
 
     sha256 = ""  # other pixels than Resight's, so that scores of the weights are not scores of this
 
-    def __init__(self, model: DeepExtractor) -> None:
+    def __init__(self, model: NetworkModel) -> None:
         try:
             import PIL.Image  # noqa: F401
         except ModuleNotFoundError as error:

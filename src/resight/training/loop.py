@@ -27,12 +27,12 @@ from resight.training.config import TrainConfig
 from resight.training.losses import Batch, Loss
 from resight.training.schedule import cosine_decay, step_decay, warm_up
 
-__all__ = ["autocast", "fit"]
+__all__ = ["autocast", "run_epochs"]
 
 History = list[dict[str, Any]]
 
 
-def fit(
+def run_epochs(
     network: ReidNetwork,
     batches: Batches,
     labels: NDArray[np.int64],

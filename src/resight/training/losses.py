@@ -38,7 +38,7 @@ class Batch(NamedTuple):
 
 
 class Loss(nn.Module):
-    """What `resight.training.loop.fit` minimises; what it learns itself is trained and kept in the checkpoint with the network."""
+    """The loss of `resight.training.loop.run_epochs`; its own weights are trained and kept in the checkpoint with the network's."""
 
     def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Loss of one batch.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gallery.fakes import make_id
 from resight.gallery.search import index as memory
 from resight.gallery.search import product, segment
-from resight.gallery.search.index import MemoryIndex, _Part
+from resight.gallery.search.index import SearchIndex, _Part
 from resight.gallery.search.segment import Rows, Segment, compared
 from resight.gallery.sighting import EVERYTHING, Where, from_microseconds
 from resight.ranking.nearest import nearest
@@ -56,7 +56,7 @@ DATA = [spread, clusters, outlier, copies, far_from_zero, rectified]
 
 
 def fill(
-    index: MemoryIndex, vectors: np.ndarray, rng: np.random.Generator, parts: int = 1
+    index: SearchIndex, vectors: np.ndarray, rng: np.random.Generator, parts: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Adds rows in parts; gives their ids, cameras and times."""
     ids = np.array([make_id(number) for number in range(len(vectors))])
@@ -93,7 +93,7 @@ def test_equals_comparing_with_every_row(  # type: ignore[no-untyped-def]
     monkeypatch.setattr(product, "_ROWS", 70)  # several products
     rng = np.random.default_rng(5)
     vectors = data(rng, 2500, 24)
-    index = MemoryIndex(24, distance, threads=3)
+    index = SearchIndex(24, distance, threads=3)
     ids, cameras, times = fill(index, vectors, rng, parts=5)
     queries = np.concatenate([vectors[:2], vectors[3:6] + 0.05 * spread(rng, 3, 24), np.zeros((1, 24), np.float32)])
     where = Where(cameras=frozenset("bd"), since=from_microseconds(100), until=from_microseconds(900))
@@ -115,7 +115,7 @@ def test_equals_comparing_with_every_row(  # type: ignore[no-untyped-def]
 def test_queries_asked_together_are_answered_bit_for_bit_as_each_by_itself(distance: str) -> None:
     rng = np.random.default_rng(7)
     vectors = spread(rng, 30_000, 64)
-    index = MemoryIndex(64, distance, threads=1)
+    index = SearchIndex(64, distance, threads=1)
     fill(index, vectors, rng, parts=3)
     queries = np.concatenate([vectors[:20] + 0.3 * spread(rng, 20, 64), spread(rng, 20, 64)])
     for where in (EVERYTHING, Where(cameras=frozenset("ac"))):
@@ -130,7 +130,7 @@ def test_queries_asked_together_are_answered_bit_for_bit_as_each_by_itself(dista
 def test_most_rows_are_never_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(6)
     vectors = spread(rng, 20_000, 64)
-    index = MemoryIndex(64, "euclidean", threads=1)
+    index = SearchIndex(64, "euclidean", threads=1)
     ids, _, _ = fill(index, vectors, rng)
     sizes = []
 
@@ -165,7 +165,7 @@ def test_a_filter_is_what_it_says(data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 40))
     cameras = data.draw(st.lists(st.sampled_from("abc"), min_size=n, max_size=n))
     times = data.draw(st.lists(st.none() | st.integers(-5, 5), min_size=n, max_size=n))
-    index = MemoryIndex(1, "euclidean")
+    index = SearchIndex(1, "euclidean")
     for start in range(0, n, 7):
         part = slice(start, start + 7)
         ids = [make_id(number) for number in range(n)][part]
@@ -191,7 +191,7 @@ def test_a_filter_is_what_it_says(data: st.DataObject) -> None:
 def test_rows_that_are_not_kept_are_gone_from_memory() -> None:
     rng = np.random.default_rng(8)
     vectors = spread(rng, 1000, 8)
-    index = MemoryIndex(8, "euclidean")
+    index = SearchIndex(8, "euclidean")
     ids, _, _ = fill(index, vectors, rng, parts=3)
     left = set(ids[::2].tolist())
     index.keep(left)
@@ -209,7 +209,7 @@ def test_rows_that_are_not_kept_are_gone_from_memory() -> None:
 def test_rows_added_one_by_one_are_in_few_segments() -> None:
     rng = np.random.default_rng(9)
     vectors = spread(rng, 600, 4)
-    index = MemoryIndex(4, "cosine")
+    index = SearchIndex(4, "cosine")
     ids, _, _ = fill(index, vectors, rng, parts=600)
     assert len(index._segments) <= 6  # log4(600)
     assert index.search(vectors[77:78], 9, EVERYTHING)[0][0].tolist() == oracle(ids, vectors, vectors[77], 9, "cosine")[0]
@@ -221,7 +221,7 @@ def test_long_vectors_are_compared_with_every_row() -> None:
     dimension = memory._LONGEST + 1
     assert dimension * 255**2 > 2**31 - 1
     vectors = rng.choice([-1.0, 1.0], (150, dimension)).astype(np.float32)
-    index = MemoryIndex(dimension, "euclidean")
+    index = SearchIndex(dimension, "euclidean")
     ids, _, _ = fill(index, vectors, rng)
     assert index.search(-vectors[:1], 3, EVERYTHING)[0][0].tolist() == oracle(ids, vectors, -vectors[0], 3, "euclidean")[0]
 
@@ -239,7 +239,7 @@ def test_blocks_of_quantisation_do_not_matter(monkeypatch: pytest.MonkeyPatch) -
 def test_a_search_during_additions_sees_one_state() -> None:
     rng = np.random.default_rng(12)
     vectors = spread(rng, 3000, 8)
-    index = MemoryIndex(8, "euclidean")
+    index = SearchIndex(8, "euclidean")
     done = threading.Event()
 
     def add() -> None:

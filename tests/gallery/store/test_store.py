@@ -13,9 +13,9 @@ import pytest
 
 from gallery.fakes import CAMERAS, DIMENSION, START, make_id, make_settings, make_sighting, make_sightings
 from resight.errors import ArrayError, ConfigurationError, GalleryError
-from resight.gallery import Camera, Gallery, Sighting, VectorIndex, Where
+from resight.gallery import Camera, Gallery, Sighting, Store, Where
 
-Make = Callable[..., VectorIndex]
+Make = Callable[..., Store]
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def make(location: str) -> Iterator[Make]:
     """Makes the gallery with some sightings; `again=True` opens another handle to it."""
     opened = []
 
-    def build(sightings: list[Sighting] = (), *, again: bool = False, **settings: Any) -> VectorIndex:  # type: ignore[assignment]
+    def build(sightings: list[Sighting] = (), *, again: bool = False, **settings: Any) -> Store:  # type: ignore[assignment]
         gallery = Gallery.open(location) if again else Gallery.create(location, make_settings(**settings))
         opened.append(gallery)
         if sightings:
@@ -232,7 +232,7 @@ def test_many_threads_add_the_same_at_once(make: Make) -> None:
     handles = [first, first, make(again=True), make(again=True)]
     added = []
 
-    def work(handle: VectorIndex, seed: int) -> None:
+    def work(handle: Store, seed: int) -> None:
         for number in np.random.default_rng(seed).permutation(40).tolist():
             added.append(handle.add([make_sighting(number)]))
 

@@ -10,14 +10,14 @@ import pytest
 
 from resight.drawn import crops
 from resight.models import load_model
-from resight.models.embedding import Extractor
+from resight.models.embedding import Model
 from resight.studies.demo.gallery import make_gallery
 from service.page import chromium
 from service.page.driver import Oracle, Page, Service, check, serve
 
 
 @pytest.fixture(scope="session")
-def student() -> Extractor:
+def student() -> Model:
     return load_model("student")
 
 
@@ -58,5 +58,5 @@ def page(browser: Any, service: Service) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="session")
-def oracle(drawn: Path, student: Extractor) -> Oracle:
+def oracle(drawn: Path, student: Model) -> Oracle:
     return Oracle(drawn, student)

@@ -17,7 +17,7 @@ import pytest
 from resight.decision import Calibration, decide
 from resight.gallery import EVERYTHING, Gallery, Match, Where
 from resight.images import Pixels, decode
-from resight.models.embedding import Extractor
+from resight.models.embedding import Model
 from resight.service import new_token
 from service.page import chromium
 from service.page.chromium import eventually
@@ -150,7 +150,7 @@ def questions(drawn: Path, which: str) -> list[Path]:
 class Oracle:
     """What the gallery answers in Python."""
 
-    def __init__(self, drawn: Path, student: Extractor) -> None:
+    def __init__(self, drawn: Path, student: Model) -> None:
         self.drawn, self.student = drawn, student
         self.calibration = Calibration.load(drawn / "calibration.json")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from resight.gallery import Crop, Gallery, Settings, Where
-from resight.models.embedding import Extractor
+from resight.models.embedding import Model
 from service.page import chromium
 from service.page.chromium import eventually
 from service.page.driver import Page, check, questions, serve
@@ -73,7 +73,7 @@ def test_a_refusal_is_told_in_the_services_words_with_a_way_out(page: Page, draw
     eventually(lambda: len(page.ids()) == 20, "an answer to another try")
 
 
-def test_empty_and_uncalibrated_galleries_say_what_to_do(browser: Any, drawn: Path, student: Extractor, tmp_path: Path) -> None:
+def test_empty_and_uncalibrated_galleries_say_what_to_do(browser: Any, drawn: Path, student: Model, tmp_path: Path) -> None:
     file = questions(drawn, "present")[0]
     Gallery.create(tmp_path / "gallery", Settings.for_model("student", student, retention=3600)).close()
     with serve(tmp_path) as service:

@@ -11,7 +11,7 @@ from resight.datasets import open_dataset
 from resight.drawn import crops
 from resight.errors import ConfigurationError
 from resight.evaluation.model import evaluate_model
-from resight.models.lomo import LomoExtractor
+from resight.models.lomo import LomoModel
 from resight.studies.ruiz2019 import classical_side as classical
 from resight.studies.ruiz2019.classical_side import classical_study
 
@@ -20,7 +20,7 @@ def test_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = crops.generate(tmp_path / "data", identities_train=40, identities_test=10, cameras=4, images_per_camera=3)
     record = classical_study(dataset, tmp_path / "out")
     test = record["retinex"]["none"]["test"]
-    model = LomoExtractor("none")
+    model = LomoModel("none")
     for distance in ("euclidean", "kissme"):
         assert test[distance]["map"] == pytest.approx(100 * evaluate_model(model, dataset, distance).map, abs=1e-3)
     assert test["by_dimension"][-1]["dimensions"] == test["xqda"]["dimensions"] <= 75

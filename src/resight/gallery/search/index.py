@@ -19,7 +19,7 @@ from resight.gallery.sighting import Where, from_microseconds, to_microseconds
 from resight.gallery.store.store import Camera
 from resight.ranking.nearest import nearest
 
-__all__ = ["MemoryIndex"]
+__all__ = ["SearchIndex"]
 
 _GROWTH = 4  # a segment is at least so many times as long as the next
 _PART = 16_384  # rows that are worth a thread of their own
@@ -31,7 +31,7 @@ _WORTH = 16  # so many times as many rows as candidates make another look at the
 Found = tuple[NDArray[np.str_], NDArray[np.float32]]
 
 
-class MemoryIndex:
+class SearchIndex:
     """Vectors by id, camera and time, in segments that never change: whoever searches sees one state, while another adds.
 
     No row is farther from what its code stands for than the greatest error of its segment: by the triangle inequality a row whose
@@ -89,7 +89,7 @@ class MemoryIndex:
         self._segments = tuple(segments)
 
     def cameras(self) -> dict[str, Camera]:
-        """See `resight.gallery.store.store.VectorIndex`."""
+        """See `resight.gallery.store.store.Store`."""
         seen: dict[int, list[NDArray[np.int64]]] = {}
         for segment in self._segments:
             for number, times in segment.cameras():

@@ -26,7 +26,7 @@ from resight.gallery.store.store import Camera, Removal, check_queries, check_si
 from resight.progress import Progress, silent
 from resight.ranking.nearest import nearest
 
-__all__ = ["PostgresIndex"]
+__all__ = ["PostgresStore"]
 
 _VERSION = 1
 _MOST_NUMBERS = 16_000  # in a vector that pgvector stores
@@ -62,13 +62,13 @@ _DISTANCES = {
 }
 
 
-class PostgresIndex:
-    """A `VectorIndex` in a database.
+class PostgresStore:
+    """A `Store` in a database.
 
     Parameters
     ----------
     location : str
-        ``postgresql://USER:PASSWORD@HOST/DATABASE``, where `PostgresIndex.create` made a gallery.
+        ``postgresql://USER:PASSWORD@HOST/DATABASE``, where `PostgresStore.create` made a gallery.
     """
 
     def __init__(self, location: str) -> None:
@@ -86,7 +86,7 @@ class PostgresIndex:
             raise
 
     @classmethod
-    def create(cls, location: str, settings: Settings) -> PostgresIndex:
+    def create(cls, location: str, settings: Settings) -> PostgresStore:
         """Make an empty gallery in a database. Raises `GalleryError` if there is one, or pgvector is not to be had."""
         if settings.precision != "float32":
             raise ConfigurationError(f"PostgreSQL stores float32, not {settings.precision}; leave the precision out")
@@ -109,7 +109,7 @@ class PostgresIndex:
             return int(connection.execute("SELECT count(*) FROM resight.sighting").fetchone()[0])  # type: ignore[index]
 
     def add(self, sightings: Sequence[Sighting]) -> int:
-        """See `VectorIndex`."""
+        """See `Store`."""
         vectors = check_sightings(sightings, self.settings.dimension)
         rows = []
         for sighting, vector in zip(sightings, vectors, strict=True):
@@ -125,17 +125,17 @@ class PostgresIndex:
             return max(cursor.rowcount, 0)
 
     def present(self, ids: Iterable[str]) -> set[str]:
-        """See `VectorIndex`."""
+        """See `Store`."""
         with self._use() as connection:
             return {id for (id,) in connection.execute("SELECT id FROM resight.sighting WHERE id = ANY(%s)", (list(ids),))}
 
     def get(self, ids: Iterable[str]) -> dict[str, Sighting]:
-        """See `VectorIndex`."""
+        """See `Store`."""
         with self._use() as connection:
             return _get(connection, list(ids))
 
     def records(self, where: Where = EVERYTHING) -> list[Record]:
-        """See `VectorIndex`."""
+        """See `Store`."""
         condition, parameters = _condition(where)
         with self._use() as connection:
             rows = connection.execute(
@@ -144,7 +144,7 @@ class PostgresIndex:
             return [_record(row) for row in rows]
 
     def cameras(self) -> dict[str, Camera]:
-        """See `VectorIndex`."""
+        """See `Store`."""
         seen: dict[str, list[datetime | None]] = {}
         for record in self.records():  # checked, which the server's counts would not be
             seen.setdefault(record.camera, []).append(record.time)
@@ -153,7 +153,7 @@ class PostgresIndex:
     def search(
         self, vectors: NDArray[np.float32], k: int, where: Where = EVERYTHING
     ) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
-        """See `VectorIndex`."""
+        """See `Store`."""
         queries = check_queries(vectors, k, self.settings.dimension)
         with self._use() as connection, connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -164,7 +164,7 @@ class PostgresIndex:
         )
 
     def label(self, ids: Iterable[str], identity: str) -> int:
-        """See `VectorIndex`."""
+        """See `Store`."""
         check_text("identity", identity)
         with self._use() as connection, connection.transaction():
             rows = connection.execute(
@@ -178,11 +178,11 @@ class PostgresIndex:
         return len(rows)
 
     def copies(self, where: Where) -> set[str]:
-        """See `VectorIndex`; none is in reach."""
+        """See `Store`; none is in reach."""
         return set()
 
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
-        """See `VectorIndex`; the table is written anew without them. What the server keeps elsewhere is not reached, and said."""
+        """See `Store`; the table is written anew without them. What the server keeps elsewhere is not reached, and said."""
         condition, parameters = _condition(where)
         with self._use() as connection:
             removed = connection.execute(f"DELETE FROM resight.sighting{condition}".encode(), parameters).rowcount
@@ -193,7 +193,7 @@ class PostgresIndex:
         )
 
     def keep(self, name: str, value: Any) -> None:
-        """See `VectorIndex`."""
+        """See `Store`."""
         if name in ("settings", "version"):
             raise ConfigurationError("a gallery's settings are never changed; make another gallery")
         with self._use() as connection:
@@ -203,13 +203,13 @@ class PostgresIndex:
             )
 
     def kept(self, name: str) -> Any:
-        """See `VectorIndex`."""
+        """See `Store`."""
         with self._use() as connection:
             row = connection.execute("SELECT value FROM resight.kept WHERE name = %s", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def problems(self, *, progress: Progress = silent) -> list[str]:
-        """See `VectorIndex`."""
+        """See `Store`."""
         found = []
         with self._use() as connection:
             ids = [id for (id,) in connection.execute("SELECT id FROM resight.sighting ORDER BY number")]
@@ -227,7 +227,7 @@ class PostgresIndex:
         return found
 
     def close(self) -> None:
-        """See `VectorIndex`."""
+        """See `Store`."""
         self._connection.close()
 
     @contextmanager

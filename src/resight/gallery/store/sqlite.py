@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from resight.configuration import configure, to_dict
 from resight.errors import ConfigurationError
-from resight.gallery.search.index import MemoryIndex
+from resight.gallery.search.index import SearchIndex
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.store import database, purge
@@ -25,7 +25,7 @@ from resight.gallery.store.rows import blob_crc, record_of
 from resight.gallery.store.store import Camera, Removal, check_queries, check_sightings, check_text
 from resight.progress import Progress, silent
 
-__all__ = ["SqliteIndex"]
+__all__ = ["SqliteStore"]
 
 _CHUNK = 8192  # rows that are read or written at a time
 _WHOLE = (
@@ -34,8 +34,8 @@ _WHOLE = (
 )
 
 
-class SqliteIndex:
-    """A `VectorIndex` in a folder.
+class SqliteStore:
+    """A `Store` in a folder.
 
     What one process adds or removes, the others see at their next call: SQLite tells each of them that something changed, and it
     reads what is new.
@@ -43,7 +43,7 @@ class SqliteIndex:
     Parameters
     ----------
     folder : Path
-        Made by `SqliteIndex.create`.
+        Made by `SqliteStore.create`.
     threads : int, optional
         For one search; one for each core unless given.
     """
@@ -62,12 +62,12 @@ class SqliteIndex:
         except BaseException:
             self.close()
             raise
-        self._memory = MemoryIndex(self.settings.dimension, self.settings.distance, threads=threads)
+        self._memory = SearchIndex(self.settings.dimension, self.settings.distance, threads=threads)
         self._seen: tuple[int, int] | None = None  # SQLite's data version, and the revision
         self._last = 0  # the highest number in memory
 
     @classmethod
-    def create(cls, folder: Path, settings: Settings) -> SqliteIndex:
+    def create(cls, folder: Path, settings: Settings) -> SqliteStore:
         """Make an empty gallery in a folder. Raises `GalleryError` if there is one, and `StorageError`."""
         database.create(folder / database.FILE, to_dict(settings))
         return cls(folder)
@@ -77,7 +77,7 @@ class SqliteIndex:
             return database.read_state(connection)[0]
 
     def add(self, sightings: Sequence[Sighting]) -> int:
-        """See `VectorIndex`."""
+        """See `Store`."""
         vectors = check_sightings(sightings, self.settings.dimension)
         stored = encode_vectors(vectors, self.settings.precision)
         with self._write() as connection:
@@ -86,19 +86,19 @@ class SqliteIndex:
         return added
 
     def present(self, ids: Iterable[str]) -> set[str]:
-        """See `VectorIndex`."""
+        """See `Store`."""
         with self._read() as connection:
             asked = json.dumps(list(ids))
             rows = connection.execute("SELECT id FROM sighting WHERE id IN (SELECT value FROM json_each(?))", (asked,))
             return {id for (id,) in rows}
 
     def get(self, ids: Iterable[str]) -> dict[str, Sighting]:
-        """See `VectorIndex`."""
+        """See `Store`."""
         with self._read() as connection, database.transaction(connection):
             return self._get(connection, ids)
 
     def records(self, where: Where = EVERYTHING) -> list[Record]:
-        """See `VectorIndex`."""
+        """See `Store`."""
         if where.ids is not None:
             with self._read() as connection, database.transaction(connection):
                 return list(filter(where.holds, database.find_records(connection, self.path, where.ids)))
@@ -110,7 +110,7 @@ class SqliteIndex:
             connection.close()
 
     def cameras(self) -> dict[str, Camera]:
-        """See `VectorIndex`."""
+        """See `Store`."""
         with self._read() as connection:
             self._refresh(connection)
         return self._memory.cameras()
@@ -118,7 +118,7 @@ class SqliteIndex:
     def search(
         self, vectors: NDArray[np.float32], k: int, where: Where = EVERYTHING
     ) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
-        """See `VectorIndex`."""
+        """See `Store`."""
         queries = check_queries(vectors, k, self.settings.dimension)
         among = None
         if not (where.identities is None and where.ids is None and where.older_than is None):
@@ -128,7 +128,7 @@ class SqliteIndex:
         return self._memory.search(queries, k, where, among)
 
     def label(self, ids: Iterable[str], identity: str) -> int:
-        """See `VectorIndex`."""
+        """See `Store`."""
         check_text("identity", identity)
         with self._write() as connection:
             found = self._get(connection, ids)
@@ -137,33 +137,33 @@ class SqliteIndex:
         return len(found)
 
     def copies(self, where: Where) -> set[str]:
-        """See `VectorIndex`."""
+        """See `Store`."""
         return purge.copies(self.folder, where)
 
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
-        """See `VectorIndex`; from the file and from all snapshots, which is then proved (see `resight.gallery.store.purge`)."""
+        """See `Store`; from the file and from all snapshots, which is then proved (see `resight.gallery.store.purge`)."""
         return purge.purge(self.folder, where, progress=progress)
 
     def keep(self, name: str, value: Any) -> None:
-        """See `VectorIndex`."""
+        """See `Store`."""
         if name == "settings":
             raise ConfigurationError("a gallery's settings are never changed; make another gallery")
         with self._write() as connection:
             database.write_kept(connection, name, value)
 
     def kept(self, name: str) -> Any:
-        """See `VectorIndex`."""
+        """See `Store`."""
         with self._read() as connection:
             return database.read_kept(connection, self.path, name)
 
     def problems(self, *, progress: Progress = silent) -> list[str]:
-        """See `VectorIndex`."""
+        """See `Store`."""
         from resight.gallery.store.verify import verify
 
         return verify(self.folder, progress=progress)
 
     def close(self) -> None:
-        """See `VectorIndex`."""
+        """See `Store`."""
         for connection in (self._reader, self._writer):
             if connection is not None:
                 connection.close()

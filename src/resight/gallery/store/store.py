@@ -17,7 +17,7 @@ from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.progress import Progress, silent
 
-__all__ = ["Camera", "Removal", "VectorIndex", "check_queries", "check_sightings", "check_text"]
+__all__ = ["Camera", "Removal", "Store", "check_queries", "check_sightings", "check_text"]
 
 _LONGEST_TEXT = 4096
 
@@ -65,7 +65,7 @@ class Removal:
     note: str = ""
 
 
-class VectorIndex(Protocol):
+class Store(Protocol):
     """Sightings by id, and the nearest by vector. Whatever a call has done when it returns is durable.
 
     Several processes and threads may use one at a time; each call sees one state. What is read was written so: content that

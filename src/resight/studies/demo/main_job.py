@@ -12,20 +12,20 @@ import numpy as np
 
 from resight.datasets import Dataset
 from resight.distillation.config import DistillConfig
-from resight.distillation.fit import distill
+from resight.distillation.distill import distill
 from resight.drawn import crops
 from resight.files import atomic_write
 from resight.images import read_images
 from resight.models import load_model
 from resight.models.fitted import fit_model
-from resight.models.pytorch import DeepExtractor, load_extractor
+from resight.models.pytorch import NetworkModel, load_extractor
 from resight.progress import Progress, silent
 from resight.studies.demo.gallery import make_gallery
 from resight.tradeoff.measure import measure_tradeoff
 from resight.tradeoff.report import Report
 from resight.tradeoff.tables import save_report
 from resight.training.config import TrainConfig
-from resight.training.fit import train
+from resight.training.train import train
 
 __all__ = ["STUDENT", "TEACHER", "run_demo"]
 
@@ -72,7 +72,7 @@ def run_demo(out: str | Path, *, progress: Progress = silent) -> Report:
     untrained = load_extractor(STUDENT.network, height=STUDENT.height, width=STUDENT.width)
     models = [
         load_model("lomo"),
-        DeepExtractor("student untrained", untrained.network),
+        NetworkModel("student untrained", untrained.network),
         *(load_model(str(run)) for run in (learned, teacher, alone, distilled)),
     ]
     report = measure_tradeoff(models, dataset, timed_images=512, rounds=3, progress=progress)

@@ -23,7 +23,7 @@ from resight.files import atomic_write, read_json, write_json
 from resight.images import read_images
 from resight.lomo.descriptor import RETINEX, lomo, warm_up
 from resight.models.embedding import embed_files
-from resight.models.lomo import LomoExtractor
+from resight.models.lomo import LomoModel
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 
@@ -73,7 +73,7 @@ def classical_study(
     record: dict[str, Any] = {"dataset": dataset.name, "retinex": {}}
     warm_up()
     for retinex in RETINEX:
-        features = _Features(dataset, gallery, LomoExtractor(retinex), out / "descriptors", progress)
+        features = _Features(dataset, gallery, LomoModel(retinex), out / "descriptors", progress)
 
         def held_out(features: _Features = features) -> dict[str, Any]:
             split = by_identity(dataset.train, seed=held_out_seed)
@@ -110,7 +110,7 @@ def _refuse_other_data(out: Path, name: str) -> None:
 class _Features:
     """LOMO descriptors of all images of a study, kept on the disk."""
 
-    def __init__(self, dataset: Dataset, gallery: Records, extractor: LomoExtractor, folder: Path, progress: Progress) -> None:
+    def __init__(self, dataset: Dataset, gallery: Records, extractor: LomoModel, folder: Path, progress: Progress) -> None:
         self._place = {path: row for row, path in enumerate(dataset.train.paths)}
 
         def load(part: str, records: Records) -> NDArray[np.float32]:

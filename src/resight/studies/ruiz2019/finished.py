@@ -16,7 +16,7 @@ from resight.networks.card import CARD, WEIGHTS, Card, read_card
 from resight.networks.published import PUBLISHED
 from resight.studies.ruiz2019.experiments import WEIGHTS as INITIAL
 from resight.studies.ruiz2019.plan import Run
-from resight.training.fit import HISTORY
+from resight.training.train import HISTORY
 
 __all__ = ["adopt", "differences", "is_evaluated", "is_trained", "refuse_other_data"]
 

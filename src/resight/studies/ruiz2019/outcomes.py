@@ -12,7 +12,7 @@ from resight.errors import ResightError
 from resight.files import read_json
 from resight.studies.ruiz2019.finished import is_evaluated, is_trained
 from resight.studies.ruiz2019.plan import Run
-from resight.training.fit import HISTORY
+from resight.training.train import HISTORY
 
 __all__ = ["NOT_RUN", "Outcome", "Outcomes"]
 

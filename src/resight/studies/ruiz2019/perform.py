@@ -12,19 +12,19 @@ import torch
 from resight.configuration import configure
 from resight.datasets import Dataset, open_dataset
 from resight.distillation.config import DistillConfig
-from resight.distillation.fit import distill
+from resight.distillation.distill import distill
 from resight.distillation.targets import entropies
 from resight.errors import ConfigurationError, ResightError
 from resight.evaluation.model import evaluate_model
 from resight.files import write_json
 from resight.images import load_pixels
 from resight.models import load_model
-from resight.models.embedding import Extractor
-from resight.models.pytorch import DeepExtractor, network_outputs
+from resight.models.embedding import Model
+from resight.models.pytorch import NetworkModel, network_outputs
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 from resight.training.config import TrainConfig
-from resight.training.fit import train
+from resight.training.train import train
 
 __all__ = ["DISTANCE", "TEMPERATURES_SHOWN", "Task", "attempt", "one_line"]
 
@@ -56,7 +56,7 @@ class Task:
     distributions : str
         JSON file for what it says about training images; empty if it does not teach.
     device, cache : str
-        See `resight.training.fit.train`.
+        See `resight.training.train.train`.
     """
 
     data: str
@@ -112,12 +112,12 @@ def _perform(task: Task, progress: Progress) -> None:
     write_json(task.scores, about | {"parameters": model.parameters} | scores | {"provenance": source})
 
 
-def _distributions(model: Extractor, dataset: Dataset, cache: Path, progress: Progress) -> dict[str, Any]:
+def _distributions(model: Model, dataset: Dataset, cache: Path, progress: Progress) -> dict[str, Any]:
     """What a teacher says about some training images: its logits for a typical one, and mean entropies.
 
     Typical is the image whose entropy at T = 1 is the median.
     """
-    if not isinstance(model, DeepExtractor) or not model.network.classes:
+    if not isinstance(model, NetworkModel) or not model.network.classes:
         raise ConfigurationError(f"the teacher {model.name} gives embeddings and no classes; its soft targets cannot be used")
     paths = dataset.train.paths
     some = np.linspace(0, len(paths) - 1, min(len(paths), _SHOWN_IMAGES)).astype(int)

@@ -1,4 +1,4 @@
-"""Distil teachers into a student: the training of `resight.training.fit` with losses that compare the two."""
+"""Distil teachers into a student: the training of `resight.training.train` with losses that compare the two."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from resight.distillation.targets import CachedTeacher, OnlineTeacher, Teacher, 
 from resight.errors import ConfigurationError
 from resight.images import load_pixels
 from resight.models import load_model
-from resight.models.embedding import Extractor
-from resight.models.pytorch import DeepExtractor, channels_last
+from resight.models.embedding import Model
+from resight.models.pytorch import NetworkModel, channels_last
 from resight.networks import ReidNetwork
 from resight.progress import Progress, silent
 from resight.training.data import TrainingData
-from resight.training.fit import ground_truth_terms, initial_network, train_with, weights_digest
 from resight.training.losses import Loss, WeightedLosses
+from resight.training.train import ground_truth_terms, initial_network, train_with, weights_digest
 
 __all__ = ["distill"]
 
@@ -40,7 +40,7 @@ def distill(
 ) -> Path:
     """Train a student on what its teachers say and on the ground truth.
 
-    Parameters and result are those of `resight.training.fit.train`. The card says how well each teacher knows the training
+    Parameters and result are those of `resight.training.train.train`. The card says how well each teacher knows the training
     images and how much entropy its soft targets have at several temperatures.
 
     Raises
@@ -49,13 +49,13 @@ def distill(
         If no teacher is named and a loss needs one, if a teacher does not know the training identities though its soft targets
         are wanted, or if it is no network though its feature maps are.
     ResightError
-        Whatever else `resight.training.fit.train` raises.
+        Whatever else `resight.training.train.train` raises.
     """
     if config.needs_teacher and not config.teacher:
         raise ConfigurationError("no teacher is named; give --teacher RUN or --teacher NETWORK:FILE")
     teachers = [load_model(reference, device=device) for reference in config.teacher]
     for teacher in teachers:
-        if (config.attention_weight or config.hint_weight) and not isinstance(teacher, DeepExtractor):
+        if (config.attention_weight or config.hint_weight) and not isinstance(teacher, NetworkModel):
             raise ConfigurationError(f"the teacher {teacher.name} has no feature maps; set attention_weight and hint_weight to 0")
     if config.mutual_weight:
         _peer(config, classes=2)  # refuses wrong names and weights before any image is read
@@ -77,7 +77,7 @@ def distill(
             attention = bool(config.attention_weight)
             answers = CachedTeacher.ask(teacher, pixels, columns, where, attention=attention, cache=cache, progress=progress)
             asked.append(answers)
-            if config.targets == "online" and isinstance(teacher, DeepExtractor):
+            if config.targets == "online" and isinstance(teacher, NetworkModel):
                 answering.append(OnlineTeacher(teacher, pixels, columns))
             else:
                 answering.append(answers)
@@ -130,7 +130,7 @@ def _peer(config: DistillConfig, classes: int) -> ReidNetwork:
     return initial_network(config, classes)
 
 
-def _knowledge(teacher: Extractor, answers: CachedTeacher, prepared: TrainingData) -> dict[str, Any]:
+def _knowledge(teacher: Model, answers: CachedTeacher, prepared: TrainingData) -> dict[str, Any]:
     """How well a teacher names the training images, and how much it says beyond the names."""
     if answers.logits is None:
         return {}

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from conftest import TINY
 from resight.datasets import open_dataset
 from resight.distillation.config import DistillConfig
-from resight.distillation.fit import distill
+from resight.distillation.distill import distill
 from resight.distillation.mutual import MutualLoss
 from resight.errors import CheckpointError, ConfigurationError
 from resight.files import sha256_file
@@ -24,7 +24,7 @@ from resight.models.fitted import fit_model
 from resight.models.pytorch import load_extractor
 from resight.networks import ReidNetwork, build
 from resight.networks.card import read_card
-from resight.training.fit import train
+from resight.training.train import train
 
 
 def config(*teachers: Path | str, **changes: object) -> DistillConfig:
@@ -188,7 +188,7 @@ def test_a_peer_starts_from_its_own_weights(tiny: Path, tmp_path: Path, monkeypa
             peers.append({name: tensor.clone() for name, tensor in peer.state_dict().items()})
             super().__init__(peer, *rest)
 
-    monkeypatch.setattr("resight.distillation.fit.MutualLoss", Watched)
+    monkeypatch.setattr("resight.distillation.distill.MutualLoss", Watched)
     file = tmp_path / "peer.safetensors"
     save_file(build("osnet-0.25", 3, seed=7).state_dict(), file)
     how = config(soft_weight=0.0, mutual_weight=1.0, peer="osnet-0.25", peer_weights=str(file), epochs=1)

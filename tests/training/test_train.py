@@ -30,7 +30,7 @@ from resight.networks.card import load_network, read_card
 from resight.networks.published import PUBLISHED
 from resight.training.config import TrainConfig
 from resight.training.data import prepare
-from resight.training.fit import initial_network, train
+from resight.training.train import initial_network, train
 from support import market1501, needs_market1501
 
 
@@ -178,7 +178,7 @@ def test_a_damaged_run_is_not_called_finished(tiny: Path, tiny_run: Path, tmp_pa
 
 def test_a_killed_process_resumes_to_the_same_weights(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
     script = (
-        "import sys; from conftest import TINY; from resight.training.fit import train;"
+        "import sys; from conftest import TINY; from resight.training.train import train;"
         f"train({str(tiny)!r}, {str(tmp_path / 'run')!r}, TINY, checkpoint_seconds=0)"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}

@@ -21,7 +21,7 @@ from resight.shipped import SHIPPED, TERMS
 from resight.training.config import TrainConfig
 from resight.training.curves import ScalarLog, draw_curves
 from resight.training.data import TrainingData, data_digest, prepare
-from resight.training.loop import fit
+from resight.training.loop import run_epochs
 from resight.training.losses import HardLabelLoss, Loss, TripletLoss, WeightedLosses
 
 __all__ = ["HISTORY", "ground_truth_terms", "initial_network", "read_history", "train", "train_with", "weights_digest"]
@@ -139,7 +139,7 @@ def train_with(
             due = epoch % config.validate_every == 0 or epoch == config.epochs
             return prepared.validate(network) if due and prepared.validate is not None else {}
 
-        history = fit(
+        history = run_epochs(
             network,
             Batches(prepared.pixels, network.preprocessing, where),
             prepared.labels,
