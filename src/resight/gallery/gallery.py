@@ -16,6 +16,7 @@ from resight.distances.euclidean import embeddings_of
 from resight.errors import GalleryError, MissingSightingError
 from resight.features.extraction import Extractor
 from resight.gallery.crops import Crop
+from resight.gallery.database import bytes_of
 from resight.gallery.enrol import Enrolment, embed, enrol
 from resight.gallery.index import Camera, Removal, VectorIndex
 from resight.gallery.settings import Settings
@@ -236,7 +237,7 @@ class Gallery:
             records,
             self.settings,
             len(expired),
-            size=sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()),
+            size=bytes_of(file for file in self.folder.rglob("*") if file.is_file()),
             snapshots=tuple(snapshot.name for snapshot in snapshots(self.folder)),
         )
 
