@@ -54,8 +54,10 @@ class SqliteStore:
         self._reader = database.connect(self.path)
         self._reading, self._writing = threading.RLock(), threading.RLock()
         self._writer: sqlite3.Connection | None = None
+        self._files: database.Files = None, None
         try:
             self.settings = configure(Settings, self.kept("settings") or {}, source=str(self.path))
+            self._files = database.files_of(self.path)  # now that it was read from, the log is there, too
         except (ConfigurationError, TypeError) as error:
             self.close()
             raise database.damaged(self.path, f"its settings cannot be used ({error})") from error
@@ -160,7 +162,7 @@ class SqliteStore:
         """See `Store`."""
         from resight.gallery.store.verify import verify
 
-        return verify(self.folder, progress=progress)
+        return database.moved(self.path, self._files) + verify(self.folder, progress=progress)
 
     def close(self) -> None:
         """See `Store`."""
@@ -171,6 +173,7 @@ class SqliteStore:
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
         with self._reading, database.translated(self.path):
+            database.check_unmoved(self.path, self._files)
             yield self._reader
 
     @contextmanager
@@ -179,6 +182,7 @@ class SqliteStore:
             if self._writer is None:
                 self._writer = database.connect(self.path)
             with database.transaction(self._writer, write=True):
+                database.check_unmoved(self.path, self._files)
                 yield self._writer
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
