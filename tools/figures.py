@@ -519,11 +519,11 @@ def rendered(text: str) -> str:
 def main(check: bool) -> int:
     """Rewrite the files, or say which are stale."""
     stale = []
-    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         before = path.read_text(encoding="utf-8")
         after = rendered(before)
         if after != before:
-            stale.append(path.name)
+            stale.append(str(path.relative_to(ROOT)))
             if not check:
                 path.write_text(after, encoding="utf-8")
     print(f"{'stale' if check else 'rewritten'}: {', '.join(stale) or 'none'}")
