@@ -27,7 +27,7 @@ from resight.datasets.image_list import find_images
 from resight.datasets.records import Records
 from resight.errors import ArrayError, ConfigurationError, ImageError, StorageError
 from resight.extraction import vector_file
-from resight.extraction.extract import extract_files
+from resight.extraction.extract import extract as extract_files
 from resight.extraction.vector_file import VectorFile
 from resight.images import read_image
 from resight.models import embedding as extraction

@@ -15,8 +15,8 @@ from onnx import helper
 from onnxruntime.quantization.calibrate import CalibrationDataReader, CalibrationMethod, TensorsData, create_calibrator
 
 from resight.errors import StorageError
-from resight.export.session import Session
 from resight.images import Pixels
+from resight.models.onnx import Session
 from resight.models.onnx_file import INPUT
 from resight.progress import Progress, silent
 

@@ -25,8 +25,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from resight.errors import ExportError
 from resight.images import Preprocessing
 from resight.models.onnx_file import INPUT, OUTPUT
-from resight.networks import ReidNetwork
 from resight.networks.mobilenet import KerasConv2d
+from resight.networks.network import ReidNetwork
 
 __all__ = ["OPSET", "Projection", "network_graph", "set_batch"]
 

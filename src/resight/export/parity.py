@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from resight.datasets.records import Split
 from resight.errors import ExportError
 from resight.evaluation.protocol import evaluate
-from resight.export.session import Session, cosines
 from resight.images import Pixels, load_pixels
+from resight.models.onnx import Session
 from resight.progress import Progress, silent
 
-__all__ = ["COSINE", "SAME", "Source", "check_cosines", "check_vectors", "generated_images", "score_held_out"]
+__all__ = ["COSINE", "SAME", "Source", "check_cosines", "check_vectors", "cosines", "generated_images", "score_held_out"]
 
 COSINE = {"fp32": 0.9999, "fp16": 0.999, "int8": 0.0}
 """Least cosine of every single vector with the network's. What 8 bits cost is judged by mAP instead: people can be as far apart as
@@ -168,3 +168,13 @@ def score_held_out(
         | figures
         | agreement
     )
+
+
+def cosines(first: Vectors, second: Vectors) -> NDArray[np.float64]:
+    """Cosine of each row (n, d) with its counterpart: 1 if both are zero, 0 if one is."""
+    products = np.einsum("nd,nd->n", first, second, dtype=np.float64)
+    lengths = [np.linalg.norm(vectors.astype(np.float64), axis=1) for vectors in (first, second)]
+    both = lengths[0] * lengths[1]
+    result: NDArray[np.float64] = (lengths[0] == lengths[1]).astype(np.float64)
+    np.divide(products, both, out=result, where=both > 0)
+    return result

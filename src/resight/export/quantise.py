@@ -13,8 +13,9 @@ from onnxruntime.quantization.quant_utils import QuantType
 
 from resight.errors import ExportError
 from resight.export.calibration import OPERATORS, Calibration
-from resight.export.session import Session, cosines
+from resight.export.parity import cosines
 from resight.images import Pixels
+from resight.models.onnx import Session
 from resight.progress import Progress, silent
 
 __all__ = ["errors_alone", "half_weights", "layers", "quantised"]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from resight.distances.euclidean import embeddings_of
 from resight.errors import GalleryError, MissingSightingError
 from resight.gallery.crops import Crop
-from resight.gallery.enrol import Enrolment, embed, enrol
+from resight.gallery.enrol import Enrolment, enrol
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.statistics import Statistics, summarise
@@ -23,7 +23,7 @@ from resight.gallery.store.snapshot import Snapshot, restore, snapshots, take_sn
 from resight.gallery.store.sqlite import SqliteStore
 from resight.gallery.store.store import Camera, Removal, Store
 from resight.images import Pixels
-from resight.models.embedding import Model
+from resight.models.model import Model
 from resight.progress import Progress, silent
 
 __all__ = ["Gallery", "Match", "fuse"]
@@ -138,14 +138,14 @@ class Gallery:
             If the model gives NaN or infinity.
         """
         self.settings.check_model(extractor)
-        return embed(extractor, images)
+        return extractor.embed(images)
 
     def search(self, vectors: NDArray[np.float32], k: int = 10, where: Where = EVERYTHING) -> list[Match]:
         """The sightings most like one person.
 
         Parameters
         ----------
-        vectors : float32 array of shape (m, d)
+        vectors : float32 array of shape (m, d) or (d,)
             One or more images of the person, which are fused into one question (see `fuse`).
         k : int
             At most so many.
@@ -270,7 +270,7 @@ def fuse(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Parameters
     ----------
-    vectors : float32 array of shape (m, d)
+    vectors : float32 array of shape (m, d) or (d,)
         m at least 1.
 
     Returns
@@ -278,7 +278,7 @@ def fuse(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     float32 array of shape (1, d)
         The vector itself if there is only one; zeros if the directions cancel out.
     """
-    images = embeddings_of("query", vectors)
+    images = embeddings_of("query", np.atleast_2d(vectors))
     if len(images) == 1:
         return images
     lengths = np.linalg.norm(images.astype(np.float64), axis=1, keepdims=True)
