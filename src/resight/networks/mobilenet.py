@@ -56,7 +56,7 @@ class MobileNet(ReidNetwork):
             layers |= _layer(f"conv_pw_{number}", KerasConv2d(channels, out, 1))
             channels = out
         self.backbone = nn.Sequential(layers)
-        self.classifier = self._new_head()
+        self.classifier = self.new_head()
 
     def maps(self, images: Tensor) -> Tensor:
         """See `ReidNetwork.maps`: 1024 * width channels."""

@@ -143,7 +143,7 @@ class ReidNetwork(nn.Module):
         embedding = features if self.neck is None else self.neck(features)
         return Outputs(maps, features, embedding, self.get_submodule(self.head)(embedding))
 
-    def _new_head(self) -> nn.Linear:
+    def new_head(self) -> nn.Linear:
         """A classifier that starts out undecided: weights of standard deviation 0.01, no bias."""
         head = nn.Linear(self.embedding_size, self.classes)
         with torch.no_grad():

@@ -54,7 +54,7 @@ class OSNet(ReidNetwork):
         self.conv4 = nn.Sequential(_Block(third, fourth), _Block(fourth, fourth))
         self.conv5 = _ConvLayer(fourth, fourth, 1)
         self.fc = nn.Sequential(nn.Linear(fourth, 512), nn.BatchNorm1d(512), nn.ReLU(inplace=True))
-        self.classifier = self._new_head()
+        self.classifier = self.new_head()
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
