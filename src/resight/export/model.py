@@ -1,4 +1,4 @@
-"""From a trained model to one file that runs without PyTorch, proven before it gets its name."""
+"""A trained model to one file that runs without PyTorch, checked before it gets its name."""
 
 from __future__ import annotations
 
@@ -53,34 +53,34 @@ def export_model(
     data: str | Path | Dataset | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Write a model as one ONNX file, if it agrees with what was trained.
+    """Write a model as one ONNX file, if the file agrees with the trained network.
 
     Parameters
     ----------
     reference : str
         A network, such as a run folder or a shipped model, or a distance fitted to one; see `resight.load_model`.
     out : str or Path
-        File to write, ending in ``.onnx``. What was there before stays if the export fails.
+        File to write, ending in ``.onnx``. An older file stays if the export fails.
     config : ExportConfig
     data : str, Path or Dataset, optional
-        Data set whose training images calibrate int8 and whose held-out people the file is judged on. Those that the training
-        itself held out, where it did; its card says. Query and gallery of the data set are not read.
+        Data set whose training images calibrate int8, and whose held-out people the file is judged on: the people whom the
+        training held out, if its card names them. Query and gallery of the data set are not read.
     progress : Progress
 
     Returns
     -------
     dict
-        The card that is embedded in the file; ``parity`` holds what the gate measured.
+        The card inside the file; ``parity`` holds the measurements of the parity gate.
 
     Raises
     ------
     ExportError
-        If the model is no network, or the exported one does not agree with it: by cosines, or by more than ``max_drop`` points of
-        mAP. For int8 the message names the layers to leave in float.
+        If the model is not a network, or the file differs from it: in cosines, or by more than ``max_drop`` points of mAP. For
+        int8 the message names the layers to leave in float.
     ConfigurationError
         If the options contradict each other.
     ResightError
-        Whatever loading the model, reading the data and writing raise.
+        Errors of loading the model, reading the data and writing.
     """
     out = Path(out)
     if out.suffix != ".onnx":
@@ -128,10 +128,10 @@ def export_model(
 
 
 def _source(trained: Model, reference: str, normalise: bool) -> tuple[NetworkModel, Projection | None, Source]:
-    """The network inside a model, the layer to add to it, and what the file is held against."""
+    """The network inside a model, the layer to add to it, and the source to compare the file with."""
     network = trained.base if isinstance(trained, FittedModel) else trained
     if not isinstance(network, NetworkModel):
-        raise ExportError(f"{reference} rests on {network.name}, which is no network of resight.networks; only those are exported")
+        raise ExportError(f"{reference} rests on {network.name}, which is not a network of resight.networks and cannot be exported")
     if not isinstance(trained, FittedModel):
         distance = network.distance
         if normalise:  # vectors of length 1 are ranked by their angles, whatever compares them
@@ -159,13 +159,13 @@ def _network_card(reference: Reference) -> Card | None:
 
 
 def _hold_out(dataset: Dataset, card: Card | None) -> tuple[Split, dict[str, Any]]:
-    """People of the training images to judge on: those that the training held out, if its card names any."""
+    """People of the training images to judge on: those whom the training held out, if its card names any."""
     fraction, seed = PAPER_HELD_OUT, 0
     if card is not None and card.configuration.get("validation") == "identity":
         fraction, seed = float(card.configuration["held_out"]), int(card.configuration["held_out_seed"])
     train = dataset.train
     split = by_identity(train.select(train.identities > 0), fraction=fraction, seed=seed)
-    # Unknown training data count as seen: on people whom a network has learned by heart, little shows.
+    # Unknown training data count as seen: on people whom a network knows by heart, few differences show.
     ours = card is not None and card.training.get("dataset") == dataset.name
     known = set(card.identities) if card is not None else set()
     unseen = ours and bool(known) and not known & set(split.query.people().tolist())
@@ -185,7 +185,7 @@ def _refusal(
     pixels: Pixels,
     progress: Progress,
 ) -> str:
-    """Why a file is not written, and for int8 what to do about it."""
+    """Say why a file is not written, and for int8 which layers to leave in float."""
     scores = figures["map"]
     said = (
         f"{config.precision} loses {-scores['change']:.2f} points of mAP on {figures['people']} held-out people "
@@ -202,7 +202,7 @@ def _refusal(
 
 
 def _describe(trained: Model, network: NetworkModel, card: Card | None, config: ExportConfig, distance: str) -> dict[str, Any]:
-    """The card that a file carries."""
+    """Make the card of a file."""
     terms = next((p.terms for p in PUBLISHED.values() if p.sha256 == network.sha256), None)
     return {
         "format": FORMAT,

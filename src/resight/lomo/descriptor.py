@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from resight.compute import usable_cores
 from resight.errors import ArrayError, ConfigurationError
 from resight.lomo.retinex import blur_matrices, msrcp_into
 from resight.lomo.siltp import CODES, RADII, gray_into, siltp_into
@@ -22,7 +22,7 @@ from resight.progress import Progress, silent
 __all__ = ["RETINEX", "hsv_bins", "lomo", "lomo_dimension", "warm_up"]
 
 RETINEX = ("msrcp", "none")
-"""What may be done against the cameras' different light before the colours are counted."""
+"""Correction of the light, which differs between cameras, before the colours are counted."""
 
 WINDOW = 10
 """Side of the square windows in pixels; they start every `STEP` pixels."""
@@ -33,7 +33,7 @@ BINS = 8
 """Bins of each of hue, saturation and value."""
 
 COLOURS = BINS**3
-_CHUNK = 32  # images that a thread takes at a time
+_CHUNK = 32  # images that a thread describes at a time
 
 Pixels = NDArray[np.uint8]
 
@@ -52,10 +52,10 @@ def lomo(
     images : uint8 array of shape (n, height, width, 3), or sequence of arrays of shape (height, width, 3)
         RGB. A sequence may mix sizes whose descriptors are equally long, such as 128x48 and 128x64.
     retinex : str
-        ``"msrcp"`` to even out the light before the colours are counted, ``"none"`` to count them as they are. The texture is
-        always taken from the image as it is.
+        ``"msrcp"`` evens out the light before the colours are counted, ``"none"`` counts them as they are. The texture always
+        comes from the image as it is.
     workers : int, optional
-        Threads; one for each core unless given.
+        Number of threads; by default one for each usable core.
     progress : Progress
 
     Returns
@@ -68,7 +68,7 @@ def lomo(
     ArrayError
         If the images are not RGB of type uint8, are smaller than a window, or have descriptors of different lengths.
     ConfigurationError
-        If `retinex` is neither of `RETINEX`.
+        If `retinex` is not in `RETINEX`.
 
     Notes
     -----
@@ -94,7 +94,7 @@ def lomo(
         return stop - start
 
     starts = range(0, len(images), _CHUNK)
-    threads = min(workers or os.cpu_count() or 1, len(starts) or 1)
+    threads = min(workers or usable_cores(), len(starts) or 1)
     with ThreadPoolExecutor(threads) as pool:
         done = 0
         for count in pool.map(describe, starts) if threads > 1 else map(describe, starts):
@@ -115,7 +115,7 @@ def lomo_dimension(height: int, width: int) -> int:
 
 
 def hsv_bins(image: Pixels) -> Pixels:
-    """Hue, saturation and value of every pixel, each in eight bins.
+    """Put hue, saturation and value of every pixel into eight bins each.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def hsv_bins(image: Pixels) -> Pixels:
     Raises
     ------
     ArrayError
-        If it is no such array.
+        If it has another shape or type.
     """
     _check([image], smallest=1)
     out = np.empty(image.shape, np.uint8)
@@ -139,7 +139,7 @@ def hsv_bins(image: Pixels) -> Pixels:
 
 
 def warm_up() -> None:
-    """Compile the loops, or load them from the cache on disk: some ten seconds the first time, less than one afterwards."""
+    """Compile the loops, or load them from the cache on disk. The first time takes some ten seconds, later ones less than one."""
     image = np.zeros((WINDOW, WINDOW, 3), np.uint8)
     image[0, 0] = 255, 128, 0
     for retinex in RETINEX:
@@ -147,7 +147,7 @@ def warm_up() -> None:
 
 
 def _check(images: Pixels | Sequence[Pixels], smallest: int = WINDOW) -> int:
-    """Length of the descriptors, or an `ArrayError` that says which image cannot be described and why."""
+    """Length of the descriptors. Raises `ArrayError`, which says which image cannot be described and why."""
     if isinstance(images, np.ndarray) and images.ndim != 4:
         raise ArrayError(
             f"images have shape {images.shape}; expected (n, height, width, 3): stack them, gray ones as three channels"

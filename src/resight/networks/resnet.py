@@ -1,4 +1,4 @@
-"""ResNet-50, in the names of torchvision's and timm's published weights."""
+"""ResNet-50. Layers have the names of torchvision's and timm's published weights."""
 
 from __future__ import annotations
 
