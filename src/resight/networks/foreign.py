@@ -137,9 +137,7 @@ def _read_keras(data: bytes) -> dict[str, Tensor]:
     try:
         import h5py
     except ImportError as error:
-        raise MissingDependencyError(
-            "reading Keras weights needs h5py; in the folder of Resight, pip install '.[train]'"
-        ) from error
+        raise MissingDependencyError("Keras weights need h5py; in the folder of Resight, pip install '.[train]'") from error
     found: dict[str, Any] = {}
 
     def collect(name: str, item: Any) -> None:
