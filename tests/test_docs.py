@@ -69,13 +69,3 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
-
-
-def test_public_names_are_sorted_and_there() -> None:
-    import resight
-
-    assert list(resight.__all__) == sorted(resight.__all__)
-    for name in resight.__all__:
-        assert getattr(resight, name) is not None
-    with pytest.raises(AttributeError):
-        _ = resight.nothing_of_this_name

@@ -90,11 +90,16 @@ def evaluate(
 
 
 def _learned_from(model: str) -> str:
-    """The data set that a run folder says it learned from; empty for everything else."""
+    """The data set that a run or a fitted distance learned from; empty for any other model."""
     from resight.files import read_json
+    from resight.models.reference import parse
+    from resight.networks import CARD
 
+    found = parse(model)
+    if found.kind not in ("run", "fitted") or found.path is None:
+        return ""
     try:
-        return str(read_json(Path(model) / "card.json")["training"]["dataset"])
+        return str(read_json(found.path / CARD)["training"]["dataset"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 

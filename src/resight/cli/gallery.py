@@ -15,7 +15,7 @@ from resight.progress import TerminalProgress
 
 if TYPE_CHECKING:
     from resight.gallery import Gallery, Match, Where
-    from resight.models.embedding import Model
+    from resight.models.model import Model
 
 __all__ = ["add", "create", "model_of", "search", "shown", "stats", "where_of"]
 
@@ -48,10 +48,12 @@ def create(
     from resight.configuration import to_dict
     from resight.gallery import Gallery, Settings, parse_retention
     from resight.models import load_model
+    from resight.models.reference import parse
 
     seconds = parse_retention(retention)
     extractor = load_model(model, device=device)
-    settings = Settings.for_model(_absolute(model), extractor, retention=seconds, distance=chosen(distance), precision=precision)
+    named = parse(model).absolute
+    settings = Settings.for_model(named, extractor, retention=seconds, distance=chosen(distance), precision=precision)
     with Gallery.create(gallery, settings):
         say(f"{shown(gallery)}: for {extractor.name}, {settings.dimension} numbers as {precision}, {settings.distance} distance")
         say(f"retention: {retention}. `resight gallery purge --expired` deletes what is older; run it as often as that matters")
@@ -231,12 +233,6 @@ def search(
         draw_matches(picture, pixels, matches, thumbnails, identity)
         say(f"{picture} shows it")
     write_result(json, result)
-
-
-def _absolute(model: str) -> str:
-    """A model's reference that means the same from any folder."""
-    kind, colon, file = model.rpartition(":")
-    return f"{kind}{colon}{Path(file).resolve()}" if Path(file).exists() else model
 
 
 def model_of(gallery: Gallery, model: str, device: str, threads: int) -> Model:

@@ -24,7 +24,7 @@ from resight.decision.open_set import Searches
 from resight.errors import ArrayError, ConfigurationError, GalleryError, ModelMismatchError
 from resight.files import read_json, write_json
 from resight.gallery.settings import Settings
-from resight.models.embedding import Model
+from resight.models.model import Model
 
 __all__ = [
     "MATCH",

@@ -17,9 +17,9 @@ from resight.distillation.targets import CachedTeacher, OnlineTeacher, Teacher, 
 from resight.errors import ConfigurationError
 from resight.images import load_pixels
 from resight.models import load_model
-from resight.models.embedding import Model
+from resight.models.model import Model
 from resight.models.pytorch import NetworkModel, channels_last
-from resight.networks import ReidNetwork
+from resight.networks.network import ReidNetwork
 from resight.progress import Progress, silent
 from resight.training.data import TrainingData
 from resight.training.losses import Loss, WeightedLosses

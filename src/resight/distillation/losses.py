@@ -10,8 +10,8 @@ from torch import Tensor
 
 from resight.distillation.targets import CachedTeacher, Teacher
 from resight.errors import ConfigurationError
-from resight.networks import Outputs
 from resight.networks.batches import View
+from resight.networks.network import Outputs
 from resight.training.losses import Batch, Loss, pairwise_distances
 
 __all__ = [

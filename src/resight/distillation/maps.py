@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from resight.distillation.targets import OnlineTeacher, Teacher
 from resight.errors import ConfigurationError
-from resight.networks import Outputs
+from resight.networks.network import Outputs
 from resight.training.losses import Batch, Loss
 
 __all__ = ["AttentionLoss", "HintLoss", "attention_loss", "same_grid"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch.nn.functional as F
 from torch import Tensor
 
-from resight.networks import Outputs, ReidNetwork
+from resight.networks.network import Outputs, ReidNetwork
 from resight.training.loop import autocast
 from resight.training.losses import Batch, HardLabelLoss, Loss
 

@@ -12,7 +12,8 @@ from resight.datasets.records import JUNK, Dataset, Records
 from resight.evaluation.blocks import Distance
 from resight.evaluation.protocol import evaluate, score_distances
 from resight.evaluation.scores import Scores, mean_scores
-from resight.models.embedding import Model, embed_files
+from resight.models.embedding import embed_files
+from resight.models.model import Model
 from resight.progress import Progress, silent
 from resight.ranking.rerank import Reranking, rerank
 

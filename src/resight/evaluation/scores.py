@@ -67,6 +67,12 @@ class Scores:
     deviations: Mapping[str, float] = field(default_factory=dict)
     splits: int = 1
 
+    def __repr__(self) -> str:
+        figures = {"Rank-1": self.rank1, "Rank-5": self.rank5, "Rank-10": self.rank10, "mAP": self.map}
+        said = ", ".join(f"{name} {100 * value:.2f} %" for name, value in figures.items())
+        divisions = f", mean of {self.splits} divisions" if self.splits > 1 else ""
+        return f"<Scores: {said}; {self.queries} queries, {self.gallery} gallery images{divisions}>"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON and tables.
 

@@ -12,10 +12,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from resight.display import html_table, text_table
 from resight.distances.euclidean import embeddings_of
 from resight.errors import GalleryError, MissingSightingError
 from resight.gallery.crops import Crop
-from resight.gallery.enrol import Enrolment, embed, enrol
+from resight.gallery.enrol import Enrolment, enrol
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.statistics import Statistics, summarise
@@ -24,10 +25,10 @@ from resight.gallery.store.snapshot import Snapshot, restore, snapshots, take_sn
 from resight.gallery.store.sqlite import SqliteStore
 from resight.gallery.store.store import Camera, Removal, Store
 from resight.images import Pixels
-from resight.models.embedding import Model
+from resight.models.model import Model
 from resight.progress import Progress, silent
 
-__all__ = ["Gallery", "Match", "fuse"]
+__all__ = ["Gallery", "Match", "Matches", "fuse"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,6 +51,26 @@ class Match:
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
         return {"rank": self.rank, "distance": self.distance, **self.record.to_dict()}
+
+
+class Matches(list[Match]):
+    """A ranked list, the most alike first. It prints as a table."""
+
+    _HEADINGS = ("rank", "distance", "camera", "time", "identity", "source")
+
+    def __repr__(self) -> str:
+        return text_table(self._HEADINGS, self._rows()) if self else "<no matches>"
+
+    def _repr_html_(self) -> str:
+        return html_table(self._HEADINGS, self._rows())
+
+    def _rows(self) -> list[list[str]]:
+        rows = []
+        for match in self:
+            seen = match.record
+            when = seen.time.isoformat(sep=" ", timespec="seconds") if seen.time else ""
+            rows.append([str(match.rank), f"{match.distance:.4f}", seen.camera, when, seen.identity, seen.source])
+        return rows
 
 
 class Gallery:
@@ -119,6 +140,10 @@ class Gallery:
     def __len__(self) -> int:
         return len(self.index)
 
+    def __repr__(self) -> str:
+        where = f"in {self.folder}" if self.folder else "in a database"
+        return f"<Gallery {where}: {len(self)} sightings by {self.settings.model}, {self.settings.distance} distance>"
+
     @property
     def settings(self) -> Settings:
         """What holds for all of it."""
@@ -139,14 +164,14 @@ class Gallery:
             If the model gives NaN or infinity.
         """
         self.settings.check_model(extractor)
-        return embed(extractor, images)
+        return extractor.embed(images)
 
-    def search(self, vectors: NDArray[np.float32], k: int = 10, where: Where = EVERYTHING) -> list[Match]:
+    def search(self, vectors: NDArray[np.float32], k: int = 10, where: Where = EVERYTHING) -> Matches:
         """The sightings most like one person.
 
         Parameters
         ----------
-        vectors : float32 array of shape (m, d)
+        vectors : float32 array of shape (m, d) or (d,)
             One or more images of the person, which are fused into one question (see `fuse`).
         k : int
             At most so many.
@@ -155,8 +180,8 @@ class Gallery:
 
         Returns
         -------
-        list of Match
-            The most alike first; of equally near ones the smaller id first.
+        Matches
+            A list of `Match`, the most alike first; of equally near ones the smaller id first. It prints as a table.
 
         Raises
         ------
@@ -174,12 +199,12 @@ class Gallery:
         """The nearest sightings of each vector by itself: ids and distances, both of shape (q, min(k, matching sightings))."""
         return self.index.search(vectors, k, where)
 
-    def matches(self, ids: NDArray[np.str_], distances: NDArray[np.float32]) -> list[Match]:
+    def matches(self, ids: NDArray[np.str_], distances: NDArray[np.float32]) -> Matches:
         """One ranked list from what `nearest` has found for one vector; what was purged since is left out."""
         # Not the sightings: vectors and thumbnails are most of what is on the disk, and nobody has asked for them.
         found = {record.id: record for record in self.index.records(Where(ids=frozenset(ids.tolist())))}
         pairs = [(id, distance) for id, distance in zip(ids.tolist(), distances.tolist(), strict=True) if id in found]
-        return [Match(rank=rank, distance=distance, record=found[id]) for rank, (id, distance) in enumerate(pairs, 1)]
+        return Matches(Match(rank=rank, distance=distance, record=found[id]) for rank, (id, distance) in enumerate(pairs, 1))
 
     def get(self, id: str) -> Sighting:
         """One sighting. Raises `MissingSightingError` if there is none of this id."""
@@ -271,7 +296,7 @@ def fuse(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Parameters
     ----------
-    vectors : float32 array of shape (m, d)
+    vectors : float32 array of shape (m, d) or (d,)
         m at least 1.
 
     Returns
@@ -279,7 +304,7 @@ def fuse(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     float32 array of shape (1, d)
         The vector itself if there is only one; zeros if the directions cancel out.
     """
-    images = embeddings_of("query", vectors)
+    images = embeddings_of("query", np.atleast_2d(vectors))
     if len(images) == 1:
         return images
     lengths = np.linalg.norm(images.astype(np.float64), axis=1, keepdims=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from resight.distances import DISTANCES
 from resight.errors import ConfigurationError, ModelMismatchError
 from resight.gallery.store.precision import PRECISIONS
-from resight.models.embedding import Model
+from resight.models.model import Model
 
 __all__ = ["Settings", "parse_retention"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from resight.compute import usable_cores
 from resight.decision import Calibration
 from resight.gallery import Gallery, Removal, Where
-from resight.models.embedding import Model
+from resight.models.model import Model
 from resight.service.access import FindCaller
 from resight.service.audit import Act, AuditLog
 from resight.service.metrics import Metrics

@@ -14,7 +14,7 @@ from resight.service.callers import Operator, ServiceOf, Viewer
 from resight.service.forms import form_schema
 from resight.service.messages import EnrolForm, Enrolled, Judged, Known, Listed, Verdict, Wanted
 from resight.service.service import Service
-from resight.service.uploads import check_model, crop_file, upload
+from resight.service.uploads import check_model, crop_of, upload
 
 __all__ = ["router"]
 
@@ -39,7 +39,7 @@ def _enrol(form: EnrolForm, caller: Caller, service: Service) -> Enrolled:
     oldest = gallery.settings.expired_before()
     if oldest is not None and form.time is not None and form.time < oldest:
         raise UploadError(f"{form.time.isoformat()} is longer ago than this gallery may keep anything; it is not added")
-    data = crop_file(form.image, form.box)
+    data, pixels = crop_of(form.image, form.box)
     sha256 = hashlib.sha256(data).hexdigest()
     id = sighting_id(sha256, form.camera, form.time)
     service.log(
@@ -51,7 +51,8 @@ def _enrol(form: EnrolForm, caller: Caller, service: Service) -> Enrolled:
         time=None if form.time is None else form.time.isoformat(),
         identity=form.identity,
     )
-    crop = Crop(source=form.source, data=data, camera=form.camera, time=form.time, tracklet=form.tracklet, identity=form.identity)
+    labels = {"camera": form.camera, "tracklet": form.tracklet, "identity": form.identity}
+    crop = Crop(source=form.source, data=data, pixels=pixels, time=form.time, **labels)
     enrolment = gallery.enrol(service.extractor, [crop])
     if enrolment.failures:
         raise UploadError(enrolment.failures[0][1])

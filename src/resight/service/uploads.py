@@ -1,4 +1,4 @@
-"""From the body of a request to the pixels of people; on threads beside the event loop."""
+"""The body of a request to the pixels of people, on threads beside the event loop."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fastapi import Request
 
 from resight.errors import ImageError, ModelMismatchError, UploadError
 from resight.gallery import Settings
-from resight.images import Pixels, decode, resize
+from resight.images import Pixels, cut, decode, resize
 from resight.service.forms import F, parse_form, read_form
 from resight.service.service import Service
 
-__all__ = ["check_model", "crop_file", "person", "upload"]
+__all__ = ["check_model", "crop_of", "person", "upload"]
 
 T = TypeVar("T")
 
 
 async def upload(request: Request, service: Service, kind: type[F], work: Callable[[F], T]) -> T:
-    """Read a form and work on it, on one of the service's threads. The caller holds a place."""
+    """Read a form and work on it on one of the service's threads. The caller holds a place."""
     body = await request.body()
     content_type = request.headers.get("content-type", "")
 
@@ -33,7 +33,7 @@ async def upload(request: Request, service: Service, kind: type[F], work: Callab
 
 
 def check_model(settings: Settings, sha256: str) -> None:
-    """Refuse what is meant for another model than the gallery's. Raises `ModelMismatchError`."""
+    """Refuse a request for another model than the gallery's. Raises `ModelMismatchError`."""
     if sha256 not in ("", settings.model_sha256):
         raise ModelMismatchError(
             f"the request is for a model {sha256[:12]} and the gallery of {settings.model_sha256[:12]}; ask without model_sha256, "
@@ -42,7 +42,7 @@ def check_model(settings: Settings, sha256: str) -> None:
 
 
 def person(data: bytes, box: str, size: tuple[int, int]) -> Pixels:
-    """What the model sees of one upload: all of an image, or a box of it, resized.
+    """Decode one upload and resize it, or a box of it, for the model.
 
     Parameters
     ----------
@@ -60,25 +60,25 @@ def person(data: bytes, box: str, size: tuple[int, int]) -> Pixels:
     ImageError
         If it cannot be decoded.
     UploadError
-        If the box is none, or outside the image.
+        If the box is not four whole numbers, or lies outside the image.
     """
-    image = decode(data, size=None if box else size)
+    image = decode(data)
     return resize(_cut(image, box) if box else image, size)
 
 
 def _cut(image: Pixels, box: str) -> Pixels:
-    """The part of an image in a box, see `person`."""
+    """The part of an image in a box; see `person`."""
     if not (match := re.fullmatch(r"\s*(-?\d{1,6}),(-?\d{1,6}),(\d{1,6}),(\d{1,6})\s*", box)):
-        raise UploadError(f"the box {box[:60]!r} is none; expected x,y,width,height in whole pixels")
+        raise UploadError(f"the box {box[:60]!r} cannot be read; expected x,y,width,height in whole pixels")
     x, y, width, height = map(int, match.groups())
-    part = image[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
-    if not part.size:
-        raise UploadError(f"the box {box} is outside the image of {image.shape[1]}x{image.shape[0]} pixels")
-    return part
+    try:
+        return cut(image, (x, y, x + width, y + height))
+    except ImageError as error:
+        raise UploadError(f"the box {box} is outside the image of {image.shape[1]}x{image.shape[0]} pixels") from error
 
 
-def crop_file(data: bytes, box: str) -> bytes:
-    """The file that is enrolled: the upload itself, or the box as a PNG, which loses nothing.
+def crop_of(data: bytes, box: str) -> tuple[bytes, Pixels | None]:
+    """The file to enrol: the upload itself, or its box as a PNG, which loses nothing, together with the pixels in it.
 
     Raises
     ------
@@ -86,8 +86,9 @@ def crop_file(data: bytes, box: str) -> bytes:
         See `person`.
     """
     if not box:
-        return data
-    done, png = cv2.imencode(".png", cv2.cvtColor(_cut(decode(data), box), cv2.COLOR_RGB2BGR))
+        return data, None
+    part = _cut(decode(data), box)
+    done, png = cv2.imencode(".png", cv2.cvtColor(part, cv2.COLOR_RGB2BGR))
     if not done:
         raise ImageError("the box cannot be encoded")
-    return png.tobytes()
+    return png.tobytes(), part

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resight.errors import ImageError, MissingDependencyError
+from resight.errors import ConfigurationError, ImageError, MissingDependencyError
 from resight.images import Pixels
+from resight.models.model import Model
 from resight.models.pytorch import NetworkModel
 
 __all__ = ["BATCH_SIZE", "UsualWay"]
@@ -19,7 +20,7 @@ __all__ = ["BATCH_SIZE", "UsualWay"]
 BATCH_SIZE = 32
 
 
-class UsualWay:
+class UsualWay(Model):
     """A network behind the loop that most repositories of the field extract features with.
 
     One image after the other is decoded and resized by Pillow, turned into a float tensor of shape (3, height, width) and
@@ -29,17 +30,21 @@ class UsualWay:
     Parameters
     ----------
     model : NetworkModel
-        Whose network it is; the network's memory format is changed.
+        Its network's memory format is changed.
 
     Raises
     ------
     MissingDependencyError
         If Pillow is not installed.
+    ConfigurationError
+        If it is another kind of model.
     """
 
     sha256 = ""  # other pixels than Resight's, so that scores of the weights are not scores of this
 
-    def __init__(self, model: NetworkModel) -> None:
+    def __init__(self, model: Model) -> None:
+        if not isinstance(model, NetworkModel):
+            raise ConfigurationError(f"{model.name} is not a network of PyTorch; only those can go the usual way")
         try:
             import PIL.Image  # noqa: F401
         except ModuleNotFoundError as error:
