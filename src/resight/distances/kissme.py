@@ -9,11 +9,10 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from resight.distances.gram import checked_features
-from resight.distances.pairs import sample_pairs
 from resight.distances.quadratic import QuadraticDistance
 from resight.errors import ArrayError, DatasetError
 
-__all__ = ["KISSME", "sample_pairs"]
+__all__ = ["KISSME"]
 
 _PAIRS = 8192  # differences that are held at a time
 _ZERO, _FLOOR = 1e-10, 1e-6  # the published code lifts eigenvalues up to the first to the second

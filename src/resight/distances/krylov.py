@@ -114,7 +114,7 @@ def leading_eigenpairs(
         progress(stage, min(converged, wanted - (not enough)), wanted, f"subspace of {basis.shape[1]}")
         if (converged == wanted and enough) or whole:
             if converged < wanted and np.abs(basis[:size].T @ basis[-size:] - np.eye(basis.shape[1])).max() > _ORTHONORMAL:
-                raise ArrayError(f"{stage}: rounding errors have spoilt a small problem; ask for the dense solver")
+                raise ArrayError(f"{stage}: rounding errors have spoilt a small problem; scale the features to unit length")
             kept = max(int(np.sum(values[:wanted] > above)), 1)
             return values[:kept], basis @ combinations[:, :kept]
         if basis.shape[1] >= largest:

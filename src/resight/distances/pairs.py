@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from resight.errors import DatasetError
 
-__all__ = ["CrossCameraPairs", "random_halves", "sample_pairs"]
+__all__ = ["CrossCameraPairs", "sample_pairs"]
 
 Labels = NDArray[np.int64]
 Matrix = NDArray[np.float64]
@@ -165,40 +165,3 @@ def _random_pairs(
     for k in np.flatnonzero((identities[one] == identities[other]) | (cameras[one] == cameras[other])):  # partners are rare
         other[k] = generator.choice(np.flatnonzero((identities != identities[one[k]]) & (cameras != cameras[one[k]])))
     return one, other
-
-
-def random_halves(identities: Any, cameras: Any, seed: int = 0) -> tuple[Labels, Labels]:
-    """The pairing of the published Market-1501 script: each person's images in two random halves, paired by position.
-
-    Pairs that one camera took are dropped.
-
-    Parameters
-    ----------
-    identities, cameras : int array of shape (n,)
-    seed : int
-
-    Returns
-    -------
-    first, second : int64 array of shape (p,)
-        Row numbers: the two views to fit XQDA to.
-
-    Raises
-    ------
-    DatasetError
-        If no pair is left.
-    """
-    identities, cameras = checked_labels(identities, cameras)
-    generator = np.random.default_rng(seed)
-    first, second = [], []
-    for person in np.unique(identities):
-        rows = generator.permutation(np.flatnonzero(identities == person))
-        half = len(rows) // 2
-        one, other = rows[:half], rows[half : 2 * half]
-        crossing = cameras[one] != cameras[other]
-        first.append(one[crossing])
-        second.append(other[crossing])
-    if not any(len(rows) for rows in first):
-        raise DatasetError(
-            f"{len(identities)} images hold no pair of one person by two cameras; give images of two cameras at least"
-        )
-    return np.concatenate(first), np.concatenate(second)

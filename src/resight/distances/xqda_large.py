@@ -28,7 +28,7 @@ Matrix = NDArray[np.float64]
 
 
 def dual_subspace(
-    products: Matrix, pairs: CrossCameraPairs, regularisation: float, eigen: str, dimensions: int | None, progress: Progress
+    products: Matrix, pairs: CrossCameraPairs, regularisation: float, dimensions: int | None, progress: Progress
 ) -> tuple[Matrix, Matrix]:
     """Leading spectrum (> 1, at least one), and the coefficients a of its directions X'a.
 
@@ -39,8 +39,6 @@ def dual_subspace(
     pairs : CrossCameraPairs
     regularisation : float
         lambda, above 0.
-    eigen : str
-        ``"original"`` or ``"generalised"``.
     dimensions : int, optional
         At most so many.
     progress : Progress
@@ -70,7 +68,7 @@ def dual_subspace(
     scale = 1 / (regularisation * pairs.different)
 
     # C'K and the inner products of what is returned could be had without its product with K. They lose too many digits.
-    def original(x: Matrix) -> Matrix:
+    def operator(x: Matrix) -> Matrix:
         """A A' for A = inv(S_I) S_E; vectors are (a, Ka)."""
         b = x[:n] - correction(x[n:])
         b = pairs.apply_different(products @ pairs.apply_different(products @ b))
@@ -78,30 +76,17 @@ def dual_subspace(
         b *= scale**2
         return with_images(b)
 
-    def within(k_rows: Matrix) -> Matrix:
-        """X S_I X' times a, from Ka."""
-        return products @ pairs.apply_same(k_rows) / pairs.same + regularisation * k_rows
-
-    def generalised(x: Matrix) -> Matrix:
-        """inv(S_I) S_E; vectors are (a, Ka, X S_I X' a), since it is self-adjoint in the inner product of S_I."""
-        b = pairs.apply_different(x[n : 2 * n])
-        b -= correction(products @ b)
-        b *= scale
-        return with_images(b)
-
     def with_images(a: Matrix) -> Matrix:
-        k_a = products @ a
-        return np.concatenate([a, k_a] if eigen == "original" else [a, k_a, within(k_a)])
+        return np.concatenate([a, products @ a])
 
-    operator = original if eigen == "original" else generalised
     values, vectors = leading_eigenpairs(operator, with_images, n, count=dimensions, above=1.0, progress=progress)
     # Woodbury subtracts numbers that are larger than the result by some K / lambda.
     if values[0] * products.diagonal().max() / regularisation * np.finfo(np.float64).eps > _PRECISION:
         raise ArrayError(
             f"the features are too large for a regularisation of {regularisation}: rounding errors would reach the result; "
-            "scale them to unit length, give a larger regularisation, or ask for the dense solver"
+            "scale them to unit length, or give a larger regularisation"
         )
-    return np.sqrt(values) if eigen == "original" else values, vectors[:n]
+    return np.sqrt(values), vectors[:n]
 
 
 def _woodbury(products: Matrix, pairs: CrossCameraPairs, regularisation: float, progress: Progress) -> tuple[Any, Any]:
@@ -132,7 +117,7 @@ def _woodbury(products: Matrix, pairs: CrossCameraPairs, regularisation: float, 
 
 
 def primal_subspace(
-    within: Matrix, between: Matrix, regularisation: float, eigen: str, dimensions: int | None, progress: Progress
+    within: Matrix, between: Matrix, regularisation: float, dimensions: int | None, progress: Progress
 ) -> tuple[Matrix, Matrix]:
     """Leading spectrum (> 1, at least one) and directions, from the covariances themselves.
 
@@ -142,8 +127,6 @@ def primal_subspace(
         S_I, regularised, and S_E.
     regularisation : float
         For the error message.
-    eigen : str
-        ``"original"`` or ``"generalised"``.
     dimensions : int, optional
         At most so many.
     progress : Progress
@@ -163,23 +146,13 @@ def primal_subspace(
         factor = scipy.linalg.cho_factor(within, check_finite=False)
     except np.linalg.LinAlgError as error:
         raise singular("within", regularisation) from error
-    d = len(within)
 
-    def original(x: Matrix) -> Matrix:
+    def operator(x: Matrix) -> Matrix:
         x = between @ (between @ scipy.linalg.cho_solve(factor, x, check_finite=False))
         return scipy.linalg.cho_solve(factor, x, check_finite=False)
 
-    def generalised(x: Matrix) -> Matrix:
-        x = scipy.linalg.cho_solve(factor, between @ x[:d], check_finite=False)
-        return np.concatenate([x, within @ x])
-
-    def start(x: Matrix) -> Matrix:
-        return x if eigen == "original" else np.concatenate([x, within @ x])
-
-    values, vectors = leading_eigenpairs(
-        original if eigen == "original" else generalised, start, d, count=dimensions, above=1.0, progress=progress
-    )
-    return np.sqrt(values) if eigen == "original" else values, vectors[:d]
+    values, vectors = leading_eigenpairs(operator, lambda x: x, len(within), count=dimensions, above=1.0, progress=progress)
+    return np.sqrt(values), vectors
 
 
 def singular(name: str, regularisation: float) -> ArrayError:

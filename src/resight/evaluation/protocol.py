@@ -15,25 +15,25 @@ same for everybody gets the worst score instead of an accidental one.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from resight.compute import usable_cores
 from resight.datasets.records import JUNK, Records
-from resight.distances import DISTANCES
-from resight.distances.euclidean import both_embeddings
-from resight.errors import ArrayError, ConfigurationError, NoMatchError
+from resight.distances import distance_named
+from resight.distances.distance import Distance, DistanceFunction
+from resight.distances.vectors import both_embeddings
+from resight.errors import ArrayError, NoMatchError
 from resight.evaluation.average_precision import (
     average_precision_of_ranks,
     average_precision_trapezoidal_of_ranks,
     inverse_negative_penalty_of_ranks,
 )
-from resight.evaluation.blocks import BLOCK_BYTES, Block, Distance, embedding_blocks, function_blocks
+from resight.evaluation.blocks import BLOCK_BYTES, Block, embedding_blocks, function_blocks
 from resight.evaluation.cmc import cmc
 from resight.evaluation.relations import MatchRanks, Relations
 from resight.evaluation.scores import Scores
@@ -50,7 +50,7 @@ def evaluate(
     gallery_embeddings: ArrayLike,
     query: Records,
     gallery: Records,
-    distance: str | Distance = "euclidean",
+    distance: str | Distance | DistanceFunction = "euclidean",
     *,
     block_bytes: int = BLOCK_BYTES,
     max_rank: int = MAX_RANK,
@@ -104,12 +104,10 @@ def evaluate(
             raise ArrayError(f"{len(array)} {name} embeddings for {len(records)} {name} images; expected one for each")
     kept = np.flatnonzero(gallery.identities != JUNK)
     relations = Relations(query.identities, query.cameras, gallery.identities[kept], gallery.cameras[kept])
-    if callable(distance):
-        blocks = function_blocks(queries, images[kept], distance, block_bytes)
-    elif distance in DISTANCES:
-        blocks = embedding_blocks(queries, images, kept, cast(Literal["euclidean", "cosine"], distance), block_bytes)
+    if isinstance(distance, str | Distance):
+        blocks = embedding_blocks(queries, images, kept, distance_named(distance), block_bytes)
     else:
-        raise ConfigurationError(f"distance {distance!r} is unknown; expected {', '.join(DISTANCES)}, or a function")
+        blocks = function_blocks(queries, images[kept], distance, block_bytes)
     return _score(blocks, relations, max_rank, progress, started)
 
 
@@ -193,10 +191,10 @@ def _score(blocks: Iterable[Block], relations: Relations, max_rank: int, progres
     if max_rank < 20:
         raise ArrayError(f"max_rank is {max_rank}; expected at least 20, for Rank-20")
     queries, gallery = len(relations.query_identities), len(relations.gallery_identities)
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     ranks = MatchRanks(relations)
     done = 0
-    with ThreadPoolExecutor(processors) as pool:
+    with ThreadPoolExecutor(cores) as pool:
         for rows, block in blocks:
             numbers = range(queries)[rows]
             if block.shape != (len(numbers), gallery):
@@ -206,7 +204,7 @@ def _score(blocks: Iterable[Block], relations: Relations, max_rank: int, progres
                 )
             exact = block if block.dtype in (np.float32, np.float64) else block.astype(np.float64)
             # NumPy works outside the interpreter's lock: each thread takes every so-many-th row.
-            parts = [range(first, len(numbers), processors) for first in range(processors)]
+            parts = [range(first, len(numbers), cores) for first in range(cores)]
             for work in [pool.submit(ranks.add, exact, numbers, part) for part in parts]:
                 work.result()
             done += len(numbers)

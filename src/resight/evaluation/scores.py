@@ -48,7 +48,9 @@ class Scores:
     deviations : mapping of str to float
         Sample standard deviation of each of the seven figures over the splits; empty for a single evaluation.
     splits : int
-        How many evaluations this is the mean of.
+        Number of evaluations that this is the mean of.
+    distance : str
+        Name of the distance, ``"fitted"`` for a model's own learned one; empty if `evaluate_model` did not compute the score.
     """
 
     rank1: float
@@ -66,6 +68,7 @@ class Scores:
     seconds_ranking: float
     deviations: Mapping[str, float] = field(default_factory=dict)
     splits: int = 1
+    distance: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON and tables.
@@ -117,4 +120,5 @@ def mean_scores(scores: Sequence[Scores]) -> Scores:
         # The deviation of a sample of splits; one split alone says nothing about it.
         deviations={name: float(values.std(ddof=1)) for name, values in figures.items()} if len(scores) > 1 else {},
         splits=len(scores),
+        distance=scores[0].distance,
     )

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.distances.euclidean import embeddings_of
+from resight.distances.vectors import embeddings_of
 from resight.errors import GalleryError, MissingSightingError
 from resight.gallery.crops import Crop
 from resight.gallery.enrol import Enrolment, embed, enrol

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.compute import usable_cores
+from resight.distances import distance_named
+from resight.distances.distance import Distance, Spatial
 from resight.gallery.search.product import near_rows
-from resight.gallery.search.segment import UNKNOWN_TIME, Mask, Rows, Segment, compared
+from resight.gallery.search.segment import UNKNOWN_TIME, Mask, Rows, Segment
 from resight.gallery.sighting import Where, from_microseconds, to_microseconds
 from resight.gallery.store.store import Camera
 from resight.ranking.nearest import nearest
@@ -48,9 +50,9 @@ class SearchIndex:
         For one search; one for each core unless given.
     """
 
-    def __init__(self, dimension: int, distance: str, *, threads: int | None = None) -> None:
+    def __init__(self, dimension: int, distance: str | Distance, *, threads: int | None = None) -> None:
         self.dimension = dimension
-        self.distance = distance
+        self.distance = distance_named(distance)
         self.threads = threads or usable_cores()
         self._segments: tuple[Segment, ...] = ()
         self._cameras: dict[str, int] = {}
@@ -76,8 +78,8 @@ class SearchIndex:
             length += len(new[-1].ids)
         self._segments = (*segments, Segment(Rows.concatenate(new) if len(new) > 1 else new[0], self.distance))
 
-    def keep(self, ids: Set[str]) -> None:
-        """Remove all rows but these; nothing of the others stays in memory."""
+    def remove_all_but(self, ids: Set[str]) -> None:
+        """Remove all other rows; nothing of them stays in memory."""
         kept = np.array(list(ids), "S32")
         segments = []
         for segment in self._segments:
@@ -123,10 +125,10 @@ class SearchIndex:
             return np.empty((len(queries), 0), "U32"), np.empty((len(queries), 0), np.float32)
         if matching < _FEW * _candidates(k) or self.dimension > _LONGEST:
             return self._compare(queries, k, chosen)
-        if len(queries) >= _TOGETHER:
-            found = self._search_together(queries, k, chosen)
+        if len(queries) < _TOGETHER and isinstance(self.distance, Spatial):
+            found = [self._search_one(query[None], k, self.distance, chosen, matching) for query in queries]
         else:
-            found = [self._search_one(query[None], k, chosen, matching) for query in queries]
+            found = self._search_together(queries, k, chosen)
         return np.concatenate([names for names, _ in found]), np.concatenate([distances for _, distances in found])
 
     def _mask(self, segment: Segment, where: Where, ids: Set[str] | None) -> Mask | None:
@@ -170,30 +172,31 @@ class SearchIndex:
             found.append(self._decide(query[None], k, ids, vectors))
         return found
 
-    def _search_one(self, query: NDArray[np.float32], k: int, chosen: list[tuple[Segment, Mask | None]], matching: int) -> Found:
-        direction = compared(query, self.distance)[0]
-        parts = [part for segment, mask in chosen for part in self._parts(segment, mask, direction)]
+    def _search_one(
+        self, query: NDArray[np.float32], k: int, distance: Spatial, chosen: list[tuple[Segment, Mask | None]], matching: int
+    ) -> Found:
+        point = distance.points(query)[0]
+        parts = [part for segment, mask in chosen for part in self._parts(segment, mask, point)]
         candidates = _candidates(k)
         while True:
             looked = self._look(parts, candidates)
             rows = [(part.segment.rows, some) for part, (some, _) in zip(parts, looked, strict=True)]
             ids, vectors = (np.concatenate([columns[n][some] for columns, some in rows]) for n in (0, 3))
             found = self._decide(query, k, ids, vectors)
-            farthest = float(found[1][0, -1])
-            farthest = math.sqrt(2 * farthest) if self.distance == "cosine" else farthest
-            # All that is rounded is far less than this margin.
-            if min(bound for _, bound in looked) > farthest * (1 + 1e-6) + 1e-9 * float(np.abs(direction).max()):
+            farthest = distance.radius(float(found[1][0, -1]))
+            # All rounding errors together are far less than this margin.
+            if min(bound for _, bound in looked) > farthest * (1 + 1e-6) + 1e-9 * float(np.abs(point).max()):
                 return found
             candidates *= 4
             if matching < _WORTH * candidates:
                 return self._search_together(query, k, chosen)[0]
 
-    def _parts(self, segment: Segment, mask: Mask | None, direction: NDArray[np.float32]) -> list[_Part]:
+    def _parts(self, segment: Segment, mask: Mask | None, point: NDArray[np.float32]) -> list[_Part]:
         """As many parts as threads can be kept busy with."""
         first, last = (0, len(segment)) if mask is None else (int(mask.argmax()), len(segment) - int(mask[::-1].argmax()))
         count = max(1, min(self.threads, (last - first) // _PART))
         edges = [first + (last - first) * number // count for number in range(count + 1)]
-        code = segment.code_of(direction)
+        code = segment.code_of(point)
         return [_Part(segment, slice(*edge), mask, *code) for edge in itertools.pairwise(edges)]
 
     def _look(self, parts: list[_Part], candidates: int) -> list[tuple[NDArray[np.int64], float]]:

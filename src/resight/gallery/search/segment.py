@@ -11,15 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.distances.euclidean import inverse_norms, squared_norms
+from resight.distances.distance import UNIT, Distance, Spatial
+from resight.distances.vectors import squared_norms
 
-__all__ = ["UNKNOWN_TIME", "Rows", "Segment", "compared"]
+__all__ = ["UNKNOWN_TIME", "Rows", "Segment"]
 
 UNKNOWN_TIME = np.iinfo(np.int64).min
 """Stands for the time, in microseconds, of a row that has none; before all others."""
 
 _BLOCK = 262_144  # numbers that are handled at a time, few enough to stay in the processor's cache
-_UNIT = 2.0**-24  # what float32 rounds to, of a number
 _MIDDLE, _LEVELS = 127.5, 255
 
 Mask = NDArray[np.bool_]
@@ -79,12 +79,14 @@ class Segment:
         Of the vectors' norms.
     """
 
-    def __init__(self, rows: Rows, distance: str) -> None:
+    def __init__(self, rows: Rows, distance: Distance) -> None:
         order = np.lexsort((rows.times, rows.cameras))
         self.rows = rows if (order[1:] > order[:-1]).all() else rows.take(order)
         self._cameras, starts = np.unique(self.rows.cameras, return_index=True)
         self._edges = [*starts.tolist(), len(order)]
-        self._quantise(distance)
+        self.squares = squared_norms(self.rows.vectors)
+        if isinstance(distance, Spatial):
+            self._quantise(distance)
 
     def __len__(self) -> int:
         return len(self.rows.ids)
@@ -141,29 +143,27 @@ class Segment:
         bound = float(self.step * np.sqrt(float(squares[0, -1]))) if found.all() and kept < part.stop - part.start else np.inf
         return rows[0, found].astype(np.int64) + part.start, bound
 
-    def _quantise(self, distance: str) -> None:
+    def _quantise(self, distance: Spatial) -> None:
         vectors = self.rows.vectors
         dimensions = vectors.shape[1]
         count = max(1, _BLOCK // dimensions)
         blocks = [slice(start, start + count) for start in range(0, len(vectors), count)]
         low, high = np.full(dimensions, np.inf, np.float32), np.full(dimensions, -np.inf, np.float32)
         for block in blocks:
-            several = compared(vectors[block], distance)
+            several = distance.points(vectors[block])
             np.minimum(low, several.min(axis=0), out=low)
             np.maximum(high, several.max(axis=0), out=high)
         self.centre = low / 2 + high / 2
         self.step = np.float32(2 * max((high - self.centre).max(), (self.centre - low).max()) / _LEVELS) or np.float32(1)
         self.codes = np.empty(vectors.shape, np.uint8)
-        self.squares = np.empty(len(vectors), np.float64)
         largest = 0.0
         for block in blocks:
-            self.squares[block] = squared_norms(vectors[block])
-            rest = compared(vectors[block], distance) - self.centre
+            rest = distance.points(vectors[block]) - self.centre
             self.codes[block] = self._encode(rest)
             rest -= (self.codes[block] - np.float32(_MIDDLE)) * self.step
             largest = max(largest, float(np.einsum("ij,ij->i", rest, rest).max()))
         # Plus what float32 may have rounded: of a sum of squares, and of each number, which is at most 255 steps.
-        self.error = math.sqrt(largest) * (1 + 2 * dimensions * _UNIT) + 4 * _UNIT * _LEVELS * float(self.step) * math.sqrt(
+        self.error = math.sqrt(largest) * (1 + 2 * dimensions * UNIT) + 4 * UNIT * _LEVELS * float(self.step) * math.sqrt(
             dimensions
         )
 
@@ -173,10 +173,3 @@ class Segment:
         codes += _MIDDLE
         np.rint(codes, out=codes)
         return np.clip(codes, 0, _LEVELS, out=codes).astype(np.uint8)
-
-
-def compared(vectors: NDArray[np.float32], distance: str) -> NDArray[np.float32]:
-    """What Euclidean distance is taken of, as `resight.ranking.nearest` does it: for the cosine, vectors of length 1."""
-    if distance != "cosine":
-        return vectors
-    return (vectors * inverse_norms(squared_norms(vectors))[:, None]).astype(np.float32)

@@ -16,20 +16,20 @@ Where the released code differs from the paper, the code is followed, as publish
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from resight.distances.euclidean import both_embeddings
+from resight.distances import distance_named
+from resight.distances.distance import Distance, DistanceFunction, Spatial
+from resight.distances.vectors import both_embeddings
 from resight.errors import ArrayError, ConfigurationError
 from resight.progress import Progress, silent
 from resight.ranking.rerank.candidates import Candidates
 from resight.ranking.rerank.reciprocal import SparseRows, encode, expand_queries, inverted
 from resight.ranking.rerank.rows import in_parts
-from resight.ranking.rerank.within import Cosine, Learned, SquaredEuclidean, Within, as_bytes
+from resight.ranking.rerank.within import ByFunction, ByPoints, Within, as_bytes
 
 __all__ = ["PAPER", "Reranking", "rerank"]
 
@@ -71,7 +71,7 @@ PAPER = Reranking()
 def rerank(
     queries: ArrayLike,
     gallery: ArrayLike,
-    distance: str | Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]] = "euclidean",
+    distance: str | Distance | DistanceFunction = "euclidean",
     reranking: Reranking = PAPER,
     *,
     progress: Progress = silent,
@@ -134,12 +134,11 @@ def rerank(
     return result
 
 
-def _within(embeddings: NDArray[np.float32], distance: str | Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]) -> Within:
-    if callable(distance):
-        return Learned(embeddings, distance)
-    if distance not in ("euclidean", "cosine"):
-        raise ConfigurationError(f"distance {distance!r} is unknown; expected euclidean, cosine, or a function")
-    return SquaredEuclidean(embeddings) if distance == "euclidean" else Cosine(embeddings)
+def _within(embeddings: NDArray[np.float32], distance: str | Distance | DistanceFunction) -> Within:
+    if not isinstance(distance, str | Distance):
+        return ByFunction(embeddings, distance)
+    measure = distance_named(distance)
+    return ByPoints(embeddings, measure) if isinstance(measure, Spatial) else ByFunction(embeddings, measure.between)
 
 
 def _by_content(embeddings: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

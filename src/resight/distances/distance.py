@@ -1,0 +1,155 @@
+"""What a distance is: an exact form, a fast form, and the margin between them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from resight.distances.vectors import both_embeddings
+
+__all__ = ["UNIT", "Distance", "DistanceFunction", "Spatial", "rounding"]
+
+UNIT = 2.0**-24
+"""Relative rounding error of float32."""
+
+_TINY = 2.0**-126  # what float32 rounds away at the least
+
+DistanceFunction = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
+"""A function of (q, d) and (g, d) arrays that returns distances (q, g), such as that of a fitted XQDA."""
+
+Vectors = NDArray[np.float32]
+Gaps = NDArray[np.float64]
+Number = TypeVar("Number", float, NDArray[np.float64])
+
+
+class Distance(ABC):
+    """How far apart two vectors are; smaller is more alike.
+
+    Two forms compare a query with a gallery. The exact one, in float64, decides. The fast one, in float32, shows which few rows
+    the exact one must look at. Both give gaps: numbers that grow with the distance, such as its square. For every row,
+
+        abs(fast gap + the query's share - exact gap) <= margin.
+
+    `between` works for every distance, and slowly; a distance may bring a faster one.
+
+    Attributes
+    ----------
+    sql : str or None
+        Distance of the column ``embedding`` to the parameter ``%s::vector`` in SQL with pgvector. None if SQL cannot express it;
+        PostgreSQL then refuses the distance.
+    """
+
+    sql: str | None = None
+
+    @abstractmethod
+    def exact(self, query: Vectors, gallery: Vectors) -> Gaps:
+        """Exact gaps, (n,), between a query (d,) and some rows (n, d). Equal rows get equal gaps."""
+
+    def from_gaps(self, gaps: Gaps) -> Gaps:
+        """Distances from exact gaps, in the same order."""
+        return gaps
+
+    @abstractmethod
+    def fast(self, queries: Vectors, gallery: Vectors, squares: NDArray[np.float64], out: Vectors) -> None:
+        """Write the fast gaps, less the queries' shares, to `out`.
+
+        Parameters
+        ----------
+        queries : float32 array of shape (q, d)
+        gallery : float32 array of shape (g, d)
+        squares : float64 array of shape (g,)
+            Squared norms of the gallery.
+        out : float32 array of shape (q, g)
+        """
+
+    def share(self, squares: NDArray[np.float64]) -> Gaps:
+        """What each query adds to all its fast gaps, (q,), from the queries' squared norms."""
+        return np.zeros(len(squares))
+
+    @abstractmethod
+    def margin(self, squares: NDArray[np.float64], largest: float, dimensions: int) -> Gaps:
+        """Largest difference between the two forms for each query, (q,).
+
+        Parameters
+        ----------
+        squares : float64 array of shape (q,)
+            Squared norms of the queries.
+        largest : float
+            Largest squared norm in the gallery.
+        dimensions : int
+        """
+
+    def between(self, queries: ArrayLike, gallery: ArrayLike) -> Vectors:
+        """Exact distances of all pairs.
+
+        Parameters
+        ----------
+        queries : array of shape (q, d)
+        gallery : array of shape (g, d)
+
+        Returns
+        -------
+        float32 array of shape (q, g)
+
+        Raises
+        ------
+        ArrayError
+            If the shapes do not fit, or a number is NaN, infinite or beyond 1e16.
+        """
+        query, images = both_embeddings(queries, gallery)
+        result = np.empty((len(query), len(images)), np.float32)
+        for row, vector in enumerate(query):
+            result[row] = self.from_gaps(self.exact(vector, images))
+        return result
+
+    def sql_margin(self, distance: float, dimensions: int) -> float:
+        """Largest rounding error, with room to spare, when a server computes a distance in float32."""
+        return 2 * rounding(dimensions, distance)
+
+
+class Spatial(Distance):
+    """A distance that grows with the Euclidean distance of points, to which it maps the vectors.
+
+    Re-ranking and a gallery's search have quick ways for points.
+
+    Attributes
+    ----------
+    lost : float
+        Squared Euclidean distance that stands for the distance of a vector without a point to anything. It is at least the squared
+        distance of any point to what `points` gives in its place.
+    """
+
+    lost: float = np.inf
+
+    @abstractmethod
+    def points(self, vectors: Vectors) -> Vectors:
+        """Vectors, float32 (n, d), to points, float32 (n, d)."""
+
+    @abstractmethod
+    def radius(self, distance: float) -> float:
+        """Euclidean distance between the points of two vectors at a distance."""
+
+    def without_point(self, vectors: Vectors) -> NDArray[np.bool_] | None:
+        """Which vectors have no point, (n,); None if all have one."""
+        return None
+
+
+def rounding(dimensions: int, size: Number) -> Number:
+    """Largest rounding error, with room to spare, of a float32 sum of products.
+
+    Parameters
+    ----------
+    dimensions : int
+        Number of products.
+    size : float or float64 array
+        Bound on the sum of their sizes.
+
+    Returns
+    -------
+    float or float64 array
+    """
+    return 2 * (dimensions + 8) * (UNIT * size + _TINY)
