@@ -1,4 +1,4 @@
-"""What a distance is: an exact form, a fast form, and the margin between them."""
+"""The form of a distance: exact, fast, and the margin between the two."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Distance(ABC):
         """
 
     def share(self, squares: NDArray[np.float64]) -> Gaps:
-        """What each query adds to all its fast gaps, (q,), from the queries' squared norms."""
+        """Number that each query adds to all its fast gaps, (q,), from the queries' squared norms."""
         return np.zeros(len(squares))
 
     @abstractmethod
@@ -134,7 +134,7 @@ class Spatial(Distance):
         """Euclidean distance between the points of two vectors at a distance."""
 
     def without_point(self, vectors: Vectors) -> NDArray[np.bool_] | None:
-        """Which vectors have no point, (n,); None if all have one."""
+        """True for each vector without a point, (n,); None if all have one."""
         return None
 
 

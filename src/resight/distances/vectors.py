@@ -22,7 +22,7 @@ def embeddings_of(name: str, embeddings: ArrayLike) -> NDArray[np.float32]:
     Parameters
     ----------
     name : str
-        What the message calls them.
+        Name in the message.
     embeddings : array of shape (n, d)
 
     Returns

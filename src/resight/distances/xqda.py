@@ -1,4 +1,4 @@
-"""XQDA: a subspace and a distance learned from pairs of images that two cameras took."""
+"""XQDA: a subspace and a distance, learned from pairs of images by two cameras."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Matrix = NDArray[np.float64]
 class XQDA(QuadraticDistance):
     """Cross-view quadratic discriminant analysis.
 
-    With S_I and S_E the covariances of the differences between two cameras' images of one person, and of two people: the
+    S_I and S_E are the covariances of the differences between two cameras' images of one person, and of two people. The
     left singular vectors of inv(S_I) S_E with singular values > 1, at least one, span the subspace W, and
     M = inv(W' S_I W) - inv(W' S_E W) compares in it.
 
     Parameters
     ----------
     dimensions : int, optional
-        At most so many; otherwise as many as the rule gives.
+        Most dimensions; without it, as many as the rule gives.
     regularisation : float
         Added to the diagonal of S_I; 0.001 suits descriptors of about unit length.
 
@@ -72,16 +72,16 @@ class XQDA(QuadraticDistance):
         Returns
         -------
         XQDA
-            Itself. If the fit fails or is interrupted, whatever was learned before is still there.
+            Itself. If the fit fails or is interrupted, it keeps what it learned before.
 
         Raises
         ------
         ArrayError
-            If the features hold NaN, do not match the labels, or if a covariance is singular.
+            If the features hold NaN or do not match the labels, or a covariance is singular.
         DatasetError
             If nobody is seen by two cameras, or no two people are.
         ConfigurationError
-            If a parameter cannot be used.
+            If a parameter is out of range.
         """
         self._check_parameters()
         features = checked_features(features)
@@ -111,7 +111,7 @@ class XQDA(QuadraticDistance):
         return self._learned(np.ascontiguousarray(directions), within, between, spectrum)
 
     def truncated(self, dimensions: int) -> XQDA:
-        """The same model in its leading dimensions: what a fit with `dimensions` would have learned, at no cost.
+        """The same model in its leading dimensions: a fit with `dimensions` would learn the same.
 
         Parameters
         ----------
@@ -139,7 +139,7 @@ class XQDA(QuadraticDistance):
         Returns
         -------
         float64 array of shape (n, k)
-            To be compared by M, not by the Euclidean distance.
+            M compares them, not the Euclidean distance.
 
         Raises
         ------
@@ -149,12 +149,12 @@ class XQDA(QuadraticDistance):
         return project(checked_features(features, columns=len(self.W_)), self.W_)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What was learned, as arrays to save."""
+        """Learned arrays, to save."""
         return {"W": self.W_, "within": self.within_, "between": self.between_, "spectrum": self.spectrum_}
 
     @classmethod
     def from_state(cls, state: dict[str, NDArray[Any]], **parameters: Any) -> Self:
-        """The model that `state` came from; `parameters` are those of the constructor. Raises `ArrayError`."""
+        """Model from its `state`; `parameters` are those of the constructor. Raises `ArrayError`."""
         try:
             w, within, between, spectrum = (np.asarray(state[k], np.float64) for k in ("W", "within", "between", "spectrum"))
         except KeyError as error:
@@ -179,7 +179,7 @@ class XQDA(QuadraticDistance):
         return within, (between + between.T) / 2
 
     def _dense(self, features: NDArray[Any], pairs: CrossCameraPairs, *, dual: bool) -> tuple[Matrix, Matrix]:
-        """Whole spectrum, and all directions, by the plain algorithm."""
+        """The whole spectrum and all directions, by the plain algorithm."""
         samples: Matrix = features.astype(np.float64, copy=False)
         if dual:
             basis, triangle = scipy.linalg.qr(samples.T, mode="economic")
@@ -193,7 +193,7 @@ class XQDA(QuadraticDistance):
         return spectrum, basis @ directions if dual else directions
 
     def _learned(self, directions: Matrix, within: Matrix, between: Matrix, spectrum: Matrix) -> Self:
-        """Set everything that is learned, at once."""
+        """Set all learned attributes at once."""
         within, between = (within + within.T) / 2, (between + between.T) / 2
         inverses = []
         for name, covariance in (("within", within), ("between", between)):

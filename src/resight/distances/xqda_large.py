@@ -1,6 +1,6 @@
 """XQDA's subspace for problems too large for a dense decomposition; see `resight.distances.xqda`.
 
-With fewer samples than dimensions everything happens in the span of the samples: a direction is X'a, and K = XX' suffices.
+With fewer samples than dimensions, everything happens in the span of the samples: a direction is X'a, and K = XX' suffices.
 With L_I and L_E the Laplacians of the pairs, L_I = C C' sparse, and S_I = X' L_I X / Ni + lambda I, Woodbury gives
 inv(S_I) X'b = X' [b - C inv(lambda Ni I + C'KC) C'K b] / lambda, and S_E X'b = X' L_E K b / Ne.
 """
@@ -21,8 +21,8 @@ from resight.progress import Progress
 
 __all__ = ["dual_subspace", "primal_subspace", "singular"]
 
-_PEOPLE = 48  # whose rows of C'KC are computed at a time
-_PRECISION = 1e-6  # largest relative rounding error of an eigenvalue that is let pass
+_PEOPLE = 48  # people whose rows of C'KC are computed at a time
+_PRECISION = 1e-6  # largest accepted relative rounding error of an eigenvalue
 
 Matrix = NDArray[np.float64]
 
@@ -35,12 +35,12 @@ def dual_subspace(
     Parameters
     ----------
     products : float64 array of shape (n, n)
-        K, the inner products of all samples, taken from their mean.
+        K, the inner products of all samples about their mean.
     pairs : CrossCameraPairs
     regularisation : float
         lambda, above 0.
     dimensions : int, optional
-        At most so many.
+        Most directions.
     progress : Progress
 
     Returns
@@ -52,8 +52,8 @@ def dual_subspace(
     Raises
     ------
     ArrayError
-        If lambda is 0: with fewer samples than dimensions S_I would be singular. If all features are equal. If the features are
-        so large beside lambda that rounding errors would reach the result.
+        If lambda is 0, because S_I would be singular; if all features are equal; or if the features are so large beside lambda
+        that rounding errors would reach the result.
     """
     if regularisation <= 0:
         raise singular("within", regularisation)
@@ -67,7 +67,7 @@ def dual_subspace(
 
     scale = 1 / (regularisation * pairs.different)
 
-    # C'K and the inner products of what is returned could be had without its product with K. They lose too many digits.
+    # C'K and the inner products of the result can be had without its product with K, but lose too many digits.
     def operator(x: Matrix) -> Matrix:
         """A A' for A = inv(S_I) S_E; vectors are (a, Ka)."""
         b = x[:n] - correction(x[n:])
@@ -80,7 +80,7 @@ def dual_subspace(
         return np.concatenate([a, products @ a])
 
     values, vectors = leading_eigenpairs(operator, with_images, n, count=dimensions, above=1.0, progress=progress)
-    # Woodbury subtracts numbers that are larger than the result by some K / lambda.
+    # Woodbury subtracts numbers that are about K / lambda times as large as the result.
     if values[0] * products.diagonal().max() / regularisation * np.finfo(np.float64).eps > _PRECISION:
         raise ArrayError(
             f"the features are too large for a regularisation of {regularisation}: rounding errors would reach the result; "
@@ -105,7 +105,7 @@ def _woodbury(products: Matrix, pairs: CrossCameraPairs, regularisation: float, 
             inner[here, starts[k] : starts[k + 1]] = half[:, span] @ block
         progress("within-person covariance", first + len(chunk), 2 * len(blocks))
     inner[np.diag_indices_from(inner)] += regularisation * pairs.same
-    # Transposed, the lower triangle is the upper one in the column order that LAPACK factorises in place.
+    # Transposed, the lower triangle is the upper one in column order, which LAPACK factorises in place.
     factor = scipy.linalg.cho_factor(inner.T, lower=False, overwrite_a=True, check_finite=False)
     progress("within-person covariance", 2 * len(blocks), 2 * len(blocks))
     rows = np.concatenate([np.repeat(rows, block.shape[1]) for rows, block in blocks])
@@ -126,9 +126,9 @@ def primal_subspace(
     within, between : float64 array of shape (d, d)
         S_I, regularised, and S_E.
     regularisation : float
-        For the error message.
+        Lambda, for the error message.
     dimensions : int, optional
-        At most so many.
+        Most directions.
     progress : Progress
 
     Returns
@@ -156,7 +156,7 @@ def primal_subspace(
 
 
 def singular(name: str, regularisation: float) -> ArrayError:
-    """The error for a singular covariance, ``"within"`` or ``"between"``."""
+    """Error for a singular covariance, ``"within"`` or ``"between"``."""
     if name == "within":
         return ArrayError(
             f"the covariance of one person's pairs is singular with a regularisation of {regularisation}; give a larger one, "

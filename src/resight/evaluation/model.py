@@ -1,4 +1,4 @@
-"""Evaluate a model on a data set: every image is embedded once, and every split is scored."""
+"""Evaluate a model on a data set: embed every image once, and score every split."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def evaluate_model(
 ) -> Scores:
     """Embed the queries and the gallery of each split, rank and score.
 
-    Gallery images of identity -1 count neither for nor against, so they are not embedded.
+    Gallery images of identity -1 are not embedded, because they count neither for nor against.
 
     Parameters
     ----------
     extractor : Model
     dataset : Dataset
-        With several splits, as VIPeR has, the result is the mean over them.
+        The result is the mean over its splits; VIPeR has several.
     distance : str
         A key of `resight.distances.DISTANCES`, or empty for the model's own. ``"kissme"`` and ``"xqda"`` are learned from the
         training images of each split.

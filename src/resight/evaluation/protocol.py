@@ -1,14 +1,14 @@
 """The field's protocol: rank the gallery for every query, leave junk out, and score the order.
 
-One core, `score_blocks`, consumes distances block by block, so that neither a data set's size nor the kind of distance matters;
-`evaluate` feeds it from embeddings and `score_distances` from a ready matrix.
+`score_blocks` consumes distances block by block, so that the size of a data set and the kind of distance do not matter. `evaluate`
+computes the distances of embeddings; `score_distances` takes a matrix.
 
-The protocol is that of Market-1501 [1]_. For each query, gallery images of identity -1, and images of the same person by the
-same camera, are junk: they count neither for nor against. Distractors (identity 0) are wrong matches. VIPeR, CUHK01 and the
-others need nothing special: the first right image in the ranking counts.
+The protocol is that of Market-1501 [1]_. Gallery images of identity -1, and images of the query's person by the query's camera, are
+junk: they count neither for nor against. Distractors (identity 0) are wrong matches. VIPeR, CUHK01 and the others need nothing
+special: the first right image in the ranking counts.
 
-Where distances tie, wrong matches stand first. So no score depends on the order of the gallery, and an embedding that is the
-same for everybody gets the worst score instead of an accidental one.
+If distances tie, wrong matches stand first. So no score depends on the order of the gallery, and an embedding that is the same for
+everybody gets the worst score instead of an accidental one.
 
 .. [1] L. Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015.
 """
@@ -42,7 +42,7 @@ from resight.progress import Progress, silent
 __all__ = ["evaluate", "score_blocks", "score_distances"]
 
 MAX_RANK = 50
-"""How far the stored CMC curve reaches, unless told otherwise."""
+"""Default length of the CMC curve."""
 
 
 def evaluate(
@@ -65,16 +65,17 @@ def evaluate(
     gallery_embeddings : array of shape (gallery, d)
         One row for each row of `gallery`.
     query, gallery : Records
-        Who is on the images, and which camera saw them.
-    distance : str or callable
-        A key of `resight.distances.DISTANCES`, or a function of (queries, d) and (gallery, d) arrays that returns distances
-        of shape (queries, gallery), such as a fitted XQDA's; it is given some queries at a time, and the gallery without junk.
+        Identities and cameras of the images.
+    distance : str, Distance or callable
+        A key of `resight.distances.DISTANCES`, a distance, or a function of (queries, d) and (gallery, d) arrays that returns
+        distances (queries, gallery), such as that of a fitted XQDA. The function gets some queries at a time, and the gallery
+        without junk.
     block_bytes : int
-        Bound on the block of distances that is held at a time, or one query's if they are more.
+        Bound on a block of distances; one query's may take more.
     max_rank : int
         Length of the CMC curve, at least 20.
     progress : Progress
-        Called with the stage ``"rank"`` and the number of queries done.
+        Called with the stage ``"rank"`` and the number of ranked queries.
 
     Returns
     -------
@@ -125,7 +126,7 @@ def score_distances(
     Parameters
     ----------
     distances : float array of shape (queries, gallery)
-        Smaller is more alike; negative values are as good as any. Kept in its precision.
+        Smaller is more alike; values may be negative. They keep their precision.
     query_identities, query_cameras : int arrays of shape (queries,)
     gallery_identities, gallery_cameras : int arrays of shape (gallery,)
     max_rank : int
@@ -171,15 +172,15 @@ def score_blocks(
     max_rank: int = MAX_RANK,
     progress: Progress = silent,
 ) -> Scores:
-    """Score distances that come some queries at a time; see `score_distances` for what is not explained here.
+    """Score distances that come some queries at a time; `score_distances` explains the other parameters.
 
     Parameters
     ----------
     blocks : iterable of (slice, array of shape (rows, gallery))
-        Which queries, and their distances to the whole gallery; together they cover every query once, in any order. A block
-        is only read, and only until the next is asked for, so its memory may be used again.
+        Queries, and their distances to the whole gallery. Together the blocks cover every query once, in any order. A block is
+        only read, and only until the next is asked for, so that its memory may be used again.
     progress : Progress
-        Called with the stage ``"rank"`` and the number of queries done.
+        Called with the stage ``"rank"`` and the number of ranked queries.
     """
     started = time.perf_counter()
     relations = Relations(query_identities, query_cameras, gallery_identities, gallery_cameras)
@@ -187,7 +188,7 @@ def score_blocks(
 
 
 def _score(blocks: Iterable[Block], relations: Relations, max_rank: int, progress: Progress, started: float) -> Scores:
-    """The core: rank the matches of every block, on all processors, and make figures of the ranks."""
+    """Rank the matches of every block, on all usable cores, and compute the figures."""
     if max_rank < 20:
         raise ArrayError(f"max_rank is {max_rank}; expected at least 20, for Rank-20")
     queries, gallery = len(relations.query_identities), len(relations.gallery_identities)
@@ -213,7 +214,7 @@ def _score(blocks: Iterable[Block], relations: Relations, max_rank: int, progres
 
 
 def _figures(ranks: NDArray[np.int64], counts: NDArray[np.int64], gallery: int, max_rank: int, started: float) -> Scores:
-    """Figures from the ranks of the matches, query by query, and how many matches each query has."""
+    """Compute the figures from the ranks of the matches, query by query, and the number of matches of each query."""
     scored = counts > 0
     if not scored.any():
         raise NoMatchError(

@@ -32,12 +32,12 @@ def nearest(
     distance : str or Distance
         A key of `resight.distances.DISTANCES`, or a distance.
     block : int
-        Gallery images at a time; memory grows with it, not with the gallery.
+        Gallery images at a time; memory grows with this number, not with the gallery.
 
     Returns
     -------
     int64 array of shape (q, k)
-        Gallery rows, nearest first; of equally near ones the lower row first.
+        Gallery rows, nearest first, and the lower row of equally near ones first.
     float32 array of shape (q, k)
         Their distances.
 

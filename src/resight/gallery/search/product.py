@@ -1,4 +1,4 @@
-"""Several queries at once: one matrix product a block shows which few rows can be near each of them."""
+"""Several queries at once: the fast form of the distance finds the few rows that can be near each of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from resight.gallery.search.segment import Mask, Segment
 
 __all__ = ["near_rows"]
 
-_ROWS = 4096  # that are multiplied at a time
+_ROWS = 4096  # rows at a time
 
 Places = list[NDArray[np.int64]]
 
@@ -21,24 +21,23 @@ Places = list[NDArray[np.int64]]
 def near_rows(
     queries: NDArray[np.float32], parts: Sequence[tuple[Segment, Mask | None, slice]], k: int, distance: Distance
 ) -> list[Places]:
-    """For each query, rows among which are the k nearest of those searched, or all if there are fewer, and whatever is as near.
+    """Rows that include the k nearest of each query, or all if there are fewer, and all that are as near as the last.
 
-    A row's rough distance (less the query's share, which is the same for all rows) is off by at most a margin. So the k roughly
-    nearest rows are within a bound and a margin, and whatever is nearer than that is roughly within the bound and two margins.
+    A row's fast gap differs from its exact gap by at most the margin. So the exact gaps of k rows are within a bound and a margin,
+    and the fast gap of any row as near as these is within the bound and two margins.
 
     Parameters
     ----------
     queries : float32 array of shape (q, d)
     parts : sequence of (Segment, Mask or None, slice)
-        The rows that are searched: those in the slice that the mask holds.
+        Rows to search: those in the slice that the mask holds.
     k : int
-    distance : str
-        A key of `resight.distances.DISTANCES`.
+    distance : Distance
 
     Returns
     -------
     list of lists of int64 arrays
-        For each query, and each part, rows of the part.
+        Rows of each part, for each query.
     """
     largest = float(max(segment.squares.max() for segment, *_ in parts))
     margin = distance.margin(squared_norms(queries), largest, queries.shape[1])
@@ -75,5 +74,5 @@ def near_rows(
 
 
 def _upwards(limits: NDArray[np.float64]) -> NDArray[np.float32]:
-    """As float32, not below what they were."""
+    """Round up to float32."""
     return np.nextafter(limits.astype(np.float32), np.float32(np.inf))

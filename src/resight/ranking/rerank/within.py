@@ -1,4 +1,4 @@
-"""Distances inside one set of images: fast ones for most purposes, exact ones to decide who is nearest."""
+"""Distances inside one set of images: fast ones for most purposes, exact ones to find the nearest."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Within(Protocol):
     """The distances of n images to each other, symmetric."""
 
     spare: int
-    """How many images more than the k nearest `decide` needs."""
+    """Number of images beyond the k nearest that `decide` needs."""
 
     def __len__(self) -> int:
         """n."""
 
     def between(self, rows: slice, columns: Rows) -> Vectors:
-        """Distances of some images to some, float32 (rows, columns), with float32's rounding errors."""
+        """Distances of some images to others, float32 (rows, columns), with rounding errors of float32."""
 
     def decide(self, candidates: Candidates, k: int) -> NDArray[np.int64]:
-        """The k nearest images of each, int64 (n, k): itself first, and of equally near ones the lower row."""
+        """The k nearest images of each, int64 (n, k): itself first, and the lower row of equally near ones."""
 
 
 class ByPoints:
@@ -75,7 +75,7 @@ class ByPoints:
         return squares
 
     def _exact(self, rows: slice, columns: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Distances of m images to c others each, (m, c) row numbers, pair by pair in float64."""
+        """Distances of m images to c others each, given as row numbers (m, c), pair by pair in float64."""
         differences = self._points[columns].astype(np.float64)
         differences -= self._points[rows, None]
         squares: NDArray[np.float64] = np.einsum("ijk,ijk->ij", differences, differences)
@@ -102,7 +102,7 @@ class ByPoints:
                 certain[rows] = last + margin[rows] < candidates.farthest(rows)
 
         in_parts(choose, 0, images, dimensions * (k + self.spare))
-        # So many are about as near as the last one that one of them may be missing from the candidates.
+        # Too many are about as near as the last one: one of them may be missing from the candidates.
         doubtful = np.flatnonzero(~certain)
         if len(doubtful):
             _, first, which = np.unique(as_bytes(self._embeddings[doubtful]), return_index=True, return_inverse=True)
@@ -113,13 +113,13 @@ class ByPoints:
 
 
 class ByFunction:
-    """Distances by a function of two arrays of embeddings, such as a fitted XQDA's; taken as they are.
+    """Distances by a function of two arrays of embeddings, such as that of a fitted XQDA; taken as they are.
 
     Parameters
     ----------
     embeddings : float32 array of shape (n, d)
     function : callable
-        Of (a, d) and (b, d) arrays, to distances of shape (a, b); symmetric.
+        Symmetric function of (a, d) and (b, d) arrays, to distances of shape (a, b).
     """
 
     spare = 0
@@ -146,6 +146,6 @@ class ByFunction:
 
 
 def as_bytes(vectors: Vectors) -> NDArray[np.void]:
-    """Each vector as one value, of shape (n,); equal vectors are equal values, zeros of either sign included."""
+    """Each vector as one value, (n,). Equal vectors are equal values, and zeros of both signs are equal."""
     rows = np.ascontiguousarray(vectors) + np.float32(0)
     return rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
