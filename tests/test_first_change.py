@@ -108,7 +108,10 @@ def test_a_distance_is_one_object_and_one_line(
 def test_a_distance_that_nobody_added_is_refused_by_name_before_any_work(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for verb in (["evaluate", "--data", str(tiny)], ["gallery", "create", "g", "--retention", "1d"]):
         assert main([*verb, "--model", "nothing", "--distance", "cosin"]) == 2
-        assert "distance 'cosin' is unknown (did you mean 'cosine'?); expected euclidean, cosine, auto" in capsys.readouterr().err
+        assert (
+            "distance 'cosin' is unknown (did you mean 'cosine'?); expected euclidean, cosine, auto, kissme, xqda"
+            in capsys.readouterr().err
+        )
     model = ColourModel()
     with pytest.raises(ConfigurationError, match="'manhattan' is unknown; expected euclidean, cosine, kissme, xqda"):
         evaluate_model(model, open_dataset(tiny), "manhattan")

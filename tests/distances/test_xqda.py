@@ -192,7 +192,7 @@ def test_order_and_names_of_the_samples_do_not_matter(monkeypatch):
 def test_state_comes_back():
     x, identities, views = people()
     model = XQDA(7, regularisation=0.01).fit(x, identities, views)
-    copy = XQDA.from_state(model.state(), dimensions=7, regularisation=0.01)
+    copy = XQDA.from_state(model.state())
     np.testing.assert_array_equal(copy.distances(x, x[:4]), model.distances(x, x[:4]))
     np.testing.assert_array_equal(copy.truncated(3).M_, model.truncated(3).M_)
     with pytest.raises(ArrayError, match="no 'within' among W"):

@@ -33,34 +33,24 @@ ModelName = Annotated[
 ]
 
 
-def _check_distance(name: str, *others: str) -> None:
+def _check_distance(_: Any, name: str) -> None:
     """Refuse an unknown distance before any work. NumPy is imported here, so that `resight --help` does not wait for it."""
-    from resight.distances import distance_named
+    from resight.distances import LEARNED, distance_named
 
-    if name not in ("auto", *others):
-        distance_named(name, "auto", *others)
-
-
-def _check_any_distance(_: Any, name: str) -> None:
-    from resight.distances import LEARNED
-
-    _check_distance(name, *LEARNED)
+    if name not in ("auto", *LEARNED):
+        distance_named(name, "auto", *LEARNED)
 
 
 DistanceName = Annotated[
     str,
     Parameter(
-        validator=_check_any_distance,
+        validator=_check_distance,
         help="Distance between vectors: auto is the model's own; or euclidean, cosine, kissme or xqda. The last two are learned "
         "from the training images of each division of the data set.",
     ),
 ]
 PlainDistance = Annotated[
-    str,
-    Parameter(
-        validator=lambda _, name: _check_distance(name),
-        help="Distance between vectors, for example euclidean or cosine; auto is the model's own.",
-    ),
+    str, Parameter(validator=_check_distance, help="Distance between vectors: euclidean or cosine; auto is the model's own.")
 ]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"], Parameter(help="Where a network of PyTorch computes; auto takes a GPU if there is one.")

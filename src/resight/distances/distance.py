@@ -31,10 +31,7 @@ class Distance(ABC):
 
     Two forms compare a query with a gallery. The exact one, in float64, decides. The fast one, in float32, shows which few rows
     the exact one must look at. Both give gaps: numbers that grow with the distance, such as its square. For every row,
-
-        abs(fast gap + the query's share - exact gap) <= margin.
-
-    `between` works for every distance, and slowly; a distance may bring a faster one.
+    abs(fast gap + the query's share - exact gap) <= margin.
 
     Attributes
     ----------
@@ -55,15 +52,9 @@ class Distance(ABC):
 
     @abstractmethod
     def fast(self, queries: Vectors, gallery: Vectors, squares: NDArray[np.float64], out: Vectors) -> None:
-        """Write the fast gaps, less the queries' shares, to `out`.
+        """Write the fast gaps of (q, d) and (g, d) vectors, less the queries' shares, to `out` (q, g).
 
-        Parameters
-        ----------
-        queries : float32 array of shape (q, d)
-        gallery : float32 array of shape (g, d)
-        squares : float64 array of shape (g,)
-            Squared norms of the gallery.
-        out : float32 array of shape (q, g)
+        `squares` are the squared norms of the gallery, (g,).
         """
 
     def share(self, squares: NDArray[np.float64]) -> Gaps:
@@ -74,31 +65,13 @@ class Distance(ABC):
     def margin(self, squares: NDArray[np.float64], largest: float, dimensions: int) -> Gaps:
         """Largest difference between the two forms for each query, (q,).
 
-        Parameters
-        ----------
-        squares : float64 array of shape (q,)
-            Squared norms of the queries.
-        largest : float
-            Largest squared norm in the gallery.
-        dimensions : int
+        `squares` are the squared norms of the queries, (q,), and `largest` is the largest one of the gallery.
         """
 
     def between(self, queries: ArrayLike, gallery: ArrayLike) -> Vectors:
-        """Exact distances of all pairs.
+        """Exact distances, float32 (q, g), of all pairs of (q, d) and (g, d) arrays.
 
-        Parameters
-        ----------
-        queries : array of shape (q, d)
-        gallery : array of shape (g, d)
-
-        Returns
-        -------
-        float32 array of shape (q, g)
-
-        Raises
-        ------
-        ArrayError
-            If the shapes do not fit, or a number is NaN, infinite or beyond 1e16.
+        Raises `ArrayError` if the shapes do not fit, or a number is NaN, infinite or beyond 1e16.
         """
         query, images = both_embeddings(queries, gallery)
         result = np.empty((len(query), len(images)), np.float32)
@@ -139,17 +112,5 @@ class Spatial(Distance):
 
 
 def rounding(dimensions: int, size: Number) -> Number:
-    """Largest rounding error, with room to spare, of a float32 sum of products.
-
-    Parameters
-    ----------
-    dimensions : int
-        Number of products.
-    size : float or float64 array
-        Bound on the sum of their sizes.
-
-    Returns
-    -------
-    float or float64 array
-    """
+    """Largest rounding error, with room to spare, of a float32 sum of `dimensions` products whose sizes add up to `size`."""
     return 2 * (dimensions + 8) * (UNIT * size + _TINY)

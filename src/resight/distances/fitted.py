@@ -78,15 +78,7 @@ class FittedDistance:
 
 
 class Learner(NamedTuple):
-    """A kind of learned distance.
-
-    Attributes
-    ----------
-    metric : type
-        Class of its metric.
-    fit : callable
-        Function of features (n, d), identities (n,), cameras (n,), dimensions, seed and progress; see `fit_distance`.
-    """
+    """Metric of a learned distance, and function that fits it; see `fit_distance`."""
 
     metric: type[KISSME] | type[XQDA]
     fit: Callable[[NDArray[Any], NDArray[Any], NDArray[Any], int, int, Progress], FittedDistance]

@@ -62,7 +62,7 @@ def checked_features(features: Any, name: str = "features", *, columns: int | No
     return array
 
 
-def centred_gram(features: NDArray[Any], *, workers: int | None = None, progress: Progress = silent) -> Matrix:
+def centred_gram(features: NDArray[Any], *, progress: Progress = silent) -> Matrix:
     """Inner products of all samples about their mean.
 
     Distances and covariances do not depend on the mean, but rounding errors do. Columns that are almost always zero, as most of
@@ -72,8 +72,6 @@ def centred_gram(features: NDArray[Any], *, workers: int | None = None, progress
     ----------
     features : float32 or float64 array of shape (n, d)
         float32 is summed in float32: for descriptors of about unit length the error is about 1e-7.
-    workers : int, optional
-        Threads for the sparse columns; by default one for each usable core. The matrix product has its own.
     progress : Progress
 
     Returns
@@ -100,7 +98,7 @@ def centred_gram(features: NDArray[Any], *, workers: int | None = None, progress
         progress("inner products", (step + 1) * (step + 2) // 2, total)
     del dense
     if sparse.any():
-        _add_sparse(features, np.flatnonzero(sparse), products, workers)
+        _add_sparse(features, np.flatnonzero(sparse), products)
     for start in range(0, n, _ROWS):
         rows = slice(start, start + _ROWS)
         square = products[rows, rows]
@@ -113,7 +111,7 @@ def centred_gram(features: NDArray[Any], *, workers: int | None = None, progress
     return products
 
 
-def _add_sparse(features: NDArray[Any], columns: NDArray[np.int64], products: Matrix, workers: int | None) -> None:
+def _add_sparse(features: NDArray[Any], columns: NDArray[np.int64], products: Matrix) -> None:
     """Add the inner products over the given columns to the lower triangle of `products`."""
     parts = [scipy.sparse.csr_array(features[row : row + _ROWS, columns]) for row in range(0, len(features), _ROWS)]
     by_row = scipy.sparse.vstack(parts, format="csr")
@@ -125,7 +123,7 @@ def _add_sparse(features: NDArray[Any], columns: NDArray[np.int64], products: Ma
         stop = min(start + _SPARSE_ROWS, len(features))
         _multiply_rows(start, stop, *arrays, by_row.data, by_column.data, products)
 
-    with ThreadPoolExecutor(workers or usable_cores()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         list(pool.map(add, range(0, len(features), _SPARSE_ROWS)))
 
 

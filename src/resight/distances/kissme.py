@@ -24,12 +24,7 @@ class KISSME(QuadraticDistance):
     """Keep it simple and straightforward metric.
 
     M = inv(C1) - inv(C0), where C1 and C0 are the mean outer products of the differences, not centred, over similar and over
-    dissimilar pairs.
-
-    Parameters
-    ----------
-    positive : bool
-        If M is not positive definite, raise its eigenvalues up to 1e-10 to 1e-6, as the published code does.
+    dissimilar pairs. If M is not positive definite, its eigenvalues up to 1e-10 become 1e-6, as in the published code.
 
     Attributes
     ----------
@@ -43,9 +38,6 @@ class KISSME(QuadraticDistance):
     .. [1] M. Koestinger, M. Hirzer, P. Wohlhart, P. M. Roth, H. Bischof, "Large Scale Metric Learning from Equivalence
            Constraints", CVPR 2012.
     """
-
-    def __init__(self, positive: bool = True) -> None:
-        self.positive = positive
 
     def fit(self, features: NDArray[Any], first: Any, second: Any, similar: Any) -> Self:
         """Learn from pairs, such as those of `sample_pairs`.
@@ -101,11 +93,10 @@ class KISSME(QuadraticDistance):
                 ) from error
         matrix = inverses[0] - inverses[1]
         matrix = (matrix + matrix.T) / 2
-        if self.positive:
-            values, vectors = scipy.linalg.eigh(matrix)
-            if values[0] <= _ZERO:
-                matrix = (vectors * np.where(values <= _ZERO, _FLOOR, values)) @ vectors.T
-                matrix = (matrix + matrix.T) / 2
+        values, vectors = scipy.linalg.eigh(matrix)
+        if values[0] <= _ZERO:
+            matrix = (vectors * np.where(values <= _ZERO, _FLOOR, values)) @ vectors.T
+            matrix = (matrix + matrix.T) / 2
         self.M_, self.similar_, self.dissimilar_ = matrix, covariances[0], covariances[1]
         return self
 
@@ -118,15 +109,15 @@ class KISSME(QuadraticDistance):
         return {"M": self.M_, "similar": self.similar_, "dissimilar": self.dissimilar_}
 
     @classmethod
-    def from_state(cls, state: dict[str, NDArray[Any]], **parameters: Any) -> Self:
-        """Model from its `state`; `parameters` are those of the constructor. Raises `ArrayError`."""
+    def from_state(cls, state: dict[str, NDArray[Any]]) -> Self:
+        """Model from its `state`. Raises `ArrayError`."""
         try:
             matrix, similar, dissimilar = (np.asarray(state[name], np.float64) for name in ("M", "similar", "dissimilar"))
         except KeyError as error:
             raise ArrayError(f"no {error} among {', '.join(sorted(state))}; expected the state of a KISSME") from error
         if matrix.ndim != 2 or not matrix.shape == matrix.shape[::-1] == similar.shape == dissimilar.shape:
             raise ArrayError(f"M, similar and dissimilar have shapes {matrix.shape}, {similar.shape}, {dissimilar.shape}")
-        model = cls(**parameters)
+        model = cls()
         model.M_, model.similar_, model.dissimilar_ = matrix, similar, dissimilar
         return model
 

@@ -153,8 +153,8 @@ class XQDA(QuadraticDistance):
         return {"W": self.W_, "within": self.within_, "between": self.between_, "spectrum": self.spectrum_}
 
     @classmethod
-    def from_state(cls, state: dict[str, NDArray[Any]], **parameters: Any) -> Self:
-        """Model from its `state`; `parameters` are those of the constructor. Raises `ArrayError`."""
+    def from_state(cls, state: dict[str, NDArray[Any]]) -> Self:
+        """Model from its `state`. Raises `ArrayError`."""
         try:
             w, within, between, spectrum = (np.asarray(state[k], np.float64) for k in ("W", "within", "between", "spectrum"))
         except KeyError as error:
@@ -163,7 +163,7 @@ class XQDA(QuadraticDistance):
             raise ArrayError(
                 f"W, within and between have shapes {w.shape}, {within.shape}, {between.shape}; they do not belong together"
             )
-        return cls(**parameters)._learned(w, within, between, spectrum)
+        return cls()._learned(w, within, between, spectrum)
 
     def _check_parameters(self) -> None:
         if self.dimensions is not None and self.dimensions < 1:

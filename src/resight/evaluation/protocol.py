@@ -42,7 +42,7 @@ from resight.progress import Progress, silent
 __all__ = ["evaluate", "score_blocks", "score_distances"]
 
 MAX_RANK = 50
-"""Default length of the CMC curve."""
+"""Length of the CMC curve."""
 
 
 def evaluate(
@@ -53,7 +53,6 @@ def evaluate(
     distance: str | Distance | DistanceFunction = "euclidean",
     *,
     block_bytes: int = BLOCK_BYTES,
-    max_rank: int = MAX_RANK,
     progress: Progress = silent,
 ) -> Scores:
     """Rank the gallery for every query by the distance of embeddings, and score the ranking.
@@ -72,8 +71,6 @@ def evaluate(
         without junk.
     block_bytes : int
         Bound on a block of distances; one query's may take more.
-    max_rank : int
-        Length of the CMC curve, at least 20.
     progress : Progress
         Called with the stage ``"rank"`` and the number of ranked queries.
 
@@ -109,7 +106,7 @@ def evaluate(
         blocks = embedding_blocks(queries, images, kept, distance_named(distance), block_bytes)
     else:
         blocks = function_blocks(queries, images[kept], distance, block_bytes)
-    return _score(blocks, relations, max_rank, progress, started)
+    return _score(blocks, relations, progress, started)
 
 
 def score_distances(
@@ -118,8 +115,6 @@ def score_distances(
     query_cameras: ArrayLike,
     gallery_identities: ArrayLike,
     gallery_cameras: ArrayLike,
-    *,
-    max_rank: int = MAX_RANK,
 ) -> Scores:
     """Score a ready matrix of distances.
 
@@ -129,8 +124,6 @@ def score_distances(
         Smaller is more alike; values may be negative. They keep their precision.
     query_identities, query_cameras : int arrays of shape (queries,)
     gallery_identities, gallery_cameras : int arrays of shape (gallery,)
-    max_rank : int
-        Length of the CMC curve, at least 20.
 
     Returns
     -------
@@ -152,14 +145,8 @@ def score_distances(
     matrix = np.asarray(distances)
     if matrix.ndim != 2:
         raise ArrayError(f"distances have shape {matrix.shape}; expected (queries, gallery)")
-    return score_blocks(
-        [(slice(0, len(matrix)), matrix)],
-        query_identities,
-        query_cameras,
-        gallery_identities,
-        gallery_cameras,
-        max_rank=max_rank,
-    )
+    blocks = [(slice(0, len(matrix)), matrix)]
+    return score_blocks(blocks, query_identities, query_cameras, gallery_identities, gallery_cameras)
 
 
 def score_blocks(
@@ -169,7 +156,6 @@ def score_blocks(
     gallery_identities: ArrayLike,
     gallery_cameras: ArrayLike,
     *,
-    max_rank: int = MAX_RANK,
     progress: Progress = silent,
 ) -> Scores:
     """Score distances that come some queries at a time; `score_distances` explains the other parameters.
@@ -184,13 +170,11 @@ def score_blocks(
     """
     started = time.perf_counter()
     relations = Relations(query_identities, query_cameras, gallery_identities, gallery_cameras)
-    return _score(((rows, np.asarray(block)) for rows, block in blocks), relations, max_rank, progress, started)
+    return _score(((rows, np.asarray(block)) for rows, block in blocks), relations, progress, started)
 
 
-def _score(blocks: Iterable[Block], relations: Relations, max_rank: int, progress: Progress, started: float) -> Scores:
+def _score(blocks: Iterable[Block], relations: Relations, progress: Progress, started: float) -> Scores:
     """Rank the matches of every block, on all usable cores, and compute the figures."""
-    if max_rank < 20:
-        raise ArrayError(f"max_rank is {max_rank}; expected at least 20, for Rank-20")
     queries, gallery = len(relations.query_identities), len(relations.gallery_identities)
     cores = usable_cores()
     ranks = MatchRanks(relations)
@@ -210,10 +194,10 @@ def _score(blocks: Iterable[Block], relations: Relations, max_rank: int, progres
                 work.result()
             done += len(numbers)
             progress("rank", done, queries)
-    return _figures(*ranks.result(), int((relations.gallery_identities != JUNK).sum()), max_rank, started)
+    return _figures(*ranks.result(), int((relations.gallery_identities != JUNK).sum()), started)
 
 
-def _figures(ranks: NDArray[np.int64], counts: NDArray[np.int64], gallery: int, max_rank: int, started: float) -> Scores:
+def _figures(ranks: NDArray[np.int64], counts: NDArray[np.int64], gallery: int, started: float) -> Scores:
     """Compute the figures from the ranks of the matches, query by query, and the number of matches of each query."""
     scored = counts > 0
     if not scored.any():
@@ -222,7 +206,7 @@ def _figures(ranks: NDArray[np.int64], counts: NDArray[np.int64], gallery: int, 
             "check that query and gallery belong together"
         )
     some = counts[scored]
-    curve = cmc(ranks[np.cumsum(some) - some], max_rank)
+    curve = cmc(ranks[np.cumsum(some) - some], MAX_RANK)
     average_precisions = np.full(len(counts), np.nan)
     average_precisions[scored] = average_precision_of_ranks(ranks, some)
     return Scores(

@@ -39,7 +39,7 @@ class Scores:
         Queries that were left out because no gallery image of another camera shows their person.
     gallery : int
         Ranked gallery images: all but those of identity -1 (Market-1501: 15,913).
-    cmc : float64 array of shape (max_rank,)
+    cmc : float64 array of shape (50,)
         See `resight.evaluation.cmc.cmc`.
     average_precisions : float64 array of shape (queries given,)
         One for each query in the caller's order, non-interpolated; NaN for a query without a match.
