@@ -42,7 +42,7 @@ class Population(NamedTuple):
         """Sorted distances of fresh queries to fresh galleries of `people`: what the true rate is read from."""
         queries = self.draw(rng, 1000)[:, 0]
         galleries = (self.draw(rng, people).reshape(-1, 6) for _ in range(60))
-        return np.sort(np.concatenate([DISTANCES["euclidean"](queries, gallery).min(axis=1) for gallery in galleries]))
+        return np.sort(np.concatenate([DISTANCES["euclidean"].between(queries, gallery).min(axis=1) for gallery in galleries]))
 
     def nearest_own(self, rng: np.random.Generator) -> NDArray[np.float32]:
         """Sorted distances of fresh queries to the nearest other image of their person."""

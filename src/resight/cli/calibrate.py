@@ -57,7 +57,7 @@ def calibrate(
     seed
         Of the choice of people to leave out.
     distance
-        Between vectors; auto is the model's own. It must be the gallery's.
+        Distance between vectors; it must be the gallery's. auto is the model's own.
     out
         File to write; `resight gallery search --calibration` takes it.
     picture

@@ -35,9 +35,6 @@ def evaluate(
     ----------
     data
         Folder of a data set.
-    distance
-        Between vectors; auto is the model's own. kissme and xqda are learned from the data set's training images, for each of its
-        divisions anew.
     rerank
         Re-rank by k-reciprocal encoding (Zhong et al., CVPR 2017): queries and gallery images that share neighbours come nearer.
     rerank_k1
@@ -73,10 +70,9 @@ def evaluate(
     if divisions > 1 and _learned_from(model) == dataset.name:
         note = "learned from people whom all but the first division test: too good; --distance xqda learns anew for each division"
         warn((f"{model} {note}",))
-    wanted = chosen(distance)
-    used = wanted or (extractor.distance if isinstance(extractor.distance, str) else "fitted")
     with TerminalProgress() as progress:
-        values = evaluate_model(extractor, dataset, wanted, reranking=reranking, progress=progress).to_dict()
+        scores = evaluate_model(extractor, dataset, chosen(distance), reranking=reranking, progress=progress)
+    values, used = scores.to_dict(), scores.distance
     named = {"rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "rank20": "Rank-20", "map": "mAP"}
     named |= {"map_trapezoidal": "mAP, trapezoidal", "minp": "mINP"}
     rows = [[heading, f"{values[name]:.2f}" + _deviation(values, name)] for name, heading in named.items()]

@@ -38,8 +38,6 @@ def create(
         Folder to make, or postgresql://USER:PASSWORD@HOST/DATABASE.
     retention
         How long anything may be kept, for example 30d or 12h; unlimited must be said.
-    distance
-        Between vectors; auto is the model's own.
     precision
         How vectors are stored. float16 and int8 take a half and a quarter of the space; `add` says what that costs.
     json

@@ -31,8 +31,27 @@ ModelName = Annotated[
         "weights, for example osnet-0.25:osnet_x0_25_market1501.pth, or lomo."
     ),
 ]
-DistanceName = Literal["auto", "euclidean", "cosine", "kissme", "xqda"]
-PlainDistance = Literal["auto", "euclidean", "cosine"]
+
+
+def _check_distance(_: Any, name: str) -> None:
+    """Refuse an unknown distance before any work. NumPy is imported here, so that `resight --help` does not wait for it."""
+    from resight.distances import LEARNED, distance_named
+
+    if name not in ("auto", *LEARNED):
+        distance_named(name, "auto", *LEARNED)
+
+
+DistanceName = Annotated[
+    str,
+    Parameter(
+        validator=_check_distance,
+        help="Distance between vectors: auto is the model's own; or euclidean, cosine, kissme or xqda. The last two are learned "
+        "from the training images of each division of the data set.",
+    ),
+]
+PlainDistance = Annotated[
+    str, Parameter(validator=_check_distance, help="Distance between vectors: euclidean or cosine; auto is the model's own.")
+]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"], Parameter(help="Where a network of PyTorch computes; auto takes a GPU if there is one.")
 ]

@@ -31,8 +31,6 @@ def tradeoff(
         Folder of a data set.
     out
         Folder to write tradeoff.json, .csv, .md and .png to.
-    distance
-        Between vectors; auto is each model's own.
     count
         Gallery images at most that speed is measured on; 0 is all.
     rounds

@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from resight.datasets.records import DISTRACTOR
 from resight.decision.confidence import Rate, rate_with_limits
-from resight.distances import DISTANCES
-from resight.distances.euclidean import embeddings_of
-from resight.errors import ArrayError, ConfigurationError
+from resight.distances import distance_named
+from resight.distances.vectors import embeddings_of
+from resight.errors import ArrayError
 from resight.progress import Progress, silent
 
 __all__ = ["ErrorCurve", "Searches", "search_everybody"]
@@ -176,8 +176,7 @@ def search_everybody(
         raise ArrayError(
             f"{len(images)} vectors, identities of shape {who.shape}, cameras of shape {seen_by.shape}; expected as many of each"
         )
-    if distance not in DISTANCES:
-        raise ConfigurationError(f"distance {distance!r} is unknown; expected {', '.join(DISTANCES)}")
+    measure = distance_named(distance)
     order = np.argsort(who, kind="stable")  # the images of a person are a slice
     order = order[who[order] > DISTRACTOR]
     images, seen_by = images[order], seen_by[order]
@@ -190,7 +189,7 @@ def search_everybody(
     nearest = np.empty(count, np.int64)
     height = max(1, _BLOCK // count)
     for first in range(0, count, height):
-        block = DISTANCES[distance](images[first : first + height], images)
+        block = measure.between(images[first : first + height], images)
         rows = np.arange(len(block))
         asking = persons[first : first + height]
         for row, person in enumerate(asking):

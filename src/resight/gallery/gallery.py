@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.display import html_table, text_table
-from resight.distances.euclidean import embeddings_of
+from resight.distances.vectors import embeddings_of
 from resight.errors import GalleryError, MissingSightingError
 from resight.gallery.crops import Crop
 from resight.gallery.enrol import Enrolment, enrol

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from resight.distances import DISTANCES
+from resight.distances import distance_named
 from resight.errors import ConfigurationError, ModelMismatchError
 from resight.gallery.store.precision import PRECISIONS
 from resight.models.model import Model
@@ -53,8 +53,7 @@ class Settings:
     created: str = ""
 
     def __post_init__(self) -> None:
-        if self.distance not in DISTANCES:
-            raise ConfigurationError(f"distance {self.distance!r} is unknown; expected {', '.join(DISTANCES)}")
+        distance_named(self.distance)
         if self.precision not in PRECISIONS:
             raise ConfigurationError(f"precision {self.precision!r} is unknown; expected {', '.join(PRECISIONS)}")
         if self.retention is not None and not 0 < self.retention <= _LONGEST:

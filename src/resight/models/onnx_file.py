@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from resight.errors import WeightsError
+from resight.distances import distance_named
+from resight.errors import ConfigurationError, WeightsError
 from resight.images import RESIZE
 from resight.models.exported import ModelFile
 from resight.models.onnx_work import check_work
@@ -29,7 +30,6 @@ INPUT, OUTPUT = "images", "embeddings"
 MAX_MODEL_BYTES = 512 * 2**20
 """Largest model file that is read; a ResNet-50 has 100 MB."""
 
-_DISTANCES = ("euclidean", "cosine")
 _MOST_FIELDS = 1_000_000  # a network has some 10^4; more would only keep the reader busy
 
 _INSIDE = {
@@ -86,8 +86,7 @@ def read_onnx(path: str | Path) -> ModelFile:
             raise ValueError(f"format {card['format']!r}; expected {FORMAT!r}")
         if card["resize"] != RESIZE:
             raise ValueError(f"resize {card['resize']!r}; expected {RESIZE!r}")
-        if card["distance"] not in _DISTANCES:
-            raise ValueError(f"distance {card['distance']!r}; expected {' or '.join(_DISTANCES)}")
+        distance_named(card["distance"])
         height, width = (_whole(side, 1, 4096) for side in card["input"])
         operations = card["multiply_adds"]
         return ModelFile(
@@ -102,7 +101,7 @@ def read_onnx(path: str | Path) -> ModelFile:
             multiply_adds=None if operations is None else _whole(operations, 0, 2**60),
             card=card,
         )
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (ConfigurationError, KeyError, TypeError, ValueError, RecursionError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise WeightsError(f"{path}: its metadata {CARD!r} is damaged or of another version ({reason}); export it again") from error
 

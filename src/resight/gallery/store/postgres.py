@@ -18,6 +18,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from resight.configuration import configure, to_dict
+from resight.distances import DISTANCES, distance_named
 from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError, StorageError
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, to_microseconds
@@ -31,7 +32,6 @@ __all__ = ["PostgresStore"]
 _VERSION = 1
 _MOST_NUMBERS = 16_000  # in a vector that pgvector stores
 _SPARE = 16  # rows beyond the k nearest that are fetched at first
-_UNIT = 2.0**-24  # what float32 rounds to, of a number
 _CHUNK = 1000
 
 _SCHEMA = """
@@ -55,11 +55,6 @@ CREATE TABLE resight.sighting (
 );
 """
 _WHOLE = f"{COLUMNS}, crc, embedding::real[], embedding_crc, thumbnail, thumbnail_crc"
-_DISTANCES = {
-    "euclidean": "embedding <-> %s::vector",
-    # A zero vector has no direction, and is at distance 1 from everything.
-    "cosine": "coalesce(nullif(embedding <=> %s::vector, 'NaN'), 1)",
-}
 
 
 class PostgresStore:
@@ -81,6 +76,8 @@ class PostgresStore:
                     f"this database has a gallery of version {self.kept('version')}, expected {_VERSION}; upgrade Resight"
                 )
             self.settings = configure(Settings, settings, source="the gallery's settings")
+            self._distance = distance_named(self.settings.distance)
+            self._sql = _sql(self.settings.distance)
         except BaseException:
             self.close()
             raise
@@ -92,6 +89,7 @@ class PostgresStore:
             raise ConfigurationError(f"PostgreSQL stores float32, not {settings.precision}; leave the precision out")
         if settings.dimension > _MOST_NUMBERS:
             raise ConfigurationError(f"vectors of {settings.dimension} numbers; pgvector stores at most {_MOST_NUMBERS}")
+        _sql(settings.distance)
         connection = _connect(location)
         try:
             with _translated(), connection.transaction():
@@ -240,7 +238,7 @@ class PostgresStore:
     ) -> tuple[list[str], list[float]]:
         condition, parameters = _condition(where)
         statement = (
-            f"SELECT id, embedding::real[], embedding_crc, {_DISTANCES[self.settings.distance]} AS distance "
+            f"SELECT id, embedding::real[], embedding_crc, {self._sql} AS distance "
             f"FROM resight.sighting{condition} ORDER BY distance, id LIMIT %s"
         )
         limit = k + _SPARE
@@ -252,13 +250,20 @@ class PostgresStore:
             vectors = np.array([row[1] for row in rows], np.float32)
             if any(_vector_crc(row[0], vector) != row[2] for row, vector in zip(rows, vectors, strict=True)):
                 raise GalleryDamagedError("a vector in the database does not fit its checksum; see `resight gallery verify`")
-            places, distances = nearest(query[None], vectors, min(k, len(rows)), self.settings.distance)
-            # The server computes in float32: what it puts last must be farther by more than that may round.
+            places, distances = nearest(query[None], vectors, min(k, len(rows)), self._distance)
+            # The server computes in float32: the last row must be farther by more than that may round.
             farthest, last = float(distances[0, -1]), max(row[3] for row in rows)
-            rounding = 4 * (len(query) + 8) * _UNIT
-            if len(rows) < limit or last > farthest * (1 + rounding) + (rounding if self.settings.distance == "cosine" else 0):
+            if len(rows) < limit or last > farthest + self._distance.sql_margin(farthest, len(query)):
                 return [rows[place][0] for place in places[0]], distances[0].tolist()
             limit *= 4
+
+
+def _sql(distance: str) -> str:
+    """A distance in SQL. Raises `ConfigurationError` if it cannot be written so."""
+    if (expression := distance_named(distance).sql) is None:
+        known = ", ".join(name for name, each in DISTANCES.items() if each.sql)
+        raise ConfigurationError(f"PostgreSQL cannot compute the distance {distance!r}; expected {known}, or a gallery in a folder")
+    return expression
 
 
 def _connect(location: str) -> psycopg.Connection:

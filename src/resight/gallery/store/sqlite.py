@@ -195,7 +195,7 @@ class SqliteStore:
             condition, parameter = " WHERE number > ?", str(self._last)
             if self._seen is not None and self._seen[1] != revision:
                 numbers = dict(connection.execute("SELECT id, number FROM sighting").fetchall())
-                self._memory.keep(numbers.keys())
+                self._memory.remove_all_but(numbers.keys())
                 self._last = max(numbers.values(), default=0)
                 missing = numbers.keys() - self._memory.ids()
                 condition = " WHERE number IN (SELECT value FROM json_each(?))"

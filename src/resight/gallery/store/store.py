@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.distances.euclidean import embeddings_of
+from resight.distances.vectors import embeddings_of
 from resight.errors import ArrayError, ConfigurationError
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where

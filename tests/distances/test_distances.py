@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from resight.distances import DISTANCES
-from resight.distances.euclidean import cosine, euclidean
-from resight.errors import ArrayError
+from resight.distances import DISTANCES, distance_named
+from resight.errors import ArrayError, ConfigurationError
+
+euclidean, cosine = DISTANCES["euclidean"].between, DISTANCES["cosine"].between
 
 
 def embeddings(rows: int, dimensions: int = 24, seed: int = 0) -> np.ndarray:
@@ -19,7 +20,7 @@ def embeddings(rows: int, dimensions: int = 24, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize(("queries", "gallery"), [(7, 9), (1, 1), (1030, 3), (3, 2100)])
 def test_equals_scipy(name: str, queries: int, gallery: int) -> None:
     query, images = embeddings(queries), embeddings(gallery, seed=1)
-    distances = DISTANCES[name](query, images)
+    distances = DISTANCES[name].between(query, images)
     assert distances.shape == (queries, gallery)
     assert distances.dtype == np.float32
     np.testing.assert_allclose(distances, cdist(query.astype(float), images.astype(float), name), rtol=2e-7, atol=1e-7)
@@ -53,7 +54,7 @@ def test_arguments_are_not_changed(name: str) -> None:
     query.setflags(write=False)
     images.setflags(write=False)
     before = query.copy(), images.copy()
-    DISTANCES[name](query, images)
+    DISTANCES[name].between(query, images)
     np.testing.assert_array_equal(query, before[0])
     np.testing.assert_array_equal(images, before[1])
 
@@ -69,10 +70,49 @@ def test_arguments_are_not_changed(name: str) -> None:
         ([1.0, 2.0], [[1.0, 2.0]], r"shape \(2,\)"),
         ([[1.0, 2.0]], [[1.0, 2.0, 3.0]], "hold 2 numbers and the gallery's 3"),
         ([[], []], [[]], r"shape \(2, 0\)"),
-        ([["a", "b"]], [[1.0, 2.0]], "no matrix of numbers"),
-        ([[1.0], [1.0, 2.0]], [[1.0, 2.0]], "no matrix of numbers"),
+        ([["a", "b"]], [[1.0, 2.0]], "not a matrix of numbers"),
+        ([[1.0], [1.0, 2.0]], [[1.0, 2.0]], "not a matrix of numbers"),
     ],
 )
 def test_bad_arrays(name: str, query: list, images: list, message: str) -> None:
     with pytest.raises(ArrayError, match=message):
-        DISTANCES[name](query, images)
+        DISTANCES[name].between(query, images)
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+@pytest.mark.parametrize("dimensions", [1, 7, 512, 20_000])
+@pytest.mark.parametrize("scale", [1e-36, 1.0, 1e12])
+def test_the_two_forms_differ_by_less_than_the_margin(name: str, dimensions: int, scale: float) -> None:
+    distance = DISTANCES[name]
+    rng = np.random.default_rng(dimensions)
+    lengths = scale * 10 ** rng.uniform(-1, 1, (90, 1))
+    vectors = (lengths * (1 + rng.standard_normal((90, dimensions)))).astype(np.float32)
+    vectors[::13] = 0
+    query, images = vectors[:30], vectors[20:]
+    squares, image_squares = ((side.astype(float) ** 2).sum(axis=1) for side in (query, images))
+    fast = np.empty((30, 70), np.float32)
+    distance.fast(query, images, image_squares, fast)
+    exact = np.array([distance.exact(vector, images) for vector in query])
+    margin = distance.margin(squares, image_squares.max(), dimensions)
+    assert (np.abs(fast + distance.share(squares)[:, None] - exact) <= margin[:, None]).all()
+    # A margin that says nothing would pass: it must be small beside the gaps.
+    assert (margin < 1e-5 * (dimensions + 8) * exact.max(axis=1) + 1e-30).all()
+    distances = distance.from_gaps(exact)
+    np.testing.assert_allclose(distances, distance.between(query, images), rtol=1e-4, atol=1e-6 * distances.max())
+
+
+def test_the_exact_forms_by_their_definitions() -> None:
+    query, images = embeddings(1)[0], embeddings(50, seed=1)
+    u, v = query.astype(float), images.astype(float)
+    np.testing.assert_allclose(DISTANCES["euclidean"].exact(query, images), ((v - u) ** 2).sum(axis=1), rtol=1e-14)
+    expected = 1 - v @ u / np.linalg.norm(u) / np.linalg.norm(v, axis=1)
+    np.testing.assert_allclose(DISTANCES["cosine"].exact(query, images), expected, atol=1e-6)
+
+
+def test_an_unknown_distance_is_refused_with_the_nearest_known_one() -> None:
+    message = r"'euclidian' is unknown \(did you mean 'euclidean'\?\); expected euclidean, cosine"
+    with pytest.raises(ConfigurationError, match=message):
+        distance_named("euclidian")
+    with pytest.raises(ConfigurationError, match=r"'xdqa' is unknown \(did you mean 'xqda'\?\); expected euclidean, cosine, xqda"):
+        distance_named("xdqa", "xqda")
+    assert distance_named(DISTANCES["cosine"]) is DISTANCES["cosine"]

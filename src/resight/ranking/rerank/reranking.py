@@ -1,12 +1,12 @@
-"""Re-ranking by k-reciprocal encoding: who shares neighbours with the query counts as near.
+"""Re-ranking by k-reciprocal encoding: images that share neighbours with the query come nearer.
 
-Zhong et al. [1]_ as released by them, sparse throughout: all distances pass by in strips, of which the nearest images of each image
-are kept, and encodings with a few dozen numbers an image are compared through an inverted index.
+The method is that of Zhong et al. [1]_, in bounded memory. Distances are computed in strips, and only the nearest images of each
+image are kept. Encodings hold a few dozen numbers an image; an inverted index compares them.
 
-Where the released code differs from the paper, the code is followed, as published figures do:
+If the released code differs from the paper, this follows the code, as published figures do:
 
-- neighbours are looked for among queries and gallery together, and an image is the first of its own k + 1;
-- distances are squared Euclidean ones, divided by the largest one of the image that they are taken from;
+- neighbours come from queries and gallery together, and an image is the first of its own k + 1;
+- distances are squared, and divided by the largest distance of the image that they start from;
 - a neighbour's reciprocal set joins if *more* than two thirds of it are there (the paper: at least); k1 / 2 is rounded to even;
 - an encoding is divided by its sum;
 - the k2 encodings of the local query expansion include the image's own.
@@ -16,37 +16,37 @@ Where the released code differs from the paper, the code is followed, as publish
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from resight.distances.euclidean import both_embeddings
+from resight.distances import distance_named
+from resight.distances.distance import Distance, DistanceFunction, Spatial
+from resight.distances.vectors import both_embeddings
 from resight.errors import ArrayError, ConfigurationError
 from resight.progress import Progress, silent
 from resight.ranking.rerank.candidates import Candidates
 from resight.ranking.rerank.reciprocal import SparseRows, encode, expand_queries, inverted
 from resight.ranking.rerank.rows import in_parts
-from resight.ranking.rerank.within import Cosine, Learned, SquaredEuclidean, Within, as_bytes
+from resight.ranking.rerank.within import ByFunction, ByPoints, Within, as_bytes
 
 __all__ = ["PAPER", "Reranking", "rerank"]
 
-_STRIP_CELLS = 16 << 20  # distances that are held at a time, beside the result
+_STRIP_CELLS = 16 << 20  # distances at a time, beside the result
 _STRIP_ROWS = 512  # more at a time make the matrix product no faster
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reranking:
-    """How to re-rank; the defaults are the paper's for Market-1501.
+    """Parameters of re-ranking; the defaults are the paper's for Market-1501.
 
     Attributes
     ----------
     k1 : int
-        How many neighbours may be reciprocal.
+        Most reciprocal neighbours of an image.
     k2 : int
-        Over how many images, itself included, an encoding is averaged; 1 leaves it alone.
+        Images, itself included, over which an encoding is averaged; 1 leaves it alone.
     original_weight : float
         Lambda, the weight of the original distance beside the Jaccard distance: 1 ranks as the original distance does.
     """
@@ -71,32 +71,32 @@ PAPER = Reranking()
 def rerank(
     queries: ArrayLike,
     gallery: ArrayLike,
-    distance: str | Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]] = "euclidean",
+    distance: str | Distance | DistanceFunction = "euclidean",
     reranking: Reranking = PAPER,
     *,
     progress: Progress = silent,
 ) -> NDArray[np.float32]:
-    """Distances between queries and gallery after re-ranking; `resight.evaluation.protocol.score_distances` scores them.
+    """Re-rank: distances between queries and gallery, for `resight.evaluation.protocol.score_distances`.
 
-    The other queries lend their neighbourhoods to a query: its distances are not those it would have alone.
+    Queries lend each other their neighbourhoods, so a query's distances differ from those it would have alone.
 
     Parameters
     ----------
     queries : array of shape (q, d)
     gallery : array of shape (g, d)
         Without junk.
-    distance : str or callable
-        ``"euclidean"`` (squared, as in the paper), ``"cosine"``, or a symmetric function of two arrays of embeddings that returns
-        their distances, such as a fitted XQDA's; what it returns is not squared.
+    distance : str, Distance or callable
+        A key of `resight.distances.DISTANCES`, a distance, or a symmetric function of two arrays of embeddings, such as that of a
+        fitted XQDA. Euclidean distances are squared, as in the paper; those of a function are not.
     reranking : Reranking
     progress : Progress
-        Called with the stage ``"re-rank"`` and the number of images whose neighbours are known.
+        Called with the stage ``"re-rank"`` and the number of images with known neighbours.
 
     Returns
     -------
     float32 array of shape (q, g)
-        (1 - lambda) Jaccard distance + lambda original distance, each at most 1. The rest of the memory that this takes grows
-        with q + g, not with its square. Neighbours are exact (see `resight.ranking.nearest.nearest`).
+        (1 - lambda) Jaccard distance + lambda original distance, each at most 1. The rest of the memory grows with
+        q + g, not with its square. Neighbours are exact, as in `resight.ranking.nearest.nearest`.
 
     Raises
     ------
@@ -107,8 +107,8 @@ def rerank(
 
     Notes
     -----
-    Equally near neighbours are taken in an order that depends on their numbers alone, and equal embeddings in the gallery are
-    given the largest of their distances: so the result does not depend on the order of the gallery.
+    The result does not depend on the order of the gallery: the order of equally near neighbours depends on their numbers alone,
+    and equal embeddings in the gallery get the largest of their distances.
 
     Examples
     --------
@@ -134,16 +134,15 @@ def rerank(
     return result
 
 
-def _within(embeddings: NDArray[np.float32], distance: str | Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]) -> Within:
-    if callable(distance):
-        return Learned(embeddings, distance)
-    if distance not in ("euclidean", "cosine"):
-        raise ConfigurationError(f"distance {distance!r} is unknown; expected euclidean, cosine, or a function")
-    return SquaredEuclidean(embeddings) if distance == "euclidean" else Cosine(embeddings)
+def _within(embeddings: NDArray[np.float32], distance: str | Distance | DistanceFunction) -> Within:
+    if not isinstance(distance, str | Distance):
+        return ByFunction(embeddings, distance)
+    measure = distance_named(distance)
+    return ByPoints(embeddings, measure) if isinstance(measure, Spatial) else ByFunction(embeddings, measure.between)
 
 
 def _by_content(embeddings: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """An order of the rows that depends on their numbers alone, and where in it each different row stands first."""
+    """Order of the rows that depends on their numbers alone, and the first place of each different row in it."""
     values = as_bytes(embeddings)
     order = np.argsort(values, kind="stable")
     ordered = values[order]
@@ -153,13 +152,13 @@ def _by_content(embeddings: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDA
 def _look(
     distances: Within, queries: int, k: int, progress: Progress
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-    """One look at all distances between the queries, which come first, and the gallery.
+    """Look once at all distances between all images; the queries come first.
 
     Returns
     -------
     neighbours : int64 array of shape (n, k), or (n, n) if there are fewer images
     farthest : float32 array of shape (n,)
-        The largest distance of each image; 1 where all are 0.
+        Largest distance of each image; 1 if all are 0.
     original : float32 array of shape (queries, gallery)
         Distances, divided by the query's largest.
     """
@@ -187,7 +186,7 @@ def _blend(
 ) -> None:
     """Add the Jaccard distances of the encodings to the original ones, and put the gallery back into the caller's order.
 
-    Their Jaccard distance is 1 - sum of minima / sum of maxima, and the latter is 2 - sum of minima, because each has the sum 1.
+    The Jaccard distance is 1 - sum of minima / sum of maxima. The latter is 2 - sum of minima, because each encoding has the sum 1.
     """
     queries, gallery = distances.shape
     encoded_by = inverted(encoding, queries)
@@ -205,7 +204,7 @@ def _blend(
             block = np.repeat(np.maximum.reduceat(block, first, axis=1), copies, axis=1)
         np.take(block, place, axis=1, out=distances[rows])
 
-    # An image that everybody is encoded by makes its queries as wide as the whole gallery.
+    # An image in everybody's encoding makes its queries as wide as the whole gallery.
     compared = np.diff(encoded_by.starts)[encoding.columns[: encoding.starts[queries]]]
     widest = np.add.reduceat(compared, encoding.starts[:queries]).max()
     in_parts(part, 0, queries, max(gallery, int(widest)))
