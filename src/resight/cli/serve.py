@@ -69,8 +69,8 @@ def serve(
     from resight.gallery import Gallery, parse_retention
     from resight.service import AccessFile, AuditLog, Caller, single_token
     from resight.service.audit import FILE
+    from resight.service.lifecycle import Limits, Service
     from resight.service.server import is_loopback, listen, run
-    from resight.service.service import Limits, Service
 
     local = is_loopback(host)
     if not local and access is None:

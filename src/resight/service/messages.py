@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from resight.errors import ConfigurationError
 from resight.gallery import Match, Record, parse_time
-from resight.gallery.store.store import check_text
+from resight.gallery.store.interface import check_text
 
 __all__ = [
     "AuditPage",
     "Band",
+    "Box",
     "CameraList",
     "CameraSummary",
     "EnrolForm",
@@ -62,6 +64,31 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_storable)]
 Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+
+
+class Box(NamedTuple):
+    """A rectangle of an upright image, in pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self))
+
+
+def _box(text: object) -> object:
+    if text == "":
+        return None
+    if not (match := re.fullmatch(r"\s*(-?\d{1,6}),(-?\d{1,6}),(\d{1,6}),(\d{1,6})\s*", str(text))):
+        raise ValueError(f"the box is {str(text)[:60]!r}; expected x,y,width,height in whole pixels")
+    return Box(*map(int, match.groups()))
+
+
+BoxText = Annotated[Box | None, BeforeValidator(_box, json_schema_input_type=str)]
+"""``x,y,width,height``; an empty text is the whole image."""
+
 Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
 Band = Literal["match", "possible", "unknown"] | None
 
@@ -78,7 +105,9 @@ class SearchForm(_Given):
     camera: list[Text] = Field(default=[], max_length=100, description="search only these cameras")
     since: Time = Field(default=None, description="only what was seen then or later; ISO 8601, UTC without a zone")
     until: Time = Field(default=None, description="only what was seen before")
-    box: list[Text] = Field(default=[], max_length=8, description="x,y,width,height in pixels, one an image; empty is all of it")
+    box: list[BoxText] = Field(
+        default=[], max_length=8, description="x,y,width,height in pixels, one an image; empty is the whole image"
+    )
     model_sha256: Sha256 = Field(default="", description="whose vectors are expected; 409 if the gallery's model is another")
 
 
@@ -91,7 +120,7 @@ class EnrolForm(_Given):
     source: Text = Field(default="", description="where it came from, for people to read")
     tracklet: Text = ""
     identity: Text = ""
-    box: Text = Field(default="", description="x,y,width,height in pixels; empty is all of it")
+    box: BoxText = Field(default=None, description="x,y,width,height in pixels; empty is the whole image")
     model_sha256: Sha256 = ""
 
 

@@ -11,7 +11,7 @@ import uvicorn
 
 from resight.errors import ConfigurationError
 from resight.service.app import create_app
-from resight.service.service import Service
+from resight.service.lifecycle import Service
 
 __all__ = ["is_loopback", "listen", "run"]
 

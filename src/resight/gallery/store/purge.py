@@ -17,7 +17,7 @@ from pathlib import Path
 from resight.errors import GalleryDamagedError, GalleryError
 from resight.gallery.sighting import Where
 from resight.gallery.store import database
-from resight.gallery.store.store import Removal
+from resight.gallery.store.interface import Removal
 from resight.gallery.store.traces import Traces, telling_part, without_legitimate
 from resight.progress import Progress, silent
 

@@ -9,7 +9,7 @@ from fastapi.security import HTTPBearer, SecurityScopes
 
 from resight.errors import AccessError
 from resight.service.access import Caller
-from resight.service.service import Service
+from resight.service.lifecycle import Service
 
 __all__ = ["Admin", "Operator", "ServiceOf", "Viewer"]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,15 +107,6 @@ class Store(Protocol):
 
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
         """Delete sightings, and whatever the back end can reach of their bytes."""
-
-    def keep(self, name: str, value: Any) -> None:
-        """Keep a JSON value with the gallery, under a name, such as a calibration."""
-
-    def kept(self, name: str) -> Any:
-        """The value kept under a name; None if there is none."""
-
-    def problems(self, *, progress: Progress = silent) -> list[str]:
-        """Everything that is damaged, in words; empty if nothing is."""
 
     def close(self) -> None:
         """Let go of files and connections."""

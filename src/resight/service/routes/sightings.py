@@ -10,11 +10,11 @@ from fastapi import APIRouter, Path, Request, Response
 from resight.errors import MissingSightingError, UploadError
 from resight.gallery import Crop, Sighting, Where, sighting_id
 from resight.service.access import Caller
-from resight.service.callers import Operator, ServiceOf, Viewer
 from resight.service.forms import form_schema
+from resight.service.lifecycle import Service
 from resight.service.messages import EnrolForm, Enrolled, Judged, Known, Listed, Verdict, Wanted
-from resight.service.service import Service
-from resight.service.uploads import check_model, crop_file, upload
+from resight.service.routes.callers import Operator, ServiceOf, Viewer
+from resight.service.uploads import check_model, check_pixels, crop_file, work_on
 
 __all__ = ["router"]
 
@@ -26,8 +26,10 @@ SightingId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 @router.post("", status_code=201, openapi_extra=form_schema(EnrolForm), responses={200: {"model": Enrolled}})
 async def enrol(request: Request, response: Response, caller: Operator, service: ServiceOf) -> Enrolled:
     """Add a crop of one person. What is there already is not added again: the answer is then 200 instead of 201."""
-    with service.places.one():
-        enrolled = await upload(request, service, EnrolForm, lambda form: _enrol(form, caller, service))
+    service.places.check(caller.name)  # before the body is read
+    await request.body()
+    with service.places.one(caller.name):
+        enrolled = await work_on(request, caller, service, EnrolForm, lambda form: _enrol(form, caller, service))
     response.status_code = 201 if enrolled.added else 200
     return enrolled
 
@@ -39,6 +41,7 @@ def _enrol(form: EnrolForm, caller: Caller, service: Service) -> Enrolled:
     oldest = gallery.settings.expired_before()
     if oldest is not None and form.time is not None and form.time < oldest:
         raise UploadError(f"{form.time.isoformat()} is longer ago than this gallery may keep anything; it is not added")
+    check_pixels([form.image], service.limits.pixels)
     data = crop_file(form.image, form.box)
     sha256 = hashlib.sha256(data).hexdigest()
     id = sighting_id(sha256, form.camera, form.time)

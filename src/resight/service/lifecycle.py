@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -14,12 +13,14 @@ import numpy as np
 
 from resight.compute import usable_cores
 from resight.decision import Calibration
+from resight.errors import ConfigurationError
 from resight.gallery import Gallery, Removal, Where
 from resight.models.embedding import Model
 from resight.service.access import FindCaller
+from resight.service.admission import FairThreads, Places
 from resight.service.audit import Act, AuditLog
 from resight.service.metrics import Metrics
-from resight.service.searches import Places, Searches
+from resight.service.search_queue import SearchQueue
 
 __all__ = ["Limits", "Service"]
 
@@ -30,21 +31,29 @@ _RETENTION = "retention"  # stands in the audit log as who purged
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How much is taken in.
+    """Limits on what the service accepts.
 
     Attributes
     ----------
     queue : int
-        Uploads that are worked on or wait at once; more are answered 429.
+        Uploads that may wait or be worked on at once; further ones are answered 429. Callers share them.
     upload : int
-        Bytes of one request.
+        Largest request, in bytes.
     k : int
-        Sightings that a search may ask for.
+        Largest number of matches of one search.
+    pixels : int
+        Most pixels of all images of one request.
     """
 
     queue: int = 8
     upload: int = 8_000_000
     k: int = 200
+    pixels: int = 40_000_000
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 1:
+                raise ConfigurationError(f"the limit {name} is {value}; expected at least 1")
 
 
 class Service:
@@ -66,10 +75,10 @@ class Service:
     Attributes
     ----------
     places : Places
-        That uploads take.
-    uploads : ThreadPoolExecutor
-        Where they are read, decoded and embedded.
-    searches : Searches
+        Places for uploads.
+    uploads : FairThreads
+        Threads that decode and embed uploads.
+    searches : SearchQueue
     metrics : Metrics
 
     Raises
@@ -97,8 +106,8 @@ class Service:
         self.metrics = Metrics()
         self.places = Places(self.limits.queue)
         self.metrics.waiting.set_function(lambda: self.places.taken)
-        self.uploads = ThreadPoolExecutor(usable_cores(), thread_name_prefix="upload")
-        self.searches = Searches(gallery, audit, self.metrics.batch.observe)
+        self.uploads = FairThreads(usable_cores())
+        self.searches = SearchQueue(gallery, audit, self.metrics.batch.observe)
         self._stopped = threading.Event()
         self._retention: threading.Thread | None = None
 
@@ -122,7 +131,7 @@ class Service:
         """Answer what waits, and end."""
         self._stopped.set()
         self.searches.close()
-        self.uploads.shutdown()
+        self.uploads.close()
         if self._retention is not None:
             self._retention.join()
 
@@ -136,9 +145,10 @@ class Service:
         if cutoff is None:
             return None
         where = Where(older_than=cutoff)
-        if not (meant := len(self.gallery.meant(where))):
+        here, elsewhere = self.gallery.reach(where)
+        if not here and not elsewhere:
             return None
-        self.log(_RETENTION, "purge", older_than=cutoff.isoformat(), sightings=meant)
+        self.log(_RETENTION, "purge", older_than=cutoff.isoformat(), sightings=len(here) + elsewhere)
         removal = self.gallery.purge(where)
         self.metrics.purged.inc(removal.removed)
         return removal

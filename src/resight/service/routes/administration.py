@@ -20,7 +20,7 @@ from resight.decision.calibration import MATCH, POSSIBLE
 from resight.errors import AccessError, MissingSightingError
 from resight.gallery import Camera, Settings, Sighting, Where
 from resight.service.access import Caller
-from resight.service.callers import Admin, Operator, ServiceOf, Viewer
+from resight.service.lifecycle import Service
 from resight.service.messages import (
     AuditPage,
     CameraList,
@@ -33,7 +33,7 @@ from resight.service.messages import (
     Session,
     Stats,
 )
-from resight.service.service import Service
+from resight.service.routes.callers import Admin, Operator, ServiceOf, Viewer
 
 __all__ = ["router"]
 
@@ -87,7 +87,7 @@ def health(caller: Viewer, service: ServiceOf) -> Health:
 @router.post("/export", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
 def export(wanted: Export, caller: Operator, service: ServiceOf) -> Response:
     """Sightings and thumbnails as a ZIP file, which names the entry of the audit log that says who took them, and what for."""
-    found = service.gallery.index.get(wanted.ids)
+    found = service.gallery.sightings(wanted.ids)
     if missing := [id for id in wanted.ids if id not in found or not caller.sees(found[id])]:
         raise MissingSightingError(f"no sighting {missing[0]} in this gallery; it may have been purged")
     entry = service.log(caller.name, "export", sightings=sorted(found), reason=wanted.reason)
@@ -111,7 +111,8 @@ def purge(wanted: Purge, caller: Admin, service: ServiceOf) -> Purged:
             older_than=wanted.older_than,
         )
     )
-    meant = len(service.gallery.meant(where))
+    here, elsewhere = service.gallery.reach(where)
+    meant = len(here) + elsewhere
     if wanted.dry_run:
         return Purged(sightings=meant, removed=False)
     asked = {name: value for name, value in wanted.model_dump(mode="json").items() if value is not None and name != "dry_run"}
