@@ -21,6 +21,7 @@ from resight.gallery.enrol import Enrolment, embed, enrol
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.statistics import Statistics, summarise
+from resight.gallery.store.database import bytes_of
 from resight.gallery.store.interface import Camera, Removal, Store
 from resight.gallery.store.snapshot import Snapshot, restore, snapshots, take_snapshot
 from resight.gallery.store.sqlite import SqliteStore
@@ -286,7 +287,7 @@ class Gallery:
             records,
             self.settings,
             len(expired),
-            size=sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()),
+            size=bytes_of(file for file in self.folder.rglob("*") if file.is_file()),
             snapshots=tuple(snapshot.name for snapshot in snapshots(self.folder)),
         )
 

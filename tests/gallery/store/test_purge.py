@@ -177,6 +177,26 @@ def test_an_interrupted_purge_is_finished_by_whoever_comes_next(
     assert pieces_left(gallery.folder, *personal(*sightings[1::3])) == []
 
 
+def test_a_purge_that_is_still_running_is_no_interrupted_one(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gallery.folder
+    gallery.add(make_sightings(30))
+    found = []
+
+    def meanwhile(*arguments: object) -> object:
+        (gallery.folder / ".half.partial").touch()  # type: ignore[operator]
+        with Gallery.open(gallery.folder) as other:  # type: ignore[arg-type]
+            found.append(other.problems())
+        return original(*arguments)  # type: ignore[arg-type]
+
+    original = purge._purge_snapshots
+    monkeypatch.setattr(database, "_PATIENCE", 0.1)
+    monkeypatch.setattr(purge, "_purge_snapshots", meanwhile)
+    gallery.purge(Where(cameras=frozenset({"hall"})))
+    assert found == [[]]
+    (gallery.folder / ".half.partial").touch()
+    assert len(Gallery.verify(gallery.folder)) == 1
+
+
 @pytest.mark.parametrize("first", ["snapshot", "restore"])
 def test_snapshots_and_purges_exclude_each_other(gallery: Gallery, monkeypatch: pytest.MonkeyPatch, first: str) -> None:
     """Or a snapshot could keep, or bring back, what is purged meanwhile."""

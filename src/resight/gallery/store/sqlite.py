@@ -54,10 +54,12 @@ class SqliteStore:
         self._reader = database.connect(self.path)
         self._reading, self._writing = threading.RLock(), threading.RLock()
         self._writer: sqlite3.Connection | None = None
+        self._files: database.Files = None, None
         try:
             with self._read() as connection:
                 settings = database.read_kept(connection, self.path, "settings")
             self.settings = configure(Settings, settings or {}, source=str(self.path))
+            self._files = database.files_of(self.path)  # reading from it has made the log, too
         except (ConfigurationError, TypeError) as error:
             self.close()
             raise database.damaged(self.path, f"its settings cannot be used ({error})") from error
@@ -155,6 +157,7 @@ class SqliteStore:
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
         with self._reading, database.translated(self.path):
+            database.check_unmoved(self.path, self._files)
             yield self._reader
 
     @contextmanager
@@ -163,6 +166,7 @@ class SqliteStore:
             if self._writer is None:
                 self._writer = database.connect(self.path)
             with database.transaction(self._writer, write=True):
+                database.check_unmoved(self.path, self._files)
                 yield self._writer
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
