@@ -157,7 +157,7 @@ def test_damage(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (["add", "g"], "no crops given"),
         (["add", "nowhere", "x.png"], "x.png"),
         (["add", "g", "missing"], "missing"),
-        (["add", "g", "x.png", "--time", "noon"], "'noon' is no time"),
+        (["add", "g", "x.png", "--time", "noon"], "'noon' is not a time"),
         (["add", "g", "bad.png"], "none of 1 crops could be read"),
         (["add", "g", "good.png", "--model", "others"], "is not the model of this gallery, colours"),
         (["search", "g"], "no image given"),

@@ -76,7 +76,7 @@ def test_files_that_cannot_be_used(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a\nb", "x" * 101, "\0"])
 def test_names_that_cannot_be_used(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigurationError, match="plain characters"):
+    with pytest.raises(ConfigurationError, match="printable characters"):
         new_token(tmp_path / "access.toml", name, "viewer")
     with pytest.raises(ConfigurationError, match="no token"):
         new_token(tmp_path / "access.toml", "anna", "viewer")

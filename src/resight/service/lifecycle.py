@@ -1,4 +1,4 @@
-"""Everything that the routes share, and what runs beside them."""
+"""The running service: what the routes share, and the retention that runs beside them."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class Limits:
 
 
 class Service:
-    """A gallery, its model, and what stands around them while they are served.
+    """A gallery and its model while they are served.
 
-    As a context manager it runs for the length of a block; `resight.service.app.create_app` makes it an application.
+    As a context manager it runs for the length of a block; `resight.service.app.create_app` makes an application of it.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Service:
     calibration : Calibration, optional
     limits : Limits
     purge_every : float, optional
-        Seconds between purges of what has expired; None never purges.
+        Seconds between purges of expired sightings; None never purges.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class Service:
         self.stop()
 
     def start(self) -> None:
-        """Begin to answer, and to purge what expires; the gallery is in memory and the model has run once when this returns."""
+        """Start. The gallery is in memory and the model has run once when this returns."""
         height, width = self.extractor.size
         first = self.gallery.embed(self.extractor, [np.zeros((height, width, 3), np.uint8)])
         self.gallery.search(first, 1)
@@ -128,7 +128,7 @@ class Service:
             self._retention.start()
 
     def stop(self) -> None:
-        """Answer what waits, and end."""
+        """Answer waiting requests, then stop."""
         self._stopped.set()
         self.searches.close()
         self.uploads.close()
@@ -136,11 +136,11 @@ class Service:
             self._retention.join()
 
     def log(self, who: str, action: str, **details: Any) -> dict[str, Any]:
-        """Write down what is about to be done. Raises `StorageError`; then it must not be done."""
+        """Log an action before it is done. Raises `StorageError`; the action must then not be done."""
         return self.audit.append([Act(who, action, details)])[0]
 
     def purge_expired(self) -> Removal | None:
-        """Delete what is older than the gallery may keep it; None if there is nothing."""
+        """Delete expired sightings; None if there are none."""
         cutoff = self.gallery.settings.expired_before(datetime.now(UTC))
         if cutoff is None:
             return None
@@ -159,6 +159,6 @@ class Service:
                 self.purge_expired()
             except Exception:  # whatever it was, it is tried again
                 self.metrics.failures.inc()
-                _LOG.exception("what has expired could not be purged")
+                _LOG.exception("expired sightings could not be purged")
             if self._stopped.wait(self.purge_every):
                 return

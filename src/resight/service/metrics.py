@@ -21,7 +21,10 @@ class Metrics:
             "resight_request_seconds", "From a request's head to its answer", ["route"], buckets=_SECONDS, registry=self.registry
         )
         self.batch = Histogram(
-            "resight_batch_searches", "Searches that were answered together", buckets=(1, 2, 4, 8, 16, 32), registry=self.registry
+            "resight_batch_searches",
+            "Searches that were answered together",
+            buckets=(1, 2, 4, 8, 16, 32),
+            registry=self.registry,
         )
         self.purged = Counter("resight_purged_sightings", "Sightings that were deleted for good", registry=self.registry)
         self.failures = Counter("resight_failed_purges", "Purges of the retention that failed", registry=self.registry)

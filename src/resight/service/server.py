@@ -1,4 +1,4 @@
-"""The server: a socket, the names that it answers to, and a clean end."""
+"""The HTTP server: its socket, its host names, and its end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SWITCH = 0.001  # seconds after which a thread that computes lets the one that 
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can reach an address."""
+    """Return whether only this machine can reach an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -29,9 +29,9 @@ def is_loopback(host: str) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket for a host and a port; port 0 takes a free one. Raises `ConfigurationError` if it cannot be had."""
+    """Open a socket for a host and a port; port 0 takes a free one. Raises `ConfigurationError` if that fails."""
     if not 0 <= port <= 65_535:
-        raise ConfigurationError(f"port {port} is none; give a --port from 0 to 65535")
+        raise ConfigurationError(f"the port is {port}; give a --port from 0 to 65535")
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048)
     except OSError as error:
@@ -41,18 +41,18 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def run(service: Service, listener: socket.socket, host: str, names: Collection[str] = ()) -> None:
-    """Serve until a signal ends it; then what was begun is answered.
+    """Serve until a signal; then answer the requests that have begun.
 
     Parameters
     ----------
     service : Service
-        That runs.
+        A running service.
     listener : socket
         From `listen`.
     host : str
-        As it was bound.
+        Bound address.
     names : collection of str
-        Further names by which it is reached, behind a proxy for example.
+        Further host names, for example behind a proxy.
     """
     everywhere = host in ("0.0.0.0", "::", "")
     own = {socket.gethostname(), socket.getfqdn()} if everywhere else {f"[{host}]" if ":" in host else host}
