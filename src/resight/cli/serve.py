@@ -58,6 +58,7 @@ def serve(
         Path of the gallery's model, if it has moved.
     """
     import contextlib
+    import logging
     import math
     import os
     import secrets
@@ -72,6 +73,7 @@ def serve(
     from resight.service.lifecycle import Limits, Service
     from resight.service.server import is_loopback, listen, run
 
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     local = is_loopback(host)
     if not local and access is None:
         raise ConfigurationError(f"other machines can reach {host}; name a file of tokens by --access, see `resight access`")

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import secrets
+import sys
 import threading
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from resight.errors import AccessError, ConfigurationError
+from resight.errors import AccessError, ConfigurationError, StorageError
 from resight.files import write_text
 from resight.gallery import Record, Where
+
+if sys.platform != "win32":
+    import fcntl
 
 __all__ = ["ROLES", "AccessFile", "Caller", "FindCaller", "new_token", "remove_token", "single_token"]
 
@@ -137,19 +143,43 @@ def new_token(path: Path, name: str, role: str, cameras: Sequence[str] | None = 
     token = secrets.token_urlsafe(32)
     caller = Caller(name=name, role=role, cameras=None if cameras is None else frozenset(cameras))
     _check(caller, path)
-    kept = {sha256: entry for sha256, entry in (_read(path) if path.exists() else {}).items() if entry[0].name != name}
-    _write(path, kept | {_sha256(token): (caller, datetime.now(UTC).isoformat(timespec="seconds"))})
+    with _locked(path):
+        kept = {sha256: entry for sha256, entry in (_read(path) if path.exists() else {}).items() if entry[0].name != name}
+        _write(path, kept | {_sha256(token): (caller, datetime.now(UTC).isoformat(timespec="seconds"))})
     return token
 
 
 def remove_token(path: Path, name: str) -> None:
     """Revoke the token of a name. Raises `ConfigurationError` if there is none, and `StorageError`."""
-    entries = _read(path)
-    kept = {sha256: entry for sha256, entry in entries.items() if entry[0].name != name}
-    if len(kept) == len(entries):
-        names = ", ".join(sorted(caller.name for caller, _ in entries.values())) or "none"
-        raise ConfigurationError(f"{path} has no token of {name!r}; it has: {names}")
-    _write(path, kept)
+    with _locked(path):
+        entries = _read(path)
+        kept = {sha256: entry for sha256, entry in entries.items() if entry[0].name != name}
+        if len(kept) == len(entries):
+            names = ", ".join(sorted(caller.name for caller, _ in entries.values())) or "none"
+            raise ConfigurationError(f"{path} has no token of {name!r}; it has: {names}")
+        _write(path, kept)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep other processes from changing the file between reading and writing it (not on Windows); a killed process lets go.
+
+    The lock is another file, because every change replaces the file itself.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StorageError(f"cannot write {lock}: {error.strerror or error}; choose another folder") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _sha256(token: str) -> str:

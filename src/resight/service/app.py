@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from resight.errors import (
     StorageError,
     UploadError,
 )
-from resight.service.gate import Gate, come_again
+from resight.service.gate import PROBES, Gate, come_again
 from resight.service.lifecycle import Service
 from resight.service.messages import Error
 from resight.service.routes import administration, search, sightings
@@ -102,9 +102,19 @@ def _create_api(service: Service) -> FastAPI:
     app.state.service = service
     for module in (search, sightings, administration):
         app.include_router(module.router)
+    for address, probe in zip(PROBES, (lambda: True, service.ready), strict=True):
+        _add_probe(app, address, probe)
     for address, folder in _PAGES.items():
         _add_pages(app, address, folder)
     return app
+
+
+def _add_probe(app: FastAPI, address: str, good: Callable[[], bool]) -> None:
+    def probe() -> Response:
+        done = good()
+        return JSONResponse({"status": "ok" if done else "not ready; the service's log says why"}, 200 if done else 503)
+
+    app.get(address, include_in_schema=False)(probe)
 
 
 def _add_pages(app: FastAPI, address: str, folder: Path) -> None:

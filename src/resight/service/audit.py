@@ -63,6 +63,8 @@ class AuditLog:
     ----------
     head : tuple of (int, str)
         Number and hash of the newest entry; 0 and zeros if there is none.
+    failing : bool
+        True after an entry could not be written, until the next one is.
 
     Raises
     ------
@@ -74,6 +76,7 @@ class AuditLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.failing = False
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +113,9 @@ class AuditLog:
                 line, previous = _line(entry)
                 entries.append(entry | {"sha256": previous})
                 lines.append(line)
+            self.failing = True
             self._write("".join(lines).encode())
+            self.failing = False
             self.head = number, previous
         return entries
 

@@ -25,9 +25,12 @@ from resight.errors import ConfigurationError
 from resight.service.access import Caller
 from resight.service.lifecycle import Service
 
-__all__ = ["Gate", "come_again"]
+__all__ = ["PROBES", "Gate", "come_again"]
 
 _LOG = logging.getLogger(__name__)
+
+PROBES = ("/healthz", "/readyz")
+"""Addresses for probes, which have no token and may use any host name: the process runs; searches can be answered and logged."""
 
 _API = "/api"  # everything below it wants a token
 _HEADERS = {
@@ -41,6 +44,7 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
 }
 _PAUSE, _WHOLE = 10.0, 60.0  # seconds: longest pause of a body that arrives, and time for all of it
+_LINES = 10  # a second, about refusals
 _ABORTED = 499  # stands in the metrics for a client that left
 
 
@@ -72,6 +76,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, service: Service, hosts: Collection[str], addresses: bool = False) -> None:
         self.app, self.service, self.hosts, self.addresses = app, service, frozenset(hosts), addresses
+        self._logged = (0, 0)  # second, and lines about refusals in it
         self._arrived: Counter[str] = Counter()  # bytes of bodies that are in memory, by caller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,6 +106,8 @@ class Gate:
             self._note(scope, status, time.perf_counter() - started)
 
     def _refusal(self, scope: Scope) -> _Refusal | None:
+        if scope["path"] in PROBES:
+            return None
         headers = Headers(scope=scope)
         given = headers.getlist("host")
         host = re.sub(r":\d*$", "", given[0]).lower() if len(given) == 1 else ""
@@ -166,6 +173,18 @@ class Gate:
         method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS") else "other"
         self.service.metrics.requests.labels(method, route, str(status)).inc()
         self.service.metrics.seconds.labels(route).observe(seconds)
+        if status in (401, 403):
+            self._log_refusal(scope, status, method)
+
+    def _log_refusal(self, scope: Scope, status: int, method: str) -> None:
+        """Log who was refused what, in at most 10 lines a second."""
+        second = int(time.monotonic())
+        self._logged = (second, self._logged[1] + 1 if second == self._logged[0] else 1)
+        if self._logged[1] <= _LINES:
+            path = re.sub("[0-9a-f]{32}", "{id}", scope["path"])[:100]
+            caller = scope.get("state", {}).get("caller")
+            who = "without a valid token" if caller is None else f"by {caller.name} ({caller.role})"
+            _LOG.warning("%d: %s %s %s", status, method, path if path.isprintable() else "?", who)
 
 
 async def _refuse(send: Send, refusal: _Refusal) -> None:

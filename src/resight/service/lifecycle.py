@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -13,7 +14,7 @@ import numpy as np
 
 from resight.compute import usable_cores
 from resight.decision import Calibration
-from resight.errors import ConfigurationError
+from resight.errors import ConfigurationError, ResightError
 from resight.gallery import Gallery, Removal, Where
 from resight.models.embedding import Model
 from resight.service.access import FindCaller
@@ -26,7 +27,8 @@ __all__ = ["Limits", "Service"]
 
 _LOG = logging.getLogger(__name__)
 
-_RETENTION = "retention"  # stands in the audit log as who purged
+_RETENTION, _SERVICE = "retention", "service"  # names in the audit log
+_PATIENCE = 2.0  # seconds to end in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +112,7 @@ class Service:
         self.searches = SearchQueue(gallery, audit, self.metrics.batch.observe)
         self._stopped = threading.Event()
         self._retention: threading.Thread | None = None
+        self._unready = False  # and said so
 
     def __enter__(self) -> Self:
         self.start()
@@ -128,12 +131,25 @@ class Service:
             self._retention.start()
 
     def stop(self) -> None:
-        """Answer waiting requests, then stop."""
+        """Answer waiting requests, then stop, within two seconds. A purge that goes on is finished by the next one."""
         self._stopped.set()
-        self.searches.close()
-        self.uploads.close()
-        if self._retention is not None:
-            self._retention.join()
+        end = time.monotonic() + _PATIENCE
+        for wait in (self.uploads.close, self.searches.close, *([self._retention.join] if self._retention else [])):
+            wait(max(0.0, end - time.monotonic()))
+
+    def ready(self) -> bool:
+        """Return whether searches can be answered and logged. A log that failed before is tried again."""
+        try:
+            len(self.gallery)
+            if self.audit.failing:
+                self.log(_SERVICE, "ready")
+        except ResightError as error:
+            if not self._unready:
+                _LOG.error("not ready: %s", error)
+            self._unready = True
+            return False
+        self._unready = False
+        return not self._stopped.is_set()
 
     def log(self, who: str, action: str, **details: Any) -> dict[str, Any]:
         """Log an action before it is done. Raises `StorageError`; the action must then not be done."""
