@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from resight.decision import open_set
-from resight.decision.open_set import Searches, search_everybody
+from resight.decision.open_set import LabelledSearches, search_everybody
 from resight.distances import DISTANCES
 from resight.errors import ArrayError, ConfigurationError
 
@@ -146,7 +146,7 @@ def test_searches_are_independent_of_the_order_of_images() -> None:
     vectors, who, cameras = draw(8)
     order = np.random.default_rng(0).permutation(len(who))
 
-    def figures(searches: Searches) -> list[list[float]]:
+    def figures(searches: LabelledSearches) -> list[list[float]]:
         curve = searches.false_positives(0.95)
         return [curve.thresholds.tolist(), np.round(curve.rates, 12).tolist(), np.round(curve.variances, 9).tolist()]
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, ArgumentCollection, Parameter
 from cyclopts.config import Dict
 from cyclopts.validators import Number
 
 from resight.shipped import SHIPPED
+
+if TYPE_CHECKING:
+    from resight.gallery import Where
 
 __all__ = [
     "Count",
@@ -22,6 +26,7 @@ __all__ = [
     "TorchThreads",
     "chosen",
     "recipe",
+    "where_of",
 ]
 
 ModelName = Annotated[
@@ -84,3 +89,25 @@ def recipe(kind: type[Any]) -> Any:
                 Dict(values, use_commands_as_keys=False, source=path)(app, commands, arguments)
 
     return apply
+
+
+def where_of(
+    *,
+    camera: list[str] | None = None,
+    since: str = "",
+    until: str = "",
+    identity: list[str] | None = None,
+    id: list[str] | None = None,
+    older_than: datetime | None = None,
+) -> Where:
+    """Turn filter options into the sightings they select."""
+    from resight.gallery import Where, parse_time
+
+    return Where(
+        cameras=None if camera is None else frozenset(camera),
+        identities=None if identity is None else frozenset(identity),
+        ids=None if id is None else frozenset(id),
+        since=parse_time(since) if since else None,
+        until=parse_time(until) if until else None,
+        older_than=older_than,
+    )

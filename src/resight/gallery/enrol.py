@@ -18,8 +18,8 @@ from resight.errors import ImageError
 from resight.extraction.extract import printable
 from resight.gallery.crops import Crop
 from resight.gallery.sighting import Sighting, draw_thumbnail, sighting_id
+from resight.gallery.store.interface import Store
 from resight.gallery.store.precision import recall
-from resight.gallery.store.store import Store
 from resight.images import Pixels, decode, grouped, read_ahead, read_file, resize
 from resight.models.model import AHEAD, AT_ONCE, CHUNK, Model, extract_finite
 from resight.progress import Progress, silent

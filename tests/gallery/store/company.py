@@ -24,7 +24,7 @@ from resight.gallery import sighting_id
 CAMERA = "hall"
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["resight.cli", "resight.gallery", "resight.models", "resight.web.server", "onnxruntime"])
+_forks.set_forkserver_preload(["resight.cli", "resight.gallery", "resight.models", "resight.service.server", "onnxruntime"])
 
 
 class Killed(Exception):

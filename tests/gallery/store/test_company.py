@@ -47,7 +47,7 @@ def test_enrolments_after_a_purge_and_stats_survive_a_kill(parties: tuple[Path, 
     service.kill()
     with Gallery.open(folder) as gallery:
         assert {record.id for record in gallery.records()} == set(ids[1:])
-        assert gallery.problems() == []
+        assert Gallery.verify(gallery.folder) == []
 
 
 class Ledger:
@@ -222,7 +222,7 @@ class Company:
 
     def look(self) -> tuple[set[str], list[str]]:
         with Gallery.open(self.folder) as gallery:
-            return {record.id for record in gallery.records()}, gallery.problems()
+            return {record.id for record in gallery.records()}, Gallery.verify(gallery.folder)
 
 
 def expect(status: int, answer: tuple[int, Any]) -> None:

@@ -30,7 +30,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX locks")
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     with Gallery.create(tmp_path / "gallery", make_settings()) as gallery:
-        gallery.index.add(make_sightings(30))
+        gallery.add(make_sightings(30))
     return tmp_path / "gallery"
 
 
@@ -82,13 +82,13 @@ def watch(event, arguments):
 
 sys.addaudithook(watch)
 with Gallery.open(folder) as gallery:
-    gallery.index.add(make_sightings(10, 100))
+    gallery.add(make_sightings(10, 100))
     gallery.take_snapshot("a")
     print(gallery.purge(Where(ids=frozenset([make_id(3)]))).proved)
-    purge._rewrite(folder, gallery.index._reader)
-    gallery.restore("a")
+    purge._rewrite(folder, gallery._store._reader)
+    Gallery.restore(folder, "a")
     gallery.statistics()
-    print(gallery.problems())
+    print(Gallery.verify(gallery.folder))
 damaged = folder / "gallery.sqlite"
 damaged.rename(folder / "away")
 print(restore(folder, "a").count)
@@ -119,10 +119,9 @@ with Gallery.open(sys.argv[1]) as gallery:
     print("purged", flush=True)
     for line in sys.stdin:
         try:
-            print(gallery.index.add(make_sightings(10, int(line))), flush=True)
+            print(gallery.add(make_sightings(10, int(line))), flush=True)
         except Exception as error:
             print(error, flush=True)
-            print(gallery.problems()[0], flush=True)
 """
 
 
@@ -168,7 +167,7 @@ def test_locks_hold_during_a_purge_and_after_it(
     process.wait()
     with Gallery.open(folder) as gallery:
         assert len(gallery) == 50
-        assert gallery.problems() == []
+        assert Gallery.verify(gallery.folder) == []
 
 
 @posix
@@ -178,10 +177,10 @@ def test_a_log_that_was_removed_is_noticed(folder: Path, purging: tuple[subproce
     tell("", "purged")
     (folder / "gallery.sqlite-wal").unlink()
     problem = "removed or replaced while it was open; restart"
-    tell(100, problem, problem)  # it writes no more, instead of acknowledging what is lost
+    tell(100, problem)  # it writes no more, instead of acknowledging what is lost
     if Path("/proc/self/fd").exists():
         with Gallery.open(folder) as gallery:
-            found = gallery.problems()
+            found = Gallery.verify(gallery.folder)
         assert f"gallery.sqlite or its log was removed or replaced while process {process.pid} had it open" in found[0]
     process.kill()
     process.wait()
@@ -219,5 +218,5 @@ def test_a_file_that_cannot_be_read_ends_a_purge(folder: Path, monkeypatch: pyte
             gallery.purge(Where(ids=frozenset([make_id(1)])))
         (folder / "gone").unlink()
         gallery.purge(Where(ids=frozenset()))
-        assert gallery.problems() == []
+        assert Gallery.verify(gallery.folder) == []
         assert len(gallery) == 29

@@ -18,7 +18,7 @@ from resight.distances.distance import Distance, Spatial
 from resight.gallery.search.product import near_rows
 from resight.gallery.search.segment import UNKNOWN_TIME, Mask, Rows, Segment
 from resight.gallery.sighting import Where, from_microseconds, to_microseconds
-from resight.gallery.store.store import Camera
+from resight.gallery.store.interface import Camera
 from resight.ranking.nearest import nearest
 
 __all__ = ["SearchIndex"]
@@ -93,7 +93,7 @@ class SearchIndex:
         self._segments = tuple(segments)
 
     def cameras(self) -> dict[str, Camera]:
-        """See `resight.gallery.store.store.Store`."""
+        """See `resight.gallery.store.interface.Store`."""
         seen: dict[int, list[NDArray[np.int64]]] = {}
         for segment in self._segments:
             for number, times in segment.cameras():

@@ -22,8 +22,8 @@ from resight.distances import DISTANCES, distance_named
 from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError, StorageError
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, to_microseconds
+from resight.gallery.store.interface import Camera, Removal, check_queries, check_sightings, check_text
 from resight.gallery.store.rows import COLUMNS, Row, blob_crc, record_of, row_crc, row_of
-from resight.gallery.store.store import Camera, Removal, check_queries, check_sightings, check_text
 from resight.progress import Progress, silent
 from resight.ranking.nearest import nearest
 
@@ -70,10 +70,10 @@ class PostgresStore:
         self._connection = _connect(location)
         self._lock = threading.RLock()
         try:
-            settings = self.kept("settings")
-            if settings is None or self.kept("version") != _VERSION:
+            settings = self._kept("settings")
+            if settings is None or self._kept("version") != _VERSION:
                 raise GalleryError(
-                    f"this database has a gallery of version {self.kept('version')}, expected {_VERSION}; upgrade Resight"
+                    f"this database has a gallery of version {self._kept('version')}, expected {_VERSION}; upgrade Resight"
                 )
             self.settings = configure(Settings, settings, source="the gallery's settings")
             self._distance = distance_named(self.settings.distance)
@@ -190,24 +190,13 @@ class PostgresStore:
             note="not proved: the server's write-ahead log, replicas and backups keep what they have until they are recycled",
         )
 
-    def keep(self, name: str, value: Any) -> None:
-        """See `Store`."""
-        if name in ("settings", "version"):
-            raise ConfigurationError("a gallery's settings are never changed; make another gallery")
-        with self._use() as connection:
-            text = json.dumps(value, allow_nan=False)
-            connection.execute(
-                "INSERT INTO resight.kept VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, text)
-            )
-
-    def kept(self, name: str) -> Any:
-        """See `Store`."""
+    def _kept(self, name: str) -> Any:
         with self._use() as connection:
             row = connection.execute("SELECT value FROM resight.kept WHERE name = %s", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def problems(self, *, progress: Progress = silent) -> list[str]:
-        """See `Store`."""
+        """Name every damaged sighting; an empty list if there is none."""
         found = []
         with self._use() as connection:
             ids = [id for (id,) in connection.execute("SELECT id FROM resight.sighting ORDER BY number")]

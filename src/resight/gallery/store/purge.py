@@ -18,8 +18,8 @@ from pathlib import Path
 from resight.errors import GalleryDamagedError, GalleryError, StorageError
 from resight.gallery.sighting import Where
 from resight.gallery.store import database
+from resight.gallery.store.interface import Removal
 from resight.gallery.store.reading import Reader
-from resight.gallery.store.store import Removal
 from resight.gallery.store.traces import Traces, telling_part, without_legitimate
 from resight.progress import Progress, silent
 

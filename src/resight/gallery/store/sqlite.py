@@ -20,9 +20,9 @@ from resight.gallery.search.index import SearchIndex
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.store import database, purge
+from resight.gallery.store.interface import Camera, Removal, check_queries, check_sightings, check_text
 from resight.gallery.store.precision import decode_vectors, encode_vectors
 from resight.gallery.store.rows import blob_crc, record_of
-from resight.gallery.store.store import Camera, Removal, check_queries, check_sightings, check_text
 from resight.progress import Progress, silent
 
 __all__ = ["SqliteStore"]
@@ -56,8 +56,10 @@ class SqliteStore:
         self._writer: sqlite3.Connection | None = None
         self._files: database.Files = None, None
         try:
-            self.settings = configure(Settings, self.kept("settings") or {}, source=str(self.path))
-            self._files = database.files_of(self.path)  # now that it was read from, the log is there, too
+            with self._read() as connection:
+                settings = database.read_kept(connection, self.path, "settings")
+            self.settings = configure(Settings, settings or {}, source=str(self.path))
+            self._files = database.files_of(self.path)  # reading from it has made the log, too
         except (ConfigurationError, TypeError) as error:
             self.close()
             raise database.damaged(self.path, f"its settings cannot be used ({error})") from error
@@ -145,24 +147,6 @@ class SqliteStore:
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
         """See `Store`; from the file and from all snapshots, which is then proved (see `resight.gallery.store.purge`)."""
         return purge.purge(self.folder, where, progress=progress)
-
-    def keep(self, name: str, value: Any) -> None:
-        """See `Store`."""
-        if name == "settings":
-            raise ConfigurationError("a gallery's settings are never changed; make another gallery")
-        with self._write() as connection:
-            database.write_kept(connection, name, value)
-
-    def kept(self, name: str) -> Any:
-        """See `Store`."""
-        with self._read() as connection:
-            return database.read_kept(connection, self.path, name)
-
-    def problems(self, *, progress: Progress = silent) -> list[str]:
-        """See `Store`."""
-        from resight.gallery.store.verify import verify
-
-        return database.moved(self.path, self._files) + verify(self.folder, progress=progress)
 
     def close(self) -> None:
         """See `Store`."""

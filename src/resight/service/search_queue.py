@@ -1,60 +1,24 @@
-"""Many searches at once: what waits is logged with one wait for the disk, and searched together, by one worker."""
+"""Searches that wait are logged with one write to the disk and answered together, by one worker thread."""
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resight.errors import BusyError
-from resight.gallery import Gallery, Where, fuse
+from resight.gallery import Gallery, Matches, Where, fuse
 from resight.service.audit import Act, AuditLog
 
-__all__ = ["LARGEST_BATCH", "Nearest", "Places", "Question", "Searches"]
+__all__ = ["LARGEST_BATCH", "Question", "SearchQueue"]
 
 LARGEST_BATCH = 32
-"""Searches that are answered together."""
-
-
-Nearest = tuple[NDArray[np.str_], NDArray[np.float32]]
-"""Ids and distances, both of shape (m,), nearest first."""
-
-
-class Places:
-    """How many uploads may be worked on or wait at once; no more are taken in.
-
-    Parameters
-    ----------
-    count : int
-    """
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.taken = 0
-        self._lock = threading.Lock()
-
-    def check(self) -> None:
-        """Raises `BusyError` if there is no place."""
-        if self.taken >= self.count:
-            raise BusyError(f"{self.count} uploads are being worked on already; ask again in a moment")
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """Take a place for the length of a block. Raises `BusyError` if there is none."""
-        with self._lock:
-            self.check()
-            self.taken += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self.taken -= 1
+"""Most searches that are answered together."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,29 +28,30 @@ class Question:
     Attributes
     ----------
     vectors : float32 array of shape (m, d)
-        Of images of one person.
+        Images of one person.
     k : int
+        Number of matches.
     where : Where
     act : Act
-        What the audit log says of it.
+        Entry for the audit log.
     """
 
     vectors: NDArray[np.float32]
     k: int
     where: Where
     act: Act
-    answer: Future[Nearest] = field(default_factory=Future)
+    answer: Future[Matches] = field(default_factory=Future)
 
 
-class Searches:
-    """A worker that answers searches. A search that cannot be logged is not done.
+class SearchQueue:
+    """A worker thread that answers searches. It does no search that it cannot log.
 
     Parameters
     ----------
     gallery : Gallery
     audit : AuditLog
     observe : callable, optional
-        Told the number of searches in each batch.
+        Called with the number of searches in each batch.
     """
 
     def __init__(self, gallery: Gallery, audit: AuditLog, observe: Callable[[int], None] | None = None) -> None:
@@ -98,8 +63,8 @@ class Searches:
         self._thread = threading.Thread(target=self._work, name="searches", daemon=True)
         self._thread.start()
 
-    def ask(self, question: Question) -> Future[Nearest]:
-        """The answer to come, for `Gallery.matches`. It raises what a search raises, and `StorageError` if it cannot be logged."""
+    def ask(self, question: Question) -> Future[Matches]:
+        """Queue a search. Its answer raises the errors of `Gallery.search`, and `StorageError` if it cannot be logged."""
         with self._changed:
             if not self._open:
                 raise BusyError("the service is stopping; ask again when it runs")
@@ -107,12 +72,12 @@ class Searches:
             self._changed.notify()
         return question.answer
 
-    def close(self) -> None:
-        """Answer what waits, and stop."""
+    def close(self, timeout: float | None = None) -> None:
+        """Answer the waiting searches, then stop; after `timeout` seconds stop waiting for them."""
         with self._changed:
             self._open = False
             self._changed.notify()
-        self._thread.join()
+        self._thread.join(timeout)
 
     def _work(self) -> None:
         while True:
@@ -138,11 +103,11 @@ class Searches:
         for (where, k), several in alike.items():
             try:
                 people = np.concatenate([fuse(question.vectors) for question in several])
-                ids, distances = self.gallery.nearest(people, k, where)
+                answers = self.gallery.search_each(people, k, where)
             except Exception as error:
                 _fail(several, error)
                 continue
-            for question, answer in zip(several, zip(ids, distances, strict=True), strict=True):
+            for question, answer in zip(several, answers, strict=True):
                 question.answer.set_result(answer)
 
 

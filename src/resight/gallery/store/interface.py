@@ -1,4 +1,4 @@
-"""What every back end of a gallery can do."""
+"""The interface of every back end of a gallery."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +24,14 @@ _LONGEST_TEXT = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:
-    """What a camera saw.
+    """Summary of one camera.
 
     Attributes
     ----------
     sightings : int
-        At least one.
+        Number of sightings, at least one.
     first, last : datetime or None
-        When it saw the first and the last whose time is known; UTC.
+        Times of the first and the last sighting that has one; UTC.
     """
 
     sightings: int
@@ -41,20 +41,20 @@ class Camera:
 
 @dataclass(frozen=True, kw_only=True)
 class Removal:
-    """What a removal did.
+    """Result of a removal.
 
     Attributes
     ----------
     removed : int
-        Sightings that are gone.
+        Sightings removed.
     removed_from_snapshots : int
-        Copies that are gone from snapshots.
+        Copies removed from snapshots.
     files, bytes : int
-        What was searched for remains of them.
+        Number and size of the files searched for traces.
     proved : bool
-        Whether not one piece of 16 bytes of their vectors and thumbnails was found.
+        True if no piece of 16 bytes of their vectors, thumbnails and ids was found.
     note : str
-        What a user should know.
+        Limits of the removal, for the user.
     """
 
     removed: int
@@ -66,70 +66,61 @@ class Removal:
 
 
 class Store(Protocol):
-    """Sightings by id, and the nearest by vector. Whatever a call has done when it returns is durable.
+    """Sightings by id, and the nearest by vector. The effect of a call is on disk when it returns.
 
-    Several processes and threads may use one at a time; each call sees one state. What is read was written so: content that
-    does not fit its checksum raises `GalleryDamagedError` instead of being returned.
+    Several processes and threads may share a store; each call sees one state. Content that does not match its checksum raises
+    `GalleryDamagedError`.
     """
 
     @property
     def settings(self) -> Settings:
-        """What the gallery was made with."""
+        """Settings of the gallery."""
 
     def __len__(self) -> int:
-        """How many sightings there are."""
+        """Return the number of sightings."""
 
     def add(self, sightings: Sequence[Sighting]) -> int:
-        """Add those whose id is not there yet, all or none; how many that were. Raises `ArrayError` for other shapes, or NaN."""
+        """Add sightings whose id is new, all or none; return their number. Raises `ArrayError` for wrong shapes and NaN."""
 
     def present(self, ids: Iterable[str]) -> set[str]:
-        """Those of some ids that are there."""
+        """Return those of some ids that are in the store."""
 
     def get(self, ids: Iterable[str]) -> dict[str, Sighting]:
-        """Sightings by id; those that are not there are left out."""
+        """Return sightings by id; unknown ids are left out."""
 
     def records(self, where: Where = EVERYTHING) -> list[Record]:
-        """What is known of sightings, in the order of their enrolment."""
+        """Return records in the order of their enrolment."""
 
     def cameras(self) -> dict[str, Camera]:
-        """The cameras by name, in the order of their names."""
+        """Return the cameras by name, sorted."""
 
     def search(
         self, vectors: NDArray[np.float32], k: int, where: Where = EVERYTHING
     ) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
-        """The k nearest of each vector, exactly: ids and distances, both (q, m), m = k or all that there are; ties by id."""
+        """Find the k nearest of each vector, exactly: ids and distances, both (q, m), m = min(k, matching); ties by id."""
 
     def label(self, ids: Iterable[str], identity: str) -> int:
-        """Say whose image some are (empty: unknown); how many there were."""
+        """Set an identity (empty: unknown); return the number of sightings."""
 
     def copies(self, where: Where) -> set[str]:
-        """Ids that `remove` would reach besides those of `records`: in snapshots, or left by a removal that was interrupted."""
+        """Return ids that `remove` would reach outside of `records`: in snapshots, or left by an interrupted removal."""
 
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
-        """Delete sightings, and whatever the back end can reach of their bytes."""
-
-    def keep(self, name: str, value: Any) -> None:
-        """Keep a JSON value with the gallery, under a name, such as a calibration."""
-
-    def kept(self, name: str) -> Any:
-        """The value kept under a name; None if there is none."""
-
-    def problems(self, *, progress: Progress = silent) -> list[str]:
-        """Everything that is damaged, in words; empty if nothing is."""
+        """Delete sightings, and all of their bytes that the back end can reach."""
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
 
 
 def check_sightings(sightings: Sequence[Sighting], dimension: int) -> NDArray[np.float32]:
-    """The vectors of sightings that are about to be added, float32 (n, d).
+    """Check sightings before they are added, and return their vectors, float32 (n, d).
 
     Raises
     ------
     ArrayError
         If a vector has another shape, or holds NaN or infinity.
     ConfigurationError
-        If an id, a text or a time is none.
+        If an id, a text or a time cannot be stored.
     """
     for sighting in sightings:
         if not re.fullmatch("[0-9a-f]{32}", sighting.id):
@@ -146,7 +137,7 @@ def check_sightings(sightings: Sequence[Sighting], dimension: int) -> NDArray[np
 
 
 def check_queries(vectors: NDArray[np.float32], k: int, dimension: int) -> NDArray[np.float32]:
-    """Queries as float32 (q, d). Raises `ArrayError` if they have another dimension, hold NaN, or k is less than 1."""
+    """Return queries as float32 (q, d). Raises `ArrayError` if they have another dimension, hold NaN, or k is less than 1."""
     queries = embeddings_of("query", vectors)
     if queries.shape[1] != dimension:
         raise ArrayError(f"query embeddings hold {queries.shape[1]} numbers and the gallery's {dimension}; expected as many")
@@ -156,6 +147,6 @@ def check_queries(vectors: NDArray[np.float32], k: int, dimension: int) -> NDArr
 
 
 def check_text(name: str, text: str) -> None:
-    """Raises `ConfigurationError` if a text cannot be stored: if it holds a NUL or half a surrogate pair, or is too long."""
+    """Raise `ConfigurationError` if a text holds a NUL or half a surrogate pair, or is too long."""
     if len(text) > _LONGEST_TEXT or "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise ConfigurationError(f"{name} {text[:60]!r} cannot be stored; expected at most {_LONGEST_TEXT} characters of text")

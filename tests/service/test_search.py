@@ -1,4 +1,4 @@
-"""Searches through the API, held against the gallery's own."""
+"""LabelledSearches through the API, held against the gallery's own."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_boxes_that_are_none(world: World, box: str | list[str]) -> None:
         ({"k": "201"}, "at most 200"),
         ({"k": "many"}, "k: "),
         ({"since": "yesterday"}, "ISO 8601"),
-        ({"limit": "3"}, "no part of this form"),
+        ({"limit": "3"}, "not a part of this form"),
         ({"box": "1,1,1,1", "camera": "a\0b"}, ""),
         ({"k": ["1", "2"]}, "twice"),
         ({"model_sha256": "x"}, "model_sha256"),

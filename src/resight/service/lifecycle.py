@@ -1,10 +1,10 @@
-"""Everything that the routes share, and what runs beside them."""
+"""The running service: what the routes share, and the retention that runs beside them."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -14,43 +14,54 @@ import numpy as np
 
 from resight.compute import usable_cores
 from resight.decision import Calibration
+from resight.errors import ConfigurationError, ResightError
 from resight.gallery import Gallery, Removal, Where
 from resight.models.model import Model
 from resight.service.access import FindCaller
+from resight.service.admission import FairThreads, Places
 from resight.service.audit import Act, AuditLog
 from resight.service.metrics import Metrics
-from resight.service.searches import Places, Searches
+from resight.service.search_queue import SearchQueue
 
 __all__ = ["Limits", "Service"]
 
 _LOG = logging.getLogger(__name__)
 
-_RETENTION = "retention"  # stands in the audit log as who purged
+_RETENTION, _SERVICE = "retention", "service"  # names in the audit log
+_PATIENCE = 2.0  # seconds to end in
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How much is taken in.
+    """Limits on what the service accepts.
 
     Attributes
     ----------
     queue : int
-        Uploads that are worked on or wait at once; more are answered 429.
+        Uploads that may wait or be worked on at once; further ones are answered 429. Callers share them.
     upload : int
-        Bytes of one request.
+        Largest request, in bytes.
     k : int
-        Sightings that a search may ask for.
+        Largest number of matches of one search.
+    pixels : int
+        Most pixels of all images of one request.
     """
 
     queue: int = 8
     upload: int = 8_000_000
     k: int = 200
+    pixels: int = 40_000_000
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 1:
+                raise ConfigurationError(f"the limit {name} is {value}; expected at least 1")
 
 
 class Service:
-    """A gallery, its model, and what stands around them while they are served.
+    """A gallery and its model while they are served.
 
-    As a context manager it runs for the length of a block; `resight.service.app.create_app` makes it an application.
+    As a context manager it runs for the length of a block; `resight.service.app.create_app` makes an application of it.
 
     Parameters
     ----------
@@ -61,15 +72,15 @@ class Service:
     calibration : Calibration, optional
     limits : Limits
     purge_every : float, optional
-        Seconds between purges of what has expired; None never purges.
+        Seconds between purges of expired sightings; None never purges.
 
     Attributes
     ----------
     places : Places
-        That uploads take.
-    uploads : ThreadPoolExecutor
-        Where they are read, decoded and embedded.
-    searches : Searches
+        Places for uploads.
+    uploads : FairThreads
+        Threads that decode and embed uploads.
+    searches : SearchQueue
     metrics : Metrics
 
     Raises
@@ -97,10 +108,11 @@ class Service:
         self.metrics = Metrics()
         self.places = Places(self.limits.queue)
         self.metrics.waiting.set_function(lambda: self.places.taken)
-        self.uploads = ThreadPoolExecutor(usable_cores(), thread_name_prefix="upload")
-        self.searches = Searches(gallery, audit, self.metrics.batch.observe)
+        self.uploads = FairThreads(usable_cores())
+        self.searches = SearchQueue(gallery, audit, self.metrics.batch.observe)
         self._stopped = threading.Event()
         self._retention: threading.Thread | None = None
+        self._unready = False  # and said so
 
     def __enter__(self) -> Self:
         self.start()
@@ -110,7 +122,7 @@ class Service:
         self.stop()
 
     def start(self) -> None:
-        """Begin to answer, and to purge what expires; the gallery is in memory and the model has run once when this returns."""
+        """Start. The gallery is in memory and the model has run once when this returns."""
         height, width = self.extractor.size
         first = self.gallery.embed(self.extractor, [np.zeros((height, width, 3), np.uint8)])
         self.gallery.search(first, 1)
@@ -119,26 +131,40 @@ class Service:
             self._retention.start()
 
     def stop(self) -> None:
-        """Answer what waits, and end."""
+        """Answer waiting requests, then stop, within two seconds. A purge that goes on is finished by the next one."""
         self._stopped.set()
-        self.searches.close()
-        self.uploads.shutdown()
-        if self._retention is not None:
-            self._retention.join()
+        end = time.monotonic() + _PATIENCE
+        for wait in (self.uploads.close, self.searches.close, *([self._retention.join] if self._retention else [])):
+            wait(max(0.0, end - time.monotonic()))
+
+    def ready(self) -> bool:
+        """Return whether searches can be answered and logged. A log that failed before is tried again."""
+        try:
+            len(self.gallery)
+            if self.audit.failing:
+                self.log(_SERVICE, "ready")
+        except ResightError as error:
+            if not self._unready:
+                _LOG.error("not ready: %s", error)
+            self._unready = True
+            return False
+        self._unready = False
+        return not self._stopped.is_set()
 
     def log(self, who: str, action: str, **details: Any) -> dict[str, Any]:
-        """Write down what is about to be done. Raises `StorageError`; then it must not be done."""
+        """Log an action before it is done. Raises `StorageError`; the action must then not be done."""
         return self.audit.append([Act(who, action, details)])[0]
 
     def purge_expired(self) -> Removal | None:
-        """Delete what is older than the gallery may keep it; None if there is nothing."""
+        """Delete expired sightings; None if there are none."""
         cutoff = self.gallery.settings.expired_before(datetime.now(UTC))
         if cutoff is None:
             return None
         where = Where(older_than=cutoff)
-        if not (meant := len(self.gallery.meant(where))):
+        here, elsewhere = self.gallery.reach(where)
+        if not here and not elsewhere:
             return None
-        self.log(_RETENTION, "purge", older_than=cutoff.isoformat(), sightings=meant)
+        self.log(_RETENTION, "purge", older_than=cutoff.isoformat(), sightings=len(here) + elsewhere)
         removal = self.gallery.purge(where)
         self.metrics.purged.inc(removal.removed)
         return removal
@@ -149,6 +175,6 @@ class Service:
                 self.purge_expired()
             except Exception:  # whatever it was, it is tried again
                 self.metrics.failures.inc()
-                _LOG.exception("what has expired could not be purged")
+                _LOG.exception("expired sightings could not be purged")
             if self._stopped.wait(self.purge_every):
                 return

@@ -1,4 +1,4 @@
-"""What a route declares of whoever may use it: the OpenAPI document says it, and the request is held to it."""
+"""Roles that routes declare: the OpenAPI document shows them, and every request is checked against them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi.security import HTTPBearer, SecurityScopes
 
 from resight.errors import AccessError
 from resight.service.access import Caller
-from resight.service.service import Service
+from resight.service.lifecycle import Service
 
 __all__ = ["Admin", "Operator", "ServiceOf", "Viewer"]
 
@@ -17,10 +17,10 @@ _TOKEN = HTTPBearer(scheme_name="token", auto_error=False, description="printed 
 
 
 async def _caller(request: Request, roles: SecurityScopes, token: Annotated[object, Depends(_TOKEN)]) -> Caller:
-    caller: Caller = request.state.caller  # `Authentication` has let them in
+    caller: Caller = request.state.caller  # from the gate
     for role in roles.scopes:
         if not caller.may(role):
-            raise AccessError(f"this token is of a {caller.role}, and that is for the role {role}; ask its administrator")
+            raise AccessError(f"this token has the role {caller.role}, and this needs the role {role}; ask your administrator")
     return caller
 
 
@@ -30,13 +30,13 @@ async def _service(request: Request) -> Service:
 
 
 Viewer = Annotated[Caller, Security(_caller, scopes=["viewer"])]
-"""Whoever asks, of any role."""
+"""The caller, of any role."""
 
 Operator = Annotated[Caller, Security(_caller, scopes=["operator"])]
-"""Whoever asks, of the role operator or admin."""
+"""The caller, who must be an operator or admin."""
 
 Admin = Annotated[Caller, Security(_caller, scopes=["admin"])]
-"""Whoever asks, of the role admin."""
+"""The caller, who must be an admin."""
 
 ServiceOf = Annotated[Service, Depends(_service)]
-"""What the routes share."""
+"""The running service."""

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.exceptions import HTTPException
 
 from gallery.fakes import make_image
-from resight.service import app, middleware
+from resight.service import app, gate
 from resight.service.app import create_app
-from resight.service.service import Limits
+from resight.service.lifecycle import Limits
 from service.worlds import World
 
 
@@ -138,14 +137,74 @@ def test_nothing_of_a_large_body_is_asked_for(shared_world: World) -> None:
     assert asked == [401, ""]
 
 
-def test_a_body_that_does_not_arrive_is_not_waited_for() -> None:
-    async def slow() -> Any:
-        await asyncio.sleep(10)
+def test_a_body_that_does_not_arrive_is_not_waited_for(shared_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "_PAUSE", 0.05)
+    head = {"type": "http.request", "body": b"--b", "more_body": True}
+    messages = [head]
+    sent: list[Any] = []
 
-    async def read(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
+    async def receive() -> Any:
+        if messages:
+            return messages.pop()
+        return await asyncio.sleep(30)
 
-    limited = middleware.BodyLimit(read, 100, seconds=0.05)
-    with pytest.raises(HTTPException) as caught:
-        asyncio.run(limited({"type": "http", "headers": []}, slow, slow))  # type: ignore[arg-type]
-    assert caught.value.status_code == 408
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(shared_world.app(_upload(), receive, send))
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
+    assert shared_world.service.places.taken == 0
+
+
+def test_a_client_that_leaves_is_no_error(shared_world: World, caplog: pytest.LogCaptureFixture) -> None:
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        pass
+
+    asyncio.run(shared_world.app(_upload(), receive, send))
+    assert caplog.records == []
+    text = shared_world.client().get("/api/metrics").text
+    assert 'route="/api/search",status="499"} 1.0' in text
+
+
+def test_bodies_of_one_caller_are_bounded_together(serve: Callable[..., World]) -> None:
+    """Bodies that arrive take no place, so their memory has a bound of its own; another caller has another."""
+    world = serve(limits=Limits(upload=1000, queue=2))
+    arrived: list[int] = []
+
+    async def one(token: str) -> int:
+        messages = [{"type": "http.request", "body": bytes(900), "more_body": True}]
+        status = []
+
+        async def receive() -> Any:
+            if messages:
+                arrived.append(900)
+                return messages.pop()
+            await asyncio.sleep(0.2)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            status.append(message.get("status"))
+
+        await world.app(_upload(token), receive, send)
+        return int(status[0])
+
+    async def several() -> list[int]:
+        return list(await asyncio.gather(*(one(token) for token in ("viewer", "viewer", "viewer", "admin"))))
+
+    assert sorted(asyncio.run(several())) == [429, 500, 500, 500]  # who has left sees no status
+    assert not world.app._arrived
+
+
+def _upload(token: str = "admin") -> dict[str, Any]:
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/search",
+        "raw_path": b"/api/search",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"authorization", f"Bearer {token}".encode())],
+    }

@@ -1,4 +1,4 @@
-"""Routes: who asks, what is in the gallery, taking sightings out, deleting them, and looking at what was done."""
+"""Routes for session, cameras, statistics, export, purge, audit log and metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from resight.decision.calibration import MATCH, POSSIBLE
 from resight.errors import AccessError, MissingSightingError
 from resight.gallery import Camera, Settings, Sighting, Where
 from resight.service.access import Caller
-from resight.service.callers import Admin, Operator, ServiceOf, Viewer
+from resight.service.lifecycle import Service
 from resight.service.messages import (
     AuditPage,
     CameraList,
@@ -33,7 +33,7 @@ from resight.service.messages import (
     Session,
     Stats,
 )
-from resight.service.service import Service
+from resight.service.routes.callers import Admin, Operator, ServiceOf, Viewer
 
 __all__ = ["router"]
 
@@ -44,7 +44,7 @@ _COLUMNS = ("id", "camera", "time", "source", "tracklet", "identity", "enrolled"
 
 @router.get("/session")
 def session(caller: Viewer, service: ServiceOf) -> Session:
-    """Whose token this is, and what is served."""
+    """Return the caller, the gallery and its calibration."""
     settings, calibration = service.gallery.settings, service.calibration
     seen = None if caller.cameras is None else _cameras(caller, service)
     size = len(service.gallery) if seen is None else sum(camera.sightings for camera in seen.values())
@@ -61,7 +61,7 @@ def session(caller: Viewer, service: ServiceOf) -> Session:
 
 @router.get("/cameras")
 def cameras(caller: Viewer, service: ServiceOf) -> CameraList:
-    """The cameras, how many sightings each has, and when it saw the first and the last."""
+    """Return the cameras with their numbers of sightings, and the times of the first and the last."""
     return CameraList(
         cameras=[
             CameraSummary(camera=name, sightings=camera.sightings, first=_text(camera.first), last=_text(camera.last))
@@ -72,22 +72,22 @@ def cameras(caller: Viewer, service: ServiceOf) -> CameraList:
 
 @router.get("/stats")
 def stats(caller: Viewer, service: ServiceOf) -> Stats:
-    """What is in the gallery."""
+    """Return numbers about the gallery."""
     found = service.gallery.statistics(caller.cameras)
     return Stats(**found.to_dict() | {"settings": _shown(service.gallery.settings)})
 
 
 @router.get("/health")
 def health(caller: Viewer, service: ServiceOf) -> Health:
-    """200 if the gallery can be read, and 503 if not."""
+    """Answer 200 if the gallery can be read, and 503 if not."""
     len(service.gallery)
     return Health(status="ok")
 
 
 @router.post("/export", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
 def export(wanted: Export, caller: Operator, service: ServiceOf) -> Response:
-    """Sightings and thumbnails as a ZIP file, which names the entry of the audit log that says who took them, and what for."""
-    found = service.gallery.index.get(wanted.ids)
+    """Return sightings and thumbnails as a ZIP file. It names the audit log's entry about this export."""
+    found = service.gallery.sightings(wanted.ids)
     if missing := [id for id in wanted.ids if id not in found or not caller.sees(found[id])]:
         raise MissingSightingError(f"no sighting {missing[0]} in this gallery; it may have been purged")
     entry = service.log(caller.name, "export", sightings=sorted(found), reason=wanted.reason)
@@ -100,7 +100,7 @@ def export(wanted: Export, caller: Operator, service: ServiceOf) -> Response:
 
 @router.post("/purge")
 def purge(wanted: Purge, caller: Admin, service: ServiceOf) -> Purged:
-    """Delete sightings for good, from the gallery and its snapshots, and prove it by the bytes of all its files."""
+    """Delete sightings for good, from the gallery and its snapshots, and search all its files for traces of them."""
     where = caller.narrow(
         Where(
             identities=None if wanted.identity is None else frozenset([wanted.identity]),
@@ -111,7 +111,8 @@ def purge(wanted: Purge, caller: Admin, service: ServiceOf) -> Purged:
             older_than=wanted.older_than,
         )
     )
-    meant = len(service.gallery.meant(where))
+    here, elsewhere = service.gallery.reach(where)
+    meant = len(here) + elsewhere
     if wanted.dry_run:
         return Purged(sightings=meant, removed=False)
     asked = {name: value for name, value in wanted.model_dump(mode="json").items() if value is not None and name != "dry_run"}
@@ -129,7 +130,7 @@ def audit(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before: Annotated[int | None, Query(ge=1)] = None,
 ) -> AuditPage:
-    """What was done, newest first, and whether the log is as it was written. Asking is logged, too."""
+    """Return entries of the audit log, newest first, and whether the log is unchanged. This request is logged too."""
     _check_unlimited(caller)
     entry = service.log(caller.name, "audit", before=before)
     problems = service.audit.problems()
@@ -139,29 +140,29 @@ def audit(
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics(caller: Admin, service: ServiceOf) -> Response:
-    """Figures for Prometheus."""
+    """Return metrics for Prometheus."""
     _check_unlimited(caller)
     return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _check_unlimited(caller: Caller) -> None:
     if caller.cameras is not None:
-        raise AccessError("this token is limited to cameras, and that is about all of them; ask for a token without cameras")
+        raise AccessError("this token is limited to some cameras, and this is about all of them; ask for a token without cameras")
 
 
 def _shown(settings: Settings) -> dict[str, Any]:
-    """Settings without the folders of the machine."""
+    """Return settings without folders of this machine."""
     return to_dict(settings) | {"model": PurePath(settings.model).name}
 
 
 def _promised(calibration: Calibration, settings: Settings) -> dict[str, Any]:
-    """The thresholds, what they promise, for how many people, and where not."""
+    """Return the thresholds with their promises, the number of people, and notes."""
     points = {MATCH: calibration.match.to_dict(), POSSIBLE: calibration.possible.to_dict()}
     return points | {"people": calibration.people, "notes": list(calibration.notes(settings))}
 
 
 def _cameras(caller: Caller, service: Service) -> dict[str, Camera]:
-    """Those that exist for the caller."""
+    """Return the cameras that the caller may see."""
     found = service.gallery.cameras()
     return {name: camera for name, camera in found.items() if caller.cameras is None or name in caller.cameras}
 
@@ -187,6 +188,6 @@ def _zip(sightings: Sequence[Sighting], about: dict[str, Any]) -> bytes:
 
 
 def _cell(value: str | None) -> str:
-    """A text that no spreadsheet takes for a formula."""
+    """Return a text that no spreadsheet takes for a formula."""
     text = value or ""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

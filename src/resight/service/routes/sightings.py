@@ -1,4 +1,4 @@
-"""Routes: what is known of sightings, new ones, and what people say of them."""
+"""Routes that enrol, list, show and judge sightings."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from fastapi import APIRouter, Path, Request, Response
 from resight.errors import MissingSightingError, UploadError
 from resight.gallery import Crop, Sighting, Where, sighting_id
 from resight.service.access import Caller
-from resight.service.callers import Operator, ServiceOf, Viewer
 from resight.service.forms import form_schema
+from resight.service.lifecycle import Service
 from resight.service.messages import EnrolForm, Enrolled, Judged, Known, Listed, Verdict, Wanted
-from resight.service.service import Service
-from resight.service.uploads import check_model, crop_of, upload
+from resight.service.routes.callers import Operator, ServiceOf, Viewer
+from resight.service.uploads import check_model, check_pixels, crop_of, work_on
 
 __all__ = ["router"]
 
@@ -25,9 +25,11 @@ SightingId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 @router.post("", status_code=201, openapi_extra=form_schema(EnrolForm), responses={200: {"model": Enrolled}})
 async def enrol(request: Request, response: Response, caller: Operator, service: ServiceOf) -> Enrolled:
-    """Add a crop of one person. What is there already is not added again: the answer is then 200 instead of 201."""
-    with service.places.one():
-        enrolled = await upload(request, service, EnrolForm, lambda form: _enrol(form, caller, service))
+    """Add a crop of one person. The answer is 201, or 200 if the gallery has it already."""
+    service.places.check(caller.name)  # before the body is read
+    await request.body()
+    with service.places.one(caller.name):
+        enrolled = await work_on(request, caller, service, EnrolForm, lambda form: _enrol(form, caller, service))
     response.status_code = 201 if enrolled.added else 200
     return enrolled
 
@@ -38,7 +40,8 @@ def _enrol(form: EnrolForm, caller: Caller, service: Service) -> Enrolled:
     caller.check_cameras(frozenset([form.camera]))
     oldest = gallery.settings.expired_before()
     if oldest is not None and form.time is not None and form.time < oldest:
-        raise UploadError(f"{form.time.isoformat()} is longer ago than this gallery may keep anything; it is not added")
+        raise UploadError(f"{form.time.isoformat()} is older than this gallery's retention; the sighting was not added")
+    check_pixels([form.image], service.limits.pixels)
     data, pixels = crop_of(form.image, form.box)
     sha256 = hashlib.sha256(data).hexdigest()
     id = sighting_id(sha256, form.camera, form.time)
@@ -61,9 +64,9 @@ def _enrol(form: EnrolForm, caller: Caller, service: Service) -> Enrolled:
 
 @router.post("/list")
 def list_sightings(wanted: Wanted, caller: Viewer, service: ServiceOf) -> Listed:
-    """Sightings by time, those of unknown time last. The next ones are asked for by ``after``, the answer's ``next``.
+    """List sightings by time, those without a time last. Ask for the next page with ``after``, set to the answer's ``next``.
 
-    Names travel in the body, because proxies write addresses down, and no purge reaches their logs.
+    Names travel in the body, because proxies log addresses, and no purge reaches their logs.
     """
     where = caller.narrow(
         Where(
@@ -81,7 +84,7 @@ def list_sightings(wanted: Wanted, caller: Viewer, service: ServiceOf) -> Listed
     if wanted.after:
         start = next((place for place, record in enumerate(records, 1) if record.id == wanted.after), -1)
         if start < 0:
-            raise MissingSightingError(f"no sighting {wanted.after} is in this list any more; begin it again")
+            raise MissingSightingError(f"sighting {wanted.after} is no longer in this list; start it again")
     stop = start + wanted.limit
     page = records[start:stop]
     return Listed(sightings=list(map(Known.of, page)), next=page[-1].id if stop < len(records) else None)
@@ -89,19 +92,19 @@ def list_sightings(wanted: Wanted, caller: Viewer, service: ServiceOf) -> Listed
 
 @router.get("/{id}")
 def get_sighting(id: SightingId, caller: Viewer, service: ServiceOf) -> Known:
-    """What is known of one sighting."""
+    """Return one sighting."""
     return Known.of(_find(service, caller, id))
 
 
 @router.get("/{id}/thumbnail", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
 def thumbnail(id: SightingId, caller: Viewer, service: ServiceOf) -> Response:
-    """Its image, at most 128x128 pixels."""
+    """Return the image of a sighting, at most 128x128 pixels."""
     return Response(_find(service, caller, id).thumbnail, media_type="image/jpeg")
 
 
 @router.post("/{id}/verdict")
 def judge(id: SightingId, verdict: Verdict, caller: Operator, service: ServiceOf) -> Judged:
-    """Confirm that a sighting shows a person, which labels it; or reject it, which takes that label off."""
+    """Confirm that a sighting shows a person, which labels it; or reject it, which removes that label."""
     before = _find(service, caller, id).identity
     after = verdict.identity if verdict.verdict == "confirm" else "" if before == verdict.identity else before
     service.log(
