@@ -90,9 +90,9 @@ def test_a_distance_is_one_object_and_one_line(
     # A gallery: one query at a time and many, and in PostgreSQL only if the distance has SQL.
     def search(location: str) -> None:
         with Gallery.create(location, make_settings(distance="manhattan")) as made:
-            made.index.add(sightings)
+            made._store.add(sightings)
             for some in (slice(0, 1), slice(0, 7)):
-                names, distances = made.index.search(queries[some], 10)
+                names, distances = made._store.search(queries[some], 10)
                 np.testing.assert_array_equal(names, ids[order[some]])
                 np.testing.assert_allclose(distances, np.take_along_axis(table, order, axis=1)[some], rtol=1e-6)
 
