@@ -19,7 +19,7 @@ from resight.gallery import Gallery, Settings
 from resight.images import decode
 from resight.service import AuditLog, Caller
 from resight.service.app import create_app
-from resight.service.service import Service
+from resight.service.lifecycle import Service
 from service.worlds import TestClient
 
 MODEL = "student-fastest"

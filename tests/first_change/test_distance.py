@@ -21,7 +21,7 @@ from resight.evaluation.model import evaluate_model
 from resight.evaluation.protocol import score_distances
 from resight.files import read_json
 from resight.gallery import Gallery
-from resight.models import embed_files
+from resight.models.embedding import embed_files
 from resight.ranking.nearest import nearest
 from resight.ranking.rerank import rerank
 

@@ -60,7 +60,7 @@ class Match:
 class Matches(list[Match]):
     """A ranked list, the most alike first. It prints as a table."""
 
-    _HEADINGS = ("rank", "distance", "camera", "time", "identity", "source")
+    _HEADINGS = ("rank", "distance", "camera", "time", "identity", "id")
 
     def __repr__(self) -> str:
         return text_table(self._HEADINGS, self._rows()) if self else "<no matches>"
@@ -73,7 +73,7 @@ class Matches(list[Match]):
         for match in self:
             seen = match.record
             when = seen.time.isoformat(sep=" ", timespec="seconds") if seen.time else ""
-            rows.append([str(match.rank), f"{match.distance:.4f}", seen.camera, when, seen.identity, seen.source])
+            rows.append([str(match.rank), f"{match.distance:.4f}", seen.camera, when, seen.identity, seen.id])
         return rows
 
 
