@@ -18,7 +18,7 @@ from resight.errors import ConfigurationError
 from resight.images import load_pixels
 from resight.models import load_model
 from resight.models.embedding import Model
-from resight.models.pytorch import NetworkModel, channels_last
+from resight.models.pytorch import NetworkModel, channels_last, network_outputs
 from resight.networks import ReidNetwork
 from resight.progress import Progress, silent
 from resight.training.data import TrainingData
@@ -82,7 +82,7 @@ def distill(
             else:
                 answering.append(answers)
             about["teachers"].append({"name": teacher.name, "sha256": teacher.sha256, **_knowledge(teacher, answers, prepared)})
-        terms = ground_truth_terms(config) | _teacher_terms(config, network, asked, answering)
+        terms = ground_truth_terms(config) | _teacher_terms(config, network, prepared, asked, answering)
         if config.mutual_weight:
             peer = channels_last(_peer(config, network.classes), where)
             terms["mutual"] = config.mutual_weight, MutualLoss(peer, config.label_smoothing, config.precision)
@@ -103,14 +103,19 @@ def distill(
 
 
 def _teacher_terms(
-    config: DistillConfig, network: ReidNetwork, asked: list[CachedTeacher], answering: list[Teacher]
+    config: DistillConfig,
+    network: ReidNetwork,
+    prepared: TrainingData,
+    asked: list[CachedTeacher],
+    answering: list[Teacher],
 ) -> dict[str, tuple[float, Loss]]:
     """The terms of the loss that compare the student with its teachers, with their weights."""
     terms: dict[str, tuple[float, Loss]] = {}
     if config.soft_weight:
         terms["soft"] = config.soft_weight, SoftTargetLoss(answering, config.temperature)
     if config.embedding_weight or config.similarity_weight or config.rkd_weight:
-        space = TeacherSpace(asked, network.embedding_size)
+        before = torch.from_numpy(network_outputs(network, prepared.pixels)[0]) if config.weights else None
+        space = TeacherSpace(asked, network.embedding_size, before)
         terms["embedding"] = config.embedding_weight, EmbeddingLoss(space)
         terms["similarity"] = config.similarity_weight, SimilarityLoss(space)
         terms["rkd"] = config.rkd_weight, RelationalLoss(space)

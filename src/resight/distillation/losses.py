@@ -85,10 +85,13 @@ class TeacherSpace:
     """The embeddings of one or several teachers as one, in as many numbers as the student has.
 
     Each teacher's embedding is scaled to length 1 and centred by its mean over the training images, and they are put side by side.
-    Where a student has fewer numbers, the first principal components are kept, turned to agree with the first teacher's own
-    numbers as far as they can (orthogonal Procrustes problem, Schoenemann, 1966): a student with the same last layers cannot give
-    any others; after a ReLU, for example, few numbers are far below their mean. So it can be compared with its teachers directly,
-    without a projection that would have to be learned and thrown away. Where it has more, the rest is zero.
+    Where a student has fewer numbers, the first principal components are kept; where it has more, the rest is zero. So it can be
+    compared with its teachers directly, without a projection that would have to be learned and thrown away.
+
+    Turning all of it changes no cosine, but decides how far the student has to go: its last layers give some directions easily and
+    others hardly (after a ReLU, for example, few numbers are far below their mean). So the space is turned to agree with what the
+    student says before its training, if it starts from trained weights; otherwise, if components were left out, with the first
+    teacher's own numbers (orthogonal Procrustes problem, Schoenemann, 1966).
 
     Parameters
     ----------
@@ -96,6 +99,8 @@ class TeacherSpace:
         Their answers for all n training images.
     dimensions : int
         Numbers in the student's embedding.
+    student : float tensor of shape (m, dimensions), optional
+        The student's own embeddings of the first m training images before its training.
 
     Raises
     ------
@@ -103,7 +108,7 @@ class TeacherSpace:
         If the teachers' embeddings are too long for principal components: LOMO's, before a distance is fitted to it.
     """
 
-    def __init__(self, teachers: Sequence[CachedTeacher], dimensions: int) -> None:
+    def __init__(self, teachers: Sequence[CachedTeacher], dimensions: int, student: Tensor | None = None) -> None:
         numbers = sum(teacher.embedding.shape[-1] for teacher in teachers)
         if numbers > _MOST_NUMBERS:
             raise ConfigurationError(
@@ -112,20 +117,29 @@ class TeacherSpace:
             )
         everything = torch.cat([F.normalize(teacher.embedding, dim=-1) for teacher in teachers], -1)
         everything = everything - everything.mean((0, 1))
-        if everything.shape[-1] > dimensions:
-            rows = everything.flatten(0, 1).double()
+        rows = everything.flatten(0, 1).double()
+        kept = torch.eye(numbers, dtype=rows.dtype, device=rows.device)
+        if numbers > dimensions:
             energy, directions = torch.linalg.eigh(rows.T @ rows)
             kept = directions[:, energy.argsort(descending=True)[:dimensions]]
-            if (first := teachers[0].embedding.shape[-1]) <= dimensions:
-                left, _, right = torch.linalg.svd(kept.T @ (rows.T @ F.pad(rows[:, :first], (0, dimensions - first))))
-                kept = kept @ (left @ right)
-            everything = (everything.double() @ kept).float()
+        if student is not None:
+            student = student.to(rows)
+            kept = kept @ _turn(rows[: len(student)] @ kept, student - student.mean(0))
+        elif numbers > dimensions and (first := teachers[0].embedding.shape[-1]) <= dimensions:
+            kept = kept @ _turn(rows @ kept, F.pad(rows[:, :first], (0, dimensions - first)))
+        everything = (everything.double() @ kept).float()
         self._targets = F.pad(everything, (0, dimensions - everything.shape[-1]))
 
     def __call__(self, view: View) -> Tensor:
         """For images `view.rows`, mirrored where `view.flips`: float32 (n, dimensions), centred, not of length 1."""
         flips = torch.zeros(len(view.rows), dtype=torch.long) if view.flips is None else torch.from_numpy(view.flips).long()
         return self._targets[flips, torch.from_numpy(view.rows)]
+
+
+def _turn(rows: Tensor, wanted: Tensor) -> Tensor:
+    """The matrix with orthonormal rows that turns `rows` (n, d) to agree with `wanted` (n, e) as far as it can; d is e at most."""
+    left, _, right = torch.linalg.svd(rows.T @ wanted, full_matrices=False)
+    return left @ right  # type: ignore[no-any-return]
 
 
 class EmbeddingLoss(Loss):
