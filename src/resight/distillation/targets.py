@@ -19,7 +19,7 @@ from resight.models.pytorch import NetworkModel, network_outputs
 from resight.networks.batches import Batches, View
 from resight.progress import Progress, silent
 
-__all__ = ["Answers", "CachedTeacher", "OnlineTeacher", "Teacher", "entropies", "matching_classes"]
+__all__ = ["Answers", "CachedTeacher", "OnlineTeacher", "Teacher", "entropies", "entropy", "matching_classes"]
 
 
 class Answers(NamedTuple):
@@ -227,13 +227,16 @@ def _answers(teacher: Model, pixels: Pixels, mirrored: bool, wanted: list[str], 
     return [np.concatenate(found)]
 
 
-def entropies(logits: Tensor, temperatures: tuple[float, ...] = (1, 2, 3, 5, 10, 20, 30)) -> dict[str, Any]:
-    """Mean entropy, in nats, of a teacher's distributions at several temperatures, and the most there can be.
+def entropy(logits: Tensor, temperature: float) -> Tensor:
+    """Entropy of softmax(logits / temperature), in nats: (..., classes) to (...)."""
+    scaled = torch.log_softmax(logits.double() / temperature, dim=-1)
+    return -(scaled.exp() * scaled).sum(-1)
 
-    Near the most, the soft targets are flat and hardly teach; near 0 they say no more than the ground truth.
+
+def entropies(logits: Tensor, temperatures: tuple[float, ...] = (1, 2, 3, 5, 10, 20, 30)) -> dict[str, Any]:
+    """Mean entropy, in nats, of a teacher's distributions at several temperatures, and the largest possible one.
+
+    Near the largest, the soft targets are flat and hardly teach; near 0 they say no more than the ground truth.
     """
-    means = {}
-    for temperature in temperatures:
-        scaled = torch.log_softmax(logits.double() / temperature, dim=-1)
-        means[f"{temperature:g}"] = float(-(scaled.exp() * scaled).sum(-1).mean())
+    means = {f"{temperature:g}": float(entropy(logits, temperature).mean()) for temperature in temperatures}
     return {"nats": means, "uniform": float(np.log(logits.shape[-1]))}
