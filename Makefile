@@ -19,7 +19,7 @@ check: .venv/installed
 	$(BIN)/mypy
 
 docs: .venv/installed
-	$(BIN)/python tools/figures.py
+	$(BIN)/python tools/figures
 
 clean:
 	rm -rf .venv build demo .mypy_cache .pytest_cache .ruff_cache
