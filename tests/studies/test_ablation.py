@@ -49,10 +49,8 @@ def test_a_plan_is_run_summed_up_and_resumed(
     arguments += ["--cache", str(tmp_path / "cache")]
     assert main(arguments) == 0
     record = json.loads(target.read_text())
-    assert (
     assert json.loads((out / "ablation.json").read_text()) == record
     assert record["provenance"]["configuration"]["plan"] == "plan.toml"
-    )
     rows = {row["name"]: row for row in record["runs"]}
     assert list(rows) == ["plain", "no weights", "taught"]
     epochs = {seed: json.loads((out / "plain" / str(seed) / "history.json").read_text())["epochs"] for seed in (0, 1)}
