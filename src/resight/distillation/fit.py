@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from resight.datasets import Dataset, open_dataset
@@ -17,11 +18,10 @@ from resight.distillation.targets import CachedTeacher, OnlineTeacher, Teacher, 
 from resight.errors import ConfigurationError
 from resight.features.deep import DeepExtractor, channels_last, network_outputs
 from resight.features.extraction import Extractor
-from resight.images import load_pixels
 from resight.models import load_model
 from resight.networks import ReidNetwork
 from resight.progress import Progress, silent
-from resight.training.data import TrainingData
+from resight.training.data import Extra, TrainingData, data_digest, unlabelled_records
 from resight.training.fit import ground_truth_terms, initial_network, train_with, weights_digest
 from resight.training.losses import Loss, WeightedLosses
 
@@ -62,23 +62,28 @@ def distill(
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
     sources = {f"weights of the teacher {name}": teacher.sha256 for name, teacher in zip(config.teacher, teachers, strict=True)}
     sources |= weights_digest("weights of the peer", config.peer_weights)
+    extra = Extra(unlabelled_records(config.unlabelled), config.copies, config.unlabelled_share)
+    if len(extra.records):
+        sources["unlabelled images"] = data_digest(extra.records)
 
     def from_teachers(prepared: TrainingData, network: ReidNetwork) -> tuple[Loss, dict[str, Any]]:
         about: dict[str, Any] = {"kind": "distilled", "teachers": []}
+        if without := len(prepared.labels) - len(prepared.records):
+            about["images_without_identity"] = without
         where = next(network.parameters()).device
         asked: list[CachedTeacher] = []
         answering: list[Teacher] = []
         for teacher in teachers:
             columns = matching_classes(teacher, prepared.identities, dataset.train.people()) if config.soft_weight else None
-            same_size = teacher.size == prepared.pixels.shape[1:3]
-            pixels = (
-                prepared.pixels if same_size else load_pixels(prepared.records.paths, teacher.size, cache=cache, progress=progress)
-            )
+            parts = prepared.parts(teacher.size, cache=cache, progress=progress)
             attention = bool(config.attention_weight)
-            answers = CachedTeacher.ask(teacher, pixels, columns, where, attention=attention, cache=cache, progress=progress)
+            answers = CachedTeacher.joined(
+                CachedTeacher.ask(teacher, part, columns, where, attention=attention, cache=cache, progress=progress)
+                for part in parts
+            )
             asked.append(answers)
             if config.targets == "online" and isinstance(teacher, DeepExtractor):
-                answering.append(OnlineTeacher(teacher, pixels, columns))
+                answering.append(OnlineTeacher(teacher, parts[0] if len(parts) == 1 else np.concatenate(parts), columns))
             else:
                 answering.append(answers)
             about["teachers"].append({"name": teacher.name, "sha256": teacher.sha256, **_knowledge(teacher, answers, prepared)})
@@ -95,6 +100,7 @@ def distill(
         out,
         config,
         sources=sources,
+        extra=extra,
         device=device,
         cache=cache,
         checkpoint_seconds=checkpoint_seconds,
@@ -139,8 +145,8 @@ def _knowledge(teacher: Extractor, answers: CachedTeacher, prepared: TrainingDat
     """How well a teacher names the training images, and how much it says beyond the names."""
     if answers.logits is None:
         return {}
-    logits = answers.logits[0]
-    accuracy = float((logits.argmax(1).cpu() == torch.from_numpy(prepared.labels)).float().mean())
+    logits = answers.logits[0, : len(prepared.records)]
+    accuracy = float((logits.argmax(1).cpu() == torch.from_numpy(prepared.labels[: len(logits)])).float().mean())
     if accuracy < 2 / logits.shape[1] and accuracy < 0.5:
         raise ConfigurationError(
             f"the teacher {teacher.name} names {100 * accuracy:.1f} % of the training images rightly, hardly more than "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -197,6 +198,19 @@ class CachedTeacher:
             None if columns is None else read("logits")[..., torch.from_numpy(columns)].to(device),
             read("attention").to(device) if "attention" in wanted else None,
         )
+
+    @classmethod
+    def joined(cls, parts: Iterable[CachedTeacher]) -> CachedTeacher:
+        """One teacher's answers for several arrays of images, one after the other."""
+        first, *others = parts
+        if not others:
+            return first
+
+        def join(name: str) -> Tensor | None:
+            tensors = [getattr(part, name) for part in (first, *others)]
+            return None if tensors[0] is None else torch.cat(tensors, 1)
+
+        return cls(torch.cat([part.embedding for part in (first, *others)], 1), join("logits"), join("attention"))
 
     def __call__(self, view: View) -> Answers:
         """See `Teacher`."""

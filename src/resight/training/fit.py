@@ -20,7 +20,7 @@ from resight.provenance import provenance
 from resight.shipped import SHIPPED, TERMS
 from resight.training.config import TrainConfig
 from resight.training.curves import ScalarLog, draw_curves
-from resight.training.data import TrainingData, data_digest, prepare
+from resight.training.data import Extra, TrainingData, data_digest, prepare
 from resight.training.loop import fit
 from resight.training.losses import HardLabelLoss, Loss, TripletLoss, WeightedLosses
 
@@ -97,6 +97,7 @@ def train_with(
     config: TrainConfig,
     *,
     sources: Mapping[str, str] | None = None,
+    extra: Extra | None = None,
     device: str = "auto",
     cache: Path | None = None,
     checkpoint_seconds: float = 60.0,
@@ -105,6 +106,7 @@ def train_with(
     """Train a network with any loss; `train` and `resight.distillation.distill` are this with theirs. See `train`.
 
     `sources` are the SHA-256 of whatever else the loss learns from, by name: another run in `out` is one that learned from others.
+    `extra` are images without an identity.
     """
     out = Path(out)
     where = choose_device(device)
@@ -124,6 +126,7 @@ def train_with(
         validation=config.validation,
         fraction=config.held_out,
         seed=config.held_out_seed,
+        extra=extra,
         cache=cache,
         progress=progress,
     )
@@ -148,6 +151,7 @@ def train_with(
             checkpoint=out / _CHECKPOINT,
             origin={"options": fingerprint(config)} | sources,
             checkpoint_seconds=checkpoint_seconds,
+            unlabelled_share=extra.share if extra else 0.0,
             validate=validate,
             on_epoch=log.write,
             progress=progress,
@@ -162,7 +166,7 @@ def train_with(
         neck=config.neck,
         training={
             "dataset": dataset.name,
-            "images": len(prepared.labels),
+            "images": len(prepared.records),
             "warnings": list(dataset.warnings),
             "sha256": sources,
             "seconds": sum(row["seconds"] for row in history),
