@@ -78,7 +78,16 @@ def distill(
             parts = prepared.parts(teacher.size, cache=cache, progress=progress)
             attention = bool(config.attention_weight)
             answers = CachedTeacher.joined(
-                CachedTeacher.ask(teacher, part, columns, where, attention=attention, cache=cache, progress=progress)
+                CachedTeacher.ask(
+                    teacher,
+                    part,
+                    columns,
+                    where,
+                    attention=attention,
+                    mirrored=part is not parts[-1] or prepared.copies is None,
+                    cache=cache,
+                    progress=progress,
+                )
                 for part in parts
             )
             asked.append(answers)

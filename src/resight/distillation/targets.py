@@ -151,6 +151,7 @@ class CachedTeacher:
         device: torch.device,
         *,
         attention: bool = False,
+        mirrored: bool = True,
         cache: Path | None = None,
         progress: Progress = silent,
     ) -> CachedTeacher:
@@ -167,6 +168,8 @@ class CachedTeacher:
             Where the answers are kept.
         attention : bool
             Whether attention maps are wanted; only a network has them.
+        mirrored : bool
+            False saves half of the time: what the teacher says about an image then stands for its mirror image too.
         cache : Path, optional
             Cache folder, `resight.images.cache_folder` unless given. The files' names hold the teacher's weights and the pixels.
         progress : Progress
@@ -177,21 +180,23 @@ class CachedTeacher:
             If the cache cannot be written.
         """
         how = teacher.network.preprocessing if isinstance(teacher, DeepExtractor) else teacher.size
-        digest = hashlib.sha256(repr((teacher.sha256, teacher.name, how)).encode())
+        digest = hashlib.sha256(repr((teacher.sha256, teacher.name, how)).encode() + (b"" if mirrored else b"once"))
         digest.update(np.ascontiguousarray(pixels).data)
         wanted = ["embedding"]
         if isinstance(teacher, DeepExtractor):
             wanted += ["logits", "attention"] if attention else ["logits"]
         folder = (cache or cache_folder()) / "teachers"
         files = {name: folder / f"{digest.hexdigest()[:32]}-{name}.npy" for name in wanted}
-        if missing := [name for name in wanted if not _is_whole(files[name], len(pixels))]:
-            answers = [_answers(teacher, pixels, mirrored, missing, progress) for mirrored in (False, True)]
-            for name, *pair in zip(missing, *answers, strict=True):
+        ways = (False, True) if mirrored else (False,)
+        if missing := [name for name in wanted if not _is_whole(files[name], (len(ways), len(pixels)))]:
+            answers = [_answers(teacher, pixels, way, missing, progress) for way in ways]
+            for name, *both in zip(missing, *answers, strict=True):
                 with atomic_write(files[name]) as stream:
-                    np.save(stream, np.stack(pair))
+                    np.save(stream, np.stack(both))
 
         def read(name: str) -> Tensor:
-            return torch.from_numpy(np.load(files[name]))
+            stored = torch.from_numpy(np.load(files[name]))
+            return stored.expand(2, *stored.shape[1:])
 
         return cls(
             read("embedding").to(device),
@@ -220,13 +225,13 @@ class CachedTeacher:
         return Answers(self.embedding[place], logits, None if self.attention is None else self.attention[place])
 
 
-def _is_whole(file: Path, images: int) -> bool:
-    """Whether a file of the cache is there and holds answers for so many images and their mirror images."""
+def _is_whole(file: Path, shape: tuple[int, int]) -> bool:
+    """Whether a file of the cache is there and holds answers, once or for the mirror images too, for so many images."""
     try:
         answers = np.load(file, mmap_mode="r")  # reads the header, and holds the length of the file against it
     except (OSError, ValueError, EOFError):
         return False
-    return bool(answers.dtype == np.float32 and answers.shape[:2] == (2, images))
+    return bool(answers.dtype == np.float32 and answers.shape[:2] == shape)
 
 
 def _answers(

@@ -221,7 +221,8 @@ def random_colours(images: int, strength: float, random: Random, *, hue: float =
     """
 
     def factors(most: float, *shape: int) -> NDArray[np.float64]:
-        return np.exp(random.uniform(-1, 1, (images, *shape)) * np.log1p(most))
+        drawn: NDArray[np.float64] = np.exp(random.uniform(-1, 1, (images, *shape)) * np.log1p(most))
+        return drawn
 
     brightness, contrast, saturation = (factors(strength)[:, None, None] for _ in range(3))
     channels = factors(strength / 2, 3)
