@@ -88,6 +88,27 @@ def test_the_teacher_is_asked_once_and_read_from_the_cache_afterwards(tmp_path: 
     assert len(calls) == 4
 
 
+def test_answers_for_mirror_images_can_be_saved(tmp_path: Path) -> None:
+    teacher = DeepExtractor("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
+    calls, count = counter()
+    both = CachedTeacher.ask(teacher, pixels(3), np.arange(4), CPU, cache=tmp_path)
+    for _ in range(2):
+        once = CachedTeacher.ask(teacher, pixels(3), np.arange(4), CPU, mirrored=False, cache=tmp_path, progress=count)
+        for name in ("embedding", "logits"):
+            assert torch.equal(getattr(once, name), getattr(both, name)[:1].expand(2, -1, -1))
+    assert calls == ["teacher"]
+
+
+def test_answers_about_parts_are_joined(tmp_path: Path) -> None:
+    teacher = DeepExtractor("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
+    parts = [CachedTeacher.ask(teacher, part, np.arange(4), CPU, cache=tmp_path) for part in (pixels(7)[:4], pixels(7)[4:])]
+    whole = CachedTeacher.ask(teacher, pixels(7), np.arange(4), CPU, cache=tmp_path)
+    joined = CachedTeacher.joined(parts)(VIEW)
+    torch.testing.assert_close(joined.embedding, whole(VIEW).embedding)
+    torch.testing.assert_close(joined.logits, whole(VIEW).logits)
+    assert joined.attention is None and CachedTeacher.joined(parts[:1]) is parts[0]
+
+
 @pytest.mark.parametrize("damage", ["empty", "truncated", "other images", "other numbers", "foreign"])
 def test_a_damaged_cache_is_asked_for_again(tmp_path: Path, damage: str) -> None:
     teacher = DeepExtractor("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
