@@ -250,5 +250,6 @@ def test_images_without_an_identity_take_part(tiny: Path, tiny_run: Path, tmp_pa
     (crops / "0.jpg").unlink()
     with pytest.raises(CheckpointError, match="finished run with other unlabelled images"):
         distill(tiny, tmp_path / "whole", how, cache=tmp_path)
+    (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="no images in this folder or in the folders inside it"):
-        distill(tiny, tmp_path / "none", dataclasses.replace(how, unlabelled=(str(tmp_path / "whole"),)), cache=tmp_path)
+        distill(tiny, tmp_path / "none", dataclasses.replace(how, unlabelled=(str(tmp_path / "empty"),)), cache=tmp_path)

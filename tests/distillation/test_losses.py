@@ -17,11 +17,11 @@ from resight.distillation.losses import (
     RelationalLoss,
     SimilarityLoss,
     SoftTargetLoss,
-    TeacherSpace,
     angle_loss,
     distance_loss,
     soft_target_loss,
 )
+from resight.distillation.space import TeacherSpace
 from resight.distillation.targets import entropies
 from resight.errors import ConfigurationError
 from resight.features.batches import View

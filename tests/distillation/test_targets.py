@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from resight.distillation.knowledge import matching_classes
 from resight.distillation.losses import SoftTargetLoss
-from resight.distillation.targets import CachedTeacher, OnlineTeacher, entropies, matching_classes
+from resight.distillation.targets import CachedTeacher, OnlineTeacher, entropies
 from resight.errors import ConfigurationError
 from resight.features.batches import View
 from resight.features.classical import LomoExtractor

@@ -11,13 +11,14 @@ import torch
 
 from resight.datasets import Dataset, open_dataset
 from resight.distillation.config import DistillConfig
-from resight.distillation.losses import EmbeddingLoss, RelationalLoss, SimilarityLoss, SoftTargetLoss, TeacherSpace
+from resight.distillation.knowledge import knowledge, matching_classes
+from resight.distillation.losses import EmbeddingLoss, RelationalLoss, SimilarityLoss, SoftTargetLoss
 from resight.distillation.maps import AttentionLoss, HintLoss
 from resight.distillation.mutual import MutualLoss
-from resight.distillation.targets import CachedTeacher, OnlineTeacher, Teacher, entropies, matching_classes
+from resight.distillation.space import TeacherSpace
+from resight.distillation.targets import CachedTeacher, OnlineTeacher, Teacher
 from resight.errors import ConfigurationError
 from resight.features.deep import DeepExtractor, channels_last, network_outputs
-from resight.features.extraction import Extractor
 from resight.models import load_model
 from resight.networks import ReidNetwork
 from resight.progress import Progress, silent
@@ -95,7 +96,7 @@ def distill(
                 answering.append(OnlineTeacher(teacher, parts[0] if len(parts) == 1 else np.concatenate(parts), columns))
             else:
                 answering.append(answers)
-            about["teachers"].append({"name": teacher.name, "sha256": teacher.sha256, **_knowledge(teacher, answers, prepared)})
+            about["teachers"].append({"name": teacher.name, "sha256": teacher.sha256, **knowledge(teacher, answers, prepared)})
         terms = ground_truth_terms(config) | _teacher_terms(config, network, prepared, asked, answering)
         if config.mutual_weight:
             peer = channels_last(_peer(config, network.classes), where)
@@ -148,17 +149,3 @@ def _peer(config: DistillConfig, classes: int) -> ReidNetwork:
     if config.peer:
         config = replace(config, network=config.peer, weights=config.peer_weights, last_stride=0)
     return initial_network(config, classes)
-
-
-def _knowledge(teacher: Extractor, answers: CachedTeacher, prepared: TrainingData) -> dict[str, Any]:
-    """How well a teacher names the training images, and how much it says beyond the names."""
-    if answers.logits is None:
-        return {}
-    logits = answers.logits[0, : len(prepared.records)]
-    accuracy = float((logits.argmax(1).cpu() == torch.from_numpy(prepared.labels[: len(logits)])).float().mean())
-    if accuracy < 2 / logits.shape[1] and accuracy < 0.5:
-        raise ConfigurationError(
-            f"the teacher {teacher.name} names {100 * accuracy:.1f} % of the training images rightly, hardly more than "
-            "chance: its classes are in another order, or it was trained on other data"
-        )
-    return {"accuracy": 100 * accuracy, "entropy": entropies(logits)}

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resight.errors import ConfigurationError
 from resight.features.batches import Batches, View
 from resight.features.deep import DeepExtractor, network_outputs
 from resight.features.extraction import Extractor
@@ -20,7 +19,7 @@ from resight.files import atomic_write
 from resight.images import Pixels, cache_folder
 from resight.progress import Progress, silent
 
-__all__ = ["Answers", "CachedTeacher", "OnlineTeacher", "Teacher", "entropies", "matching_classes"]
+__all__ = ["Answers", "CachedTeacher", "OnlineTeacher", "Teacher", "entropies"]
 
 
 class Answers(NamedTuple):
@@ -48,48 +47,6 @@ class Teacher(Protocol):
 
     def __call__(self, view: View) -> Answers:
         """For images `view.rows`, mirrored where `view.flips`; shifts and erasures are not seen by the teacher."""
-
-
-def matching_classes(teacher: Extractor, identities: NDArray[np.int64], all_identities: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Which of the teacher's outputs stand for the student's classes.
-
-    Parameters
-    ----------
-    teacher : Extractor
-        If its weights do not say whom its outputs stand for (foreign files), it must have as many as the data set has training
-        identities, and they are taken in sorted order, which is how this field's toolboxes number them.
-    identities : int64 array of shape (classes,)
-        The student's classes.
-    all_identities : int64 array
-        All training identities of the data set, those held out included.
-
-    Returns
-    -------
-    int64 array of shape (classes,)
-
-    Raises
-    ------
-    ConfigurationError
-        If some class of the student is unknown to the teacher.
-    """
-    if not isinstance(teacher, DeepExtractor):
-        raise ConfigurationError(f"the teacher {teacher.name} gives embeddings and no classes; set --soft-weight 0")
-    known = np.asarray(teacher.identities, np.int64)
-    if not len(known):
-        if teacher.network.classes != len(all_identities):
-            raise ConfigurationError(
-                f"the teacher {teacher.name} tells {teacher.network.classes} people apart and the data set has "
-                f"{len(all_identities)}; use a teacher that was trained on this data set"
-            )
-        known = np.sort(all_identities)
-    columns = {int(identity): column for column, identity in enumerate(known)}
-    missing = [int(identity) for identity in identities if int(identity) not in columns]
-    if missing:
-        raise ConfigurationError(
-            f"the teacher {teacher.name} does not know {len(missing)} of the {len(identities)} training identities "
-            f"(first: {missing[0]}); use a teacher that was trained on them"
-        )
-    return np.array([columns[int(identity)] for identity in identities], np.int64)
 
 
 class OnlineTeacher:

@@ -106,23 +106,19 @@ def train_with(
     """Train a network with any loss; `train` and `resight.distillation.distill` are this with theirs. See `train`.
 
     `sources` are the SHA-256 of whatever else the loss learns from, by name: another run in `out` is one that learned from others.
-    `extra` are images without an identity.
     """
     out = Path(out)
     where = choose_device(device)
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
     network = initial_network(config, classes=2)  # refuses wrong names and weights before any image is read
-    size = network.preprocessing.size
-    sources = {
-        "training data": data_digest(dataset.train),
-        **weights_digest("initial weights", config.weights),
-        **(sources or {}),
-    }
+    sources = (
+        {"training data": data_digest(dataset.train)} | weights_digest("initial weights", config.weights) | dict(sources or {})
+    )
     if finished := _finished(out, config, sources):
         return finished
     prepared = prepare(
         dataset,
-        size,
+        network.preprocessing.size,
         validation=config.validation,
         fraction=config.held_out,
         seed=config.held_out_seed,
