@@ -130,7 +130,8 @@ def _teacher_terms(
     if config.soft_weight:
         terms["soft"] = config.soft_weight, SoftTargetLoss(answering, config.temperature)
     if config.embedding_weight or config.similarity_weight or config.rkd_weight:
-        before = torch.from_numpy(network_outputs(network, prepared.pixels)[0]) if config.weights else None
+        labelled = prepared.pixels[: len(prepared.records)]
+        before = torch.from_numpy(network_outputs(network, labelled)[0]) if config.weights else None
         space = TeacherSpace(asked, network.embedding_size, before)
         terms["embedding"] = config.embedding_weight, EmbeddingLoss(space)
         terms["similarity"] = config.similarity_weight, SimilarityLoss(space)
