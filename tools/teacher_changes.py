@@ -1,9 +1,9 @@
 """Measure how far a change of an image moves a teacher's embedding, and how far a student has to go to its teacher.
 
-    python tools/teacher_changes.py openvino:person-reidentification-retail-0277.xml student DATA results/market1501-teacher-changes.json
+    python tools/teacher_changes.py openvino:person-reidentification-retail-0277.xml student DATA OUT.json
 
-Reads some of the training images of a data set. A change that a teacher hardly minds can be made to what the student sees; one that it
-minds makes the teacher's cached answer wrong for what the student sees.
+Reads some of the training images of a data set. A change that a teacher hardly minds can be made to what the student sees. One that
+it minds makes the teacher's cached answer wrong for what the student sees.
 """
 
 from __future__ import annotations
@@ -83,11 +83,13 @@ def _shown(pixels: Pixels, change: Callable[[int, tuple[int, int]], View]) -> Pi
     how = Preprocessing(height=size[0], width=size[1])
     values = Batches(pixels, how, torch.device("cpu"))(change(len(pixels), size)).permute(0, 2, 3, 1).numpy()
     scale, shift = how.affine()
-    return np.clip(np.rint((values - shift) / scale), 0, 255).astype(np.uint8)
+    shown: Pixels = np.clip(np.rint((values - shift) / scale), 0, 255).astype(np.uint8)
+    return shown
 
 
 def _scaled(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    scaled: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return scaled
 
 
 def _cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
