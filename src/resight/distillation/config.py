@@ -44,6 +44,13 @@ class DistillConfig(TrainConfig):
         Architecture of the peer; the student's own unless given, which then starts from the student's weights too.
     peer_weights : str
         Where a peer of another architecture starts, named as the student's weights are.
+    unlabelled : tuple of str
+        Folders of more crops of people, whose identities are not known or not used; only teachers say what is on them.
+    copies : int
+        Changed copies of each training image (other colours, and people put together from two) for the teachers to describe and
+        the student to learn from. They take memory as images do.
+    unlabelled_share : float
+        Share of each batch that comes from `unlabelled` and `copies`, if there are any.
     targets : str
         ``"cached"``: ask the teacher once for every image and its mirror image; ``"online"``: ask it at every batch.
     """
@@ -60,6 +67,9 @@ class DistillConfig(TrainConfig):
     mutual_weight: float = 0.0
     peer: str = ""
     peer_weights: str = ""
+    unlabelled: tuple[str, ...] = ()
+    copies: int = 0
+    unlabelled_share: float = 0.25
     targets: str = "cached"
     epochs: int = 39
     learning_rate: float = 0.02
@@ -82,6 +92,23 @@ class DistillConfig(TrainConfig):
             raise ConfigurationError(f"a peer {self.peer!r} that no loss compares the student with; set mutual_weight to 1")
         if self.peer_weights and not self.peer:
             raise ConfigurationError("peer_weights belong to a peer of another architecture; set peer")
+
+        if self.copies < 0:
+            raise ConfigurationError(f"copies = {self.copies}; expected at least 0")
+        if not 0 < self.unlabelled_share < 1:
+            raise ConfigurationError(f"unlabelled_share = {self.unlabelled_share}; expected more than 0 and less than 1")
+        if self.unlabelled or self.copies:
+            self._check_unlabelled()
+
+    def _check_unlabelled(self) -> None:
+        if not self.needs_teacher:
+            raise ConfigurationError("images without an identity teach nothing without a teacher; set soft_weight or another to 1")
+        labelled = self.batch_size - round(self.unlabelled_share * self.batch_size)
+        if labelled < 2 or labelled == self.batch_size or (self.images_per_identity and labelled % self.images_per_identity):
+            raise ConfigurationError(
+                f"unlabelled_share = {self.unlabelled_share} leaves {labelled} of {self.batch_size} images with an identity; "
+                f"expected fewer than all, at least 2, and a multiple of images_per_identity = {self.images_per_identity}"
+            )
 
     @property
     def needs_teacher(self) -> bool:

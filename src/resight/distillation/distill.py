@@ -6,22 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from resight.datasets import Dataset, open_dataset
 from resight.distillation.config import DistillConfig
-from resight.distillation.losses import EmbeddingLoss, RelationalLoss, SimilarityLoss, SoftTargetLoss, TeacherSpace
+from resight.distillation.knowledge import knowledge, matching_classes
+from resight.distillation.losses import EmbeddingLoss, RelationalLoss, SimilarityLoss, SoftTargetLoss
 from resight.distillation.maps import AttentionLoss, HintLoss
 from resight.distillation.mutual import MutualLoss
-from resight.distillation.targets import CachedTeacher, OnlineTeacher, Teacher, entropies, matching_classes
+from resight.distillation.space import TeacherSpace
+from resight.distillation.targets import CachedTeacher, OnlineTeacher, Teacher
 from resight.errors import ConfigurationError
-from resight.images import load_pixels
 from resight.models import load_model
-from resight.models.embedding import Model
 from resight.models.pytorch import NetworkModel, channels_last, network_outputs
 from resight.networks import ReidNetwork
 from resight.progress import Progress, silent
-from resight.training.data import TrainingData
+from resight.training.data import Extra, TrainingData, data_digest, unlabelled_records
 from resight.training.losses import Loss, WeightedLosses
 from resight.training.train import ground_truth_terms, initial_network, train_with, weights_digest
 
@@ -62,26 +63,40 @@ def distill(
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
     sources = {f"weights of the teacher {name}": teacher.sha256 for name, teacher in zip(config.teacher, teachers, strict=True)}
     sources |= weights_digest("weights of the peer", config.peer_weights)
+    extra = Extra(unlabelled_records(config.unlabelled), config.copies, config.unlabelled_share)
+    if len(extra.records):
+        sources["unlabelled images"] = data_digest(extra.records)
 
     def from_teachers(prepared: TrainingData, network: ReidNetwork) -> tuple[Loss, dict[str, Any]]:
         about: dict[str, Any] = {"kind": "distilled", "teachers": []}
+        if without := len(prepared.labels) - len(prepared.records):
+            about["images_without_identity"] = without
         where = next(network.parameters()).device
         asked: list[CachedTeacher] = []
         answering: list[Teacher] = []
         for teacher in teachers:
             columns = matching_classes(teacher, prepared.identities, dataset.train.people()) if config.soft_weight else None
-            same_size = teacher.size == prepared.pixels.shape[1:3]
-            pixels = (
-                prepared.pixels if same_size else load_pixels(prepared.records.paths, teacher.size, cache=cache, progress=progress)
-            )
+            parts = prepared.parts(teacher.size, cache=cache, progress=progress)
             attention = bool(config.attention_weight)
-            answers = CachedTeacher.ask(teacher, pixels, columns, where, attention=attention, cache=cache, progress=progress)
+            answers = CachedTeacher.joined(
+                CachedTeacher.ask(
+                    teacher,
+                    part,
+                    columns,
+                    where,
+                    attention=attention,
+                    mirrored=part is not parts[-1] or prepared.copies is None,
+                    cache=cache,
+                    progress=progress,
+                )
+                for part in parts
+            )
             asked.append(answers)
             if config.targets == "online" and isinstance(teacher, NetworkModel):
-                answering.append(OnlineTeacher(teacher, pixels, columns))
+                answering.append(OnlineTeacher(teacher, parts[0] if len(parts) == 1 else np.concatenate(parts), columns))
             else:
                 answering.append(answers)
-            about["teachers"].append({"name": teacher.name, "sha256": teacher.sha256, **_knowledge(teacher, answers, prepared)})
+            about["teachers"].append({"name": teacher.name, "sha256": teacher.sha256, **knowledge(teacher, answers, prepared)})
         terms = ground_truth_terms(config) | _teacher_terms(config, network, prepared, asked, answering)
         if config.mutual_weight:
             peer = channels_last(_peer(config, network.classes), where)
@@ -95,6 +110,7 @@ def distill(
         out,
         config,
         sources=sources,
+        extra=extra,
         device=device,
         cache=cache,
         checkpoint_seconds=checkpoint_seconds,
@@ -114,7 +130,8 @@ def _teacher_terms(
     if config.soft_weight:
         terms["soft"] = config.soft_weight, SoftTargetLoss(answering, config.temperature)
     if config.embedding_weight or config.similarity_weight or config.rkd_weight:
-        before = torch.from_numpy(network_outputs(network, prepared.pixels)[0]) if config.weights else None
+        labelled = prepared.pixels[: len(prepared.records)]
+        before = torch.from_numpy(network_outputs(network, labelled)[0]) if config.weights else None
         space = TeacherSpace(asked, network.embedding_size, before)
         terms["embedding"] = config.embedding_weight, EmbeddingLoss(space)
         terms["similarity"] = config.similarity_weight, SimilarityLoss(space)
@@ -133,17 +150,3 @@ def _peer(config: DistillConfig, classes: int) -> ReidNetwork:
     if config.peer:
         config = replace(config, network=config.peer, weights=config.peer_weights, last_stride=0)
     return initial_network(config, classes)
-
-
-def _knowledge(teacher: Model, answers: CachedTeacher, prepared: TrainingData) -> dict[str, Any]:
-    """How well a teacher names the training images, and how much it says beyond the names."""
-    if answers.logits is None:
-        return {}
-    logits = answers.logits[0]
-    accuracy = float((logits.argmax(1).cpu() == torch.from_numpy(prepared.labels)).float().mean())
-    if accuracy < 2 / logits.shape[1] and accuracy < 0.5:
-        raise ConfigurationError(
-            f"the teacher {teacher.name} names {100 * accuracy:.1f} % of the training images rightly, hardly more than "
-            "chance: its classes are in another order, or it was trained on other data"
-        )
-    return {"accuracy": 100 * accuracy, "entropy": entropies(logits)}

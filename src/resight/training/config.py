@@ -63,6 +63,10 @@ class TrainConfig:
         Pixels by which an image is moved at most, each way: padded by so many and cropped at random.
     erase : float
         Probability of a random rectangle of an image being erased.
+    colour : float
+        Strength of random changes of brightness, contrast, saturation and white balance, as cameras differ in them; 0.3 is usual.
+    coarse : float
+        Probability of an image losing detail, as from a camera farther away.
     hard_weight : float
         Of the cross-entropy with the ground truth.
     label_smoothing : float
@@ -106,6 +110,8 @@ class TrainConfig:
     flip: bool = True
     pad: int = 0
     erase: float = 0.0
+    colour: float = 0.0
+    coarse: float = 0.0
     hard_weight: float = 1.0
     label_smoothing: float = 0.0
     triplet_weight: float = 0.0
@@ -127,7 +133,7 @@ class TrainConfig:
         ):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigurationError(f"{name} = {getattr(self, name)}; expected at least 0")
-        for name in ("average", "erase", "label_smoothing"):
+        for name in ("average", "erase", "colour", "coarse", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigurationError(f"{name} = {getattr(self, name)}; expected 0 or more and less than 1")
         if not 0 < self.learning_rate < math.inf:

@@ -20,7 +20,7 @@ from resight.errors import ResightError
 from resight.networks import ReidNetwork
 from resight.networks.batches import Batches
 from resight.progress import Progress, silent
-from resight.training.augment import plan_epoch
+from resight.training.augment import EpochPlan, plan_epoch
 from resight.training.average import WeightAverage
 from resight.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from resight.training.config import TrainConfig
@@ -42,6 +42,7 @@ def run_epochs(
     checkpoint: Path | None = None,
     origin: Mapping[str, str] | None = None,
     checkpoint_seconds: float = 60.0,
+    unlabelled_share: float = 0.0,
     validate: Callable[[int], dict[str, float]] | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     progress: Progress = silent,
@@ -55,7 +56,7 @@ def run_epochs(
     batches : Batches
         Of all training images.
     labels : int64 array of shape (n,)
-        Class of each of them.
+        Class of each of them; less than 0 for an image without an identity.
     loss : Loss
     config : TrainConfig
         Optimiser, schedule, augmentation, seed; what it says of network, data and losses is not read here.
@@ -65,6 +66,8 @@ def run_epochs(
     origin : mapping of str to str, optional
         What the run is made of, by name, as SHA-256; a checkpoint of anything else is refused.
     checkpoint_seconds : float
+    unlabelled_share : float
+        Share of each batch that shows images without an identity, if there are any.
     validate : callable, optional
         Called with the number of finished epochs; what it returns is stored in that epoch's row under ``validation``.
     on_epoch : callable, optional
@@ -94,8 +97,25 @@ def run_epochs(
     if checkpoint is not None and checkpoint.exists():
         position = load_checkpoint(checkpoint, trained, optimiser, average, origin or {})
     on_device = torch.from_numpy(labels).to(batches.device)
-    steps = len(labels) // min(config.batch_size, len(labels))
     trained.train()
+
+    def plan_of(epoch: int) -> EpochPlan:
+        return plan_epoch(
+            labels,
+            config.batch_size,
+            epoch=epoch,
+            seed=config.seed,
+            size=network.preprocessing.size,
+            images_per_identity=config.images_per_identity,
+            unlabelled_share=unlabelled_share,
+            flip=config.flip,
+            pad=config.pad,
+            erase=config.erase,
+            colour=config.colour,
+            coarse=config.coarse,
+        )
+
+    steps = len(plan_of(0))
 
     def save() -> None:
         if checkpoint is not None:
@@ -103,17 +123,7 @@ def run_epochs(
 
     saved = time.monotonic()
     while position.epoch < config.epochs:
-        plan = plan_epoch(
-            labels,
-            config.batch_size,
-            epoch=position.epoch,
-            seed=config.seed,
-            size=network.preprocessing.size,
-            images_per_identity=config.images_per_identity,
-            flip=config.flip,
-            pad=config.pad,
-            erase=config.erase,
-        )
+        plan = plan_of(position.epoch)
         sums = _Sums(position.sums)
         while position.step < steps:
             view = plan[position.step]

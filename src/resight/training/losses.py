@@ -29,7 +29,7 @@ class Batch(NamedTuple):
     images : float tensor of shape (batch, 3, height, width)
         What the network sees.
     labels : int64 tensor of shape (batch,)
-        Their classes.
+        Their classes; -1 for an image without an identity, which only a teacher's losses learn from.
     """
 
     view: View
@@ -70,7 +70,8 @@ class WeightedLosses(Loss):
     def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
         """See `Loss`; besides the parts of its terms, ``accuracy`` is the share of the batch that the head names rightly."""
         total = outputs.logits.new_zeros((), dtype=torch.float32)
-        parts = {"accuracy": (outputs.logits.argmax(1) == batch.labels).float().mean()}
+        labelled = batch.labels >= 0
+        parts = {"accuracy": (outputs.logits.argmax(1) == batch.labels)[labelled].float().mean()}
         for name, term in self.terms.items():
             value, more = term(batch, outputs)
             total = total + self.weights[name] * value
@@ -97,7 +98,8 @@ class HardLabelLoss(Loss):
 
     def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
         """See `Loss`."""
-        return F.cross_entropy(outputs.logits.float(), batch.labels, label_smoothing=self.smoothing), {}
+        logits = outputs.logits.float()
+        return F.cross_entropy(logits, batch.labels, ignore_index=-1, label_smoothing=self.smoothing), {}
 
 
 class TripletLoss(Loss):
@@ -109,7 +111,8 @@ class TripletLoss(Loss):
 
     def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
         """See `Loss`."""
-        return batch_hard_triplet(outputs.features.float(), batch.labels, self.margin), {}
+        labelled = batch.labels >= 0
+        return batch_hard_triplet(outputs.features.float()[labelled], batch.labels[labelled], self.margin), {}
 
 
 def batch_hard_triplet(features: Tensor, labels: Tensor, margin: float) -> Tensor:

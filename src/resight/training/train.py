@@ -20,7 +20,7 @@ from resight.provenance import provenance
 from resight.shipped import SHIPPED, TERMS
 from resight.training.config import TrainConfig
 from resight.training.curves import ScalarLog, draw_curves
-from resight.training.data import TrainingData, data_digest, prepare
+from resight.training.data import Extra, TrainingData, data_digest, prepare
 from resight.training.loop import run_epochs
 from resight.training.losses import HardLabelLoss, Loss, TripletLoss, WeightedLosses
 
@@ -97,6 +97,7 @@ def train_with(
     config: TrainConfig,
     *,
     sources: Mapping[str, str] | None = None,
+    extra: Extra | None = None,
     device: str = "auto",
     cache: Path | None = None,
     checkpoint_seconds: float = 60.0,
@@ -110,20 +111,18 @@ def train_with(
     where = choose_device(device)
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
     network = initial_network(config, classes=2)  # refuses wrong names and weights before any image is read
-    size = network.preprocessing.size
-    sources = {
-        "training data": data_digest(dataset.train),
-        **weights_digest("initial weights", config.weights),
-        **(sources or {}),
-    }
+    sources = (
+        {"training data": data_digest(dataset.train)} | weights_digest("initial weights", config.weights) | dict(sources or {})
+    )
     if finished := _finished(out, config, sources):
         return finished
     prepared = prepare(
         dataset,
-        size,
+        network.preprocessing.size,
         validation=config.validation,
         fraction=config.held_out,
         seed=config.held_out_seed,
+        extra=extra,
         cache=cache,
         progress=progress,
     )
@@ -148,6 +147,7 @@ def train_with(
             checkpoint=out / _CHECKPOINT,
             origin={"options": fingerprint(config)} | sources,
             checkpoint_seconds=checkpoint_seconds,
+            unlabelled_share=extra.share if extra else 0.0,
             validate=validate,
             on_epoch=log.write,
             progress=progress,
@@ -162,7 +162,7 @@ def train_with(
         neck=config.neck,
         training={
             "dataset": dataset.name,
-            "images": len(prepared.labels),
+            "images": len(prepared.records),
             "warnings": list(dataset.warnings),
             "sha256": sources,
             "seconds": sum(row["seconds"] for row in history),
