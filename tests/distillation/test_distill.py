@@ -160,7 +160,7 @@ def test_a_model_that_is_no_network_teaches_embeddings(tiny: Path, tiny_run: Pat
     with pytest.raises(ConfigurationError, match="xqda gives embeddings and no classes; set --soft-weight 0"):
         distill(tiny, tmp_path / "b", config(fitted, epochs=1), cache=tmp_path)
     for name, changes in (("attention", {}), ("hint", {"targets": "online"})):
-        with pytest.raises(ConfigurationError, match="xqda has no feature maps; set attention_weight and hint_weight to 0"):
+        with pytest.raises(ConfigurationError, match=f"xqda has no feature maps; set {name}_weight to 0"):
             distill(tiny, tmp_path / "b", config(fitted, soft_weight=0.0, **{f"{name}_weight": 1.0}, **changes), cache=tmp_path)
     # two fits to one network are two teachers, which the cache must not take for each other
     first = load_model(str(fitted)).sha256
@@ -188,7 +188,7 @@ def test_a_peer_starts_from_its_own_weights(tiny: Path, tmp_path: Path, monkeypa
             peers.append({name: tensor.clone() for name, tensor in peer.state_dict().items()})
             super().__init__(peer, *rest)
 
-    monkeypatch.setattr("resight.distillation.distill.MutualLoss", Watched)
+    monkeypatch.setattr("resight.distillation.mutual.MutualLoss", Watched)
     file = tmp_path / "peer.safetensors"
     save_file(build("osnet-0.25", 3, seed=7).state_dict(), file)
     how = config(soft_weight=0.0, mutual_weight=1.0, peer="osnet-0.25", peer_weights=str(file), epochs=1)

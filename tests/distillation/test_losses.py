@@ -12,15 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillation.teachers import batch_of, outputs_of, teacher_of
-from resight.distillation.losses import (
-    EmbeddingLoss,
-    RelationalLoss,
-    SimilarityLoss,
-    SoftTargetLoss,
-    angle_loss,
-    distance_loss,
-    soft_target_loss,
-)
+from resight.distillation.embedding import EmbeddingLoss
+from resight.distillation.rkd import RelationalLoss, angle_loss, distance_loss
+from resight.distillation.similarity import SimilarityLoss
+from resight.distillation.soft import SoftTargetLoss, soft_target_loss
 from resight.distillation.space import TeacherSpace
 from resight.distillation.targets import entropies
 from resight.errors import ConfigurationError

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from resight.distillation.knowledge import matching_classes
-from resight.distillation.losses import SoftTargetLoss
+from resight.distillation.soft import SoftTargetLoss
 from resight.distillation.targets import CachedTeacher, OnlineTeacher, entropies
 from resight.errors import ConfigurationError
 from resight.models.lomo import LomoModel

@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from resight.distillation.config import DistillConfig
+from resight.distillation.lesson import Lesson
+from resight.models.pytorch import channels_last
 from resight.networks import Outputs, ReidNetwork
 from resight.training.loop import autocast
 from resight.training.losses import Batch, HardLabelLoss, Loss
+from resight.training.train import initial_network
 
-__all__ = ["MutualLoss"]
+__all__ = ["MutualLoss", "loss", "make_peer"]
+
+
+def loss(lesson: Lesson) -> Loss:
+    """The loss of a distillation; see `resight.distillation.LOSSES`."""
+    config, student = lesson.config, lesson.student
+    peer = channels_last(make_peer(config, student.classes), next(student.parameters()).device)
+    return MutualLoss(peer, config.label_smoothing, config.precision)
+
+
+def make_peer(config: DistillConfig, classes: int) -> ReidNetwork:
+    """Make the peer like the student, with other random numbers, unless the configuration says otherwise.
+
+    Raises
+    ------
+    ConfigurationError
+        If its architecture or its weights do not exist.
+    """
+    config = replace(config, seed=config.seed + 1)
+    if config.peer:
+        config = replace(config, network=config.peer, weights=config.peer_weights, last_stride=0)
+    return initial_network(config, classes)
 
 
 class MutualLoss(Loss):

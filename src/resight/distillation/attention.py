@@ -1,4 +1,4 @@
-"""Losses on feature maps: a student that looks where its teacher looks, or sees what it sees."""
+"""Attention maps: the student looks where its teachers look."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from resight.distillation.targets import OnlineTeacher, Teacher
+from resight.distillation.lesson import Lesson
+from resight.distillation.targets import Teacher
 from resight.errors import ConfigurationError
 from resight.networks import Outputs
 from resight.training.losses import Batch, Loss
 
-__all__ = ["AttentionLoss", "HintLoss", "attention_loss", "same_grid"]
+__all__ = ["AttentionLoss", "attention_loss", "loss", "same_grid"]
+
+
+def loss(lesson: Lesson) -> Loss:
+    """The loss of a distillation; see `resight.distillation.LOSSES`."""
+    return AttentionLoss(lesson.teachers)
 
 
 def same_grid(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
@@ -66,44 +72,4 @@ class AttentionLoss(Loss):
             if attention is None:
                 raise ConfigurationError("a teacher without feature maps has no attention; set --attention-weight 0")
             losses.append(attention_loss(outputs.attention, attention))
-        return torch.stack(losses).mean(), {}
-
-
-class HintLoss(Loss):
-    """Mean squared difference between the teacher's last maps and a learned 1x1 convolution of the student's.
-
-    The convolution is trained with the student, and kept in the checkpoint, and thrown away with the loss. Where the grids differ,
-    both maps are averaged down to the smaller one.
-
-    Parameters
-    ----------
-    teachers : sequence of OnlineTeacher
-        The loss is the mean over them; each has a convolution of its own.
-    channels : int
-        Of the student's maps.
-    seed : int
-        Of the convolutions' initial weights.
-
-    References
-    ----------
-    .. [1] A. Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015, equation (3). (There the hint is a middle layer, and
-           the student's first half is trained on it before the rest; here it is the last one, beside the other losses.)
-    """
-
-    def __init__(self, teachers: Sequence[OnlineTeacher], channels: int, seed: int) -> None:
-        super().__init__()
-        self.teachers = teachers
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            self.regressors = nn.ModuleList(nn.Conv2d(channels, teacher.channels, 1) for teacher in teachers)
-
-    def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """See `resight.training.losses.Loss`."""
-        losses = []
-        for teacher, regressor in zip(self.teachers, self.regressors, strict=True):
-            maps = teacher(batch.view).maps
-            if maps is None:
-                raise ConfigurationError("a teacher that is not asked at every batch gives no hints; set --targets online")
-            student, hint = same_grid(outputs.maps.float(), maps)
-            losses.append(F.mse_loss(regressor(student), hint))
         return torch.stack(losses).mean(), {}
