@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from resight.cli.options import Device, Layout, TorchThreads
+from resight.cli.options import EXPERT, Device, Layout, TorchThreads
 from resight.cli.terminal import say, use_threads, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -18,16 +18,16 @@ def fit(
     out: Path,
     model: str = "lomo",
     distance: Literal["kissme", "xqda"] = "xqda",
-    dimensions: int = 0,
+    dimensions: Annotated[int, EXPERT] = 0,
     layout: Layout = "auto",
-    height: int = 0,
-    width: int = 0,
-    seed: int = 0,
+    height: Annotated[int, EXPERT] = 0,
+    width: Annotated[int, EXPERT] = 0,
+    seed: Annotated[int, EXPERT] = 0,
     device: Device = "auto",
     threads: TorchThreads = 0,
     json: Path | None = None,
 ) -> None:
-    """Learn a distance (KISSME or XQDA) for LOMO or a network's features; the result is a model like any other.
+    """Learn a distance (KISSME or XQDA) for LOMO or a network. The result is a model like any other.
 
     Parameters
     ----------
@@ -36,17 +36,17 @@ def fit(
     out
         Folder to write.
     model
-        lomo, lomo:msrcp, or a network: student, FILE.onnx, a run folder, or NETWORK:FILE with foreign weights.
+        Model that gives the vectors: lomo, lomo:msrcp, student, FILE.onnx, a run folder, or NETWORK:FILE with foreign weights.
     distance
-        What to learn.
+        Distance to learn.
     dimensions
-        At most so many for xqda (0: what its rule gives); components of the PCA before kissme (0: 200).
+        Largest number of dimensions of xqda, 0 for what its rule gives; components of the PCA before kissme, 0 for 200.
     height
-        Of the model's input, in pixels; 0 is the model's own.
+        Input height in pixels; 0 is the model's own.
     width
-        Of the model's input, in pixels; 0 is the model's own. VIPeR's images are 48 wide, LOMO's own is 64.
+        Input width in pixels; 0 is the model's own. VIPeR's images are 48 wide, LOMO's own width is 64.
     seed
-        Of kissme's random pairs.
+        Seed of kissme's random pairs.
     json
         Also write the model's card to this file.
     """

@@ -23,7 +23,7 @@ def tradeoff(
     threads: Threads = 0,
     json: Path | None = None,
 ) -> None:
-    """Speed beside accuracy for several models on this machine: table, CSV, JSON, Markdown and picture.
+    """Compare models on this machine, speed beside accuracy: table, CSV, JSON, Markdown and picture.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ def tradeoff(
     out
         Folder to write tradeoff.json, .csv, .md and .png to.
     distance
-        Between vectors; auto is each model's own.
+        Distance between vectors; auto is each model's own.
     count
-        Gallery images at most that speed is measured on; 0 is all.
+        Largest number of gallery images to measure speed on; 0 is all.
     rounds
-        Counted rounds of timing, after one that is not counted.
+        Counted rounds, after a warm-up.
     json
         Also write the JSON to this file.
     """
