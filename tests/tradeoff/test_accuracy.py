@@ -33,7 +33,7 @@ def test_rows_get_the_scores_of_their_weights(tmp_path: Path) -> None:
     assert scored.dataset == "tiny"
     assert [one.on_front for one in scored.rows] == [True, False, False, True]
     (warning,) = scored.warnings
-    assert "cc-50.0-tiny.json is of none of the models" in warning
+    assert "cc-50.0-tiny.json belongs to none of the models" in warning
 
 
 def test_scores_that_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The usual way from files to vectors, to compare Resight's with: Pillow, per-image transforms, PyTorch eager, batches of 32."""
+"""The usual loop from files to vectors, for comparison: Pillow, transforms of each image, PyTorch eager, batches of 32."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCH_SIZE = 32
 
 
 class UsualWay:
-    """A network behind the loop that most repositories of the field extract features with.
+    """A network behind the loop that most repositories of the field use to extract features.
 
     One image after the other is decoded and resized by Pillow, turned into a float tensor of shape (3, height, width) and
     normalised, as torchvision's ``Resize``, ``ToTensor`` and ``Normalize`` do; 32 of them are stacked and embedded. The network
@@ -29,7 +29,7 @@ class UsualWay:
     Parameters
     ----------
     model : NetworkModel
-        Whose network it is; the network's memory format is changed.
+        Model that has the network. The network's memory format is changed.
 
     Raises
     ------
@@ -37,7 +37,7 @@ class UsualWay:
         If Pillow is not installed.
     """
 
-    sha256 = ""  # other pixels than Resight's, so that scores of the weights are not scores of this
+    sha256 = ""  # its pixels differ from Resight's, so the scores of the weights are not its scores
 
     def __init__(self, model: NetworkModel) -> None:
         try:
