@@ -172,7 +172,7 @@ def test_extract_from_a_folder_of_images(tiny: Path, tiny_run: Path, tmp_path: P
         (["train", "--data", "TINY", "--out", "run", "--layout", "viper"], "no VIPeR here"),
         (
             ["train", "--data", "TINY", "--out", "run", "--validation", "image", "--held-out", "0.001"],
-            "images is none; hold out more",
+            "images is not one image; hold out more",
         ),
         (["distill", "--data", "nowhere", "--out", "run"], "nowhere: no such folder"),
         (["distill", "--data", "TINY", "--out", "run"], "no teacher is named"),

@@ -1,4 +1,4 @@
-"""Measure how far a change of an image moves a teacher's embedding, and how far a student has to go to its teacher.
+"""Measure how far a change of an image moves a teacher's embedding, and how far a student is from its teacher.
 
     python tools/teacher_changes.py openvino:person-reidentification-retail-0277.xml student DATA OUT.json
 

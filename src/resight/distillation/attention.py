@@ -23,14 +23,14 @@ def loss(lesson: Lesson) -> Loss:
 
 
 def same_grid(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-    """Two stacks of maps, (..., rows, columns), averaged down to the smaller number of rows and of columns of the two."""
+    """Average two stacks of maps, (..., rows, columns), down to the smaller number of rows and of columns."""
     rows, columns = (min(one.shape[side], other.shape[side]) for side in (-2, -1))
     first, second = (F.adaptive_avg_pool2d(maps, (rows, columns)) for maps in (one, other))
     return first, second
 
 
 def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared difference between attention maps that were brought to one grid and scaled to length 1.
+    """Mean squared difference between attention maps on one grid, each scaled to length 1.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class AttentionLoss(Loss):
     Parameters
     ----------
     teachers : sequence of Teacher
-        Each with attention maps.
+        Teachers with attention maps.
     """
 
     def __init__(self, teachers: Sequence[Teacher]) -> None:

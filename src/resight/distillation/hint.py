@@ -27,17 +27,17 @@ def loss(lesson: Lesson) -> Loss:
 class HintLoss(Loss):
     """Mean squared difference between the teacher's last maps and a learned 1x1 convolution of the student's.
 
-    The convolution is trained with the student, and kept in the checkpoint, and thrown away with the loss. Where the grids differ,
-    both maps are averaged down to the smaller one.
+    The convolution is trained with the student, kept in the checkpoint, and thrown away afterwards. If the grids differ, both maps
+    are averaged down to the smaller one.
 
     Parameters
     ----------
     teachers : sequence of OnlineTeacher
-        The loss is the mean over them; each has a convolution of its own.
+        Teachers, each with a convolution of its own; the loss is the mean over them.
     channels : int
-        Of the student's maps.
+        Channels of the student's maps.
     seed : int
-        Of the convolutions' initial weights.
+        Seed of the convolutions' initial weights.
 
     References
     ----------

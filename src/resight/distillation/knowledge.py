@@ -1,4 +1,4 @@
-"""What a teacher knows of the training identities: which of its classes they are, and how much it says about them."""
+"""A teacher's knowledge of the training identities: their places among its classes, and how well it names them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["knowledge", "matching_classes"]
 
 
 def matching_classes(teacher: Model, identities: NDArray[np.int64], all_identities: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Which of the teacher's outputs stand for the student's classes.
+    """Find the teacher's outputs for the student's classes.
 
     Parameters
     ----------
     teacher : Model
-        If its weights do not say whom its outputs stand for (foreign files), it must have as many as the data set has training
-        identities, and they are taken in sorted order, which is how this field's toolboxes number them.
+        Teacher. If its weights do not name the identities of its outputs (foreign files), it must have one output for each training
+        identity of the data set; they are taken in sorted order, as the toolboxes of this field number them.
     identities : int64 array of shape (classes,)
-        The student's classes.
+        Classes of the student.
     all_identities : int64 array
-        All training identities of the data set, those held out included.
+        All training identities of the data set, with the held-out ones.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def matching_classes(teacher: Model, identities: NDArray[np.int64], all_identiti
     Raises
     ------
     ConfigurationError
-        If some class of the student is unknown to the teacher.
+        If the teacher does not know a class of the student.
     """
     if not isinstance(teacher, NetworkModel):
         raise ConfigurationError(f"the teacher {teacher.name} gives embeddings and no classes; set --soft-weight 0")
@@ -60,7 +60,7 @@ def matching_classes(teacher: Model, identities: NDArray[np.int64], all_identiti
 
 
 def knowledge(teacher: Model, answers: CachedTeacher, prepared: TrainingData) -> dict[str, Any]:
-    """How well a teacher names the training images, and how much it says beyond the names."""
+    """Accuracy of a teacher on the training images, and the entropy of its soft targets."""
     if answers.logits is None:
         return {}
     logits = answers.logits[0, : len(prepared.records)]

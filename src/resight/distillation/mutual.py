@@ -43,23 +43,23 @@ def make_peer(config: DistillConfig, classes: int) -> ReidNetwork:
 class MutualLoss(Loss):
     """A peer learns from the ground truth, and each of the two from the other's distribution (deep mutual learning).
 
-    The loss is KL(peer, student) + KL(student, peer) + the peer's cross-entropy with the ground truth; no gradient goes into the
-    distribution that is learned from. The student's own cross-entropy is a loss of its own (`hard_weight`). The peer sees what
-    the student sees, is trained and kept in the checkpoint with the loss, and thrown away with it: the student is what remains.
+    The loss is KL(peer, student) + KL(student, peer) + the peer's cross-entropy with the ground truth; the distribution that is
+    learned from gets no gradient. The student's own cross-entropy is a loss of its own (`hard_weight`). The peer sees the
+    same images as the student. It is trained with the loss, kept in the checkpoint, and thrown away at the end.
 
     Parameters
     ----------
     peer : ReidNetwork
-        With the student's classes.
+        Network with the student's classes.
     label_smoothing : float
-        Of the peer's ground truth; see `HardLabelLoss`.
+        Smoothing of the peer's ground truth; see `HardLabelLoss`.
     precision : str
         See `resight.training.config.TrainConfig`.
 
     References
     ----------
     .. [1] Y. Zhang, T. Xiang, T. M. Hospedales, H. Lu, "Deep Mutual Learning", CVPR 2018, equations (4) to (8). (There the two
-           take turns within a step; here both learn from what they said before it.)
+           take turns within a step; here both learn from their outputs before it.)
     """
 
     def __init__(self, peer: ReidNetwork, label_smoothing: float = 0.0, precision: str = "auto") -> None:

@@ -22,7 +22,7 @@ def loss(lesson: Lesson) -> Loss:
 
 
 def distance_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """How differently student and teacher see the distances of a batch, each set of them relative to its mean (RKD-D).
+    """Difference between the student's and the teacher's distances in a batch, each relative to their mean (RKD-D).
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def distance_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def angle_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """How differently student and teacher see the angles of a batch's triangles (RKD-A).
+    """Difference between the student's and the teacher's angles in the triangles of a batch (RKD-A).
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def angle_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def _angle_cosines(rows: Tensor) -> Tensor:
-    """Cosine of the angle at each row between each two rows, (n, d) to (n, n, n); 0 where two rows are the same."""
+    """Cosine of the angle at each row between each two rows, (n, d) to (n, n, n); 0 if two rows are the same."""
     differences = rows - rows[:, None]
     lengths = differences.norm(dim=2, keepdim=True)
     # Between equal rows there is no direction, and a normalisation would hand its gradient on magnified.

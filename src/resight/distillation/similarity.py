@@ -23,7 +23,7 @@ def loss(lesson: Lesson) -> Loss:
 class SimilarityLoss(Loss):
     """Mean squared difference between the cosines of all pairs of a batch for the student and for its teachers.
 
-    The student may arrange its embeddings as it likes as long as it finds the same images alike.
+    The student may arrange its embeddings freely, if it finds the same images alike.
 
     Parameters
     ----------

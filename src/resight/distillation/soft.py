@@ -25,7 +25,7 @@ def loss(lesson: Lesson) -> Loss:
 def soft_target_loss(teacher_logits: Tensor, student_logits: Tensor, temperature: float) -> Tensor:
     """First term of equation (2): the cross-entropy H(p_teacher(T), p_student(T)), mean over the batch.
 
-    With p(T) = softmax(logits / T). It is not multiplied by T squared as in Hinton et al.; the paper does not.
+    p(T) is softmax(logits / T). Unlike in Hinton et al., the paper does not multiply it by T squared, and this does not either.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ class SoftTargetLoss(Loss):
     Parameters
     ----------
     teachers : sequence of Teacher
-        Each with logits.
+        Teachers with logits.
     temperature : float
-        T.
+        Temperature T.
     """
 
     def __init__(self, teachers: Sequence[Teacher], temperature: float) -> None:

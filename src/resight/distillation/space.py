@@ -20,28 +20,28 @@ _MOST_NUMBERS = 8192
 class TeacherSpace:
     """The embeddings of one or several teachers as one, in as many numbers as the student has.
 
-    Each teacher's embedding is scaled to length 1 and centred by its mean over the training images, and they are put side by side.
-    Where a student has fewer numbers, the first principal components are kept; where it has more, the rest is zero. So it can be
-    compared with its teachers directly, without a projection that would have to be learned and thrown away.
+    Each teacher's embedding is scaled to length 1 and centred by its mean over the training images; then they are put side by side.
+    A student with fewer numbers gets the first principal components; one with more gets zeros for the rest. So it can be compared
+    with its teachers directly, without a learned projection.
 
-    Turning all of it changes no cosine, but decides how far the student has to go: its last layers give some directions easily and
-    others hardly (after a ReLU, for example, few numbers are far below their mean). So the space is turned to agree with what the
-    student says before its training, if it starts from trained weights; otherwise, if components were left out, with the first
-    teacher's own numbers (orthogonal Procrustes problem, Schoenemann, 1966).
+    A turn of the space changes no cosine, but decides how far the student has to go, because its last layers give some directions
+    easily and others hardly (after a ReLU, for example, few numbers are far below their mean). If the student starts from trained
+    weights, the space is turned to agree with its embeddings before the training; otherwise, if components were left out, with the
+    first teacher's own numbers (orthogonal Procrustes problem, Schoenemann, 1966).
 
     Parameters
     ----------
     teachers : sequence of CachedTeacher
-        Their answers for all n training images.
+        Answers of the teachers for all n training images.
     dimensions : int
         Numbers in the student's embedding.
     student : float tensor of shape (m, dimensions), optional
-        The student's own embeddings of the first m training images before its training.
+        Embeddings of the first m training images by the student before its training.
 
     Raises
     ------
     ConfigurationError
-        If the teachers' embeddings are too long for principal components: LOMO's, before a distance is fitted to it.
+        If the teachers' embeddings are too long for principal components, as LOMO's are before a distance is fitted to them.
     """
 
     def __init__(self, teachers: Sequence[CachedTeacher], dimensions: int, student: Tensor | None = None) -> None:
@@ -49,7 +49,7 @@ class TeacherSpace:
         if numbers > _MOST_NUMBERS:
             raise ConfigurationError(
                 f"the teachers' embeddings have {numbers} numbers together; expected {_MOST_NUMBERS} at most: "
-                "shorten one with `resight fit`, and name what that wrote"
+                "shorten one with `resight fit`, and give the folder that it wrote"
             )
         everything = torch.cat([F.normalize(teacher.embedding, dim=-1) for teacher in teachers], -1)
         everything = everything - everything.mean((0, 1))
@@ -67,12 +67,12 @@ class TeacherSpace:
         self._targets = F.pad(everything, (0, dimensions - everything.shape[-1]))
 
     def __call__(self, view: View) -> Tensor:
-        """For images `view.rows`, mirrored where `view.flips`: float32 (n, dimensions), centred, not of length 1."""
+        """Targets of images `view.rows`, mirrored if `view.flips`: float32 (n, dimensions), centred, not of length 1."""
         flips = torch.zeros(len(view.rows), dtype=torch.long) if view.flips is None else torch.from_numpy(view.flips).long()
         return self._targets[flips, torch.from_numpy(view.rows)]
 
 
 def _turn(rows: Tensor, wanted: Tensor) -> Tensor:
-    """The matrix with orthonormal rows that turns `rows` (n, d) to agree with `wanted` (n, e) as far as it can; d is e at most."""
+    """Matrix with orthonormal rows that turns `rows` (n, d) to agree best with `wanted` (n, e); d is at most e."""
     left, _, right = torch.linalg.svd(rows.T @ wanted, full_matrices=False)
     return left @ right  # type: ignore[no-any-return]

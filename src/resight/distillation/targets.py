@@ -1,4 +1,4 @@
-"""What the teacher says about the training images: asked at every batch, or once for every image and its mirror image."""
+"""Answers of a teacher for the training images: asked at every batch, or once for every image and its mirror image."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ __all__ = ["Answers", "CachedTeacher", "OnlineTeacher", "Teacher", "entropies", 
 
 
 class Answers(NamedTuple):
-    """What a teacher says about n images.
+    """Answers of a teacher for n images.
 
     Attributes
     ----------
     embedding : float32 tensor of shape (n, d)
     logits : float32 tensor of shape (n, classes), optional
-        Only of a teacher that knows the training identities.
+        Logits of the student's classes, from a teacher that knows the training identities.
     attention : float32 tensor of shape (n, rows, columns), optional
-        See `resight.networks.Outputs.attention`; only of a network, where it is wanted.
+        Attention maps of a network, if they are wanted; see `resight.networks.Outputs.attention`.
     maps : float32 tensor of shape (n, channels, rows, columns), optional
-        The last feature maps; only of a network that is asked online.
+        Last feature maps of a network that is asked online.
     """
 
     embedding: Tensor
@@ -46,11 +46,11 @@ class Teacher(Protocol):
     """Answers for training images."""
 
     def __call__(self, view: View) -> Answers:
-        """For images `view.rows`, mirrored where `view.flips`; shifts and erasures are not seen by the teacher."""
+        """Answer for images `view.rows`, mirrored if `view.flips`. The teacher does not see the other changes."""
 
 
 class OnlineTeacher:
-    """Runs the teacher on each batch, at its cost for every image of every epoch: for answers too large to keep, its maps.
+    """Runs the teacher on each batch, which costs time in every epoch: for its maps, which are too large to keep.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class OnlineTeacher:
     Attributes
     ----------
     channels : int
-        Of its feature maps.
+        Channels of its feature maps.
     """
 
     def __init__(self, teacher: NetworkModel, pixels: Pixels, columns: NDArray[np.int64] | None) -> None:
@@ -74,7 +74,7 @@ class OnlineTeacher:
         self._last: tuple[View, Answers] | None = None
 
     def __call__(self, view: View) -> Answers:
-        """See `Teacher`; losses that ask about the same view one after the other cost one run."""
+        """See `Teacher`. Losses that ask about the same view in turn cost one run."""
         if self._last is None or self._last[0] is not view:
             with torch.no_grad():
                 outputs = self._network(self._batches(View(view.rows, view.flips)))
@@ -84,12 +84,12 @@ class OnlineTeacher:
 
 
 class CachedTeacher:
-    """Looks the teacher's answers up: there are two for each image, one for its mirror image.
+    """Looks up the teacher's answers: two for each image, one of them for its mirror image.
 
     Parameters
     ----------
     embedding : float32 tensor of shape (2, n, d)
-        Of the images as they are, and of their mirror images.
+        Embeddings of the images and of their mirror images.
     logits : float32 tensor of shape (2, n, classes), optional
     attention : float32 tensor of shape (2, n, rows, columns), optional
     """
@@ -112,7 +112,7 @@ class CachedTeacher:
         cache: Path | None = None,
         progress: Progress = silent,
     ) -> CachedTeacher:
-        """Run the teacher once over all images and once over their mirror images, or read what it said before from the cache.
+        """Run the teacher over all images and their mirror images, or read its earlier answers from the cache.
 
         Parameters
         ----------
@@ -122,11 +122,11 @@ class CachedTeacher:
         columns : int64 array of shape (classes,), optional
             See `matching_classes`; no logits without it.
         device : torch.device
-            Where the answers are kept.
+            Device that keeps the answers.
         attention : bool
-            Whether attention maps are wanted; only a network has them.
+            True for attention maps too, which only networks have.
         mirrored : bool
-            False saves half of the time: what the teacher says about an image then stands for its mirror image too.
+            False saves half of the time; the answer for an image then stands for its mirror image too.
         cache : Path, optional
             Cache folder, `resight.images.cache_folder` unless given. The files' names hold the teacher's weights and the pixels.
         progress : Progress
@@ -183,7 +183,7 @@ class CachedTeacher:
 
 
 def _is_whole(file: Path, shape: tuple[int, int]) -> bool:
-    """Whether a file of the cache is there and holds answers, once or for the mirror images too, for so many images."""
+    """Tell if a file of the cache holds answers of this shape: once or twice, and images."""
     try:
         answers = np.load(file, mmap_mode="r")  # reads the header, and holds the length of the file against it
     except (OSError, ValueError, EOFError):

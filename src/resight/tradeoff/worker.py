@@ -1,8 +1,8 @@
 """A model on the test bench in a process of its own, on some of the processor's cores.
 
 PyTorch, OpenCV, ONNX Runtime, OpenVINO and plain thread pools each set their number of threads in another way, and some read it
-once. A process that may use n cores does n things at a time, whatever it runs. Its memory is the model's own, and a model that takes its
-process down takes no other along.
+once. A process that may use n cores does n things at a time, whatever it runs. Its memory is the model's own, and a model that
+takes its process down takes no other along.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a training changes about its images, and in which order it sees them; decided before an epoch starts."""
+"""The order of a training's images and their random changes, planned before each epoch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Random = np.random.Generator
 
 @dataclass(frozen=True)
 class EpochPlan:
-    """Which image goes where in one epoch, and how it is changed, so that a resumed run sees the same.
+    """Place of each image in one epoch, and its changes, so that a resumed run sees the same.
 
     Attributes
     ----------
@@ -67,25 +67,25 @@ def plan_epoch(
     labels : int64 array of shape (n,)
         Class of each training image; less than 0 for an image without an identity.
     batch_size : int
-        At most; with fewer images an epoch is one batch of all of them.
+        Largest batch; with fewer images an epoch is one batch of all of them.
     epoch, seed : int
     size : tuple of (height, width)
-        Of the images, in pixels; needed for `erase`.
+        Size of the images in pixels; needed for `erase`.
     images_per_identity : int
-        0 shuffles all images; more draws batches of several people with so many images each; see `identity_batches`.
+        Images of each person in a batch, see `identity_batches`; 0 shuffles all images.
     unlabelled_share : float
-        Share of each batch that shows images without an identity; they are its last rows. They are dealt in random order, again
-        and again, until everyone else's images are used up.
+        Share of each batch for images without an identity, which are its last rows. They come in random order, again and again,
+        until the other images are used up.
     flip : bool
         Mirror each image with probability 1/2.
     pad : int
-        Pixels by which an image is moved at most, each way; see `resight.networks.batches.View`.
+        Largest shift of an image in pixels, each way; see `resight.networks.batches.View`.
     erase : float
-        Probability of a rectangle being erased; see `random_rectangles`.
+        Probability that an image loses a rectangle; see `random_rectangles`.
     colour : float
-        How much the colours change; see `random_colours`.
+        Strength of the colour changes; see `random_colours`.
     coarse : float
-        Probability of an image losing detail: what is left is between a quarter and all of its height and width.
+        Probability that an image loses detail; between a quarter and all of its height and width is left.
     """
     random = np.random.default_rng([seed, epoch])
     labelled, unlabelled = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
@@ -108,7 +108,7 @@ def plan_epoch(
 
 
 def image_batches(images: int, batch_size: int, random: Random) -> NDArray[np.int64]:
-    """Every image at most once, in random order, the remainder that fills no batch left out: (steps, batch_size)."""
+    """Every image at most once, in random order, without the remainder that fills no batch: (steps, batch_size)."""
     steps = images // batch_size
     return random.permutation(images)[: steps * batch_size].reshape(steps, batch_size)
 
@@ -116,14 +116,14 @@ def image_batches(images: int, batch_size: int, random: Random) -> NDArray[np.in
 def identity_batches(labels: NDArray[np.int64], batch_size: int, each: int, random: Random) -> NDArray[np.int64]:
     """Batches of P people with K images each, as a batch-hard triplet loss needs them ("PK sampling", Hermans et al., 2017).
 
-    A person's images are dealt in random order, K at a time (one with fewer is shown again); people are drawn in proportion to
-    what is left of them, and dealt anew when fewer than P have something left.
+    A person's images are dealt in random order, K at a time; with fewer than K, some are shown twice. People are drawn in
+    proportion to their images that are left, and all are dealt again when fewer than P have images left.
 
     Parameters
     ----------
     labels : int64 array of shape (n,)
     batch_size : int
-        P times K; what is over a multiple of K is left out.
+        P times K; a remainder that is less than K is left out.
     each : int
         K.
     random : numpy.random.Generator
@@ -177,7 +177,7 @@ def random_rectangles(images: int, size: tuple[int, int], probability: float, ra
     Returns
     -------
     int64 array of shape (images, 4)
-        Top, left, height, width; a height of 0 for images that stay whole. A rectangle that would not fit is cut to the image.
+        Top, left, height, width; a height of 0 for images that stay whole. A rectangle that does not fit is cut to the image.
 
     References
     ----------
@@ -199,7 +199,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def random_colours(images: int, strength: float, random: Random, *, hue: float = 0.0) -> NDArray[np.float32]:
-    """Changes of brightness, contrast, saturation and white balance, as cameras and lights differ in them.
+    """Changes of brightness, contrast, saturation and white balance, as between cameras and lights.
 
     All four are linear, so that they are one matrix and one offset for an image: brightness, contrast (about middle gray) and
     saturation (about the luma of ITU-R BT.601) are multiplied by factors between 1 / (1 + strength) and 1 + strength, and each

@@ -18,7 +18,7 @@ _CHUNK = 256
 
 @dataclass(frozen=True, eq=False)
 class Copies:
-    """How n copies are made; they look the same at every size, so that teacher and student see the same people.
+    """Plan of n copies. They look the same at every size, so that teacher and student see the same people.
 
     Attributes
     ----------
@@ -80,9 +80,9 @@ def plan_copies(images: int, times: int, seed: int) -> Copies:
     Parameters
     ----------
     images : int
-        How many there are to copy.
+        Number of images to copy.
     times : int
-        How many copies to make of each.
+        Number of copies of each.
     seed : int
     """
     random = np.random.default_rng([seed, images, times])

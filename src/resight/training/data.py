@@ -1,4 +1,4 @@
-"""Turns a data set into what a training needs: images in memory, class labels, and people or images held out."""
+"""Turns a data set into the data of a training: images in memory, class labels, and held-out people or images."""
 
 from __future__ import annotations
 
@@ -53,18 +53,17 @@ class TrainingData:
     records : Records
         The n labelled training images.
     pixels : uint8 array of shape (m, height, width, 3)
-        Of all m images: the labelled ones, and after them those without an identity.
+        Pixels of all m images: first the labelled ones, then those without an identity.
     labels : int64 array of shape (m,)
-        -1 for an image without an identity.
+        Class of each image; -1 for an image without an identity.
     identities : int64 array of shape (classes,)
-        The identity of each class.
+        Identity of each class.
     validate : callable or None
-        Scores a network on what was held out; the figures are per cent. ``rank1`` and ``map`` for people held out,
-        ``accuracy`` for images held out.
+        Function that scores a network on the held-out part, in per cent: ``rank1`` and ``map`` for people, ``accuracy`` for images.
     unlabelled : Records
         Image files without an identity.
     copies : Copies, optional
-        How the copies among the images are made.
+        Plan of the copies among the images.
     """
 
     records: Records
@@ -86,13 +85,13 @@ def unlabelled_records(folders: Sequence[str | Path]) -> Records:
     Raises
     ------
     DatasetError
-        If a folder holds none.
+        If a folder holds no image.
     """
     rows: list[tuple[Path, int, int]] = []
     for folder in map(Path, folders):
         found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
         if not found:
-            raise DatasetError(f"{folder}: no images in this folder or in the folders inside it; name a folder of crops of people")
+            raise DatasetError(f"{folder}: no images in this folder or in the folders inside it; give a folder of crops of people")
         rows += [(path, JUNK, 0) for path in found]
     return Records.from_rows(rows)
 
@@ -125,7 +124,7 @@ def prepare(
     Parameters
     ----------
     dataset : Dataset
-        Its first split's training images are used; query and gallery are never read here.
+        Data set whose first split's training images are used; query and gallery are not read.
     size : tuple of (height, width)
     validation : str
         ``"identity"`` holds out people (choose by this), ``"image"`` holds out images of known people as the paper did,
@@ -133,7 +132,7 @@ def prepare(
     fraction : float
         Share of the people or images to hold out.
     seed : int
-        Of the choice. It is the same for all trainings of one comparison, whatever their own seeds.
+        Seed of the choice. Keep it the same for all trainings of a comparison, whatever their own seeds.
     extra : Extra, optional
         Images without an identity to put after the others.
     cache : Path, optional
@@ -163,13 +162,13 @@ def prepare(
         count = round(fraction * len(train))
         if not count:
             raise ConfigurationError(
-                f"held_out = {fraction} of {len(train)} images is none; hold out more, or set validation to none"
+                f"held_out = {fraction} of {len(train)} images is not one image; hold out more, or set validation to none"
             )
         train, held_out = by_image(train, count, seed=seed)
     elif validation != "none":
         raise ConfigurationError(f"validation {validation!r}; expected identity, image or none")
     if len(train.people()) < 2:
-        raise DatasetError(f"{dataset.root}: {len(train.people())} person to train on; telling people apart needs at least two")
+        raise DatasetError(f"{dataset.root}: {len(train.people())} person to train on; a training needs at least two")
     labels, identities = class_labels(train)
     extra = extra or Extra(unlabelled_records(()))
     copies = plan_copies(len(train), extra.copies, seed) if extra.copies else None
@@ -187,7 +186,7 @@ def prepare(
 
 
 def data_digest(records: Records) -> str:
-    """What tells the images of one training from another's before any is decoded; the same wherever the files lie.
+    """SHA-256 of a training's file names and records, without decoding; the same wherever the files lie.
 
     Returns
     -------

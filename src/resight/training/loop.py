@@ -54,17 +54,17 @@ def run_epochs(
     network : ReidNetwork
         On the device of `batches`.
     batches : Batches
-        Of all training images.
+        Batches of all training images.
     labels : int64 array of shape (n,)
         Class of each of them; less than 0 for an image without an identity.
     loss : Loss
     config : TrainConfig
-        Optimiser, schedule, augmentation, seed; what it says of network, data and losses is not read here.
+        Optimiser, schedule, augmentation and seed; its fields for network, data and losses are not read here.
     checkpoint : Path, optional
-        File to resume from if it exists, and to write: after each epoch and every `checkpoint_seconds`. An interrupted run
-        loses what came after; it does not write in the middle of a step, where weights and position need not agree.
+        File to resume from if it exists, and to write after each epoch and every `checkpoint_seconds`. An interrupted run loses the
+        steps after it.
     origin : mapping of str to str, optional
-        What the run is made of, by name, as SHA-256; a checkpoint of anything else is refused.
+        Sources of the run as SHA-256, by name; a checkpoint with others is refused.
     checkpoint_seconds : float
     unlabelled_share : float
         Share of each batch that shows images without an identity, if there are any.
@@ -86,7 +86,7 @@ def run_epochs(
     CheckpointError
         If `checkpoint` cannot be resumed from.
     ResightError
-        If the loss is no longer finite.
+        If the loss is not finite.
     """
     keep_freed_memory()
     loss.to(batches.device)
@@ -213,9 +213,7 @@ class _Sums:
             self._values[name] += float(value)
         self._pending.clear()
         if not math.isfinite(self._values["loss"]):
-            raise ResightError(
-                f"the loss is no longer finite (epoch {position.epoch + 1}, step {position.step}); lower --learning-rate"
-            )
+            raise ResightError(f"the loss is not finite (epoch {position.epoch + 1}, step {position.step}); lower --learning-rate")
 
     def read(self) -> dict[str, float]:
         return dict(self._values)

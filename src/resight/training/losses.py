@@ -1,7 +1,7 @@
-"""Losses of a network that learns to tell the training identities apart.
+"""Losses of the ground truth: a network learns to tell the training identities apart.
 
-A loss is a module, so that one that learns something itself can; it is called with a view of the training images and what the
-network made of them. What else it needs (labels, a teacher) it holds.
+A loss is a module, because some losses learn weights of their own. It is called with a batch and the network's outputs. It holds
+everything else that it needs, such as a teacher.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Batch(NamedTuple):
     Attributes
     ----------
     view : View
-        Which training images these are, and how they were changed.
+        Rows of the training images, and their changes.
     images : float tensor of shape (batch, 3, height, width)
-        What the network sees.
+        Input of the network.
     labels : int64 tensor of shape (batch,)
-        Their classes; -1 for an image without an identity, which only a teacher's losses learn from.
+        Classes; -1 for an image without an identity, which only the losses with a teacher use.
     """
 
     view: View
@@ -38,7 +38,7 @@ class Batch(NamedTuple):
 
 
 class Loss(nn.Module):
-    """The loss of `resight.training.loop.run_epochs`; its own weights are trained and kept in the checkpoint with the network's."""
+    """A loss of `resight.training.loop.run_epochs`. Its own weights, if any, are trained and kept in the checkpoint."""
 
     def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Loss of one batch.

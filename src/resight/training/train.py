@@ -31,7 +31,7 @@ _CHECKPOINT = "checkpoint.safetensors"
 
 
 MakeLoss = Callable[[TrainingData, ReidNetwork], tuple[Loss, dict[str, Any]]]
-"""Builds the loss once the data and the network are known, with what the card should say about it."""
+"""Function that makes the loss from the data and the network, and gives an entry for the card."""
 
 
 def train(
@@ -51,22 +51,22 @@ def train(
     data : str, Path or Dataset
         See `resight.datasets.open_dataset`. Query and gallery are not read.
     out : str or Path
-        Run folder. Holds ``card.json`` and ``network.safetensors`` when the training is done, ``history.json`` and
-        ``curves.png``, scalars for TensorBoard, and until then ``checkpoint.safetensors``, from which the same call goes on.
+        Run folder. It gets scalars for TensorBoard and ``checkpoint.safetensors``, from which the same call resumes; and at the end
+        ``card.json``, ``network.safetensors``, ``history.json`` and ``curves.png``.
     config : TrainConfig
     device : str
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
     cache : Path, optional
         Folder for decoded images, see `resight.images.load_pixels`.
     checkpoint_seconds : float
-        What a kill costs at most.
+        Seconds between two checkpoints: the most that a kill costs.
     progress : Progress
 
     Returns
     -------
     Path
-        `out`, which `resight.models.pytorch.load_extractor` reads. A run that was finished before is returned as it is, if it is of
-        the same configuration, data and initial weights.
+        `out`, which `resight.models.pytorch.load_extractor` reads. A finished run of the same configuration, data and initial
+        weights is returned as it is.
 
     Raises
     ------
@@ -103,9 +103,9 @@ def train_with(
     checkpoint_seconds: float = 60.0,
     progress: Progress = silent,
 ) -> Path:
-    """Train a network with any loss; `train` and `resight.distillation.distill` are this with theirs. See `train`.
+    """Train a network with any loss. `train` and `resight.distillation.distill` call this with theirs; see `train`.
 
-    `sources` are the SHA-256 of whatever else the loss learns from, by name: another run in `out` is one that learned from others.
+    `sources` are the SHA-256 of everything else that the loss learns from, by name. A finished run in `out` with others is refused.
     """
     out = Path(out)
     where = choose_device(device)
@@ -178,14 +178,14 @@ def train_with(
 
 
 def initial_network(config: TrainConfig, classes: int) -> ReidNetwork:
-    """The network that a configuration describes, before its training. Raises `ConfigurationError`, `WeightsError`."""
+    """Make the network that a configuration describes. Raises `ConfigurationError`, `WeightsError`."""
     network = build(config.network, classes, config.seed, last_stride=config.last_stride)
     if config.weights:
         load_weights(network, weights_file(config.weights))
     if config.neck and network.neck is None:
         network.add_neck()
     if network.neck is not None and not config.neck:
-        raise ConfigurationError(f"{config.weights} has a neck, and its features are of little use without; train with --neck")
+        raise ConfigurationError(f"{config.weights} has a neck, and its features need it; train with --neck")
     network.resize_input(config.height, config.width)
     if config.pad >= min(network.preprocessing.size):
         rows, columns = network.preprocessing.size
@@ -194,7 +194,7 @@ def initial_network(config: TrainConfig, classes: int) -> ReidNetwork:
 
 
 def weights_digest(what: str, reference: str) -> dict[str, str]:
-    """SHA-256 of weights to start from, under their name; nothing where there are none. Raises `WeightsError`."""
+    """SHA-256 of weights to start from, under their name; empty if there are none. Raises `WeightsError`."""
     try:
         return {what: sha256_file(weights_file(reference))} if reference else {}
     except OSError as error:
@@ -202,7 +202,7 @@ def weights_digest(what: str, reference: str) -> dict[str, str]:
 
 
 def _terms(reference: str, sources: Mapping[str, str]) -> dict[str, str]:
-    """What the makers of the initial weights ask of those who use them, as far as it is known."""
+    """Terms of use of the initial weights, as far as they are known."""
     if reference in SHIPPED:
         return {"terms": TERMS}
     known = {published.sha256: published.terms for published in PUBLISHED.values()}
@@ -210,7 +210,7 @@ def _terms(reference: str, sources: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_history(run: Path) -> dict[str, Any]:
-    """What a finished run left in ``history.json``: ``start``, ``epochs``, provenance. Raises `CheckpointError`."""
+    """Read ``history.json`` of a finished run: ``start``, ``epochs``, provenance. Raises `CheckpointError`."""
     try:
         history: dict[str, Any] = read_json(run / HISTORY)
         history["epochs"][-1]["loss"]
@@ -223,7 +223,7 @@ def read_history(run: Path) -> dict[str, Any]:
 def _finished(out: Path, config: TrainConfig, sources: Mapping[str, str]) -> Path | None:
     """`out` if it holds a finished run of this configuration and these sources.
 
-    Fields that came later than its card stood at their default; sources that its card does not name are not compared.
+    Fields that its card does not have count as their default; sources that its card does not name are not compared.
     """
     if not (out / CARD).exists():
         return None
