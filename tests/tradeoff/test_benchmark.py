@@ -165,9 +165,9 @@ def test_the_command(tiny: Path, tiny_run: Path, tmp_path: Path, capsys: pytest.
         (["benchmark", "lomo", "--images", "TINY", "--batch-sizes", "1,few"], "few"),
         (["benchmark", "lomo", "--images", "TINY", "--rounds", "0"], "0 rounds"),
         (["benchmark", "lomo", "--images", "TINY", "--count", "-40"], "-40 images to measure on; expected at least 1, or 0"),
-        (["benchmark", "lomo", "--merge", "a.json"], "leave the models, --data and --images out"),
-        (["benchmark", "--merge", "a.json", "--data", "TINY"], "leave the models, --data and --images out"),
-        (["benchmark", "--merge", "a.json", "--images", "TINY"], "leave the models, --data and --images out"),
+        (["benchmark", "lomo", "--merge", "a.json"], "leave out the models, --data and --images"),
+        (["benchmark", "--merge", "a.json", "--data", "TINY"], "leave out the models, --data and --images"),
+        (["benchmark", "--merge", "a.json", "--images", "TINY"], "leave out the models, --data and --images"),
         (["benchmark", "--merge", "a.json", "b.json"], "a.json is not a record"),
     ],
 )

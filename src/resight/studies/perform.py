@@ -14,7 +14,7 @@ from resight.datasets import Dataset, open_dataset
 from resight.distillation.config import DistillConfig
 from resight.distillation.distill import distill
 from resight.distillation.targets import entropies, entropy
-from resight.errors import ConfigurationError, ResightError
+from resight.errors import ConfigurationError, one_line
 from resight.evaluation.model import evaluate_model
 from resight.files import write_json
 from resight.images import load_pixels
@@ -26,7 +26,7 @@ from resight.provenance import provenance
 from resight.training.config import TrainConfig
 from resight.training.train import train
 
-__all__ = ["DISTANCE", "TEMPERATURES_SHOWN", "Task", "attempt", "one_line"]
+__all__ = ["DISTANCE", "TEMPERATURES_SHOWN", "Task", "attempt"]
 
 DISTANCE = "euclidean"
 """Distance between deep features in the paper."""
@@ -87,12 +87,6 @@ def attempt(task: Task, progress: Progress = silent) -> str:
     except Exception as error:
         return one_line(error)
     return ""
-
-
-def one_line(error: Exception) -> str:
-    """Message of an error in one line, with its type unless Resight raised it on purpose."""
-    text = str(error) if isinstance(error, ResightError) else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())
 
 
 def _perform(task: Task, progress: Progress) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from resight.compute import Child, answering
-from resight.errors import MeasurementError, ResightError
+from resight.errors import MeasurementError, one_line
 from resight.provenance import hardware
 
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ def _serve() -> None:
         try:
             say({"result": work()})
         except Exception as error:  # every failure of a model is a row of the report
-            text = str(error) if isinstance(error, ResightError) else f"{type(error).__name__}: {error}"
-            say({"error": " ".join(text.split())})
+            say({"error": one_line(error)})
 
     bench = cache(lambda: _warm_bench(job))
     memory = cache(_peak_memory)  # asked after the first round, when nothing has been searched yet

@@ -9,13 +9,13 @@ from typing import Any
 
 from resight.configuration import to_dict
 from resight.datasets import Dataset, open_dataset
-from resight.errors import ConfigurationError, DownloadError, ResightError
+from resight.errors import ConfigurationError, DownloadError, ResightError, one_line
 from resight.files import write_json
 from resight.images import cache_folder
 from resight.networks.published import PUBLISHED, fetch
 from resight.progress import Progress, silent
 from resight.provenance import provenance
-from resight.studies.perform import Task, one_line
+from resight.studies.perform import Task
 from resight.studies.ruiz2019.classical import classical_study
 from resight.studies.ruiz2019.config import StudyConfig
 from resight.studies.ruiz2019.finished import adopt, is_evaluated, is_trained, refuse_other_data
