@@ -46,7 +46,7 @@ def market_tradeoff() -> str:
 
 
 def demo_tradeoff() -> str:
-    return _tradeoff("demo-tradeoff")
+    return _tradeoff("demo")
 
 
 def _tradeoff(name: str) -> str:
