@@ -2,8 +2,8 @@
 
     python benchmarks/decode.py --data /path/to/Market-1501 --json results/benchmark-decode.json
 
-Also, for large crops (images of --data enlarged, with noise), decoding in full beside decoding at a reduced size. One thread; the
-times are of the processor, so that other work on the machine disturbs them little.
+Also, for large crops (enlarged images of --data with noise), decoding in full beside decoding at a reduced size. Uses one
+thread, and processor time, so that other work on the machine disturbs it little.
 """
 
 from __future__ import annotations
