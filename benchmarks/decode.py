@@ -2,8 +2,7 @@
 
     python benchmarks/decode.py --data /path/to/Market-1501 --json results/benchmark-decode.json
 
-Also, for large crops (enlarged images of --data with noise), decoding in full beside decoding at a reduced size. Uses one
-thread, and processor time, so that other work on the machine disturbs it little.
+Runs on one thread and counts processor time, so that other work on the machine disturbs it little.
 """
 
 from __future__ import annotations
@@ -30,8 +29,6 @@ from resight.provenance import provenance
 Pixels = NDArray[np.uint8]
 Decoder = Callable[[bytes, tuple[int, int]], Pixels]
 
-LARGE = ((256, 128), (512, 256), (1080, 540))
-
 
 def by_pillow(data: bytes, size: tuple[int, int]) -> Pixels:
     """As most repositories of the field do."""
@@ -51,11 +48,6 @@ def by_simplejpeg(data: bytes, size: tuple[int, int]) -> Pixels:
 
 def by_resight(data: bytes, size: tuple[int, int]) -> Pixels:
     """The header held against the bounds, then whatever is fastest."""
-    return resize(decode(data, size=size), size)
-
-
-def in_full(data: bytes, size: tuple[int, int]) -> Pixels:
-    """Resight without reduced decoding."""
     return resize(decode(data), size)
 
 
@@ -85,24 +77,6 @@ def compared(decoders: dict[str, Decoder], files: Sequence[bytes], size: tuple[i
     return found
 
 
-def enlarged(files: Sequence[bytes], size: tuple[int, int], seed: int) -> list[bytes]:
-    """Crops as a good camera would take them: larger, with the noise of its sensor, as JPEG of quality 90."""
-    rng = np.random.default_rng(seed)
-    large = []
-    for data in files:
-        pixels = cv2.resize(decode(data), size[::-1], interpolation=cv2.INTER_CUBIC) + rng.normal(0, 4, (*size, 3))
-        stream = io.BytesIO()
-        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(stream, "JPEG", quality=90)
-        large.append(stream.getvalue())
-    return large
-
-
-def change(files: Sequence[bytes], size: tuple[int, int]) -> dict[str, float]:
-    """Gray levels between the reduced and the full decoding, after the resizing."""
-    differences = [np.abs(by_resight(data, size).astype(int) - in_full(data, size)) for data in files]
-    return {"mean": float(np.mean([d.mean() for d in differences])), "max": float(max(d.max() for d in differences))}
-
-
 def main() -> None:
     """Run the benchmark as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -127,18 +101,6 @@ def main() -> None:
         found = figures[f"to_{size[0]}x{size[1]}"] = compared(decoders, files, size, options.rounds)
         line = ", ".join(f"{name} {values['median']:.1f} us ({values['ratio']:.2f})" for name, values in found.items())
         print(f"decoding and resizing to {size[0]}x{size[1]}: {line}")
-    for size in LARGE:
-        crops = enlarged(files[:20], size, options.seed)
-        for target in ((128, 64), (128, 128), (256, 128)):
-            if target[0] > size[0] or target[1] > size[1]:
-                continue
-            found = compared({"opencv": by_opencv, "full": in_full, "resight": by_resight}, crops, target, options.rounds)
-            found["change"] = change(crops, target)
-            figures[f"from_{size[0]}x{size[1]}_to_{target[0]}x{target[1]}"] = found
-            print(
-                f"{size[0]}x{size[1]} to {target[0]}x{target[1]}: in full {found['full']['median']:.0f} us, as Resight does "
-                f"{found['resight']['median']:.0f} us, {found['change']['mean']:.2f} gray levels apart in the mean"
-            )
     if options.json:
         config = {name: value for name, value in vars(options).items() if name not in ("json", "data")}
         write_json(options.json, {"figures": figures, "provenance": provenance(config, seed=options.seed)})

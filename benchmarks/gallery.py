@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.files import write_json
-from resight.gallery import EVERYTHING, Gallery, Settings, Sighting, Where
+from resight.gallery import Gallery, Settings, Sighting, Where
 from resight.provenance import provenance, usable_cores
 
 Vectors = NDArray[np.float32]
@@ -53,7 +53,7 @@ def fill(gallery: Gallery, size: int, centres: Vectors, seed: int) -> tuple[Vect
         part = slice(start, start + CHUNK)
         vectors[part] = draw(rng, centres[people[part]])
         columns = (ids[part].tolist(), vectors[part], cameras[part].tolist(), seconds[part].tolist())
-        gallery.index.add([sighting(*row) for row in zip(*columns, strict=True)])
+        gallery.add([sighting(*row) for row in zip(*columns, strict=True)])
     return vectors, np.isin(cameras, [1, 3]) & (seconds >= size // 4) & (seconds < size // 4 + size // 2), ids
 
 
@@ -115,16 +115,16 @@ def measure(size: int, options: argparse.Namespace) -> dict[str, Any]:
         parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
         with Gallery.open(Path(folder) / "gallery") as gallery:
             start = time.perf_counter()
-            gallery.index.search(queries[:1], k)
+            gallery.nearest(queries[:1], k)
             figures["open_seconds"] = time.perf_counter() - start
             where = filter_of(size)
             contestants: dict[str, dict[str, Callable[[Vectors], Any]]] = {
                 "all": {
-                    "gallery": lambda q: gallery.index.search(q, k, EVERYTHING),
+                    "gallery": lambda q: gallery.nearest(q, k),
                     "faiss": lambda q: flat.search(q, k),
                 },
                 "filtered": {
-                    "gallery": lambda q: gallery.index.search(q, k, where),
+                    "gallery": lambda q: gallery.nearest(q, k, where),
                     "faiss": lambda q: flat.search(q, k, params=parameters),
                 },
             }

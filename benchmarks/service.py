@@ -91,7 +91,7 @@ def fill(folder: Path, size: int, pictures: list[Path], seed: int) -> None:
             count = min(CHUNK, size - start)
             vectors = rng.standard_normal((count, extractor.embedding_size), np.float32)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-            gallery.index.add(
+            gallery.add(
                 [
                     Sighting(
                         id=sighting_id("", str(number), None),

@@ -21,9 +21,10 @@ import torch
 import torch.nn.functional as F
 
 from resight.files import write_json
-from resight.networks import ReidNetwork, build
+from resight.networks import build
 from resight.networks.batches import Batches
 from resight.networks.mobilenet import KerasConv2d
+from resight.networks.network import ReidNetwork
 from resight.provenance import provenance
 from resight.training.config import TrainConfig
 from resight.training.loop import run_epochs

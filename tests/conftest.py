@@ -19,6 +19,16 @@ from resight.training.train import train
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """With RESIGHT_SKIP_NOTHING set, a skipped test fails the run, unless it needs a GPU."""
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", []) if "GPU" not in str(report.longrepr)]
+    if skipped and os.environ.get("RESIGHT_SKIP_NOTHING"):
+        terminalreporter.section("skipped, and RESIGHT_SKIP_NOTHING is set", red=True)
+        for reason in sorted(set(skipped)):
+            terminalreporter.line(f"{skipped.count(reason)} x {reason}")
+        terminalreporter._session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small drawn camera network in Market-1501's layout."""

@@ -17,8 +17,8 @@ from datasets.layouts import write_duke
 from resight.cli import _RESUMED, app, main
 from resight.datasets import Dataset, open_dataset
 from resight.errors import ConfigurationError
+from resight.models import load_model
 from resight.models.embedding import embed_files
-from resight.models.pytorch import load_extractor
 from resight.networks import NETWORKS
 from resight.shipped import SHIPPED
 from resight.training.config import TrainConfig
@@ -108,7 +108,7 @@ def test_train_distill_evaluate_extract_tradeoff(
     assert rows[0] == "path,identity,camera,model_sha256"
     assert len(rows) - 1 == len(written)
     paths = [row.rsplit(",", 3)[0] for row in rows[1:]]
-    np.testing.assert_allclose(written, embed_files(load_extractor(teacher), paths), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(written, embed_files(load_model(teacher), paths), rtol=1e-4, atol=1e-5)
 
     out = tmp_path / "tradeoff"
     assert main(["tradeoff", teacher, student, "--data", str(tiny), "--out", str(out), "--count", "8", "--rounds", "1"]) == 0

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "resight"
 
 LEVELS = [
     {"errors"},
-    {"files", "shipped", "progress", "compute", "configuration", "provenance"},
+    {"files", "shipped", "progress", "display", "compute", "configuration", "provenance"},
     {"images"},
     {"datasets"},
     {"drawn"},
@@ -65,6 +65,7 @@ def test_the_core_needs_no_optional_package() -> None:
         "errors",
         "files",
         "progress",
+        "display",
         "compute",
         "configuration",
         "provenance",

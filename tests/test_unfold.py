@@ -13,7 +13,7 @@ import torch
 from resight.datasets import open_dataset
 from resight.images import load_pixels
 from resight.networks import build
-from resight.networks.published import load_weights
+from resight.networks.weights import load_weights
 from support import SHARED, needs_shared
 
 FOLDED = "weights/osnet_x0_25_msmt17.onnx"

@@ -18,7 +18,6 @@ from resight.export.model import export_model
 from resight.images import read_images
 from resight.models import load_model
 from resight.models.onnx import OnnxModel
-from resight.models.pytorch import load_extractor
 from resight.networks import build
 from support import SHARED, market1501, needs_market1501, needs_shared
 
@@ -50,7 +49,7 @@ def test_published_weights_on_a_drawn_network_of_cameras(tiny: Path, tmp_path: P
     assert card["parity"]["held_out"]["map"]["change"] == pytest.approx(0, abs=0.2)
     paths = [str(path) for path in sorted((tiny / "bounding_box_test").iterdir())[:8]]
     pixels = read_images(paths, (256, 128))
-    expected, found = load_extractor(OSNET).extract(pixels), OnnxModel(tmp_path / "osnet.onnx").extract(pixels)
+    expected, found = load_model(OSNET).extract(pixels), OnnxModel(tmp_path / "osnet.onnx").extract(pixels)
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from resight.datasets import open_dataset
 from resight.evaluation.protocol import evaluate
+from resight.models import load_model
 from resight.models.embedding import embed_files
-from resight.models.pytorch import load_extractor
 from support import SHARED, market1501, needs_market1501, needs_shared
 
 OSNET = "weights/osnet_x0_25_market1501.pth"
@@ -21,7 +21,7 @@ OSNET = "weights/osnet_x0_25_market1501.pth"
 @needs_shared(OSNET)
 def test_osnet_gives_its_known_figures() -> None:
     dataset = open_dataset(market1501())
-    model = load_extractor(f"osnet-0.25:{SHARED / OSNET}")
+    model = load_model(f"osnet-0.25:{SHARED / OSNET}")
     gallery = dataset.gallery.select(dataset.gallery.identities != -1)
     queries, answers = embed_files(model, dataset.query.paths), embed_files(model, gallery.paths)
     known = {"euclidean": (91.18, 74.94, 74.22), "cosine": (91.48, 77.38, 76.66)}

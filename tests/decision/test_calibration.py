@@ -16,7 +16,7 @@ from resight import models
 from resight.cli import main
 from resight.datasets import open_dataset
 from resight.decision.calibration import Calibration, calibrate, decide, least_people
-from resight.decision.open_set import Searches, search_everybody
+from resight.decision.open_set import LabelledSearches, search_everybody
 from resight.distances import DISTANCES
 from resight.errors import ArrayError, ConfigurationError, GalleryError, ModelMismatchError
 
@@ -33,7 +33,7 @@ class Population(NamedTuple):
         centres = rng.standard_normal((people, 6)) * rng.choice([0.3, 1.2], (people, 1), p=[0.15, 0.85])
         return (centres[:, None] + self.noise * rng.standard_normal((people, IMAGES, 6))).astype(np.float32)
 
-    def searches(self, rng: np.random.Generator, people: int) -> Searches:
+    def searches(self, rng: np.random.Generator, people: int) -> LabelledSearches:
         vectors = self.draw(rng, people).reshape(-1, 6)
         who = np.repeat(np.arange(1, people + 1), IMAGES)
         return search_everybody(vectors, who, np.tile(np.arange(IMAGES), people), "euclidean")
@@ -42,7 +42,7 @@ class Population(NamedTuple):
         """Sorted distances of fresh queries to fresh galleries of `people`: what the true rate is read from."""
         queries = self.draw(rng, 1000)[:, 0]
         galleries = (self.draw(rng, people).reshape(-1, 6) for _ in range(60))
-        return np.sort(np.concatenate([DISTANCES["euclidean"](queries, gallery).min(axis=1) for gallery in galleries]))
+        return np.sort(np.concatenate([DISTANCES["euclidean"].between(queries, gallery).min(axis=1) for gallery in galleries]))
 
     def nearest_own(self, rng: np.random.Generator) -> NDArray[np.float32]:
         """Sorted distances of fresh queries to the nearest other image of their person."""
@@ -50,7 +50,7 @@ class Population(NamedTuple):
         return np.sort(np.linalg.norm(images[:, :1] - images[:, 1:], axis=2).min(axis=1))
 
 
-def calibrated(searches: Searches, **changes: float) -> Calibration:
+def calibrated(searches: LabelledSearches, **changes: float) -> Calibration:
     return calibrate(searches, ColourModel(), "euclidean", **changes)
 
 
@@ -103,7 +103,7 @@ def test_too_few_people_promise_nothing(rate: float, confidence: float) -> None:
         # Everybody far from everybody: not one false match.
         searches = search_everybody(np.arange(people)[:, None] * vectors[:1], np.arange(people) + 1, np.ones(people), "euclidean")
         if people < least:
-            with pytest.raises(GalleryError, match=f"{people} people cannot promise .* which takes {least}; they can promise 0"):
+            with pytest.raises(GalleryError, match=f"{people} people cannot promise .* that takes {least}; they can promise 0"):
                 calibrated(searches, rate=rate, possible_rate=rate, confidence=confidence)
         else:
             found = calibrated(searches, rate=rate, possible_rate=rate, confidence=confidence)
@@ -143,10 +143,10 @@ def test_a_file_keeps_everything_and_damage_is_named(calibration: Calibration, t
     upside_down = values | {"match": values["possible"], "possible": values["match"]}
     for damaged in ({}, [], values | {"format": "other"}, values | {"match": None}, upside_down):
         path.write_text(json.dumps(damaged))
-        with pytest.raises(GalleryError, match="is no calibration"):
+        with pytest.raises(GalleryError, match="is not a calibration"):
             Calibration.load(path)
     path.write_bytes(b"\xff\xfe{")
-    with pytest.raises(GalleryError, match="is no calibration"):
+    with pytest.raises(GalleryError, match="is not a calibration"):
         Calibration.load(path)
     with pytest.raises(GalleryError, match="cannot be read"):
         Calibration.load(tmp_path / "absent.json")
@@ -166,7 +166,7 @@ def test_what_is_not_promised_is_said(calibration: Calibration) -> None:
     assert calibration.notes(settings) == calibration.notes(replace(settings, precision="float16")) == ()
     stored = calibration.notes(replace(settings, precision="int8"), 3)
     assert "int8" in stored[0]
-    assert stored[1].endswith("not for 3 that are fused")
+    assert stored[1].endswith("not for 3 fused images")
 
 
 def test_the_command_and_the_search_that_uses_it(
@@ -177,7 +177,7 @@ def test_the_command_and_the_search_that_uses_it(
     monkeypatch.setattr(models, "load_model", lambda *_, **__: model)
     of = ["calibrate", "--data", str(tiny), "--model", "colours", "--possible-rate", "0.9"]
     assert main(of) == 2
-    assert "6 people cannot promise a rate of 0.01 with 95% confidence, which takes 597" in capsys.readouterr().err
+    assert "6 people cannot promise a rate of 0.01 with 95% confidence; that takes 597" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
     assert model.images == 0  # said before minutes of embedding
     assert main([*of, "--rate", "0.8", "--picture", "errors.png", "--json", "all.json"]) == 0
@@ -190,7 +190,7 @@ def test_the_command_and_the_search_that_uses_it(
     assert main([*of, *both]) == 0
     shown = capsys.readouterr()
     assert "on 7 other people" in shown.out
-    assert "a model knows the people it was trained on" in shown.err
+    assert "if the model was trained on these people" in shown.err
     assert json.loads(Path("all.json").read_text())["check"]["people"] == 7
     assert main([*of, "--held-out", "1"]) == 2
     assert "--held-out is 1" in capsys.readouterr().err
@@ -205,7 +205,7 @@ def test_the_command_and_the_search_that_uses_it(
     assert "answer: match" in shown.out  # itself is there
     assert "promise" not in shown.err
     assert main(["gallery", "search", "g", query, query, "--calibration", "calibration.json"]) == 0
-    assert "note: the calibration's promise is made for one image" in capsys.readouterr().err
+    assert "note: the calibration makes its promise for one query image" in capsys.readouterr().err
     result = json.loads(Path("s.json").read_text())
     assert result["answer"] == result["answers"][0] == "match"
     assert result["answers"] == decide([match["distance"] for match in result["matches"]], loaded).tolist()

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from resight.decision import open_set
-from resight.decision.open_set import Searches, search_everybody
+from resight.decision.open_set import LabelledSearches, search_everybody
 from resight.distances import DISTANCES
 from resight.errors import ArrayError, ConfigurationError
 
@@ -24,7 +24,7 @@ def draw(seed: int = 0, people: int = 12) -> Labelled:
 
 def rate_by_loops(vectors: NDArray[np.float32], who: NDArray[np.int64], threshold: float) -> float:
     """The false positive identification rate, as its definition says it."""
-    distances = DISTANCES["euclidean"](vectors, vectors)
+    distances = DISTANCES["euclidean"].between(vectors, vectors)
     people = sorted(set(who.tolist()))
     shares = [
         np.mean([(distances[row, who != person] <= threshold).any() for row in np.flatnonzero(who == person)]) for person in people
@@ -40,7 +40,7 @@ def test_every_image_finds_what_a_loop_finds(distance: str, block: int, monkeypa
     rng = np.random.default_rng(1)
     vectors += rng.normal(0, 0.01, vectors.shape).astype(np.float32)  # no ties: the nearest person is one
     searches = search_everybody(vectors, who, cameras, distance)
-    distances = DISTANCES[distance](vectors, vectors)
+    distances = DISTANCES[distance].between(vectors, vectors)
     numbers = {person: number for number, person in enumerate(sorted(set(who.tolist())))}
     for place, row in enumerate(np.argsort(who, kind="stable")):
         others = np.where(who != who[row], distances[row], np.inf)
@@ -70,7 +70,7 @@ def test_misses_are_counted_by_person() -> None:
     vectors, who, cameras = draw(4)
     curve = search_everybody(vectors, who, cameras, "euclidean").misses(0.95)
     assert curve is not None
-    distances = DISTANCES["euclidean"](vectors, vectors)
+    distances = DISTANCES["euclidean"].between(vectors, vectors)
     for threshold in (-1.0, *curve.thresholds[1:].tolist(), 99.0):
         shares = []
         for person in np.unique(who):
@@ -146,7 +146,7 @@ def test_searches_are_independent_of_the_order_of_images() -> None:
     vectors, who, cameras = draw(8)
     order = np.random.default_rng(0).permutation(len(who))
 
-    def figures(searches: Searches) -> list[list[float]]:
+    def figures(searches: LabelledSearches) -> list[list[float]]:
         curve = searches.false_positives(0.95)
         return [curve.thresholds.tolist(), np.round(curve.rates, 12).tolist(), np.round(curve.variances, 9).tolist()]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resight.distances.pairs import CrossCameraPairs, random_halves, sample_pairs
+from resight.distances.pairs import CrossCameraPairs, sample_pairs
 from resight.errors import DatasetError
 
 
@@ -91,16 +91,6 @@ def test_rare_partners_are_found():
     }
 
 
-def test_random_halves_are_disjoint_pairs_of_one_person_by_two_cameras():
-    identities, views = labels()
-    first, second = random_halves(identities, views, seed=3)
-    assert len(first) == len(second) > 0
-    assert (identities[first] == identities[second]).all()
-    assert (views[first] != views[second]).all()
-    assert len({*first.tolist(), *second.tolist()}) == 2 * len(first)
-    np.testing.assert_array_equal(random_halves(identities, views, seed=3)[0], first)
-
-
 @pytest.mark.parametrize("function", [CrossCameraPairs, sample_pairs])
 @pytest.mark.parametrize(
     ("identities", "cameras", "message"),
@@ -117,8 +107,3 @@ def test_random_halves_are_disjoint_pairs_of_one_person_by_two_cameras():
 def test_labels_without_pairs_are_refused(function, identities, cameras, message):
     with pytest.raises(DatasetError, match=message):
         function(identities, cameras)
-
-
-def test_halves_without_pairs_are_refused():
-    with pytest.raises(DatasetError, match="no pair of one person"):
-        random_halves([1, 1, 2, 2], [1, 1, 2, 2])

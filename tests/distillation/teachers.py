@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from resight.distillation.targets import CachedTeacher
-from resight.networks import Outputs
 from resight.networks.batches import View
+from resight.networks.network import Outputs
 from resight.training.losses import Batch
 
 __all__ = ["batch_of", "outputs_of", "teacher_of"]

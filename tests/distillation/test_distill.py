@@ -21,9 +21,9 @@ from resight.errors import CheckpointError, ConfigurationError, DatasetError
 from resight.files import sha256_file
 from resight.models import load_model
 from resight.models.fitted import fit_model
-from resight.models.pytorch import load_extractor
-from resight.networks import ReidNetwork, build
+from resight.networks import build
 from resight.networks.card import read_card
+from resight.networks.network import ReidNetwork
 from resight.training.train import train
 
 
@@ -75,7 +75,7 @@ def test_every_kind_lowers_its_term(kind: str, tiny: Path, tiny_run: Path, tmp_p
     terms = [row[kind] for row in rows(run)]
     assert terms[-1] < 0.8 * terms[0], terms
     # what the loss learned itself, or learned beside, is not in what is shipped
-    network, plain = load_extractor(str(run)).network, load_extractor("mobilenet-0.25").network
+    network, plain = load_model(str(run)).network, load_model("mobilenet-0.25").network
     own = {name for name in network.state_dict() if not name.startswith(("neck", "classifier"))}
     assert own == {name for name in plain.state_dict() if not name.startswith("classifier")}
 
@@ -203,7 +203,7 @@ def test_a_student_learns_the_truth_from_its_peer_alone(tiny: Path, tmp_path: Pa
     first, last = rows(run)[0], rows(run)[-1]
     assert last["peer_hard"] < 0.9 * first["peer_hard"]
     assert last["accuracy"] > 2 / 6 > first["accuracy"]  # six people, and no loss of its own
-    network, plain = load_extractor(str(run)).network, load_extractor("mobilenet-0.25").network
+    network, plain = load_model(str(run)).network, load_model("mobilenet-0.25").network
     assert network.state_dict().keys() == plain.state_dict().keys()  # the peer is not shipped
 
 

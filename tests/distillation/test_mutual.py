@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 
 from resight.distillation.mutual import MutualLoss
-from resight.networks import Outputs, build
+from resight.networks import build
 from resight.networks.batches import View
+from resight.networks.network import Outputs
 from resight.training.losses import Batch, HardLabelLoss, WeightedLosses
 
 

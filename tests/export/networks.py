@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from resight.export.parity import generated_images
-from resight.networks import ReidNetwork, build
+from resight.networks import build
+from resight.networks.network import ReidNetwork
 
 
 def lively(name: str, size: tuple[int, int] = (64, 32), *, neck: bool = False) -> ReidNetwork:

@@ -12,7 +12,7 @@ from torch import nn
 from export.networks import embedded, lively, photos
 from resight.errors import ExportError
 from resight.export.graph import network_graph, set_batch
-from resight.export.session import Session
+from resight.models.onnx import Session
 from resight.networks import NETWORKS
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from export.networks import lively
 from resight.errors import ExportError
 from resight.export.graph import network_graph
-from resight.export.parity import COSINE, Source, check_vectors, generated_images
-from resight.export.session import Session, cosines
+from resight.export.parity import COSINE, Source, check_vectors, cosines, generated_images
 from resight.images import Pixels
+from resight.models.onnx import Session
 from resight.models.pytorch import NetworkModel
 
 SIZE = (64, 32)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from resight.distances.euclidean import euclidean
+from resight.distances import DISTANCES
 from resight.distances.fitted import FittedDistance, fit_distance
 from resight.distances.xqda import XQDA
 from resight.errors import ExportError
@@ -26,7 +26,7 @@ def test_euclidean_distances_after_it_are_the_fitted_ones(kind: str, dimensions:
     new = people(1)[0]
     projected = new @ matrix.T + offset
     expected = fitted.compare(fitted.transform(new[:40]), fitted.transform(new[40:]))
-    found = euclidean(projected[:40], projected[40:]) ** 2
+    found = DISTANCES["euclidean"].between(projected[:40], projected[40:]) ** 2
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * expected.max())
 
 

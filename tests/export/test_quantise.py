@@ -17,10 +17,11 @@ from resight.datasets import open_dataset
 from resight.errors import ExportError
 from resight.export.calibration import Calibration, calibrate
 from resight.export.graph import network_graph
+from resight.export.parity import cosines
 from resight.export.quantise import errors_alone, half_weights, layers, quantised
-from resight.export.session import Session, cosines
 from resight.images import Pixels, read_images
-from resight.models.pytorch import load_extractor
+from resight.models import load_model
+from resight.models.onnx import Session
 from resight.networks.card import load_network
 from support import SHARED, needs_shared
 
@@ -101,7 +102,7 @@ def test_eight_bits_are_near_and_a_third_of_the_size(model: onnx.ModelProto, cal
 @needs_shared("weights/osnet_x0_25_market1501.pth")
 def test_osnet_in_eight_bits_is_near(pictures: Pixels, others: Pixels) -> None:
     """Shared gates, additions, and a fully connected layer."""
-    extractor = load_extractor(f"osnet-0.25:{SHARED / 'weights/osnet_x0_25_market1501.pth'}", height=64, width=32)
+    extractor = load_model(f"osnet-0.25:{SHARED / 'weights/osnet_x0_25_market1501.pth'}", height=64, width=32)
     exact = network_graph(extractor.network)
     found = quantised(exact, calibrate(exact, others))
     assert cosines(Session(found).embed(pictures), Session(exact).embed(pictures)).min() > 0.97

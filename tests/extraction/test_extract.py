@@ -27,7 +27,7 @@ from resight.datasets.image_list import find_images
 from resight.datasets.records import Records
 from resight.errors import ArrayError, ConfigurationError, ImageError, StorageError
 from resight.extraction import vector_file
-from resight.extraction.extract import extract_files
+from resight.extraction.extract import extract
 from resight.extraction.vector_file import VectorFile
 from resight.images import read_image
 from resight.models import embedding as extraction
@@ -59,9 +59,7 @@ def names(folder: Path) -> list[str]:
 def test_what_it_writes(images: Records, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     out = tmp_path / "deep" / "v"
-    report = extract_files(
-        MeanColours(), images, out, progress=lambda stage, done, total, note="": seen.append((stage, done, total))
-    )
+    report = extract(MeanColours(), images, out, progress=lambda stage, done, total, note="": seen.append((stage, done, total)))
     vectors = np.load(f"{out}.npy")
     with open(f"{out}.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -93,7 +91,7 @@ def test_file_names_that_are_no_text_and_no_csv(tmp_path: Path) -> None:
     for name in odd[:-1]:
         (folder / os.fsdecode(name)).write_bytes(Path(source).read_bytes())
     (folder / os.fsdecode(odd[-1])).write_bytes(b"bad")
-    report = extract_files(MeanColours(), find_images(folder), tmp_path / "v")
+    report = extract(MeanColours(), find_images(folder), tmp_path / "v")
     table = io.TextIOWrapper(io.BytesIO((tmp_path / "v.csv").read_bytes()), "utf-8", "surrogateescape", newline="")
     found = {os.fsencode(row["path"]).rpartition(b"/")[2] for row in csv.DictReader(table)}
     assert found == {*odd[:-1], b"00000.png"}
@@ -101,11 +99,11 @@ def test_file_names_that_are_no_text_and_no_csv(tmp_path: Path) -> None:
 
 
 def test_finished_work_is_not_done_again(images: Records, tmp_path: Path) -> None:
-    first = extract_files(MeanColours(), images, tmp_path / "v")
+    first = extract(MeanColours(), images, tmp_path / "v")
     before = result(tmp_path / "v"), os.stat(tmp_path / "v.npy").st_mtime_ns
     model = MeanColours()
-    assert extract_files(model, images, tmp_path / "v") == first
-    assert extract_files(model, images, tmp_path / "v", overwrite=True) == first
+    assert extract(model, images, tmp_path / "v") == first
+    assert extract(model, images, tmp_path / "v", overwrite=True) == first
     assert model.counts == []
     assert (result(tmp_path / "v"), os.stat(tmp_path / "v.npy").st_mtime_ns) == before
     assert names(tmp_path) == ["v.csv", "v.npy", "v.report.json"]
@@ -175,29 +173,29 @@ def test_other_work_is_neither_mixed_nor_lost(
     change: Callable[[Records], tuple[MeanColours, Records, dict[str, Any]]], finished: bool, images: Records, tmp_path: Path
 ) -> None:
     if finished:
-        extract_files(MeanColours(), images, tmp_path / "v")
+        extract(MeanColours(), images, tmp_path / "v")
     else:
         with pytest.raises(Stop):
-            extract_files(stopping(2), images, tmp_path / "v", checkpoint_seconds=0)
+            extract(stopping(2), images, tmp_path / "v", checkpoint_seconds=0)
     before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
     model, records, options = change(images)
     with pytest.raises(ConfigurationError, match=r"v\.npy.* (exist|is unfinished), and not from this model.*--overwrite"):
-        extract_files(model, records, tmp_path / "v", options=options)
+        extract(model, records, tmp_path / "v", options=options)
     assert model.counts == []
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
-    extract_files(model, records, tmp_path / "v", options=options, overwrite=True)
-    extract_files(change(images)[0], records, tmp_path / "w", options=options)
+    extract(model, records, tmp_path / "v", options=options, overwrite=True)
+    extract(change(images)[0], records, tmp_path / "w", options=options)
     assert result(tmp_path / "v") == result(tmp_path / "w")
 
 
 @pytest.mark.parametrize("after", range(6))
 def test_work_goes_on_after_a_stop(after: int, images: Records, tmp_path: Path) -> None:
-    extract_files(MeanColours(), images, tmp_path / "whole")
+    extract(MeanColours(), images, tmp_path / "whole")
     if after < 5:
         with pytest.raises(Stop):
-            extract_files(stopping(after), images, tmp_path / "v", checkpoint_seconds=0)
+            extract(stopping(after), images, tmp_path / "v", checkpoint_seconds=0)
     model = MeanColours()
-    report = extract_files(model, images, tmp_path / "v")
+    report = extract(model, images, tmp_path / "v")
     assert sum(model.counts) == 70 - 16 * (after % 5)  # no chunk twice
     assert result(tmp_path / "v") == result(tmp_path / "whole")
     assert [failure["path"] for failure in report["failures"]] == [images.paths[place] for place in (0, 33, 69)]
@@ -222,18 +220,18 @@ def stops(monkeypatch: pytest.MonkeyPatch, module: Any, call: str, number: int) 
 def test_work_goes_on_after_a_stop_at_every_write(
     call: str, images: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    extract_files(MeanColours(), images, tmp_path / "whole")
+    extract(MeanColours(), images, tmp_path / "whole")
     for number in range(1, 100):
         out = tmp_path / f"v{number}"
         with monkeypatch.context() as patch:
             stops(patch, os, call, number)
             try:
-                extract_files(MeanColours(), images, out, checkpoint_seconds=0)
+                extract(MeanColours(), images, out, checkpoint_seconds=0)
             except Stop:
                 pass
             else:
                 break
-        extract_files(MeanColours(), images, out)
+        extract(MeanColours(), images, out)
         assert result(out) == result(tmp_path / "whole")
     assert number > 3
 
@@ -243,10 +241,10 @@ def test_a_stop_after_the_last_step_is_no_loss(images: Records, tmp_path: Path, 
     with monkeypatch.context() as patch:
         stops(patch, vector_file, "sync_folder", 1)
         with pytest.raises(Stop):
-            extract_files(MeanColours(), images, tmp_path / "v", checkpoint_seconds=0)
+            extract(MeanColours(), images, tmp_path / "v", checkpoint_seconds=0)
     assert "v.npy.journal" in names(tmp_path) and "v.npy" in names(tmp_path)
     model = MeanColours()
-    extract_files(model, images, tmp_path / "v")
+    extract(model, images, tmp_path / "v")
     assert model.counts == []
     assert names(tmp_path) == ["v.csv", "v.npy", "v.report.json"]
 
@@ -255,19 +253,19 @@ def test_two_at_once_are_refused(images: Records, tmp_path: Path) -> None:
     with VectorFile(tmp_path / "v.npy", 6, "f") as other:
         other.start()
         with pytest.raises(StorageError, match="another extraction is writing"):
-            extract_files(MeanColours(), images, tmp_path / "v", overwrite=True)
+            extract(MeanColours(), images, tmp_path / "v", overwrite=True)
 
 
 def test_vectors_that_are_no_numbers_stop_it(images: Records, tmp_path: Path) -> None:
     with pytest.raises(ArrayError, match="mean gives NaN or infinity"):
-        extract_files(MeanColours(lambda vectors: vectors * np.float32(np.nan)), images, tmp_path / "v")
+        extract(MeanColours(lambda vectors: vectors * np.float32(np.nan)), images, tmp_path / "v")
 
 
 def test_no_good_image_at_all(tmp_path: Path) -> None:
     paths = write_images(tmp_path / "images", 3)
     for path in paths:
         Path(path).write_bytes(b"")
-    report = extract_files(MeanColours(), Records(tuple(paths), np.zeros(3), np.zeros(3)), tmp_path / "v")
+    report = extract(MeanColours(), Records(tuple(paths), np.zeros(3), np.zeros(3)), tmp_path / "v")
     assert np.load(tmp_path / "v.npy").shape == (0, 6)
     assert (report["vectors"], len(report["failures"])) == (0, 3)
 
@@ -349,7 +347,7 @@ def slowly(*arguments):
     time.sleep(float(sys.argv[1]))
     return original(*arguments)
 extraction.read_into = slowly
-extract.extract_files.__kwdefaults__["checkpoint_seconds"] = 0
+extract.extract.__kwdefaults__["checkpoint_seconds"] = 0
 sys.exit(main(sys.argv[2:]))
 """
 

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import Sighting, draw_thumbnail
 from resight.images import Pixels
+from resight.models.model import Model
 
 DIMENSION = 16
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CAMERAS = ("entrance", "hall", "Küche ☂")
 
 
-class ColourModel:
+class ColourModel(Model):
     """Embeds an image into sums of its pixels under fixed random signs: alike images into near vectors."""
 
     size, parameters, multiply_adds, distance = (16, 8), 0, None, "euclidean"

@@ -13,7 +13,7 @@ import pytest
 from gallery.fakes import ColourModel, make_image
 from resight import models
 from resight.cli import main
-from resight.cli.gallery import shown
+from resight.cli.terminal import shown
 from resight.datasets import open_dataset
 from resight.gallery import Gallery
 
@@ -36,9 +36,9 @@ def test_the_life_of_a_gallery(tiny: Path, tmp_path: Path, capsys: pytest.Captur
     assert "16 numbers as float32, euclidean distance" in run("create", "g", "--model", "colours", "--retention", "30d")
     dataset = open_dataset(tiny)
     count = len(dataset.query) + len(dataset.gallery)
-    assert f"{count} added, 0 were there already" in run("add", "g", str(tiny), "--json", "out.json")
+    assert f"{count} added, 0 there already" in run("add", "g", str(tiny), "--json", "out.json")
     assert result()["added"] == count
-    assert f"0 added, {count} were there already" in run("add", "g", str(tiny))
+    assert f"0 added, {count} there already" in run("add", "g", str(tiny))
     assert f"g: {count} sightings" in run("stats", "g", "--json", "out.json")
     assert sum(result()["cameras"].values()) == count  # type: ignore[attr-defined]
 
@@ -53,7 +53,7 @@ def test_the_life_of_a_gallery(tiny: Path, tmp_path: Path, capsys: pytest.Captur
     camera = str(dataset.query.cameras[0])
     run("search", "g", query, *dataset.query.paths[1:3], "--camera", camera, "--camera", "9", "--json", "out.json")
     assert {match["camera"] for match in result()["matches"]} == {camera}  # type: ignore[attr-defined]
-    assert "nothing in the gallery matches the filter" in run("search", "g", query, "--camera", "9")
+    assert "no sighting passes the filter" in run("search", "g", query, "--camera", "9")
 
     assert f"{count} sightings" in run("snapshot", "g", "first")
     listed = run("purge", "g", "--identity", person, "--dry-run", "--json", "out.json")
@@ -63,7 +63,7 @@ def test_the_life_of_a_gallery(tiny: Path, tmp_path: Path, capsys: pytest.Captur
     assert f"{meant} sightings deleted, and {meant} copies in snapshots" in done
     assert "proved: " in done
     assert result()["removed"] == meant
-    assert "g: nothing is damaged" in run("verify", "g", "--model", "colours")
+    assert "g: no damage" in run("verify", "g", "--model", "colours")
     assert f"g: {count - meant} sightings, as of first" in run("restore", "g", "first", "--yes")
     assert "0 sightings deleted" in run("purge", "g", "--expired", "--yes")
 
@@ -79,6 +79,15 @@ def test_the_model_is_found_from_any_folder(model: str, stored: str, tmp_path: P
         assert gallery.settings.model == stored.format(tmp_path.resolve())
 
 
+def test_everything_is_shown_before_it_is_deleted(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gallery", "create", "g", "--model", "colours", "--retention", "1d"]) == 0
+    assert main(["gallery", "add", "g", str(tiny)]) == 0
+    capsys.readouterr()
+    assert main(["gallery", "purge", "g", "--everything", "--dry-run"]) == 0
+    with Gallery.open("g") as gallery:
+        assert f"{len(gallery)} sightings would be deleted" in capsys.readouterr().out
+
+
 def test_crops_with_times_and_expiry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(3):
         (tmp_path / f"{number}.png").write_bytes(make_image(number))
@@ -87,7 +96,7 @@ def test_crops_with_times_and_expiry(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["gallery", "create", "g", "--model", "colours", "--retention", "unlimited"]) == 0
     assert main(["gallery", "add", "g", "list.csv", "2.png", "--camera", "door", "--time", "2026-01-02", "--identity", "me"]) == 0
     shown = capsys.readouterr().out
-    assert "3 added, 0 were there already, 1 unreadable" in shown
+    assert "3 added, 0 there already, 1 unreadable" in shown
     assert "bad.png: not an image" in shown
     with Gallery.open("g") as gallery:
         found = [(record.camera, str(record.time), record.identity) for record in gallery.records()]
@@ -145,13 +154,13 @@ def test_damage(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (["create", "g2", "--model", "colours", "--retention", "999999d"], "retention '999999d'; expected at most 36500d"),
         (["create", "g", "--model", "colours", "--retention", "1d"], "g is a gallery already"),
         (["create", "g2", "--model", "colours", "--retention", "1d", "--distance", "l1"], "distance"),
-        (["add", "g"], "no crops are named"),
+        (["add", "g"], "no crops given"),
         (["add", "nowhere", "x.png"], "x.png"),
         (["add", "g", "missing"], "missing"),
-        (["add", "g", "x.png", "--time", "noon"], "'noon' is no time"),
+        (["add", "g", "x.png", "--time", "noon"], "'noon' is not a time"),
         (["add", "g", "bad.png"], "none of 1 crops could be read"),
         (["add", "g", "good.png", "--model", "others"], "is not the model of this gallery, colours"),
-        (["search", "g"], "no image is named"),
+        (["search", "g"], "no image given"),
         (["search", "g", "bad.png"], "bad.png: not an image"),
         (["search", "g", "good.png", "-k", "0"], "k is 0"),
         (["search", "nowhere", "good.png"], "nowhere: no gallery here; make one with"),
@@ -205,7 +214,7 @@ def test_file_names_need_not_be_text(tmp_path: Path, capsys: pytest.CaptureFixtu
         (tmp_path / "crops" / os.fsdecode(name)).write_bytes(data)
     assert main(["gallery", "create", "g", "--model", "colours", "--retention", "1d"]) == 0
     assert main(["gallery", "add", "g", "crops", "--json", "out.json"]) == 0
-    assert "1 added, 0 were there already, 1 unreadable" in capsys.readouterr().out
+    assert "1 added, 0 there already, 1 unreadable" in capsys.readouterr().out
     ((source, reason),) = json.loads((tmp_path / "out.json").read_text())["failures"]
     assert source == r"crops/caf\xe9.png" and "not an image" in reason
 

@@ -92,7 +92,7 @@ def test_a_file_name_that_is_no_text(tmp_path: Path) -> None:
         ("camera\nhall\n", "no column path"),
         ("path,cam\na.png,1\n", "unknown columns cam; expected path and any of camera, time"),
         ("path,camera\na.png\n", "line 2: 1 values; expected 2"),
-        ("path,time\na.png,\nb.png,noon\n", "line 3: 'noon' is no time"),
+        ("path,time\na.png,\nb.png,noon\n", "line 3: 'noon' is not a time"),
         ("", "no column path"),
         ("path,camera\n,hall\n", "line 2: no path"),
     ],

@@ -27,7 +27,7 @@ from resight.models.embedding import embed_files
 @pytest.fixture
 def gallery(tmp_path: Path) -> Iterator[Gallery]:
     with Gallery.create(tmp_path / "gallery", make_settings()) as made:
-        made.index.add(make_sightings(40))
+        made.add(make_sightings(40))
         yield made
 
 
@@ -43,6 +43,35 @@ def test_a_ranked_list(gallery: Gallery) -> None:
     assert all(match.record.camera == "hall" for match in gallery.search(query, 50, Where(cameras=frozenset({"hall"}))))
 
 
+def test_one_vector_is_one_image(gallery: Gallery) -> None:
+    vector = make_sighting(7).embedding
+    assert gallery.search(vector, 3).__repr__() == gallery.search(vector[None], 3).__repr__()
+    assert len(gallery.search(vector)) == 10
+
+
+def test_a_ranked_list_prints_as_a_table(gallery: Gallery) -> None:
+    gallery.label([make_id(7)], "<b>Zoë")
+    found = gallery.search(make_sighting(7).embedding, 2)
+    head, first, second = repr(found).splitlines()
+    assert head.split() == ["rank", "distance", "camera", "time", "identity", "id"]
+    assert first.split() == ["1", "0.0000", "hall", "2026-03-01", "12:00:07+00:00", "<b>Zoë", make_id(7)]
+    assert second.startswith("2")
+    assert "<td>&lt;b&gt;Zoë</td>" in found._repr_html_()
+    assert found._repr_html_().count("<tr>") == 3
+
+
+def test_what_a_purge_would_reach(gallery: Gallery) -> None:
+    gallery.take_snapshot("all")
+    gallery.purge(Where(ids=frozenset(["0" * 32])))
+    assert gallery.reach(Where(ids=frozenset([make_id(3), "0" * 32]))) == ([make_id(3)], 0)
+    assert gallery.reach(Where()) == ([make_id(number) for number in range(40)], 0)
+    Gallery.restore(gallery.folder or "", "all")
+    gallery.add(make_sightings(1, 99))
+    gallery.take_snapshot("one-more")
+    Gallery.restore(gallery.folder or "", "all")
+    assert gallery.reach(Where(ids=frozenset([make_id(3), make_id(99)]))) == ([make_id(3)], 1)
+
+
 def test_several_images_of_one_person() -> None:
     rng = np.random.default_rng(0)
     images = rng.standard_normal((4, DIMENSION)).astype(np.float32) + 2
@@ -56,8 +85,9 @@ def test_several_images_of_one_person() -> None:
     assert np.linalg.norm(fuse(images)) == pytest.approx(np.linalg.norm(images, axis=1).mean(), rel=1e-5)
     assert not fuse(np.stack([images[0], -images[0]])).any()
     np.testing.assert_allclose(fuse(np.stack([images[0], np.zeros(DIMENSION, np.float32)])), images[:1] / 2, rtol=1e-6)
+    np.testing.assert_array_equal(fuse(images[0]), images[:1])
     with pytest.raises(ArrayError):
-        fuse(images[0])
+        fuse(images[None])
 
 
 def test_the_mean_of_noisy_images_finds_the_person(gallery: Gallery) -> None:
@@ -83,10 +113,10 @@ def test_nobody_else_may_read_it_in_a_folder_that_others_may_enter(tmp_path: Pat
     monkeypatch.setattr(os, "replace", seen)
     tmp_path.chmod(0o755)
     with Gallery.create(tmp_path, make_settings()) as gallery:
-        gallery.index.add(make_sightings(40))
+        gallery.add(make_sightings(40))
         gallery.take_snapshot("a")
         gallery.purge(Where(cameras=frozenset({"hall"})))
-        gallery.restore("a")
+        Gallery.restore(gallery.folder, "a")
         modes = {str(path.relative_to(tmp_path)): oct(stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.rglob("*")}
     assert modes == {"snapshots": "0o700"} | dict.fromkeys(
         ["gallery.lock", "gallery.sqlite", "gallery.sqlite-shm", "gallery.sqlite-wal", "snapshots/a.sqlite"], "0o600"
@@ -132,7 +162,7 @@ def test_an_enrolled_data_set_scores_as_evaluate_says(tiny: Path, tmp_path: Path
 def test_a_picture_frames_right_and_wrong(gallery: Gallery, tmp_path: Path) -> None:
     matches = gallery.search(make_sighting(1).embedding[None], 13)
     query = decode(make_image(1))
-    thumbnails = {id: sighting.thumbnail for id, sighting in gallery.index.get(match.record.id for match in matches).items()}
+    thumbnails = {id: sighting.thumbnail for id, sighting in gallery.sightings(match.record.id for match in matches).items()}
     for identity, expected in (("person 1", {"person 1": (0, 150, 60), "": (170, 170, 170)}), ("", {"": (170, 170, 170)})):
         draw_matches(tmp_path / "list.png", [query, query], matches, thumbnails, identity)
         sheet = cv2.cvtColor(cv2.imread(str(tmp_path / "list.png")), cv2.COLOR_BGR2RGB)

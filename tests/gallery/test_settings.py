@@ -35,7 +35,7 @@ def test_models_that_cannot_have_a_gallery() -> None:
     learned.distance = lambda queries, gallery: np.zeros((len(queries), len(gallery)))  # type: ignore[assignment]
     with pytest.raises(ConfigurationError, match="untrained"):
         Settings.for_model("m", untrained, retention=None)
-    with pytest.raises(ConfigurationError, match=r"learned distance.*use what it was fitted to"):
+    with pytest.raises(ConfigurationError, match=r"learned distance.*use the model it was fitted to"):
         Settings.for_model("m", learned, retention=None, distance="cosine")
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from resight.errors import ArrayError, ConfigurationError
-from resight.lomo.descriptor import RETINEX, hsv_bins, lomo, lomo_dimension, warm_up
+from resight.lomo.counts import bins_into
+from resight.lomo.descriptor import RETINEX, lomo, lomo_dimension, warm_up
 from resight.lomo.retinex import msrcp
 from resight.lomo.siltp import gray_level, siltp
 from support import SHARED, needs_shared
@@ -41,6 +42,12 @@ def pool(array):
     height, width = array.shape[0] // 2 * 2, array.shape[1] // 2 * 2
     a = array[:height, :width]
     return ((a[::2, ::2] + a[1::2, ::2]) + a[::2, 1::2] + a[1::2, 1::2]) / 4
+
+
+def hsv_bins(image):
+    bins = np.empty(image.shape, np.uint8)
+    bins_into(image, bins)
+    return bins
 
 
 def oracle(image, coloured=None):
@@ -194,9 +201,9 @@ def test_unknown_retinex_is_refused():
 
 
 def test_warm_up_leaves_nothing_to_compile():
-    from resight.lomo.descriptor import _describe
+    from resight.lomo.counts import describe_into
 
     warm_up()
-    known = len(_describe.signatures)
+    known = len(describe_into.signatures)
     lomo([picture(128, 64)], workers=1)
-    assert len(_describe.signatures) == known
+    assert len(describe_into.signatures) == known

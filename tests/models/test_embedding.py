@@ -14,11 +14,12 @@ from PIL import Image
 from models.exported_models import SIZE, mean_colours
 from resight.errors import ArrayError, ImageError
 from resight.images import Pixels, read_image
-from resight.models import embedding as extraction
+from resight.models import embedding
 from resight.models.embedding import embed_chunks, embed_files
+from resight.models.model import Model
 
 
-class MeanColours:
+class MeanColours(Model):
     """A model without a file, which notes what it is handed."""
 
     name, sha256, distance, size, embedding_size, parameters, multiply_adds = "mean", "0" * 64, "euclidean", SIZE, 6, 24, None
@@ -34,8 +35,9 @@ class MeanColours:
 
 @pytest.fixture
 def chunks_of_16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extraction, "CHUNK", 16)
-    monkeypatch.setattr(extraction, "_TASK", 5)
+    monkeypatch.setattr(embedding, "CHUNK", 16)
+    monkeypatch.setattr(embedding, "AHEAD", 8)
+    monkeypatch.setattr(embedding, "AT_ONCE", 4)
 
 
 def write_images(folder: Path, count: int, size: tuple[int, int] = (20, 14)) -> list[str]:
@@ -123,7 +125,7 @@ def test_progress_counts_images(tmp_path: Path) -> None:
 def test_no_more_is_read_ahead_than_memory_is_set_aside_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = write_images(tmp_path, 200)
     read, at_call = 0, []
-    original, lock = extraction.read_into, threading.Lock()
+    original, lock = embedding.read_into, threading.Lock()
 
     def count(some: list[str], out: Pixels) -> dict[int, str]:
         nonlocal read
@@ -131,7 +133,7 @@ def test_no_more_is_read_ahead_than_memory_is_set_aside_for(tmp_path: Path, monk
             read += len(some)
         return original(some, out)
 
-    monkeypatch.setattr(extraction, "read_into", count)
+    monkeypatch.setattr(embedding, "read_into", count)
     embed_files(MeanColours(lambda vectors: at_call.append(read) or vectors), paths)  # type: ignore[func-returns-value]
     assert all(seen <= 16 * (turn + 3) for turn, seen in enumerate(at_call))
 

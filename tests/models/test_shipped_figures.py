@@ -12,8 +12,9 @@ import torch
 from resight.datasets import open_dataset
 from resight.evaluation.model import evaluate_model
 from resight.models import load_model
+from resight.models.resolve import weights_file
 from resight.networks import build
-from resight.networks.published import load_weights, weights_file
+from resight.networks.weights import load_weights
 from resight.shipped import SHIPPED, shipped_file
 from support import market1501, needs_market1501
 

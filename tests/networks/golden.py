@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from resight.networks import ReidNetwork
+from resight.networks.network import ReidNetwork
 
 
 def fill(network: ReidNetwork) -> None:

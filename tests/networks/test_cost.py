@@ -5,8 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from resight.images import Preprocessing
-from resight.networks import ReidNetwork, build
+from resight.networks import build
 from resight.networks.cost import count_parameters, multiply_adds
+from resight.networks.network import ReidNetwork
 
 PUBLISHED = [
     # Howard et al. 2017, tables 6 and 7, and its authors' list of weights: with the head of 1,000 classes.

@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from networks.golden import fill
-from resight.networks import ReidNetwork, build
+from resight.networks import build
 from resight.networks.mobilenet import MobileNet
-from resight.networks.published import load_weights, weights_classes
+from resight.networks.network import ReidNetwork
+from resight.networks.weights import load_weights, weights_classes
 from support import SHARED, needs_shared
 
 # Keras' variables under PyTorch do not know NumPy 2's `copy` yet.

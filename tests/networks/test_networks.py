@@ -8,8 +8,9 @@ import torch
 
 from resight.errors import ConfigurationError, WeightsError
 from resight.files import read_json, write_json
-from resight.networks import NETWORKS, Outputs, build
+from resight.networks import NETWORKS, build
 from resight.networks.card import Card, load_network, save_network
+from resight.networks.network import Outputs
 
 EMBEDDINGS = {
     "mobilenet-0.25": 256,

@@ -17,7 +17,8 @@ import torch
 from resight.errors import ConfigurationError, DownloadError, StorageError, WeightsError
 from resight.files import sha256_file
 from resight.networks import NETWORKS, build, published
-from resight.networks.published import PUBLISHED, Published, fetch, load_weights, weights_classes
+from resight.networks.published import PUBLISHED, Published, fetch
+from resight.networks.weights import load_weights, weights_classes
 from support import SHARED, needs_shared
 
 OSNET = SHARED / "weights/osnet_x0_25_market1501.pth"

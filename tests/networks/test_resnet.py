@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from networks.golden import fill, images
-from resight.networks import ReidNetwork, build
+from resight.networks import build
+from resight.networks.network import ReidNetwork
 from support import SHARED, needs_shared
 
 pytestmark = needs_shared("golden/resnet50_golden.npz")

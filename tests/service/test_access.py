@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def test_files_that_cannot_be_used(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a\nb", "x" * 101, "\0"])
 def test_names_that_cannot_be_used(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigurationError, match="plain characters"):
+    with pytest.raises(ConfigurationError, match="printable characters"):
         new_token(tmp_path / "access.toml", name, "viewer")
     with pytest.raises(ConfigurationError, match="no token"):
         new_token(tmp_path / "access.toml", "anna", "viewer")
@@ -153,8 +154,21 @@ def test_cameras_in_one_word_are_noted(tmp_path: Path, capsys: pytest.CaptureFix
     path = tmp_path / "access.toml"
     assert main(["access", str(path), "anna", "--cameras", "hall,entrance"]) == 0
     token, said = capsys.readouterr()
-    assert said == (
-        "resight: note: 'hall,entrance' has a comma and is taken as one camera; for several cameras give --cameras several times\n"
-    )
+    assert said == ("resight: note: 'hall,entrance' has a comma and is one camera; for several cameras, repeat --cameras\n")
     caller = AccessFile(path).find(token.strip())
     assert caller == Caller(name="anna", role="viewer", cameras=frozenset(["hall,entrance"]))
+
+
+def test_a_revocation_beside_a_creation_is_not_lost(tmp_path: Path) -> None:
+    """Both read the file before either writes it, again and again."""
+    path = tmp_path / "access.toml"
+    for number in range(20):
+        new_token(path, f"old {number}", "viewer")
+    with ThreadPoolExecutor(8) as pool:
+        done = [pool.submit(new_token, path, f"new {number}", "viewer") for number in range(20)]
+        done += [pool.submit(remove_token, path, f"old {number}") for number in range(20)]  # type: ignore[arg-type]
+        for one in done:
+            one.result()
+    text = path.read_text()
+    assert "old" not in text
+    assert all(f'"new {number}"' in text for number in range(20))

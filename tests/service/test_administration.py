@@ -172,7 +172,7 @@ def test_metrics(world: World) -> None:
 def test_health_of_a_damaged_gallery(world: World) -> None:
     client = world.client("viewer")
     assert client.get("/api/health").json() == {"status": "ok"}
-    index: Any = world.gallery.index
+    index: Any = world.gallery._store
     if world.gallery.folder is None:
         index._connection.execute("UPDATE resight.sighting SET camera = 'x'")
     else:

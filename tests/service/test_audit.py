@@ -83,7 +83,7 @@ def test_cutting_off_the_end_shows_in_a_running_service_and_to_who_knows_the_hea
     with path.open("r+b") as stream:
         stream.truncate(len(b"".join(lines[:15])))
     assert "ends with entry 15" in log.problems()[0]
-    with pytest.raises(StorageError, match="somebody else"):
+    with pytest.raises(StorageError, match="another program"):
         log.append([Act("anna", "search", {})])
     log.close()
     later = AuditLog(path)
@@ -130,12 +130,12 @@ def test_another_writer_or_another_file_is_noticed(path: Path) -> None:
     first.append([Act("anna", "search", {})])
     whole = path.read_bytes()
     path.write_bytes(whole + whole)  # by somebody who heeds no lock
-    with pytest.raises(StorageError, match="somebody else"):
+    with pytest.raises(StorageError, match="another program"):
         first.append([Act("bob", "search", {})])
     path.write_bytes(whole)
     path.rename(path.with_name("old"))
     path.write_bytes(path.with_name("old").read_bytes())
-    with pytest.raises(StorageError, match="somebody else"):
+    with pytest.raises(StorageError, match="another program"):
         first.append([Act("anna", "search", {})])
     path.unlink()
     with pytest.raises(StorageError, match="cannot be written"):

@@ -110,8 +110,8 @@ def test_a_gallery_in_a_database(start: Callable[..., Running], people: Path, po
     query = sorted((tiny / "query").glob("*.jpg"))[0]
     log = tmp_path / "audit.jsonl"
     with Gallery.open(people) as gallery, Gallery.create(postgres, gallery.settings) as copy:
-        found = gallery.index.get([record.id for record in gallery.records()])
-        assert copy.index.add(list(found.values())) == len(found) > 0
+        found = gallery.sightings([record.id for record in gallery.records()])
+        assert copy.add(list(found.values())) == len(found) > 0
         expected = gallery.search(gallery.embed(load_model("student"), [read_image(query)]), 5)
     running = start("--audit", str(log), location=postgres)
     with running.client() as client:

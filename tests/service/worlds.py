@@ -11,7 +11,7 @@ from gallery.fakes import CAMERAS, START, ColourModel, make_image, make_settings
 from resight.gallery import Crop, Gallery
 from resight.service import AuditLog, Caller
 from resight.service.app import create_app
-from resight.service.service import Service
+from resight.service.lifecycle import Service
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would rather have a package that is hardly known yet

@@ -9,7 +9,7 @@ import pytest
 from resight.datasets import open_dataset
 from resight.errors import ConfigurationError
 from resight.evaluation.model import evaluate_model
-from resight.models.pytorch import load_extractor
+from resight.models import load_model
 from resight.tradeoff.measure import measure_tradeoff
 from resight.tradeoff.report import read_report
 from resight.tradeoff.tables import save_report
@@ -18,7 +18,7 @@ from tradeoff.fakes import Clock, TimedModel
 
 def test_a_table_of_models(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
     dataset = open_dataset(tiny)
-    models = [load_extractor(str(tiny_run)), load_extractor("osnet-0.25", height=64, width=32)]
+    models = [load_model(str(tiny_run)), load_model("osnet-0.25", height=64, width=32)]
     report = measure_tradeoff(models, dataset, timed_images=16, rounds=1)
     for row, model in zip(report.rows, models, strict=True):
         scores = evaluate_model(model, dataset)

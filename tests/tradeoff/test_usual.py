@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from resight.datasets import open_dataset
 from resight.errors import ImageError
 from resight.images import read_image
+from resight.models import load_model
 from resight.models.embedding import embed_files
-from resight.models.pytorch import load_extractor
 from resight.tradeoff.usual import UsualWay
 
 
@@ -29,7 +29,7 @@ def test_vectors_of_the_fast_path(colour: str, tiny: Path, tiny_run: Path, tmp_p
     for number, path in enumerate(open_dataset(tiny).gallery.paths[:40]):
         paths.append(str(tmp_path / f"{number:02}.png"))  # without loss, and already of the network's size
         cv2.imwrite(paths[-1], cv2.cvtColor(cv2.resize(read_image(path), (32, 64)), cv2.COLOR_RGB2BGR))
-    fast = load_extractor(str(tiny_run))
+    fast = load_model(str(tiny_run))
     fast.network.preprocessing = replace(fast.network.preprocessing, colour=colour)
     expected = embed_files(fast, paths)
     usual = UsualWay(fast)
@@ -45,7 +45,7 @@ def test_nearly_those_where_images_are_resized(tiny: Path, tiny_run: Path, tmp_p
         paths.append(str(tmp_path / f"{number}.jpg"))
         large = cv2.resize(read_image(path), (80, 190)).astype(np.int16) + rng.integers(-3, 4, (190, 80, 3))
         cv2.imwrite(paths[-1], np.clip(large, 0, 255).astype(np.uint8))
-    fast = load_extractor(str(tiny_run))
+    fast = load_model(str(tiny_run))
     expected = embed_files(fast, paths)
     # A network's vectors all point much the same way; what tells images apart is how they differ from their mean.
     found = UsualWay(fast).embed_files(paths)
@@ -57,4 +57,4 @@ def test_nearly_those_where_images_are_resized(tiny: Path, tiny_run: Path, tmp_p
 def test_a_file_that_is_no_image_is_named(tiny_run: Path, tmp_path: Path) -> None:
     (tmp_path / "no.jpg").write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"no\.jpg"):
-        UsualWay(load_extractor(str(tiny_run))).embed_files([str(tmp_path / "no.jpg")])
+        UsualWay(load_model(str(tiny_run))).embed_files([str(tmp_path / "no.jpg")])

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 
 from resight.errors import CheckpointError, ResightError
-from resight.networks import Outputs, ReidNetwork, build
+from resight.networks import build
 from resight.networks.batches import Batches, View
+from resight.networks.network import Outputs, ReidNetwork
 from resight.training.augment import plan_epoch
 from resight.training.checkpoint import Position
 from resight.training.config import TrainConfig

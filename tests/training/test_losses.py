@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resight.networks import Outputs
 from resight.networks.batches import View
+from resight.networks.network import Outputs
 from resight.training.losses import Batch, HardLabelLoss, TripletLoss, WeightedLosses, batch_hard_triplet, pairwise_distances
 
 RANDOM = np.random.default_rng(0)

@@ -24,7 +24,7 @@ from resight.datasets import open_dataset
 from resight.datasets.records import Dataset, Split
 from resight.errors import CheckpointError, ConfigurationError, DatasetError, ImageError, StorageError, WeightsError
 from resight.files import sha256_file
-from resight.models.pytorch import load_extractor
+from resight.models import load_model
 from resight.networks import build
 from resight.networks.card import load_network, read_card
 from resight.networks.published import PUBLISHED
@@ -93,7 +93,7 @@ def test_the_strong_recipe_leaves_a_run_like_any_other(tiny: Path, tmp_path: Pat
         triplet_weight=1.0,
     )
     run = train(tiny, tmp_path / "run", config)
-    model = load_extractor(str(run))
+    model = load_model(str(run))
     assert model.distance == "cosine"
     card = read_card(run)
     assert (card.neck, card.last_stride) == (True, 1)
@@ -286,9 +286,9 @@ def test_damaged_runs_are_refused(tiny_run: Path, tmp_path: Path) -> None:
     content = (run / "network.safetensors").read_bytes()
     (run / "network.safetensors").write_bytes(content[:-4] + b"\x00\x00\x80\x3f")
     with pytest.raises(WeightsError, match="SHA-256 differs"):
-        load_extractor(str(run))
+        load_model(str(run))
     (run / "network.safetensors").write_bytes(content)
-    assert load_extractor(str(run)).embedding_size == 256
+    assert load_model(str(run)).embedding_size == 256
     card = json.loads((run / "card.json").read_text())
     for wrong in (
         {"identities": [1, 2]},
@@ -299,13 +299,13 @@ def test_damaged_runs_are_refused(tiny_run: Path, tmp_path: Path) -> None:
     ):
         (run / "card.json").write_text(json.dumps(card | wrong))
         with pytest.raises(WeightsError):
-            load_extractor(str(run))
+            load_model(str(run))
     (run / "card.json").write_text("{")
     with pytest.raises(WeightsError, match="not JSON"):
         read_card(run)
     (run / "card.json").unlink()
     with pytest.raises(WeightsError, match="no finished network"):
-        load_extractor(str(run))
+        load_model(str(run))
 
 
 def test_held_out_people_are_not_trained_on(tiny: Path) -> None:

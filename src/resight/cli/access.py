@@ -21,35 +21,35 @@ def access(
     revoke: bool = False,
     json: Path | None = None,
 ) -> None:
-    """Make a token for `resight serve`, and print it once: the file keeps only its SHA-256. A running service notices at once.
+    """Make a token for `resight serve` and print it once; the file keeps only its SHA-256. A running service notices at once.
 
     Parameters
     ----------
     file
-        TOML file of all tokens; made if there is none.
+        TOML file of all tokens; it is made if it does not exist.
     name
-        Of the person or program that will hold the token, for the audit log. Their former token loses its use.
+        Person or program that will hold the token, for the audit log. Revokes their previous token.
     role
         viewer: search and look. operator: also enrol, confirm, reject, export. admin: also purge, read audit log and metrics.
     cameras
-        Only these cameras exist for the token; all unless given. May be given several times.
+        Cameras that the token may see; all by default. Repeat for more cameras.
     revoke
-        Take the token of this name out of the file instead.
+        Revoke the token of this name instead.
     json
-        Also write name, role, cameras and the token to this file, for nobody else to read.
+        Also write name, role, cameras and the token to this file, which only you can read.
     """
     from resight.files import write_json
     from resight.service import new_token, remove_token
 
     if revoke:
         remove_token(file, name)
-        say(f"{file}: the token of {name} is of no use any more")
+        say(f"{file}: the token of {name} is revoked")
         return
     token = new_token(file, name, role, cameras)
     say(token)
     warn(
         tuple(
-            f"{camera!r} has a comma and is taken as one camera; for several cameras give --cameras several times"
+            f"{camera!r} has a comma and is one camera; for several cameras, repeat --cameras"
             for camera in cameras or ()
             if "," in camera
         )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from resight.datasets import Dataset, Records
     from resight.decision.calibration import OperatingPoint
     from resight.decision.confidence import Rate
-    from resight.decision.open_set import Searches
+    from resight.decision.open_set import LabelledSearches
 
 __all__ = ["calibrate"]
 
@@ -38,32 +38,32 @@ def calibrate(
     threads: Threads = 0,
     json: Path | None = None,
 ) -> None:
-    """Choose from labelled images up to which distance a search answers "match" or "possible", for wanted rates of false answers.
+    """Choose distances up to which a search answers "match" or "possible", for wanted rates of false answers.
 
     Parameters
     ----------
     data
-        Folder of a data set with people whom the model was not trained on.
+        Folder of a data set with people that the model was not trained on.
     rate
-        Of searches for a person who is not in the gallery, how many may be answered "match".
+        Allowed rate of searches for an absent person that answer "match".
     possible_rate
-        How many of them may be answered "match" or "possible".
+        Allowed rate of these searches that answer "match" or "possible".
     confidence
-        With which each of the two rates is promised.
+        Confidence of each of the two promises.
     part
-        Whose images are used: the people of the test (queries and gallery), of the training, or all.
+        People to use: of the test (queries and gallery), of the training, or all.
     held_out
-        Part of the people to leave out, and to measure the thresholds on afterwards.
+        Share of the people to leave out and to measure the thresholds on afterwards.
     seed
-        Of the choice of people to leave out.
+        Seed for the choice of people to leave out.
     distance
-        Between vectors; auto is the model's own. It must be the gallery's.
+        Distance between vectors; auto is the model's own. It must be the gallery's.
     out
-        File to write; `resight gallery search --calibration` takes it.
+        File to write, for `resight gallery search --calibration`.
     picture
         Draw the error rates against the threshold into this PNG file.
     json
-        Also write the calibration, and what was measured on the people left out, to this file.
+        Also write the calibration, and the rates measured on the people left out, to this file.
     """
     import numpy as np
 
@@ -79,7 +79,7 @@ def calibrate(
     from resight.provenance import provenance
 
     if not 0 <= held_out < 1:
-        raise ConfigurationError(f"--held-out is {held_out:g}; expected a part of the people, at least 0 and less than 1")
+        raise ConfigurationError(f"--held-out is {held_out:g}; expected a share of the people, at least 0 and less than 1")
     check_writable(out, picture, json)
     if picture is not None:
         import matplotlib.figure  # noqa: F401 (missing, it is to be missed before the work)
@@ -88,7 +88,7 @@ def calibrate(
     used = Settings.for_model(model, extractor, retention=None, distance=chosen(distance)).distance
     warn(dataset.warnings)
     if part != "test":
-        warn(("a model knows the people it was trained on; if these are some of them, thresholds are too generous",))
+        warn(("if the model was trained on these people, the thresholds will be too generous",))
     records = _people(dataset, part)
     people = np.random.default_rng(seed).permutation(records.people())
     away = round(held_out * len(people))
@@ -97,7 +97,7 @@ def calibrate(
     with TerminalProgress() as progress:
         vectors = embed_files(extractor, records.paths, progress=progress)
 
-        def search(among: NDArray[np.bool_]) -> Searches:
+        def search(among: NDArray[np.bool_]) -> LabelledSearches:
             who, cameras = records.identities[among], records.cameras[among]
             return search_everybody(vectors[among], who, cameras, used, progress=progress)
 
@@ -130,10 +130,10 @@ def calibrate(
     )
     say(f"{out}: for `resight gallery search --calibration`")
     if calibration.match.misses is None:
-        warn(("nobody was seen by two cameras, so how often a present person is missed cannot be measured",))
+        warn(("no person was seen by two cameras, so the rate of misses cannot be measured",))
     if picture is not None:
         draw_errors(picture, searches, calibration)
-        say(f"{picture} shows it")
+        say(f"picture: {picture}")
     check = None
     if others is not None and checked is not None:
         about = {"people": others.people, "images": len(others.persons)}
@@ -142,7 +142,7 @@ def calibrate(
 
 
 def _people(dataset: Dataset, part: str) -> Records:
-    """Images of people; those of nobody are left out before the model sees them."""
+    """Return the images of people; the others are left out before the model sees them."""
     from resight.datasets.records import DISTRACTOR, Records
 
     test, train = [dataset.query, dataset.gallery], [dataset.train]

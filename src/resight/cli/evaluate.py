@@ -35,9 +35,6 @@ def evaluate(
     ----------
     data
         Folder of a data set.
-    distance
-        Distance between vectors; auto is the model's own. kissme and xqda are learned from the data set's training images, anew for
-        each of its divisions.
     rerank
         Re-rank by k-reciprocal encoding (Zhong et al., CVPR 2017), which moves images that share neighbours closer together.
     rerank_k1
@@ -75,10 +72,9 @@ def evaluate(
             "was trained on people that most divisions test, so its scores are too good; --distance xqda learns anew for each one"
         )
         warn((f"{model} {note}",))
-    wanted = chosen(distance)
-    used = wanted or (extractor.distance if isinstance(extractor.distance, str) else "fitted")
     with TerminalProgress() as progress:
-        values = evaluate_model(extractor, dataset, wanted, reranking=reranking, progress=progress).to_dict()
+        scores = evaluate_model(extractor, dataset, chosen(distance), reranking=reranking, progress=progress)
+    values, used = scores.to_dict(), scores.distance
     named = {"rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "rank20": "Rank-20", "map": "mAP"}
     named |= {"map_trapezoidal": "mAP, trapezoidal", "minp": "mINP"}
     rows = [[heading, f"{values[name]:.2f}" + _deviation(values, name)] for name, heading in named.items()]
@@ -92,11 +88,16 @@ def evaluate(
 
 
 def _learned_from(model: str) -> str:
-    """Name of the data set that a run folder learned from; empty for everything else."""
+    """Name of the data set that a run or a fitted distance learned from; empty for any other model."""
     from resight.files import read_json
+    from resight.models.reference import parse
+    from resight.networks import CARD
 
+    found = parse(model)
+    if found.kind not in ("run", "fitted") or found.path is None:
+        return ""
     try:
-        return str(read_json(Path(model) / "card.json")["training"]["dataset"])
+        return str(read_json(found.path / CARD)["training"]["dataset"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 

@@ -40,13 +40,13 @@ def extract(
     """
     from resight.datasets.image_list import find_images
     from resight.errors import ImageError
-    from resight.extraction.extract import extract_files
+    from resight.extraction.extract import extract as extract_images
     from resight.models import load_model
 
     records = find_images(images)
     extractor = load_model(model, device=device, threads=threads)
     with TerminalProgress() as progress:
-        report = extract_files(extractor, records, out, overwrite=overwrite, options={"device": device}, progress=progress)
+        report = extract_images(extractor, records, out, overwrite=overwrite, options={"device": device}, progress=progress)
     failures = report["failures"]
     if failures and report["vectors"]:
         warn((f"{len(failures)} of {report['images']} images cannot be read and are left out; {out}.report.json names them",))

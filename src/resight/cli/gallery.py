@@ -1,23 +1,22 @@
-"""`resight gallery`: make one, enrol and search."""
+"""`resight gallery`: create, add, stats and search."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
-from resight.cli.options import Device, ModelName, Names, PlainDistance, Threads, chosen
-from resight.cli.terminal import say, show, table, warn, write_result
+from resight.cli.options import Device, ModelName, Names, PlainDistance, Threads, chosen, where_of
+from resight.cli.terminal import say, show, shown, table, warn, write_result
 from resight.progress import TerminalProgress
 
 if TYPE_CHECKING:
-    from resight.gallery import Gallery, Match, Where
-    from resight.models.embedding import Model
+    from resight.gallery import Gallery, Match
+    from resight.models.model import Model
 
-__all__ = ["add", "create", "model_of", "search", "shown", "stats", "where_of"]
+__all__ = ["add", "create", "model_of", "search", "stats"]
 
 
 def create(
@@ -30,28 +29,28 @@ def create(
     device: Device = "auto",
     json: Path | None = None,
 ) -> None:
-    """Make an empty gallery for one model's vectors.
+    """Make an empty gallery for the vectors of one model.
 
     Parameters
     ----------
     gallery
         Folder to make, or postgresql://USER:PASSWORD@HOST/DATABASE.
     retention
-        How long anything may be kept, for example 30d or 12h; unlimited must be said.
-    distance
-        Between vectors; auto is the model's own.
+        Longest time to keep a sighting, for example 30d or 12h; or unlimited.
     precision
-        How vectors are stored. float16 and int8 take a half and a quarter of the space; `add` says what that costs.
+        Type of the stored numbers. float16 takes half the space and int8 a quarter; `add` reports what that costs.
     json
         Also write the settings to this file.
     """
     from resight.configuration import to_dict
     from resight.gallery import Gallery, Settings, parse_retention
     from resight.models import load_model
+    from resight.models.reference import parse
 
     seconds = parse_retention(retention)
     extractor = load_model(model, device=device)
-    settings = Settings.for_model(_absolute(model), extractor, retention=seconds, distance=chosen(distance), precision=precision)
+    named = parse(model).absolute
+    settings = Settings.for_model(named, extractor, retention=seconds, distance=chosen(distance), precision=precision)
     with Gallery.create(gallery, settings):
         say(f"{shown(gallery)}: for {extractor.name}, {settings.dimension} numbers as {precision}, {settings.distance} distance")
         say(f"retention: {retention}. `resight gallery purge --expired` deletes what is older; run it as often as that matters")
@@ -71,7 +70,7 @@ def add(
     threads: Threads = 0,
     json: Path | None = None,
 ) -> None:
-    """Embed crops and keep them. What is there already is not embedded again: the same command goes on after an interruption.
+    """Embed crops and add them. After an interruption, run the same command again: it skips what it has added.
 
     Parameters
     ----------
@@ -81,17 +80,17 @@ def add(
         Images, folders, data sets (their queries and gallery), text files with a path a line, or CSVs with the columns path and
         any of camera, time, tracklet, identity.
     camera
-        That saw all crops of which no camera is known.
+        Camera of all crops that name none.
     time
-        At which all crops of no known time were seen; ISO 8601, UTC without a zone.
+        Time of all crops that name none; ISO 8601, UTC unless it has a zone.
     identity
-        Of all crops of which no identity is known.
+        Identity of all crops that name none.
     named
-        Images in a folder are called PERSON/CAMERA_anything.jpg.
+        Read person and camera from file names: PERSON/CAMERA_anything.jpg.
     model
-        Where the gallery's model is now; where it was unless given.
+        Path of the gallery's model, if it has moved.
     json
-        Also write what became of every crop to this file.
+        Also write what happened to every crop to this file.
     """
     from dataclasses import asdict, replace
 
@@ -99,7 +98,7 @@ def add(
     from resight.gallery import Gallery, find_crops, parse_time
 
     if not paths:
-        raise ConfigurationError("no crops are named; give images, folders or lists")
+        raise ConfigurationError("no crops given; name images, folders or lists")
     seen = parse_time(time) if time else None
     crops = [
         replace(crop, camera=crop.camera or camera, time=crop.time or seen, identity=crop.identity or identity)
@@ -110,27 +109,27 @@ def add(
         extractor = model_of(opened, model, device, threads)
         with TerminalProgress() as progress:
             done = opened.enrol(extractor, crops, progress=progress)
-        say(f"{done.added} added, {done.present} were there already, {len(done.failures)} unreadable, {done.expired} too old")
+        say(f"{done.added} added, {done.present} there already, {len(done.failures)} unreadable, {done.expired} too old")
         for source, reason in done.failures[:20]:
             say(f"  {source}: {reason}")
         if len(done.failures) > 20:
-            say(f"  and {len(done.failures) - 20} more; --json names them all")
+            say(f"  and {len(done.failures) - 20} more; --json lists them all")
         if done.recall is not None:
-            say(f"stored as {opened.settings.precision}: {100 * done.recall:.1f} % of the 10 nearest among the new crops stay so")
+            say(f"stored as {opened.settings.precision}: keeps {100 * done.recall:.1f} % of the 10 nearest among the new crops")
     write_result(json, asdict(done))
     if crops and not done.ids and done.failures:
-        raise ImageError(f"none of {len(crops)} crops could be read; see the list above")
+        raise ImageError(f"none of {len(crops)} crops could be read; the list above says why")
 
 
 def stats(gallery: str, *, json: Path | None = None) -> None:
-    """Say what is in a gallery: sightings by camera, people, times, what has expired, size.
+    """Show what a gallery holds: sightings by camera, people, times, expired sightings, size.
 
     Parameters
     ----------
     gallery
         Folder or database of the gallery.
     json
-        Also write the figures to this file.
+        Also write these numbers to this file.
     """
     from resight.gallery import Gallery
 
@@ -139,13 +138,13 @@ def stats(gallery: str, *, json: Path | None = None) -> None:
     settings = found.settings
     rows = [[camera or "(unknown)", str(count)] for camera, count in found.cameras.items()]
     show(table(f"{shown(gallery)}: {found.count} sightings", ["camera", "sightings"], rows))
-    say(f"{found.identities} people; {found.unlabelled} sightings of unknown identity")
-    say(f"seen from {found.first} to {found.last}" if found.first else "no time is known")
+    say(f"{found.identities} people; {found.unlabelled} sightings without an identity")
+    say(f"seen from {found.first} to {found.last}" if found.first else "no sighting has a time")
     say(f"model: {settings.model} ({settings.model_sha256[:12]}), {settings.dimension} numbers as {settings.precision}")
     kept = "unlimited" if settings.retention is None else f"{settings.retention / 86400:g} days"
     say(f"distance: {settings.distance}; retention: {kept}; expired: {found.expired}")
     if found.bytes is not None:
-        say(f"{found.bytes / 1e6:.1f} MB on the disk; snapshots: {', '.join(found.snapshots) or 'none'}")
+        say(f"{found.bytes / 1e6:.1f} MB on disk; snapshots: {', '.join(found.snapshots) or 'none'}")
     if found.expired:
         warn((f"{found.expired} sightings are older than the retention; run `resight gallery purge {shown(gallery)} --expired`",))
     write_result(json, found.to_dict())
@@ -167,7 +166,7 @@ def search(
     threads: Threads = 0,
     json: Path | None = None,
 ) -> None:
-    """Rank the sightings that are most like a person.
+    """Find the sightings most like a person.
 
     Parameters
     ----------
@@ -176,21 +175,21 @@ def search(
     images
         One or more images of one person.
     k
-        How many sightings to show.
+        Number of sightings to show.
     camera
-        Search only this camera; may be given several times.
+        Search only this camera; repeat for more cameras.
     since
-        Search only what was seen at this time or later; ISO 8601, UTC without a zone.
+        Search only sightings at this time or later; ISO 8601, UTC unless it has a zone.
     until
-        Search only what was seen before this time.
+        Search only sightings before this time.
     identity
-        Whom the images show, if that is known: the picture then frames right matches green and wrong ones red.
+        Person on the images, if known: marks right and wrong matches in the table, and green and red in the picture.
     calibration
-        File that `resight calibrate` wrote: also say of each sighting whether it is a match, possible, or unknown.
+        File from `resight calibrate`: also answers match, possible or unknown for each sighting.
     picture
-        Write a picture of the ranked list to this PNG file.
+        Draw the ranked list into this PNG file.
     model
-        Where the gallery's model is now; where it was unless given.
+        Path of the gallery's model, if it has moved.
     json
         Also write the ranked list to this file.
     """
@@ -202,7 +201,7 @@ def search(
     from resight.images import read_image
 
     if not images:
-        raise ConfigurationError("no image is named; give one or more images of one person")
+        raise ConfigurationError("no image given; name one or more images of one person")
     where = where_of(camera=camera, since=since, until=until)
     calibrated = None if calibration is None else Calibration.load(calibration)
     with Gallery.open(gallery) as opened:
@@ -213,7 +212,7 @@ def search(
         extractor = model_of(opened, model, device, threads)
         matches = opened.search(opened.embed(extractor, pixels), k, where)
         drawn = [] if picture is None else [match.record.id for match in matches]
-        thumbnails = {id: sighting.thumbnail for id, sighting in opened.index.get(drawn).items()}
+        thumbnails = {id: sighting.thumbnail for id, sighting in opened.sightings(drawn).items()}
     rows = [_row(match, identity) for match in matches]
     headings = ["rank", "distance", "camera", "time", "identity", "id", "source"]
     result = {"images": [printable(str(image)) for image in images], "matches": [match.to_dict() for match in matches]}
@@ -226,21 +225,15 @@ def search(
     if calibrated is not None:
         say(f"answer: {result['answer']}")
     if not matches:
-        say("nothing in the gallery matches the filter" if where != where_of() else "the gallery is empty")
+        say("no sighting passes the filter" if where != where_of() else "the gallery is empty")
     if picture is not None:
         draw_matches(picture, pixels, matches, thumbnails, identity)
-        say(f"{picture} shows it")
+        say(f"picture: {picture}")
     write_result(json, result)
 
 
-def _absolute(model: str) -> str:
-    """A model's reference that means the same from any folder."""
-    kind, colon, file = model.rpartition(":")
-    return f"{kind}{colon}{Path(file).resolve()}" if Path(file).exists() else model
-
-
 def model_of(gallery: Gallery, model: str, device: str, threads: int) -> Model:
-    """The gallery's model, from where it is now."""
+    """Load the gallery's model."""
     from resight.errors import ConfigurationError, WeightsError
     from resight.models import load_model
 
@@ -257,28 +250,6 @@ def model_of(gallery: Gallery, model: str, device: str, threads: int) -> Model:
     return extractor
 
 
-def where_of(
-    *,
-    camera: list[str] | None = None,
-    since: str = "",
-    until: str = "",
-    identity: list[str] | None = None,
-    id: list[str] | None = None,
-    older_than: datetime | None = None,
-) -> Where:
-    """The sightings that options mean."""
-    from resight.gallery import Where, parse_time
-
-    return Where(
-        cameras=None if camera is None else frozenset(camera),
-        identities=None if identity is None else frozenset(identity),
-        ids=None if id is None else frozenset(id),
-        since=parse_time(since) if since else None,
-        until=parse_time(until) if until else None,
-        older_than=older_than,
-    )
-
-
 def _row(match: Match, identity: str) -> list[str]:
     record = match.record
     mark = (" (right)" if record.identity == identity else " (wrong)") if identity and record.identity else ""
@@ -288,15 +259,3 @@ def _row(match: Match, identity: str) -> list[str]:
 
 def _when(time: datetime | None) -> str:
     return time.isoformat(sep=" ", timespec="seconds") if time else ""
-
-
-def shown(gallery: str) -> str:
-    """A gallery's location without names and passwords; what may be a piece of one is left out, too."""
-    if "://" not in gallery:
-        return gallery
-    try:
-        parts = urlsplit(gallery)
-        sure = "@" not in parts.path + parts.query + parts.fragment  # a password with a stroke ends the host too early
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if sure else f"{parts.scheme}://..."
-    except ValueError:
-        return f"{gallery.partition('://')[0]}://..."

@@ -1,13 +1,16 @@
-"""`resight gallery`: verbs that delete, copy and check."""
+"""`resight gallery`: purge, snapshot, restore and verify."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from resight.cli.gallery import shown, where_of
-from resight.cli.options import Device, Names
-from resight.cli.terminal import say, show, table, warn, write_result
+from resight.cli.options import Device, Names, where_of
+from resight.cli.terminal import say, show, shown, table, warn, write_result
 from resight.progress import TerminalProgress
+
+if TYPE_CHECKING:
+    from resight.gallery import Gallery, Where
 
 __all__ = ["purge", "restore", "snapshot", "verify"]
 
@@ -26,37 +29,39 @@ def purge(
     yes: bool = False,
     json: Path | None = None,
 ) -> None:
-    """Delete sightings for good, from the gallery and its snapshots, and prove by the bytes of all its files that they are gone.
+    """Delete sightings for good, from the gallery and its snapshots, and search all its files for traces of them.
+
+    A sighting is deleted if it passes every filter given.
 
     Parameters
     ----------
     gallery
         Folder or database of the gallery.
     identity
-        Of this person; may be given several times. What is given of these options must all hold.
+        Delete this person; repeat for more people.
     camera
-        Seen by this camera; may be given several times.
+        Delete sightings by this camera; repeat for more cameras.
     id
-        This sighting; may be given several times.
+        Delete this sighting; repeat for more.
     since
-        Seen at this time or later; ISO 8601, UTC without a zone.
+        Delete sightings at this time or later; ISO 8601, UTC unless it has a zone.
     until
-        Seen before this time.
+        Delete sightings before this time.
     expired
-        Older than the gallery's retention.
+        Delete sightings older than the gallery's retention.
     everything
-        All of it.
+        Delete all sightings.
     dry_run
-        Only say what would be deleted.
+        Only show what would be deleted.
     yes
-        Delete it; without this nothing is deleted.
+        Delete; without this flag nothing is deleted.
     json
         Also write what was deleted to this file.
     """
     from dataclasses import asdict
 
     from resight.errors import ConfigurationError
-    from resight.gallery import Gallery, Removal, Where
+    from resight.gallery import Gallery, Removal
 
     with Gallery.open(gallery) as opened:
         cutoff = opened.settings.expired_before() if expired else None
@@ -66,21 +71,23 @@ def purge(
             return
         where = where_of(camera=camera, since=since, until=until, identity=identity, id=id, older_than=cutoff)
         if where == where_of() and not everything:
-            raise ConfigurationError("nothing says what to delete; give --identity, --camera, --id, --since, --until or --expired")
-        if where == Where(ids=where.ids):  # also of a gallery with damage, which this removes
-            meant = [{"id": id} for id in sorted(opened.index.present(where.ids or ()))]
-        else:
-            meant = [record.to_dict() for record in opened.records(where)]
+            raise ConfigurationError(
+                "nothing says what to delete; give --identity, --camera, --id, --since, --until, --expired or --everything"
+            )
+        ids, elsewhere = opened.reach(where)
         if dry_run:
+            known = _known(opened, where, ids)
             columns = ["id", "camera", "time", "identity", "source"]
-            rows = [[str(record.get(column) or "") for column in columns] for record in meant[:50]]
-            show(table(f"{len(meant)} sightings would be deleted", columns, rows))
-            if copies := len(opened.index.copies(where) - {record["id"] for record in meant}):
-                say(f"and {copies} that are only in snapshots")
-            write_result(json, {"dry_run": True, "sightings": meant})
+            rows = [[str(record.get(column) or "") for column in columns] for record in known[:50]]
+            show(table(f"{len(ids)} sightings would be deleted", columns, rows))
+            if elsewhere:
+                say(f"and {elsewhere} that are only in snapshots")
+            write_result(json, {"dry_run": True, "sightings": known})
             return
         if not yes:
-            raise ConfigurationError(f"{len(meant)} sightings would be deleted for good; add --yes to do it, --dry-run to see them")
+            raise ConfigurationError(
+                f"{len(ids)} sightings would be deleted for good; add --yes to delete them, --dry-run to see them"
+            )
         with TerminalProgress() as progress:
             done = opened.purge(where, progress=progress)
     say(f"{done.removed} sightings deleted, and {done.removed_from_snapshots} copies in snapshots")
@@ -90,15 +97,25 @@ def purge(
     write_result(json, asdict(done))
 
 
+def _known(gallery: Gallery, where: Where, ids: list[str]) -> list[dict[str, Any]]:
+    """Return the records of sightings; only their ids if one is damaged, which a purge by id removes."""
+    from resight.errors import GalleryDamagedError
+
+    try:
+        return [record.to_dict() for record in gallery.records(where)]
+    except GalleryDamagedError:
+        return [{"id": id} for id in ids]
+
+
 def snapshot(gallery: str, name: str = "", *, json: Path | None = None) -> None:
-    """Copy a gallery as it is at this moment into its own folder, where a purge reaches the copy.
+    """Copy a gallery into its own folder, where a purge reaches the copy.
 
     Parameters
     ----------
     gallery
         Folder of the gallery.
     name
-        Of the snapshot: letters, digits, - and _; the time (UTC) unless given.
+        Name of the snapshot: letters, digits, - and _. The current time (UTC) by default.
     json
         Also write its name, size and number of sightings to this file.
     """
@@ -111,64 +128,59 @@ def snapshot(gallery: str, name: str = "", *, json: Path | None = None) -> None:
 
 
 def restore(gallery: Path, name: str, *, yes: bool = False, json: Path | None = None) -> None:
-    """Make a gallery what it was when a snapshot was taken, but for what was purged since. What was added since is gone.
+    """Bring back a snapshot of a gallery. Later additions are lost; purged sightings stay gone.
 
     Parameters
     ----------
     gallery
-        Folder of the gallery; what is in it may be damaged.
+        Folder of the gallery, which may be damaged.
     name
-        Of the snapshot.
+        Name of the snapshot.
     yes
-        Do it; without this nothing is changed.
+        Restore; without this flag nothing changes.
     json
         Also write what was restored to this file.
     """
     from resight.errors import ConfigurationError
-    from resight.gallery.store.snapshot import restore as restore_snapshot
+    from resight.gallery import Gallery
 
     if not yes:
-        raise ConfigurationError(f"what was added to {gallery} since {name!r} would be lost; add --yes to do it")
-    done = restore_snapshot(gallery, name)
+        raise ConfigurationError(f"sightings added to {gallery} since {name!r} would be lost; add --yes to restore it")
+    done = Gallery.restore(gallery, name)
     say(f"{gallery}: {done.count} sightings, as of {done.name}")
     write_result(json, {"name": done.name, "count": done.count})
 
 
 def verify(gallery: str, *, model: str = "", device: Device = "auto", json: Path | None = None) -> None:
-    """Read every byte of a gallery, its snapshots and its audit log, and name what is damaged. The exit code is 2 if anything is.
+    """Read every byte of a gallery, its snapshots and its audit log, and report damage. The exit code is 2 if there is any.
 
     Parameters
     ----------
     gallery
         Folder or database of the gallery.
     model
-        Also check that this is its model.
+        Also check that the gallery holds vectors of this model.
     json
-        Also write the findings to this file.
+        Also write the problems to this file.
     """
     from resight.errors import GalleryDamagedError
     from resight.gallery import Gallery
-    from resight.gallery.store.verify import verify as verify_folder
     from resight.models import load_model
     from resight.service.audit import FILE as AUDIT
     from resight.service.audit import verify_log
 
     with TerminalProgress() as progress:
-        if "://" in gallery:
-            with Gallery.open(gallery) as opened:
-                problems = opened.problems(progress=progress)
-        else:
-            problems = verify_folder(Path(gallery), progress=progress)
-            if (log := Path(gallery) / AUDIT).exists():
-                problems += [f"{log}: {problem}" for problem in verify_log(log)[0]]
+        problems = Gallery.verify(gallery, progress=progress)
+    if (log := Path(gallery) / AUDIT).exists():
+        problems += [f"{log}: {problem}" for problem in verify_log(log)[0]]
     for problem in problems:
         say(problem)
     write_result(json, {"problems": problems})
     if problems:
         raise GalleryDamagedError(
-            f"{len(problems)} problems in {shown(gallery)}; restore a snapshot, or purge what is damaged by --id"
+            f"{len(problems)} problems in {shown(gallery)}; restore a snapshot, or purge damaged sightings by --id"
         )
     if model:
         with Gallery.open(gallery) as opened:
             opened.settings.check_model(load_model(model, device=device))
-    say(f"{shown(gallery)}: nothing is damaged")
+    say(f"{shown(gallery)}: no damage")

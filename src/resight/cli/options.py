@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, is_dataclass
-from typing import Annotated, Literal, TypeVar, get_type_hints
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
 from cyclopts import App, ArgumentCollection, Group, Parameter
 from cyclopts.config import Dict
 from cyclopts.validators import Number
 
 from resight.shipped import SHIPPED
+
+if TYPE_CHECKING:
+    from resight.gallery import Where
 
 __all__ = [
     "EXPERT",
@@ -25,6 +29,7 @@ __all__ = [
     "chosen",
     "for_experts",
     "recipe",
+    "where_of",
 ]
 
 T = TypeVar("T")
@@ -39,8 +44,27 @@ ModelName = Annotated[
         "weights, for example osnet-0.25:osnet_x0_25_market1501.pth, or lomo."
     ),
 ]
-DistanceName = Literal["auto", "euclidean", "cosine", "kissme", "xqda"]
-PlainDistance = Literal["auto", "euclidean", "cosine"]
+
+
+def _check_distance(_: Any, name: str) -> None:
+    """Refuse an unknown distance before any work. NumPy is imported here, so that `resight --help` does not wait for it."""
+    from resight.distances import LEARNED, distance_named
+
+    if name not in ("auto", *LEARNED):
+        distance_named(name, "auto", *LEARNED)
+
+
+DistanceName = Annotated[
+    str,
+    Parameter(
+        validator=_check_distance,
+        help="Distance between vectors: auto is the model's own; or euclidean, cosine, kissme or xqda. The last two are learned "
+        "from the training images of each division of the data set.",
+    ),
+]
+PlainDistance = Annotated[
+    str, Parameter(validator=_check_distance, help="Distance between vectors: euclidean or cosine; auto is the model's own.")
+]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"], Parameter(help="Processor or GPU for networks in PyTorch; auto takes a GPU if there is one.")
 ]
@@ -77,3 +101,25 @@ def for_experts(kind: type[T], *usual: str) -> type[T]:
     hints = get_type_hints(kind)
     about = {name: hint if name in usual else Annotated[hint, EXPERT] for name, hint in hints.items()}
     return dataclass(frozen=True, kw_only=True)(type(kind.__name__, (kind,), {"__annotations__": about, "__doc__": kind.__doc__}))
+
+
+def where_of(
+    *,
+    camera: list[str] | None = None,
+    since: str = "",
+    until: str = "",
+    identity: list[str] | None = None,
+    id: list[str] | None = None,
+    older_than: datetime | None = None,
+) -> Where:
+    """Turn filter options into the sightings they select."""
+    from resight.gallery import Where, parse_time
+
+    return Where(
+        cameras=None if camera is None else frozenset(camera),
+        identities=None if identity is None else frozenset(identity),
+        ids=None if id is None else frozenset(id),
+        since=parse_time(since) if since else None,
+        until=parse_time(until) if until else None,
+        older_than=older_than,
+    )

@@ -35,29 +35,30 @@ def serve(
     gallery
         Folder or database of the gallery.
     host
-        Address to bind. Any but this machine's own needs --access.
+        Address to bind. An address that other machines can reach needs --access.
     port
         Port to bind; 0 takes a free one.
     name
-        Further name by which browsers reach it, behind a proxy for example; may be given several times.
+        Further host name of this service, for example behind a proxy; repeat for more names.
     access
-        File of tokens, see `resight access`. Without it one token is made for this run, and printed.
+        File of tokens from `resight access`. Without it, one token is made for this run and printed.
     calibration
-        File that `resight calibrate` wrote: searches then also answer match, possible or unknown.
+        File from `resight calibrate`: searches then also answer match, possible or unknown.
     audit
-        Log of who did what; audit.jsonl in the gallery's folder unless given. What cannot be logged is not done.
+        Audit log; audit.jsonl in the gallery's folder by default. The service does nothing that it cannot log.
     purge_every
-        How often what is older than the gallery's retention is deleted, for example 1h.
+        Time between purges of expired sightings, for example 1h.
     queue
-        Uploads that may be worked on or wait at once; more are asked to come again later.
+        Uploads that may wait or be worked on at once, shared among callers; further ones are asked to come again.
     max_upload
         Largest request, in MB.
     max_k
-        How many sightings one search may ask for.
+        Largest number of matches that a search may ask for.
     model
-        Where the gallery's model is now; where it was unless given.
+        Path of the gallery's model, if it has moved.
     """
     import contextlib
+    import logging
     import math
     import os
     import secrets
@@ -69,12 +70,13 @@ def serve(
     from resight.gallery import Gallery, parse_retention
     from resight.service import AccessFile, AuditLog, Caller, single_token
     from resight.service.audit import FILE
+    from resight.service.lifecycle import Limits, Service
     from resight.service.server import is_loopback, listen, run
-    from resight.service.service import Limits, Service
 
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     local = is_loopback(host)
     if not local and access is None:
-        raise ConfigurationError(f"{host} can be reached by others; say who may use it by --access FILE, see `resight access`")
+        raise ConfigurationError(f"other machines can reach {host}; name a file of tokens by --access, see `resight access`")
     if not 0 < max_upload < math.inf:
         raise ConfigurationError(f"--max-upload is {max_upload:g}; expected a number of MB, more than 0")
     seconds = parse_retention(purge_every)
@@ -104,6 +106,6 @@ def serve(
             say(f"{len(opened)} sightings at {address}{'' if access else f'#token={token}'}")
             say("Ctrl-C ends it")
             if not local:
-                warn(("images and tokens travel unencrypted; put a proxy with TLS before it",))
+                warn(("images and tokens travel unencrypted; put a proxy with TLS in front",))
             run(service, listener, host, name or ())
     say("stopped")

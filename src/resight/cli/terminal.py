@@ -6,13 +6,14 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from resight.tradeoff.report import Report
 
-__all__ = ["check_writable", "say", "show", "show_report", "table", "use_threads", "warn", "write_report", "write_result"]
+__all__ = ["check_writable", "say", "show", "show_report", "shown", "table", "use_threads", "warn", "write_report", "write_result"]
 
 
 def say(text: str) -> None:
@@ -95,6 +96,18 @@ def write_result(path: Path | None, values: Any) -> None:
         from resight.files import write_json
 
         write_json(path, values)
+
+
+def shown(gallery: str) -> str:
+    """Return a gallery's location without user names and passwords, or parts that may belong to one."""
+    if "://" not in gallery:
+        return gallery
+    try:
+        parts = urlsplit(gallery)
+        sure = "@" not in parts.path + parts.query + parts.fragment  # a password with a stroke ends the host too early
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if sure else f"{parts.scheme}://..."
+    except ValueError:
+        return f"{gallery.partition('://')[0]}://..."
 
 
 def use_threads(threads: int) -> None:

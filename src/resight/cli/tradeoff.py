@@ -31,8 +31,6 @@ def tradeoff(
         Folder of a data set.
     out
         Folder to write tradeoff.json, .csv, .md and .png to.
-    distance
-        Distance between vectors; auto is each model's own.
     count
         Largest number of gallery images to measure speed on; 0 is all.
     rounds

@@ -54,6 +54,9 @@ class Records:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def __repr__(self) -> str:
+        return f"<Records: {len(self)} images of {len(self.people())} people by {len(np.unique(self.cameras))} cameras>"
+
     def select(self, rows: NDArray[Any] | Sequence[int]) -> Records:
         """The given rows, by a boolean mask of shape (n,) or by row numbers, in that order."""
         chosen = np.arange(len(self))[rows] if len(self) else np.empty(0, np.int64)
@@ -114,6 +117,11 @@ class Dataset:
     def __post_init__(self) -> None:
         if not self.splits:
             raise DatasetError(f"{self.root}: no split")
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.train)} training, {len(self.query)} query and {len(self.gallery)} gallery images"
+        divisions = f", {len(self.splits)} divisions" if len(self.splits) > 1 else ""
+        return f"<Dataset {self.name} in {self.root}: {counts}{divisions}>"
 
     @property
     def train(self) -> Records:

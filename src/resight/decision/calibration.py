@@ -1,11 +1,11 @@
-"""When a search may say that it has found somebody: thresholds on the distance, for wanted rates of false answers.
+"""Thresholds on the distance up to which a search answers match or possible, chosen for wanted rates of false answers.
 
-What is promised is the rate per search: of searches for a person who is not in the gallery, at most so many are falsely answered. A
-rate per pair of images would promise a user nothing, since every search compares thousands of pairs.
+The promised rate counts searches: of searches for a person who is not in the gallery, at most this share gets a false answer. A
+rate per pair of images would promise nothing, because every search compares thousands of pairs.
 
-The rate grows with the gallery, so the number of people that it was measured with belongs to the promise. In a gallery of fewer
-people, or behind a filter, it is lower. In one of k times as many it is at most k times as high, if those are people of the same
-kind: then each of n is within the threshold of a query with the same probability p, and 1 - (1 - p)^n is concave in n.
+The rate grows with the gallery, so the promise names the number of people it was measured with. With fewer people, or behind a
+filter, the rate is lower. With k times as many people of the same kind it is at most k times as high: each of n people is within
+the threshold with the same probability p, and 1 - (1 - p)^n is concave in n.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from resight.decision.confidence import Rate
-from resight.decision.open_set import Searches
+from resight.decision.open_set import LabelledSearches
 from resight.errors import ArrayError, ConfigurationError, GalleryError, ModelMismatchError
 from resight.files import read_json, write_json
 from resight.gallery.settings import Settings
-from resight.models.embedding import Model
+from resight.models.model import Model
 
 __all__ = [
     "MATCH",
@@ -46,19 +46,19 @@ _FORMAT = "resight-calibration-1"
 
 @dataclass(frozen=True, kw_only=True)
 class OperatingPoint:
-    """A threshold and what it does.
+    """A threshold with its measured error rates.
 
     Attributes
     ----------
     wanted : float
-        The rate of searches for an absent person that may be falsely answered.
+        Allowed rate of false answers to searches for an absent person.
     threshold : float
-        Distances up to it are answered.
+        Largest distance that counts.
     false_positives : Rate
-        The rate that was measured; its upper limit is at most `wanted` on the people that the threshold was chosen for.
+        Measured rate of false answers. On the people used for the choice, its upper limit is at most `wanted`.
     misses : Rate or None
-        Of searches for a present person, how many find no image of that person within the threshold; None if nobody was seen by two
-        cameras.
+        Rate of searches for a present person that find no image of that person within the threshold; None if no person was seen by
+        two cameras.
     """
 
     wanted: float
@@ -67,7 +67,7 @@ class OperatingPoint:
     misses: Rate | None
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return plain JSON values."""
         rates = {"false_positives": self.false_positives, "misses": self.misses}
         return asdict(self) | {name: None if rate is None else rate._asdict() for name, rate in rates.items()}
 
@@ -79,11 +79,11 @@ class Calibration:
     Attributes
     ----------
     model, model_sha256, height, width, distance
-        Whose distances are meant; see `Settings`.
+        Model and distance that the thresholds hold for; see `Settings`.
     confidence : float
-        That each limit holds, by itself.
+        Confidence of each limit by itself.
     people, images : int
-        That it was fitted to. Every search went to the images of `people - 1` others.
+        People and images used for the choice. Every search went to the images of the `people - 1` others.
     match, possible : OperatingPoint
     provenance : mapping
     """
@@ -101,13 +101,7 @@ class Calibration:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self, settings: Settings) -> None:
-        """Refuse a gallery of another model's vectors, or of another distance.
-
-        Raises
-        ------
-        ModelMismatchError
-            If it is one.
-        """
+        """Raise `ModelMismatchError` for a gallery of another model or distance."""
         mine, given = ((which.model_sha256, which.height, which.width, which.distance) for which in (self, settings))
         if mine != given:
             raise ModelMismatchError(
@@ -116,12 +110,12 @@ class Calibration:
             )
 
     def notes(self, settings: Settings, images: int = 1) -> tuple[str, ...]:
-        """What a user must know because the promise is not made for such a gallery, or for so many images that are fused."""
+        """Return notes for cases that the promise does not cover: coarse vectors, and fused query images."""
         notes = []
         if settings.precision == "int8":
-            notes.append("the calibration's promise is not made for galleries stored as int8, whose distances are coarser")
+            notes.append("the calibration makes no promise for a gallery stored as int8, because its distances are coarser")
         if images > 1:
-            notes.append(f"the calibration's promise is made for one image that asks, not for {images} that are fused")
+            notes.append(f"the calibration makes its promise for one query image, not for {images} fused images")
         return tuple(notes)
 
     def save(self, path: str | Path) -> None:
@@ -129,17 +123,17 @@ class Calibration:
         write_json(path, {"format": _FORMAT} | self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self) | {MATCH: self.match.to_dict(), POSSIBLE: self.possible.to_dict()}
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises
         ------
         GalleryError
-            If the file cannot be read, or is no calibration.
+            If the file cannot be read or is not a calibration.
         """
         try:
             values = read_json(path)
@@ -166,11 +160,11 @@ class Calibration:
                 f"{path}: cannot be read: {error.strerror or error}; name a file that `resight calibrate` wrote"
             ) from error
         except (ValueError, KeyError, TypeError) as error:
-            raise GalleryError(f"{path} is no calibration ({error}); write one by `resight calibrate`") from error
+            raise GalleryError(f"{path} is not a calibration ({error}); write one with `resight calibrate`") from error
 
 
 def calibrate(
-    searches: Searches,
+    searches: LabelledSearches,
     extractor: Model,
     distance: str,
     *,
@@ -180,22 +174,22 @@ def calibrate(
     confidence: float = 0.95,
     provenance: Mapping[str, Any] | None = None,
 ) -> Calibration:
-    """Choose the thresholds: the largest whose false positive identification rate is, with confidence, at most the wanted one.
+    """Choose the largest thresholds whose false positive identification rate (FPIR) is at most the wanted one, with confidence.
 
     Parameters
     ----------
-    searches : Searches
-        Of people whom the model was not trained on: those it knows are further from each other than strangers will be.
+    searches : LabelledSearches
+        Searches for people that the model was not trained on. Training people lie further apart than strangers will.
     extractor : Model
-        That made the vectors.
+        Model of the vectors.
     distance : str
-        That they were compared by.
+        Distance of the searches.
     model : str
-        The model as `resight.models.load_model` takes it; its name unless given.
+        Name for `resight.models.load_model`; the model's own name by default.
     rate, possible_rate : float
-        Of searches for an absent person, how many may be answered "match", and how many "match" or "possible".
+        Allowed rates of searches for an absent person that answer "match", and "match" or "possible".
     confidence : float
-        With which each of the two is promised, in (0.5, 1).
+        Confidence of each of the two promises, in (0.5, 1).
     provenance : mapping, optional
 
     Returns
@@ -207,7 +201,7 @@ def calibrate(
     ConfigurationError
         If the rates are not 0 < `rate` <= `possible_rate` < 1, or the confidence cannot be used.
     GalleryError
-        If there are too few people to promise a rate, whatever the threshold; see `least_people`.
+        If there are too few people to promise the rate at any threshold; see `least_people`.
     """
     check_people(searches.people, rate, possible_rate, confidence)
     curve = searches.false_positives(confidence)
@@ -228,7 +222,7 @@ def calibrate(
 
 
 def check_people(people: int, rate: float, possible_rate: float, confidence: float) -> None:
-    """Refuse what so many people cannot promise, before they are embedded; see `calibrate` for the errors."""
+    """Refuse rates that this number of people cannot promise, before any image is embedded. Raises the errors of `calibrate`."""
     if not 0 < rate <= possible_rate < 1:
         raise ConfigurationError(f"rates {rate:g} and {possible_rate:g}; expected 0 < rate <= possible rate < 1")
     if not 0.5 < confidence < 1:
@@ -236,13 +230,13 @@ def check_people(people: int, rate: float, possible_rate: float, confidence: flo
     if people < (least := least_people(rate, confidence)):
         promised = 1 - (1 - confidence) ** (2 / max(people, 1))
         raise GalleryError(
-            f"{people} people cannot promise a rate of {rate:g} with {confidence:.0%} confidence, which takes {least}; "
+            f"{people} people cannot promise a rate of {rate:g} with {confidence:.0%} confidence; that takes {least}; "
             f"they can promise {math.ceil(1000 * promised) / 1000:g} at best: label more people, or accept a higher rate"
         )
 
 
-def measure(searches: Searches, wanted: float, threshold: float, confidence: float) -> OperatingPoint:
-    """What a threshold does on some people: those that it was chosen for, or better, others."""
+def measure(searches: LabelledSearches, wanted: float, threshold: float, confidence: float) -> OperatingPoint:
+    """Measure a threshold's error rates on some people; better on others than those it was chosen for."""
     misses = searches.misses(confidence)
     return OperatingPoint(
         wanted=wanted,
@@ -253,7 +247,7 @@ def measure(searches: Searches, wanted: float, threshold: float, confidence: flo
 
 
 def least_people(rate: float, confidence: float) -> int:
-    """How many people it takes to promise a rate if not one false match is seen among them.
+    """Return the number of people needed to promise a rate if they show no false match.
 
     Since false matches come in pairs of people, half as many are independent: (1 - rate)^(people / 2) <= 1 - confidence.
 
@@ -266,12 +260,12 @@ def least_people(rate: float, confidence: float) -> int:
 
 
 def decide(distances: ArrayLike, calibration: Calibration) -> NDArray[np.str_]:
-    """Say what distances mean.
+    """Turn distances into answers.
 
     Parameters
     ----------
     distances : float array of any shape
-        From one image that asks, by the calibration's model and distance. Of a ranked list the first one answers the search.
+        Distances from one query image, by the calibration's model and distance. The first of a ranked list answers the search.
     calibration : Calibration
 
     Returns

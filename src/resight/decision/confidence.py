@@ -1,4 +1,4 @@
-"""Confidence limits of a rate whose observations are not independent."""
+"""Confidence limits of a rate with dependent observations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TINY = 1e-300
 
 
 class Rate(NamedTuple):
-    """A measured rate, and the limits that the true one keeps, each by itself, with the stated confidence.
+    """A measured rate, and limits of the true one; each limit holds by itself with the stated confidence.
 
     Attributes
     ----------
@@ -27,24 +27,24 @@ class Rate(NamedTuple):
 
 
 def rate_with_limits(rate: float, variance: float, freedom: float, units: float, confidence: float) -> Rate:
-    """Exact binomial limits (Clopper and Pearson) for as many independent observations as have the rate's variance [1]_.
+    """Compute exact binomial limits (Clopper and Pearson) for the number of independent observations that has this variance [1]_.
 
-    A variance that rests on few observations is not believed: beyond `units`, the number of observations shrinks by the ratio of
-    the normal to Student's quantile, squared. Up to `units` no such proof is needed, because no average of numbers from 0 to 1
-    varies more than a count.
+    A variance from few observations is uncertain. Beyond `units`, the number of observations therefore shrinks by the squared ratio
+    of the normal quantile to Student's. Up to `units` this is not needed, because no average of numbers from 0 to 1 varies more
+    than a count.
 
     Parameters
     ----------
     rate : float
-        Measured, in [0, 1].
+        Measured rate, in [0, 1].
     variance : float
-        Of `rate`, however it was estimated.
+        Variance of `rate`.
     freedom : float
         Degrees of freedom of `variance`.
     units : float
-        How many independent things were averaged.
+        Number of independent things averaged.
     confidence : float
-        Of each limit, in (0.5, 1).
+        Confidence of each limit, in (0.5, 1).
 
     Returns
     -------
@@ -73,7 +73,7 @@ def rate_with_limits(rate: float, variance: float, freedom: float, units: float,
 
 
 def incomplete_beta(x: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function, by its continued fraction [1]_; SciPy is not in the core install.
+    """Compute the regularised incomplete beta function by its continued fraction [1]_, because the core does not need SciPy.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def incomplete_beta(x: float, a: float, b: float) -> float:
 
 
 def _believed(freedom: float, confidence: float) -> float:
-    """The squared ratio of the normal to Student's quantile."""
+    """Return the squared ratio of the normal quantile to Student's."""
     if freedom <= 0:
         return 0.0
     ratio = _quantile(2 * (1 - confidence), freedom / 2, 0.5)  # of Student's t: freedom / (freedom + t^2)
@@ -116,7 +116,7 @@ def _believed(freedom: float, confidence: float) -> float:
 
 
 def _quantile(probability: float, a: float, b: float) -> float:
-    """Where the beta distribution's function has a value."""
+    """Return the quantile of the beta distribution."""
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

@@ -1,8 +1,8 @@
-"""How often a search finds the wrong person, and how often it misses the right one, measured on labelled vectors.
+"""Rates at which a search finds the wrong person or misses the right one, measured on labelled vectors.
 
-Every image asks once for its person, and once as if that person were absent: against the images of everybody else. An absent
-person is falsely found when the nearest of all those images is near enough. So the least of many distances is what counts, and it
-is measured as it is, not worked out from pairs, whose distances are not independent.
+Every image asks once for its person, and once as if that person were absent: against the images of everybody else. An absent person
+is falsely found if the nearest of those images is near enough. So the least of many distances counts. It is measured directly,
+because the distances of pairs are not independent.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from resight.datasets.records import DISTRACTOR
 from resight.decision.confidence import Rate, rate_with_limits
-from resight.distances import DISTANCES
-from resight.distances.euclidean import embeddings_of
-from resight.errors import ArrayError, ConfigurationError
+from resight.distances import distance_named
+from resight.distances.vectors import embeddings_of
+from resight.errors import ArrayError
 from resight.progress import Progress, silent
 
-__all__ = ["ErrorCurve", "Searches", "search_everybody"]
+__all__ = ["ErrorCurve", "LabelledSearches", "search_everybody"]
 
 _BLOCK = 1 << 23  # distances that are held at a time
 _ROUNDING = 1e-12  # in a rate or its limit
@@ -27,20 +27,20 @@ _ROUNDING = 1e-12  # in a rate or its limit
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ErrorCurve:
-    """A rate against the threshold up to which a distance is a match: a step function.
+    """A rate as a step function of the threshold up to which a distance is a match.
 
     Attributes
     ----------
     thresholds : float32 array of shape (n,)
-        Increasing, the first is minus infinity; each rate holds from its threshold up to the next.
+        Increasing from minus infinity; each rate holds from its threshold up to the next.
     rates, variances : float64 arrays of shape (n,)
         Each person weighs the same in a rate. The variance is over people, not over images.
     freedoms : float64 array of shape (n,)
-        How many observations each variance rests on.
+        Observations behind each variance.
     units : float
-        Independent people; see `rate_with_limits`.
+        Number of independent people; see `rate_with_limits`.
     confidence : float
-        Of each limit.
+        Confidence of each limit.
     """
 
     thresholds: NDArray[np.float32]
@@ -51,14 +51,15 @@ class ErrorCurve:
     confidence: float
 
     def at(self, threshold: float) -> Rate:
-        """The rate at a threshold, with its limits."""
+        """Return the rate at a threshold, with its limits."""
         return self._at_step(int(np.searchsorted(self.thresholds, threshold, side="right")) - 1)
 
     def threshold_for(self, wanted: float) -> float:
-        """The largest threshold up to which the upper limit stays at or below a wanted rate; for rates that grow.
+        """Return the largest threshold up to which the upper limit stays at or below a wanted rate, for rates that grow.
 
-        Walking up from rate zero and stopping at the first failure, the confidence of the single limit is that of the threshold
-        found: no correction for having looked at many [1]_. Minus infinity if already nothing observed does not vouch for the rate.
+        The search walks up from rate zero and stops at the first failure. The threshold found therefore has the confidence of a
+        single limit, without correction for the number of thresholds tried [1]_. It is minus infinity if even a rate of zero has
+        an upper limit above the wanted one.
 
         References
         ----------
@@ -75,19 +76,19 @@ class ErrorCurve:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Searches:
-    """What every image found in the images of the others; see `search_everybody`.
+class LabelledSearches:
+    """Nearest distances of every labelled image to its own person and to others; see `search_everybody`.
 
     Attributes
     ----------
     people : int
-        How many there are, numbered from 0.
+        Number of people, numbered from 0.
     persons : int64 array of shape (n,)
-        Who is on the image that asks.
+        Person on the query image.
     strangers : float32 array of shape (n,)
-        Distance of the nearest image of anybody else.
+        Distance of the nearest image of another person.
     nearest : int64 array of shape (n,)
-        Who that is.
+        That person.
     next_strangers : float32 array of shape (n,)
         Distance of the nearest image of a third person.
     own : float32 array of shape (n,)
@@ -102,11 +103,11 @@ class Searches:
     own: NDArray[np.float32]
 
     def false_positives(self, confidence: float) -> ErrorCurve:
-        """How often an absent person is falsely found in a gallery of the others: the false positive identification rate.
+        """Measure how often an absent person is falsely found among the others: the false positive identification rate (FPIR).
 
-        The variance is the jackknife's that leaves out one person at a time, who goes both as the one who asks and as the one who
-        is found: a person whom many are mistaken for makes one observation, not many. And since a person who is near another
-        has that one near too, false matches come in pairs of people, so that no more than half of the people are independent.
+        The variance comes from a jackknife that leaves out one person at a time, as query and as result. A person whom many are
+        mistaken for is then one observation, not many. If A is near B, B is near A; so false matches come in pairs of people,
+        and at most half of the people are independent.
         """
         weights = 1 / np.bincount(self.persons)[self.persons]
         # Where only one person is within the threshold, the false match hangs on that person's being in the gallery.
@@ -127,7 +128,7 @@ class Searches:
         )
 
     def misses(self, confidence: float) -> ErrorCurve | None:
-        """How often no image of a present person, by another camera, is within the threshold; None if one camera saw everybody."""
+        """Measure how often no image of a present person by another camera is near enough; None if there is only one camera."""
         asks = np.isfinite(self.own)
         if not asks.any():
             return None
@@ -147,22 +148,21 @@ class Searches:
 
 def search_everybody(
     vectors: ArrayLike, identities: ArrayLike, cameras: ArrayLike, distance: str, *, progress: Progress = silent
-) -> Searches:
-    """Let every image ask, for its person and for an absent one.
+) -> LabelledSearches:
+    """Search with every image, for its person and for an absent one.
 
     Parameters
     ----------
     vectors : array of shape (n, d)
     identities, cameras : int arrays of shape (n,)
-        Images of nobody (identity 0 or less) are left out. Strangers may be seen by any camera, the query's own included, as in
-        a search.
+        Images with identity 0 or less are left out. Strangers may be seen by any camera, even the query's own, as in a real search.
     distance : str
         A key of `resight.distances.DISTANCES`.
     progress : Progress
 
     Returns
     -------
-    Searches
+    LabelledSearches
 
     Raises
     ------
@@ -176,21 +176,20 @@ def search_everybody(
         raise ArrayError(
             f"{len(images)} vectors, identities of shape {who.shape}, cameras of shape {seen_by.shape}; expected as many of each"
         )
-    if distance not in DISTANCES:
-        raise ConfigurationError(f"distance {distance!r} is unknown; expected {', '.join(DISTANCES)}")
+    measure = distance_named(distance)
     order = np.argsort(who, kind="stable")  # the images of a person are a slice
     order = order[who[order] > DISTRACTOR]
     images, seen_by = images[order], seen_by[order]
     _, starts, persons = np.unique(who[order], return_index=True, return_inverse=True)
     if len(starts) < 3:
-        raise ArrayError(f"{len(starts)} people; expected at least three, to ask and to be found")
+        raise ArrayError(f"{len(starts)} people; expected at least three")
     count = len(images)
     ends = np.append(starts[1:], count)
     strangers, next_strangers, own = (np.empty(count, np.float32) for _ in range(3))
     nearest = np.empty(count, np.int64)
     height = max(1, _BLOCK // count)
     for first in range(0, count, height):
-        block = DISTANCES[distance](images[first : first + height], images)
+        block = measure.between(images[first : first + height], images)
         rows = np.arange(len(block))
         asking = persons[first : first + height]
         for row, person in enumerate(asking):
@@ -204,7 +203,7 @@ def search_everybody(
         people[rows, found] = np.inf
         next_strangers[first : first + height] = people.min(axis=1)
         progress("search", first + len(block), count)
-    return Searches(
+    return LabelledSearches(
         people=len(starts), persons=persons, strangers=strangers, nearest=nearest, next_strangers=next_strangers, own=own
     )
 
@@ -216,7 +215,7 @@ def _steps(
     counts: NDArray[np.bool_],
     people: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """A mean over people, its variance, and what that rests on, from every distance at which the mean changes.
+    """Compute a mean over people, its variance and the observations behind it, at every distance where the mean changes.
 
     At each of `distances` a person's influence changes; where `counts` is true, so does that person's part of the mean.
     """

@@ -1,4 +1,4 @@
-"""The errors of a search against the threshold, as a picture."""
+"""A picture of the error rates of searches against the threshold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from resight.decision.calibration import Calibration
-from resight.decision.open_set import Searches
+from resight.decision.open_set import LabelledSearches
 from resight.files import atomic_write
 
 __all__ = ["draw_errors"]
@@ -16,14 +16,14 @@ _POINTS = 200
 _LEAST = 1e-4  # the lowest rate that is drawn
 
 
-def draw_errors(path: str | Path, searches: Searches, calibration: Calibration) -> None:
-    """Draw both error rates against the threshold, with their limits and the thresholds chosen, as PNG.
+def draw_errors(path: str | Path, searches: LabelledSearches, calibration: Calibration) -> None:
+    """Draw both error rates against the threshold, with their limits and the chosen thresholds, as PNG.
 
     Parameters
     ----------
     path : str or Path
-    searches : Searches
-        That the rates are measured on.
+    searches : LabelledSearches
+        Searches to measure the rates on.
     calibration : Calibration
 
     Raises

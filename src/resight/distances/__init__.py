@@ -1,16 +1,45 @@
 """Vectors become distances: smaller is more alike."""
 
-from collections.abc import Callable
+from resight.configuration import nearest_name
+from resight.distances.cosine import Cosine
+from resight.distances.distance import Distance
+from resight.distances.euclidean import Euclidean
+from resight.errors import ConfigurationError
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+__all__ = ["DISTANCES", "LEARNED", "distance_named"]
 
-from resight.distances import euclidean
-
-__all__ = ["DISTANCES"]
-
-DISTANCES: dict[str, Callable[[ArrayLike, ArrayLike], NDArray[np.float32]]] = {
-    "euclidean": euclidean.euclidean,
-    "cosine": euclidean.cosine,
+DISTANCES: dict[str, Distance] = {
+    "euclidean": Euclidean(),
+    "cosine": Cosine(),
 }
-"""What needs no fitting, by name: (q, d) and (g, d) arrays to (q, g) distances."""
+"""Distances that need no fitting, by name."""
+
+LEARNED = ("kissme", "xqda")
+"""Names of distances that are learned from labelled vectors; see `resight.distances.fitted`."""
+
+
+def distance_named(distance: str | Distance, *others: str) -> Distance:
+    """Look a distance up.
+
+    Parameters
+    ----------
+    distance : str or Distance
+        A key of `DISTANCES`; a `Distance` is returned as it is.
+    *others : str
+        More names that the caller knows, for the message.
+
+    Returns
+    -------
+    Distance
+
+    Raises
+    ------
+    ConfigurationError
+        If the name is unknown; the message names the nearest known one.
+    """
+    if isinstance(distance, Distance):
+        return distance
+    if distance not in DISTANCES:
+        known = (*DISTANCES, *others)
+        raise ConfigurationError(f"distance {distance!r} is unknown{nearest_name(distance, known)}; expected {', '.join(known)}")
+    return DISTANCES[distance]

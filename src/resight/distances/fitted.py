@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,7 @@ from resight.distances.xqda import XQDA
 from resight.errors import ArrayError, ConfigurationError
 from resight.progress import Progress, silent
 
-__all__ = ["FITTED", "FittedDistance", "fit_distance"]
-
-FITTED = ("kissme", "xqda")
-"""Learned distances by name."""
+__all__ = ["FITTED", "FittedDistance", "Learner", "fit_distance"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +27,9 @@ class FittedDistance:
     Attributes
     ----------
     kind : str
-        One of `FITTED`.
+        Key of `FITTED`.
     reduction : PCA or None
-        What comes before the metric: a PCA for KISSME.
+        Projection before the metric: a PCA for KISSME.
     metric : KISSME or XQDA
     """
 
@@ -51,7 +49,7 @@ class FittedDistance:
         return int(projection + self.metric.M_.size + (self.metric.W_.size if isinstance(self.metric, XQDA) else 0))
 
     def transform(self, features: NDArray[Any]) -> NDArray[np.float32]:
-        """Features (n, d) to projected vectors, float32 (n, dimensions), which `compare` takes."""
+        """Features (n, d) to projected vectors, float32 (n, dimensions), for `compare`."""
         reduced = self.reduction.transform(features) if self.reduction else features
         return self.metric.transform(reduced).astype(np.float32)
 
@@ -60,13 +58,15 @@ class FittedDistance:
         return QuadraticGallery(gallery, self.metric.M_).distances(queries)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What was learned, as arrays to save."""
+        """Learned arrays, to save."""
         state = {f"metric.{name}": value for name, value in self.metric.state().items()}
         return state | {f"reduction.{name}": value for name, value in (self.reduction.state() if self.reduction else {}).items()}
 
     @classmethod
     def from_state(cls, kind: str, state: dict[str, NDArray[Any]]) -> FittedDistance:
-        """The distance that `state` came from. Raises `ArrayError` if it is not one of this kind, or holds NaN."""
+        """Distance from its `state`. Raises `ArrayError` if the state is not one of this kind, or holds NaN."""
+        if kind not in FITTED:
+            raise ArrayError(f"distance {kind!r}; expected {' or '.join(FITTED)}")
         parts: dict[str, dict[str, NDArray[Any]]] = {"metric": {}, "reduction": {}}
         for name, value in state.items():
             part, _, rest = name.partition(".")
@@ -74,9 +74,32 @@ class FittedDistance:
                 raise ArrayError(f"the array {name!r} does not belong to a fitted distance, or holds NaN")
             parts[part][rest] = value
         reduction = PCA.from_state(parts["reduction"]) if parts["reduction"] else None
-        if kind not in FITTED:
-            raise ArrayError(f"distance {kind!r}; expected {' or '.join(FITTED)}")
-        return cls(kind, reduction, (XQDA if kind == "xqda" else KISSME).from_state(parts["metric"]))
+        return cls(kind, reduction, FITTED[kind].metric.from_state(parts["metric"]))
+
+
+class Learner(NamedTuple):
+    """Metric of a learned distance, and function that fits it; see `fit_distance`."""
+
+    metric: type[KISSME] | type[XQDA]
+    fit: Callable[[NDArray[Any], NDArray[Any], NDArray[Any], int, int, Progress], FittedDistance]
+
+
+def _fit_kissme(
+    features: NDArray[Any], identities: NDArray[Any], cameras: NDArray[Any], dimensions: int, seed: int, progress: Progress
+) -> FittedDistance:
+    reduction = PCA(dimensions or min(200, len(features) - 1, features.shape[1])).fit(features, progress=progress)
+    pairs = sample_pairs(identities, cameras, seed)
+    return FittedDistance("kissme", reduction, KISSME().fit(reduction.transform(features), *pairs))
+
+
+def _fit_xqda(
+    features: NDArray[Any], identities: NDArray[Any], cameras: NDArray[Any], dimensions: int, seed: int, progress: Progress
+) -> FittedDistance:
+    return FittedDistance("xqda", None, XQDA(dimensions or None).fit(features, identities, cameras, progress=progress))
+
+
+FITTED = {"kissme": Learner(KISSME, _fit_kissme), "xqda": Learner(XQDA, _fit_xqda)}
+"""Learned distances by name; `resight.distances.LEARNED` has the same names."""
 
 
 def fit_distance(
@@ -94,15 +117,15 @@ def fit_distance(
     Parameters
     ----------
     kind : str
-        ``"kissme"``: PCA, then KISSME on all pairs of one person by two cameras and equally many random pairs of two people.
-        ``"xqda"``: XQDA on all pairs of two cameras.
+        Key of `FITTED`. ``"kissme"``: PCA, then KISSME on all pairs of one person by two cameras and equally many random pairs of
+        two people. ``"xqda"``: XQDA on all pairs of two cameras.
     features : float array of shape (n, d)
     identities, cameras : int arrays of shape (n,)
     dimensions : int
-        For XQDA, at most so many; 0 keeps what its rule gives. For KISSME, the components of the PCA: 0 takes 200, or as many
-        as there are with fewer images or numbers.
+        Most dimensions for XQDA; 0 keeps what its rule gives. Components of the PCA for KISSME; 0 takes 200, or as many as there
+        are with fewer images or numbers.
     seed : int
-        Of KISSME's random pairs.
+        Seed of KISSME's random pairs.
     progress : Progress
 
     Returns
@@ -112,7 +135,7 @@ def fit_distance(
     Raises
     ------
     ConfigurationError
-        If `kind` is none of `FITTED` or `dimensions` is negative.
+        If `kind` is not in `FITTED`, or `dimensions` is negative.
     ArrayError
         If the features cannot be used.
     DatasetError
@@ -120,7 +143,4 @@ def fit_distance(
     """
     if kind not in FITTED or dimensions < 0:
         raise ConfigurationError(f"distance {kind!r} with {dimensions} dimensions; expected {' or '.join(FITTED)}, and 0 or more")
-    if kind == "xqda":
-        return FittedDistance(kind, None, XQDA(dimensions or None).fit(features, identities, cameras, progress=progress))
-    reduction = PCA(dimensions or min(200, len(features) - 1, features.shape[1])).fit(features, progress=progress)
-    return FittedDistance(kind, reduction, KISSME().fit(reduction.transform(features), *sample_pairs(identities, cameras, seed)))
+    return FITTED[kind].fit(features, identities, cameras, dimensions, seed, progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,28 +10,29 @@ import scipy.sparse
 from numba import njit
 from numpy.typing import NDArray
 
+from resight.compute import usable_cores
 from resight.errors import ArrayError
 from resight.progress import Progress, silent
 
 __all__ = ["centred_gram", "checked_features", "combine", "project"]
 
-_ROWS = 1024  # rows of a block: large enough for the matrix product, small enough for its result to be a temporary
-_SPARSE = 0.1  # a column with fewer entries than this, as a fraction, is cheaper entry by entry than by the matrix product
+_ROWS = 1024  # rows of a block: enough for a fast matrix product, few enough for a temporary result
+_SPARSE = 0.1  # a column with a smaller fraction of entries is cheaper entry by entry than in a matrix product
 _SPARSE_ROWS = 64
 
 Matrix = NDArray[np.float64]
 
 
 def checked_features(features: Any, name: str = "features", *, columns: int | None = None) -> NDArray[Any]:
-    """The features as a float32 or float64 matrix without NaN and infinity, not copied if they already are one.
+    """Check features: a float32 or float64 matrix without NaN and infinity, not copied if they already are one.
 
     Parameters
     ----------
     features : array of shape (n, d)
     name : str
-        What they are called in an error.
+        Name in an error.
     columns : int, optional
-        The d that is expected.
+        Expected d.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def checked_features(features: Any, name: str = "features", *, columns: int | No
     Raises
     ------
     ArrayError
-        If they are no matrix of numbers, empty, have another width, or hold NaN or infinity.
+        If they are not a matrix of numbers, are empty, have another width, or hold NaN or infinity.
     """
     array = np.asarray(features)
     if array.ndim != 2 or not array.size or array.dtype.kind not in "fiub":
@@ -62,18 +62,16 @@ def checked_features(features: Any, name: str = "features", *, columns: int | No
     return array
 
 
-def centred_gram(features: NDArray[Any], *, workers: int | None = None, progress: Progress = silent) -> Matrix:
-    """Inner products of all samples with each other, taken from their mean.
+def centred_gram(features: NDArray[Any], *, progress: Progress = silent) -> Matrix:
+    """Inner products of all samples about their mean.
 
-    Distances and covariances do not depend on the mean, but rounding errors do. Columns that are almost always zero, which is
-    most of LOMO, are multiplied entry by entry, the others by the matrix product.
+    Distances and covariances do not depend on the mean, but rounding errors do. Columns that are almost always zero, as most of
+    LOMO's are, are multiplied entry by entry, the others in a matrix product.
 
     Parameters
     ----------
     features : float32 or float64 array of shape (n, d)
-        The matrix product of float32 is summed in float32: for descriptors of about unit length the error is some 1e-7.
-    workers : int, optional
-        Threads for the sparse columns; one for each core unless given. The matrix product has its own.
+        float32 is summed in float32: for descriptors of about unit length the error is about 1e-7.
     progress : Progress
 
     Returns
@@ -88,19 +86,19 @@ def centred_gram(features: NDArray[Any], *, workers: int | None = None, progress
         counts += np.count_nonzero(features[start : start + _ROWS], axis=0)
         sums += features[start : start + _ROWS].sum(axis=0, dtype=np.float64)
     sparse = counts <= _SPARSE * n
-    # What is to do grows with the square of the rows: a step of the progress is a block of rows, longer by one block each time.
+    # A step of the progress is a block of rows; each is one block longer than the last.
     steps = -(-n // _ROWS)
     total = steps * (steps + 1) // 2
     products = np.empty((n, n))
     dense = features[:, ~sparse]
-    dense -= (sums[~sparse] / n).astype(dense.dtype)  # here, before anything is rounded, and for both kinds at the end
+    dense -= (sums[~sparse] / n).astype(dense.dtype)  # here, before rounding, and for both kinds at the end
     for step in range(steps):
         start, stop = step * _ROWS, min((step + 1) * _ROWS, n)
         products[start:stop, :stop] = dense[start:stop] @ dense[:stop].T
         progress("inner products", (step + 1) * (step + 2) // 2, total)
     del dense
     if sparse.any():
-        _add_sparse(features, np.flatnonzero(sparse), products, workers)
+        _add_sparse(features, np.flatnonzero(sparse), products)
     for start in range(0, n, _ROWS):
         rows = slice(start, start + _ROWS)
         square = products[rows, rows]
@@ -113,7 +111,7 @@ def centred_gram(features: NDArray[Any], *, workers: int | None = None, progress
     return products
 
 
-def _add_sparse(features: NDArray[Any], columns: NDArray[np.int64], products: Matrix, workers: int | None) -> None:
+def _add_sparse(features: NDArray[Any], columns: NDArray[np.int64], products: Matrix) -> None:
     """Add the inner products over the given columns to the lower triangle of `products`."""
     parts = [scipy.sparse.csr_array(features[row : row + _ROWS, columns]) for row in range(0, len(features), _ROWS)]
     by_row = scipy.sparse.vstack(parts, format="csr")
@@ -125,7 +123,7 @@ def _add_sparse(features: NDArray[Any], columns: NDArray[np.int64], products: Ma
         stop = min(start + _SPARSE_ROWS, len(features))
         _multiply_rows(start, stop, *arrays, by_row.data, by_column.data, products)
 
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         list(pool.map(add, range(0, len(features), _SPARSE_ROWS)))
 
 
@@ -149,7 +147,7 @@ def _multiply_rows(  # type: ignore[no-untyped-def]
 
 @_compiled
 def _project_row(row, directions, out):  # type: ignore[no-untyped-def]
-    """One row times a matrix: most numbers of a LOMO descriptor are zero, and reading their rows would take most of the time."""
+    """One row times a matrix. Skips zeros, which most numbers of a LOMO descriptor are."""
     for i in range(len(row)):
         if row[i] != 0:
             for k in range(len(out)):
@@ -157,7 +155,7 @@ def _project_row(row, directions, out):  # type: ignore[no-untyped-def]
 
 
 def combine(features: NDArray[Any], coefficients: Matrix) -> Matrix:
-    """``features.T @ (coefficients - their mean)`` in float64, block by block: linear combinations of the centred samples.
+    """Linear combinations of the centred samples: ``features.T @ (coefficients - their mean)`` in float64, block by block.
 
     Parameters
     ----------
@@ -176,7 +174,7 @@ def combine(features: NDArray[Any], coefficients: Matrix) -> Matrix:
 
 
 def project(features: NDArray[Any], directions: Matrix) -> Matrix:
-    """``features @ directions`` in float64, block by block, so that float32 features are never copied as a whole.
+    """Compute ``features @ directions`` in float64, block by block, without a float64 copy of all features.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""KISSME: a Mahalanobis distance from the covariances of similar and of dissimilar pairs, without any optimisation."""
+"""KISSME: a Mahalanobis distance from the covariances of similar and dissimilar pairs, without optimisation."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from resight.distances.gram import checked_features
-from resight.distances.pairs import sample_pairs
 from resight.distances.quadratic import QuadraticDistance
 from resight.errors import ArrayError, DatasetError
 
-__all__ = ["KISSME", "sample_pairs"]
+__all__ = ["KISSME"]
 
-_PAIRS = 8192  # differences that are held at a time
+_PAIRS = 8192  # differences at a time
 _ZERO, _FLOOR = 1e-10, 1e-6  # the published code lifts eigenvalues up to the first to the second
 
 Matrix = NDArray[np.float64]
@@ -25,12 +24,7 @@ class KISSME(QuadraticDistance):
     """Keep it simple and straightforward metric.
 
     M = inv(C1) - inv(C0), where C1 and C0 are the mean outer products of the differences, not centred, over similar and over
-    dissimilar pairs.
-
-    Parameters
-    ----------
-    positive : bool
-        If M is not positive definite, raise its eigenvalues up to 1e-10 to 1e-6, as the published code does.
+    dissimilar pairs. If M is not positive definite, its eigenvalues up to 1e-10 become 1e-6, as in the published code.
 
     Attributes
     ----------
@@ -45,33 +39,30 @@ class KISSME(QuadraticDistance):
            Constraints", CVPR 2012.
     """
 
-    def __init__(self, positive: bool = True) -> None:
-        self.positive = positive
-
     def fit(self, features: NDArray[Any], first: Any, second: Any, similar: Any) -> Self:
         """Learn from pairs, such as those of `sample_pairs`.
 
         Parameters
         ----------
         features : float array of shape (n, d)
-            Some hundred dimensions: reduce them by PCA first.
+            A few hundred dimensions; PCA reduces more.
         first, second : int array of shape (p,)
             Row numbers of the pairs.
         similar : bool array of shape (p,)
-            Whether a pair shows one person.
+            True if a pair shows one person.
 
         Returns
         -------
         KISSME
-            Itself. If the fit fails or is interrupted, whatever was learned before is still there.
+            Itself. If the fit fails or is interrupted, it keeps what it learned before.
 
         Raises
         ------
         ArrayError
-            If the features hold NaN, if the pairs are no row numbers, or if a covariance is singular: fewer pairs than dimensions,
-            constant features.
+            If the features hold NaN, the pairs are not row numbers, or a covariance is singular, because there are fewer pairs than
+            dimensions or constant features.
         DatasetError
-            If there are no similar or no dissimilar pairs.
+            If no pair is similar, or none is dissimilar.
         """
         features = checked_features(features)
         first, second, similar = np.asarray(first), np.asarray(second), np.asarray(similar)
@@ -82,7 +73,7 @@ class KISSME(QuadraticDistance):
             )
         for rows in (first, second):
             if rows.size and (rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= len(features)):
-                raise ArrayError(f"pairs are given by row numbers from 0 to {len(features) - 1}; got others")
+                raise ArrayError(f"pairs hold other numbers than rows; expected 0 to {len(features) - 1}")
         if similar.all() or not similar.any():
             raise DatasetError(f"got {int(similar.sum())} similar pairs of {len(similar)}; expected similar and dissimilar ones")
         covariances = [self._covariance(features, first[chosen], second[chosen]) for chosen in (similar, ~similar)]
@@ -90,7 +81,7 @@ class KISSME(QuadraticDistance):
         for name, covariance in zip(("similar", "dissimilar"), covariances, strict=True):
             try:
                 factor = scipy.linalg.cho_factor(covariance)
-                # A factor can exist by rounding alone: its diagonal tells.
+                # A factor can exist because of rounding; its diagonal shows it.
                 diagonal = np.abs(np.diag(factor[0]))
                 if diagonal.min() <= 1e-7 * diagonal.max():
                     raise np.linalg.LinAlgError
@@ -102,32 +93,31 @@ class KISSME(QuadraticDistance):
                 ) from error
         matrix = inverses[0] - inverses[1]
         matrix = (matrix + matrix.T) / 2
-        if self.positive:
-            values, vectors = scipy.linalg.eigh(matrix)
-            if values[0] <= _ZERO:
-                matrix = (vectors * np.where(values <= _ZERO, _FLOOR, values)) @ vectors.T
-                matrix = (matrix + matrix.T) / 2
+        values, vectors = scipy.linalg.eigh(matrix)
+        if values[0] <= _ZERO:
+            matrix = (vectors * np.where(values <= _ZERO, _FLOOR, values)) @ vectors.T
+            matrix = (matrix + matrix.T) / 2
         self.M_, self.similar_, self.dissimilar_ = matrix, covariances[0], covariances[1]
         return self
 
     def transform(self, features: NDArray[Any]) -> Matrix:
-        """The features themselves, checked, as a float64 array: KISSME compares in the space it is given. Raises `ArrayError`."""
+        """The checked features, as float64: KISSME compares in the space of the features. Raises `ArrayError`."""
         return checked_features(features, columns=len(self.M_)).astype(np.float64, copy=False)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What was learned, as arrays to save."""
+        """Learned arrays, to save."""
         return {"M": self.M_, "similar": self.similar_, "dissimilar": self.dissimilar_}
 
     @classmethod
-    def from_state(cls, state: dict[str, NDArray[Any]], **parameters: Any) -> Self:
-        """The model that `state` came from; `parameters` are those of the constructor. Raises `ArrayError`."""
+    def from_state(cls, state: dict[str, NDArray[Any]]) -> Self:
+        """Model from its `state`. Raises `ArrayError`."""
         try:
             matrix, similar, dissimilar = (np.asarray(state[name], np.float64) for name in ("M", "similar", "dissimilar"))
         except KeyError as error:
             raise ArrayError(f"no {error} among {', '.join(sorted(state))}; expected the state of a KISSME") from error
         if matrix.ndim != 2 or not matrix.shape == matrix.shape[::-1] == similar.shape == dissimilar.shape:
             raise ArrayError(f"M, similar and dissimilar have shapes {matrix.shape}, {similar.shape}, {dissimilar.shape}")
-        model = cls(**parameters)
+        model = cls()
         model.M_, model.similar_, model.dissimilar_ = matrix, similar, dissimilar
         return model
 

@@ -1,4 +1,4 @@
-"""The leading eigenpairs of a large self-adjoint operator that is known only by what it does to a block of vectors."""
+"""Leading eigenpairs of a large self-adjoint operator, given as a function of a block of vectors."""
 
 from __future__ import annotations
 
@@ -34,47 +34,46 @@ def leading_eigenpairs(
 ) -> tuple[Matrix, Matrix]:
     """Leading eigenpairs by a block Krylov subspace with full reorthogonalisation.
 
-    A vector may travel with its images: the operator is given, and returns, arrays of shape (rows, b) whose first `size` rows
-    are the vectors x and whose last `size` rows are J x, where x'J y is the inner product in which the operator is
-    self-adjoint. With the usual inner product both are the same rows. Every linear combination is taken of all rows, so that J
-    is applied once per vector.
+    A vector may travel with its images. The operator takes and returns arrays of shape (rows, b): their first `size` rows are
+    the vectors x, their last `size` rows are J x, and the operator is self-adjoint in the inner product x'J y. With the usual
+    inner product both are the same rows. Linear combinations are taken of all rows, so that J is applied once per vector.
 
     Parameters
     ----------
     operator : function
-        From an array of shape (rows, b) to one of the same shape.
+        Maps an array of shape (rows, b) to one of the same shape.
     start : function
-        Adds the images to vectors: from shape (size, b) to (rows, b).
+        Adds the images to vectors: shape (size, b) to (rows, b).
     size : int
-        Length of a vector.
+        Numbers in a vector.
     count : int, optional
-        At most so many pairs.
+        Most pairs to return.
     above : float
-        Only eigenvalues larger than this; the largest is returned in any case.
+        Return only larger eigenvalues, but always the largest.
     block : int
-        Vectors that are multiplied at a time. The subspace grows by as many in every step until all wanted pairs converge.
+        Vectors to multiply at a time. The subspace grows by as many in each step until all wanted pairs converge.
     largest : int
-        Dimensions of the subspace that are not to be exceeded.
+        Most dimensions of the subspace.
     tolerance : float
         Largest residual of a wanted pair, as a fraction of its eigenvalue.
     seed : int
-        Of the random start.
+        Seed of the random start.
     progress : Progress
     stage : str
-        What the progress is called.
+        Name of the progress.
 
     Returns
     -------
     eigenvalues : float64 array of shape (k,)
         Descending.
     vectors : float64 array of shape (rows, k)
-        Orthonormal in the inner product; with their images.
+        Orthonormal in the inner product, with their images.
 
     Raises
     ------
     ArrayError
-        If the operator is zero on all of the space, if the subspace grows too large, or if it becomes the whole space
-        and is no longer orthonormal.
+        If the operator is zero everywhere, the subspace grows too large, or it becomes the whole space and is no longer
+        orthonormal.
 
     References
     ----------
@@ -99,7 +98,7 @@ def leading_eigenpairs(
         projected = grown
         new, coupling = _orthonormal(images - basis @ cross, size, 0.0)
         if new.shape[1]:
-            # Once more, for the digits lost in the difference. What was rounding error alone now falls back into the basis.
+            # Once more, for the digits lost in the difference. Pure rounding errors now fall back into the basis.
             new, again = _orthonormal(new - basis @ (basis[-size:].T @ new[:size]), size, _NEW)
             coupling = again @ coupling
 
@@ -114,7 +113,7 @@ def leading_eigenpairs(
         progress(stage, min(converged, wanted - (not enough)), wanted, f"subspace of {basis.shape[1]}")
         if (converged == wanted and enough) or whole:
             if converged < wanted and np.abs(basis[:size].T @ basis[-size:] - np.eye(basis.shape[1])).max() > _ORTHONORMAL:
-                raise ArrayError(f"{stage}: rounding errors have spoilt a small problem; ask for the dense solver")
+                raise ArrayError(f"{stage}: rounding errors have spoilt a small problem; scale the features to unit length")
             kept = max(int(np.sum(values[:wanted] > above)), 1)
             return values[:kept], basis @ combinations[:, :kept]
         if basis.shape[1] >= largest:

@@ -1,4 +1,4 @@
-"""Which pairs of training images the classical distances learn from: those that two cameras took."""
+"""Pairs of training images by two cameras, from which the classical distances learn."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from resight.errors import DatasetError
 
-__all__ = ["CrossCameraPairs", "random_halves", "sample_pairs"]
+__all__ = ["CrossCameraPairs", "sample_pairs"]
 
 Labels = NDArray[np.int64]
 Matrix = NDArray[np.float64]
 
 
 class CrossCameraPairs:
-    """All pairs of images from two different cameras, as two graph Laplacians that never list a pair.
+    """All pairs of images by two cameras, as two graph Laplacians that never list a pair.
 
-    The sum of (x_i - x_j)(x_i - x_j)' over a set of pairs is X' L X, where L, the Laplacian of the graph whose edges are these
-    pairs, is a diagonal minus an adjacency matrix. Pairs of one person by two cameras: same person, less same person and
-    camera. Pairs of two people by two cameras: all, less same person, less same camera, plus same person and camera. Each of
-    these is a sum over groups, so that L Y costs no more than reading Y.
+    The sum of (x_i - x_j)(x_i - x_j)' over a set of pairs is X' L X. L is the Laplacian of the graph whose edges are these pairs:
+    a diagonal minus an adjacency matrix. Pairs of one person by two cameras are those of the same person, less those of the same
+    person and camera. Pairs of two people by two cameras are all pairs, less same person, less same camera, plus same person and
+    camera. Each of these is a sum over groups, so that L Y costs no more than reading Y.
 
     Parameters
     ----------
@@ -33,12 +33,12 @@ class CrossCameraPairs:
     same, different : float
         Number of unordered pairs of one person, and of two.
     same_degree, different_degree : float64 array of shape (n,)
-        Pairs that each image is part of.
+        Number of pairs with each image.
 
     Raises
     ------
     DatasetError
-        If labels are missing, if no person is seen by two cameras, or if no two people are.
+        If labels are missing, nobody is seen by two cameras, or no two people are.
     """
 
     def __init__(self, identities: Any, cameras: Any) -> None:
@@ -57,9 +57,9 @@ class CrossCameraPairs:
         people, views = self._person.shape[0], self._camera.shape[0]
         found = f"{len(identities)} images of {people} people by {views} cameras"
         if not self.same:
-            raise DatasetError(f"{found}: nobody is seen by two cameras; give images with two cameras for one person at least")
+            raise DatasetError(f"{found}: nobody is seen by two cameras; give images of a person by two cameras")
         if not self.different:
-            raise DatasetError(f"{found}: no two people are seen by two cameras; give images of at least two people")
+            raise DatasetError(f"{found}: no two people are seen by two cameras; give images of two people")
 
     def apply_same(self, rows: Matrix) -> Matrix:
         """Laplacian of the pairs of one person, times an array of shape (n, k)."""
@@ -83,8 +83,8 @@ class CrossCameraPairs:
         Returns
         -------
         list of (int array of shape (k,), float64 array of shape (k, r))
-            Rows of C, and the block in them; the blocks stand side by side, and everything else is zero. People who are seen by
-            one camera only are left out.
+            Rows of C, and the block in them. The blocks stand side by side, and the rest is zero. People seen by one camera are
+            left out.
         """
         blocks = []
         together = self._both.tocsc().indices  # one group for each image
@@ -98,7 +98,7 @@ class CrossCameraPairs:
 
 
 def _groups(labels: NDArray[Any]) -> tuple[Labels, Any]:
-    """Group of each image, counted from 0, and the groups as a sparse indicator matrix of shape (groups, n)."""
+    """Group of each image, from 0, and the groups as a sparse indicator matrix (groups, n)."""
     names, index = np.unique(labels, return_inverse=True)
     ones = np.ones(len(labels))
     return index, scipy.sparse.csr_array((ones, (index, np.arange(len(labels)))), shape=(len(names), len(labels)))
@@ -124,7 +124,7 @@ def sample_pairs(identities: Any, cameras: Any, seed: int = 0) -> tuple[Labels, 
     ----------
     identities, cameras : int array of shape (n,)
     seed : int
-        Of the random pairs, which are drawn with replacement from all pairs of two people by two cameras.
+        Seed of the random pairs, drawn with replacement from all pairs of two people by two cameras.
 
     Returns
     -------
@@ -155,8 +155,8 @@ def sample_pairs(identities: Any, cameras: Any, seed: int = 0) -> tuple[Labels, 
 def _random_pairs(
     pairs: CrossCameraPairs, identities: Labels, cameras: Labels, count: int, generator: np.random.Generator
 ) -> tuple[Labels, Labels]:
-    """So many pairs of two people by two cameras, each as likely as any other."""
-    # An image in proportion to its pairs, then any of its partners: guess the partner, and draw anew where the guess is wrong.
+    """Draw `count` pairs of two people by two cameras, all equally likely."""
+    # Draw an image in proportion to its pairs, then a partner: guess, and guess again if the guess is wrong.
     one = generator.choice(len(identities), count, p=pairs.different_degree / pairs.different_degree.sum())
     other = generator.integers(0, len(identities), count)
     for _ in range(20):
@@ -165,40 +165,3 @@ def _random_pairs(
     for k in np.flatnonzero((identities[one] == identities[other]) | (cameras[one] == cameras[other])):  # partners are rare
         other[k] = generator.choice(np.flatnonzero((identities != identities[one[k]]) & (cameras != cameras[one[k]])))
     return one, other
-
-
-def random_halves(identities: Any, cameras: Any, seed: int = 0) -> tuple[Labels, Labels]:
-    """The pairing of the published Market-1501 script: each person's images in two random halves, paired by position.
-
-    Pairs that one camera took are dropped.
-
-    Parameters
-    ----------
-    identities, cameras : int array of shape (n,)
-    seed : int
-
-    Returns
-    -------
-    first, second : int64 array of shape (p,)
-        Row numbers: the two views to fit XQDA to.
-
-    Raises
-    ------
-    DatasetError
-        If no pair is left.
-    """
-    identities, cameras = checked_labels(identities, cameras)
-    generator = np.random.default_rng(seed)
-    first, second = [], []
-    for person in np.unique(identities):
-        rows = generator.permutation(np.flatnonzero(identities == person))
-        half = len(rows) // 2
-        one, other = rows[:half], rows[half : 2 * half]
-        crossing = cameras[one] != cameras[other]
-        first.append(one[crossing])
-        second.append(other[crossing])
-    if not any(len(rows) for rows in first):
-        raise DatasetError(
-            f"{len(identities)} images hold no pair of one person by two cameras; give images of two cameras at least"
-        )
-    return np.concatenate(first), np.concatenate(second)

@@ -1,4 +1,4 @@
-"""Principal component analysis: what comes before KISSME, whose covariances need more pairs than dimensions."""
+"""Principal component analysis. It comes before KISSME, whose covariances need more pairs than dimensions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from resight.progress import Progress, silent
 __all__ = ["PCA"]
 
 DENSE_LIMIT = 2000
-"""Covariances, or matrices of inner products, up to this size are decomposed as a whole."""
+"""Largest covariance, or matrix of inner products, that is decomposed as a whole."""
 
 Matrix = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ class PCA:
     Parameters
     ----------
     components : int
-        Dimensions to keep; 200 in the paper that this project starts from.
+        Dimensions to keep; the paper keeps 200.
 
     Attributes
     ----------
@@ -47,18 +47,18 @@ class PCA:
         Parameters
         ----------
         features : float array of shape (n, d)
-            With d > n everything is computed from the n x n inner products.
+            If d > n, everything is computed from the n x n inner products.
         progress : Progress
 
         Returns
         -------
         PCA
-            Itself. If the fit fails or is interrupted, whatever was learned before is still there.
+            Itself. If the fit fails or is interrupted, it keeps what it learned before.
 
         Raises
         ------
         ArrayError
-            If the features hold NaN, or vary in fewer directions than components are asked for.
+            If the features hold NaN, or vary in fewer directions than `components`.
         ConfigurationError
             If `components` is below 1.
         """
@@ -69,7 +69,7 @@ class PCA:
         if self.components > min(samples - 1, width):
             raise ArrayError(
                 f"{samples} samples of {width} dimensions have at most {min(samples - 1, width)} components; "
-                f"{self.components} were asked for"
+                f"got components = {self.components}"
             )
         mean = features.mean(axis=0, dtype=np.float64)
         if width > samples:
@@ -107,12 +107,12 @@ class PCA:
         return projected
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What was learned, as arrays to save."""
+        """Learned arrays, to save."""
         return {"mean": self.mean_, "components": self.components_, "variance": self.variance_}
 
     @classmethod
     def from_state(cls, state: dict[str, NDArray[Any]]) -> Self:
-        """The model that `state` came from. Raises `ArrayError`."""
+        """Model from its `state`. Raises `ArrayError`."""
         try:
             mean, components, variance = (np.asarray(state[name], np.float64) for name in ("mean", "components", "variance"))
         except KeyError as error:
@@ -124,7 +124,7 @@ class PCA:
         return model
 
     def _leading(self, matrix: Matrix, progress: Progress) -> tuple[Matrix, Matrix]:
-        """Leading eigenpairs of a symmetric matrix without negative eigenvalues; refuses those that are zero."""
+        """Leading eigenpairs of a symmetric matrix without negative eigenvalues. Refuses zero eigenvalues."""
         size = len(matrix)
         if size <= DENSE_LIMIT:
             values, vectors = scipy.linalg.eigh(matrix, subset_by_index=(size - self.components, size - 1))
@@ -133,11 +133,11 @@ class PCA:
             values, vectors = leading_eigenpairs(
                 lambda x: matrix @ x, lambda x: x, size, count=self.components, block=64, progress=progress, stage="components"
             )
-        # Rounding errors of float32 inner products look like variance, but of this size only.
+        # Rounding errors of float32 inner products look like variance, but only up to this size.
         present = values > 1e-7 * matrix.diagonal().max()
         if len(values) < self.components or not present.all():
             raise ArrayError(
-                f"the features vary in {int(present.sum())} directions only; {self.components} components were asked for: ask for "
-                "fewer, and look for constant or repeated features"
+                f"the features vary in {int(present.sum())} directions only, expected {self.components}; ask for fewer components, "
+                "and look for constant or repeated features"
             )
         return values, vectors

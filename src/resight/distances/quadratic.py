@@ -1,4 +1,4 @@
-"""Distances (u - v)' M (u - v) between many queries and a gallery whose own share of the work is done beforehand."""
+"""Distances (u - v)' M (u - v) between many queries and a prepared gallery."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from resight.errors import ArrayError
 
 __all__ = ["QuadraticDistance", "QuadraticGallery"]
 
-_QUERIES = 128  # rows of a block of distances: few enough to stay in the processor's cache
+_QUERIES = 128  # rows of a block of distances that stays in the processor's cache
 
 Matrix = NDArray[np.float64]
 
@@ -19,14 +19,14 @@ Matrix = NDArray[np.float64]
 class QuadraticGallery:
     """A gallery, ready to be compared under a symmetric matrix that may be indefinite.
 
-    u'Mu + v'Mv - 2u'Mv is one matrix product, of rows (u, 1, u'Mu) and columns (-2Mv, v'Mv, 1). Everything is taken relative to
-    the gallery's mean, which changes no distance and keeps the terms as small as the distances: less is lost in their sum.
+    u'Mu + v'Mv - 2u'Mv is one matrix product of rows (u, 1, u'Mu) and columns (-2Mv, v'Mv, 1). Vectors are taken about the
+    gallery's mean: it changes no distance, and smaller terms lose fewer digits in their sum.
 
     Parameters
     ----------
     gallery : float array of shape (g, k)
     matrix : float64 array of shape (k, k)
-        Symmetric. Where it is indefinite, distances can be negative; they rank all the same.
+        Symmetric. If it is indefinite, distances can be negative; they rank all the same.
     """
 
     def __init__(self, gallery: NDArray[Any], matrix: Matrix) -> None:
@@ -48,7 +48,7 @@ class QuadraticGallery:
         ----------
         queries : float array of shape (q, k)
         dtype : type
-            Of the result. The arithmetic is float64; rounding to float32 keeps the order, up to ties.
+            Type of the result. The arithmetic is float64; rounding to float32 keeps the order, up to ties.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class QuadraticGallery:
 
 
 class QuadraticDistance:
-    """What a learned distance (u - v)' M (u - v) is used by, in the space that its `transform` leads to.
+    """A learned distance (u - v)' M (u - v) in the space of its `transform`.
 
     Attributes
     ----------
@@ -84,24 +84,24 @@ class QuadraticDistance:
     M_: Matrix
 
     def transform(self, features: NDArray[Any]) -> Matrix:
-        """Features, (n, d), in the space in which M compares: float64 (n, k). Raises `ArrayError`."""
+        """Features (n, d) to the space in which M compares, float64 (n, k). Raises `ArrayError`."""
         raise NotImplementedError
 
     def prepare(self, gallery: NDArray[Any]) -> QuadraticGallery:
-        """Do the gallery's share of all later comparisons; hand it what `transform` gives for queries. Raises `ArrayError`."""
+        """Prepare a gallery for many queries, which `transform` must project first. Raises `ArrayError`."""
         return QuadraticGallery(self.transform(gallery), self.M_)
 
     def distances(
         self, queries: NDArray[Any], gallery: NDArray[Any], *, dtype: type[np.floating[Any]] = np.float32
     ) -> NDArray[Any]:
-        """Distances; smaller is more alike, and where M is not positive they can be negative.
+        """Distances; smaller is more alike. They can be negative if M is not positive.
 
         Parameters
         ----------
         queries : float array of shape (q, d)
         gallery : float array of shape (g, d)
         dtype : type
-            Of the result; the arithmetic is float64.
+            Type of the result; the arithmetic is float64.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""XQDA: a subspace and a distance learned from pairs of images that two cameras took."""
+"""XQDA: a subspace and a distance, learned from pairs of images by two cameras."""
 
 from __future__ import annotations
 
@@ -15,13 +15,10 @@ from resight.distances.xqda_large import dual_subspace, primal_subspace, singula
 from resight.errors import ArrayError, ConfigurationError
 from resight.progress import Progress, silent
 
-__all__ = ["EIGEN", "XQDA"]
-
-EIGEN = ("original", "generalised")
-"""Singular vectors, as in the published code, or generalised eigenvectors, as in the paper."""
+__all__ = ["XQDA"]
 
 DENSE_LIMIT = 2000
-"""Problems of more dimensions (or samples, if they are fewer) take the Krylov route."""
+"""Problems of more dimensions, or samples if they are fewer, go to a Krylov subspace; the distances are the same."""
 
 Matrix = NDArray[np.float64]
 
@@ -29,20 +26,16 @@ Matrix = NDArray[np.float64]
 class XQDA(QuadraticDistance):
     """Cross-view quadratic discriminant analysis.
 
-    With S_I and S_E the covariances of the differences between two cameras' images of one person, and of two people: the
-    leading left singular vectors of inv(S_I) S_E span the subspace W, and M = inv(W' S_I W) - inv(W' S_E W) compares in it.
+    S_I and S_E are the covariances of the differences between two cameras' images of one person, and of two people. The
+    left singular vectors of inv(S_I) S_E with singular values > 1, at least one, span the subspace W, and
+    M = inv(W' S_I W) - inv(W' S_E W) compares in it.
 
     Parameters
     ----------
     dimensions : int, optional
-        At most so many; otherwise as many as the rule gives.
+        Most dimensions; without it, as many as the rule gives.
     regularisation : float
         Added to the diagonal of S_I; 0.001 suits descriptors of about unit length.
-    eigen : str
-        ``"original"``: left singular vectors with singular values > 1, as the published code computes; ``"generalised"``: the
-        generalised eigenvectors with eigenvalues > 1 that the paper asks for, which are fewer. One is kept in any case.
-    solver : str
-        ``"dense"``, ``"krylov"``, or ``"auto"``: dense up to `DENSE_LIMIT`. Both give the same distances.
 
     Attributes
     ----------
@@ -53,23 +46,19 @@ class XQDA(QuadraticDistance):
     within_, between_ : float64 array of shape (k, k)
         W' S_I W and W' S_E W.
     spectrum_ : float64 array
-        Singular values or eigenvalues, descending: all of them by the dense solver, the leading k by the other.
+        Singular values, descending: all of them up to `DENSE_LIMIT`, the leading k beyond it.
     dimensions_ : int
         k.
 
     References
     ----------
     .. [1] S. Liao, Y. Hu, X. Zhu, S. Z. Li, "Person Re-identification by Local Maximal Occurrence Representation and Metric
-           Learning", CVPR 2015. Its text says generalised eigenvectors; its code computes singular vectors.
+           Learning", CVPR 2015. The text says generalised eigenvectors; the released code computes singular vectors, as here.
     """
 
-    def __init__(
-        self, dimensions: int | None = None, regularisation: float = 0.001, eigen: str = "original", solver: str = "auto"
-    ) -> None:
+    def __init__(self, dimensions: int | None = None, regularisation: float = 0.001) -> None:
         self.dimensions = dimensions
         self.regularisation = regularisation
-        self.eigen = eigen
-        self.solver = solver
 
     def fit(self, features: NDArray[Any], identities: Any, cameras: Any, *, progress: Progress = silent) -> Self:
         """Learn from images of people by several cameras: all pairs of two different cameras.
@@ -83,16 +72,16 @@ class XQDA(QuadraticDistance):
         Returns
         -------
         XQDA
-            Itself. If the fit fails or is interrupted, whatever was learned before is still there.
+            Itself. If the fit fails or is interrupted, it keeps what it learned before.
 
         Raises
         ------
         ArrayError
-            If the features hold NaN, do not match the labels, or if a covariance is singular.
+            If the features hold NaN or do not match the labels, or a covariance is singular.
         DatasetError
             If nobody is seen by two cameras, or no two people are.
         ConfigurationError
-            If a parameter cannot be used.
+            If a parameter is out of range.
         """
         self._check_parameters()
         features = checked_features(features)
@@ -101,16 +90,16 @@ class XQDA(QuadraticDistance):
             raise ArrayError(f"got {len(features)} features and {len(pairs.same_degree)} identities; expected one for each image")
         samples, width = features.shape
         dual = width > samples
-        if self.solver == "dense" or (self.solver == "auto" and min(samples, width) <= DENSE_LIMIT):
+        if min(samples, width) <= DENSE_LIMIT:
             spectrum, directions = self._dense(features, pairs, dual=dual)
         elif dual:
             products = centred_gram(features, progress=progress)
-            spectrum, coefficients = dual_subspace(products, pairs, self.regularisation, self.eigen, self.dimensions, progress)
+            spectrum, coefficients = dual_subspace(products, pairs, self.regularisation, self.dimensions, progress)
             del products
             directions = combine(features, coefficients)
         else:
             within, between = self._covariances(features.astype(np.float64, copy=False), pairs)
-            spectrum, directions = primal_subspace(within, between, self.regularisation, self.eigen, self.dimensions, progress)
+            spectrum, directions = primal_subspace(within, between, self.regularisation, self.dimensions, progress)
         kept = max(int(np.sum(spectrum > 1)), 1)
         kept = min(kept, self.dimensions or kept)
         directions = directions[:, :kept]
@@ -121,43 +110,8 @@ class XQDA(QuadraticDistance):
         between = projected.T @ pairs.apply_different(projected) / pairs.different
         return self._learned(np.ascontiguousarray(directions), within, between, spectrum)
 
-    def fit_views(
-        self,
-        gallery: NDArray[Any],
-        probes: NDArray[Any],
-        gallery_identities: Any,
-        probe_identities: Any,
-        *,
-        progress: Progress = silent,
-    ) -> Self:
-        """Learn from two views: every gallery image is paired with every probe, as in the published code.
-
-        Parameters
-        ----------
-        gallery : float array of shape (n, d)
-        probes : float array of shape (m, d)
-        gallery_identities : int array of shape (n,)
-        probe_identities : int array of shape (m,)
-        progress : Progress
-
-        Returns
-        -------
-        XQDA
-            Itself.
-
-        Raises
-        ------
-        ArrayError, DatasetError, ConfigurationError
-            As `fit`.
-        """
-        gallery = checked_features(gallery, "gallery")
-        probes = checked_features(probes, "probes", columns=gallery.shape[1])
-        views = np.repeat([0, 1], [len(gallery), len(probes)])
-        identities = np.concatenate([np.asarray(gallery_identities), np.asarray(probe_identities)])
-        return self.fit(np.concatenate([gallery, probes]), identities, views, progress=progress)
-
     def truncated(self, dimensions: int) -> XQDA:
-        """The same model in its leading dimensions: what a fit with `dimensions` would have learned, at no cost.
+        """The same model in its leading dimensions: a fit with `dimensions` would learn the same.
 
         Parameters
         ----------
@@ -172,7 +126,7 @@ class XQDA(QuadraticDistance):
         if not 1 <= dimensions <= self.dimensions_:
             raise ConfigurationError(f"got {dimensions} dimensions; this fit has 1 to {self.dimensions_}")
         k = dimensions
-        shorter = XQDA(dimensions, self.regularisation, self.eigen, self.solver)
+        shorter = XQDA(dimensions, self.regularisation)
         return shorter._learned(self.W_[:, :k].copy(), self.within_[:k, :k], self.between_[:k, :k], self.spectrum_)
 
     def transform(self, features: NDArray[Any]) -> Matrix:
@@ -185,7 +139,7 @@ class XQDA(QuadraticDistance):
         Returns
         -------
         float64 array of shape (n, k)
-            To be compared by M, not by the Euclidean distance.
+            M compares them, not the Euclidean distance.
 
         Raises
         ------
@@ -195,12 +149,12 @@ class XQDA(QuadraticDistance):
         return project(checked_features(features, columns=len(self.W_)), self.W_)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What was learned, as arrays to save."""
+        """Learned arrays, to save."""
         return {"W": self.W_, "within": self.within_, "between": self.between_, "spectrum": self.spectrum_}
 
     @classmethod
-    def from_state(cls, state: dict[str, NDArray[Any]], **parameters: Any) -> Self:
-        """The model that `state` came from; `parameters` are those of the constructor. Raises `ArrayError`."""
+    def from_state(cls, state: dict[str, NDArray[Any]]) -> Self:
+        """Model from its `state`. Raises `ArrayError`."""
         try:
             w, within, between, spectrum = (np.asarray(state[k], np.float64) for k in ("W", "within", "between", "spectrum"))
         except KeyError as error:
@@ -209,13 +163,9 @@ class XQDA(QuadraticDistance):
             raise ArrayError(
                 f"W, within and between have shapes {w.shape}, {within.shape}, {between.shape}; they do not belong together"
             )
-        return cls(**parameters)._learned(w, within, between, spectrum)
+        return cls()._learned(w, within, between, spectrum)
 
     def _check_parameters(self) -> None:
-        if self.eigen not in EIGEN:
-            raise ConfigurationError(f"eigen is {self.eigen!r}; expected one of {', '.join(EIGEN)}")
-        if self.solver not in ("auto", "dense", "krylov"):
-            raise ConfigurationError(f"solver is {self.solver!r}; expected auto, dense or krylov")
         if self.dimensions is not None and self.dimensions < 1:
             raise ConfigurationError(f"dimensions is {self.dimensions}; expected at least 1, or none for the rule")
         if not (np.isfinite(self.regularisation) and self.regularisation >= 0):
@@ -229,25 +179,21 @@ class XQDA(QuadraticDistance):
         return within, (between + between.T) / 2
 
     def _dense(self, features: NDArray[Any], pairs: CrossCameraPairs, *, dual: bool) -> tuple[Matrix, Matrix]:
-        """Whole spectrum, and all directions, by the plain algorithm."""
+        """The whole spectrum and all directions, by the plain algorithm."""
         samples: Matrix = features.astype(np.float64, copy=False)
         if dual:
             basis, triangle = scipy.linalg.qr(samples.T, mode="economic")
             samples = np.asarray(triangle.T, np.float64)
         within, between = self._covariances(samples, pairs)
         try:
-            if self.eigen == "generalised":
-                spectrum, directions = scipy.linalg.eigh(between, within)
-                spectrum, directions = spectrum[::-1], directions[:, ::-1]
-            else:
-                factor = scipy.linalg.cho_factor(within)
-                directions, spectrum, _ = scipy.linalg.svd(scipy.linalg.cho_solve(factor, between), full_matrices=False)
+            factor = scipy.linalg.cho_factor(within)
+            directions, spectrum, _ = scipy.linalg.svd(scipy.linalg.cho_solve(factor, between), full_matrices=False)
         except np.linalg.LinAlgError as error:
             raise singular("within", self.regularisation) from error
         return spectrum, basis @ directions if dual else directions
 
     def _learned(self, directions: Matrix, within: Matrix, between: Matrix, spectrum: Matrix) -> Self:
-        """Set everything that is learned, at once."""
+        """Set all learned attributes at once."""
         within, between = (within + within.T) / 2, (between + between.T) / 2
         inverses = []
         for name, covariance in (("within", within), ("between", between)):

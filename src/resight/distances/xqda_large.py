@@ -1,6 +1,6 @@
 """XQDA's subspace for problems too large for a dense decomposition; see `resight.distances.xqda`.
 
-With fewer samples than dimensions everything happens in the span of the samples: a direction is X'a, and K = XX' suffices.
+With fewer samples than dimensions, everything happens in the span of the samples: a direction is X'a, and K = XX' suffices.
 With L_I and L_E the Laplacians of the pairs, L_I = C C' sparse, and S_I = X' L_I X / Ni + lambda I, Woodbury gives
 inv(S_I) X'b = X' [b - C inv(lambda Ni I + C'KC) C'K b] / lambda, and S_E X'b = X' L_E K b / Ne.
 """
@@ -21,28 +21,26 @@ from resight.progress import Progress
 
 __all__ = ["dual_subspace", "primal_subspace", "singular"]
 
-_PEOPLE = 48  # whose rows of C'KC are computed at a time
-_PRECISION = 1e-6  # largest relative rounding error of an eigenvalue that is let pass
+_PEOPLE = 48  # people whose rows of C'KC are computed at a time
+_PRECISION = 1e-6  # largest accepted relative rounding error of an eigenvalue
 
 Matrix = NDArray[np.float64]
 
 
 def dual_subspace(
-    products: Matrix, pairs: CrossCameraPairs, regularisation: float, eigen: str, dimensions: int | None, progress: Progress
+    products: Matrix, pairs: CrossCameraPairs, regularisation: float, dimensions: int | None, progress: Progress
 ) -> tuple[Matrix, Matrix]:
     """Leading spectrum (> 1, at least one), and the coefficients a of its directions X'a.
 
     Parameters
     ----------
     products : float64 array of shape (n, n)
-        K, the inner products of all samples, taken from their mean.
+        K, the inner products of all samples about their mean.
     pairs : CrossCameraPairs
     regularisation : float
         lambda, above 0.
-    eigen : str
-        ``"original"`` or ``"generalised"``.
     dimensions : int, optional
-        At most so many.
+        Most directions.
     progress : Progress
 
     Returns
@@ -54,8 +52,8 @@ def dual_subspace(
     Raises
     ------
     ArrayError
-        If lambda is 0: with fewer samples than dimensions S_I would be singular. If all features are equal. If the features are
-        so large beside lambda that rounding errors would reach the result.
+        If lambda is 0, because S_I would be singular; if all features are equal; or if the features are so large beside lambda
+        that rounding errors would reach the result.
     """
     if regularisation <= 0:
         raise singular("within", regularisation)
@@ -69,8 +67,8 @@ def dual_subspace(
 
     scale = 1 / (regularisation * pairs.different)
 
-    # C'K and the inner products of what is returned could be had without its product with K. They lose too many digits.
-    def original(x: Matrix) -> Matrix:
+    # C'K and the inner products of the result can be had without its product with K, but lose too many digits.
+    def operator(x: Matrix) -> Matrix:
         """A A' for A = inv(S_I) S_E; vectors are (a, Ka)."""
         b = x[:n] - correction(x[n:])
         b = pairs.apply_different(products @ pairs.apply_different(products @ b))
@@ -78,30 +76,17 @@ def dual_subspace(
         b *= scale**2
         return with_images(b)
 
-    def within(k_rows: Matrix) -> Matrix:
-        """X S_I X' times a, from Ka."""
-        return products @ pairs.apply_same(k_rows) / pairs.same + regularisation * k_rows
-
-    def generalised(x: Matrix) -> Matrix:
-        """inv(S_I) S_E; vectors are (a, Ka, X S_I X' a), since it is self-adjoint in the inner product of S_I."""
-        b = pairs.apply_different(x[n : 2 * n])
-        b -= correction(products @ b)
-        b *= scale
-        return with_images(b)
-
     def with_images(a: Matrix) -> Matrix:
-        k_a = products @ a
-        return np.concatenate([a, k_a] if eigen == "original" else [a, k_a, within(k_a)])
+        return np.concatenate([a, products @ a])
 
-    operator = original if eigen == "original" else generalised
     values, vectors = leading_eigenpairs(operator, with_images, n, count=dimensions, above=1.0, progress=progress)
-    # Woodbury subtracts numbers that are larger than the result by some K / lambda.
+    # Woodbury subtracts numbers that are about K / lambda times as large as the result.
     if values[0] * products.diagonal().max() / regularisation * np.finfo(np.float64).eps > _PRECISION:
         raise ArrayError(
             f"the features are too large for a regularisation of {regularisation}: rounding errors would reach the result; "
-            "scale them to unit length, give a larger regularisation, or ask for the dense solver"
+            "scale them to unit length, or give a larger regularisation"
         )
-    return np.sqrt(values) if eigen == "original" else values, vectors[:n]
+    return np.sqrt(values), vectors[:n]
 
 
 def _woodbury(products: Matrix, pairs: CrossCameraPairs, regularisation: float, progress: Progress) -> tuple[Any, Any]:
@@ -120,7 +105,7 @@ def _woodbury(products: Matrix, pairs: CrossCameraPairs, regularisation: float, 
             inner[here, starts[k] : starts[k + 1]] = half[:, span] @ block
         progress("within-person covariance", first + len(chunk), 2 * len(blocks))
     inner[np.diag_indices_from(inner)] += regularisation * pairs.same
-    # Transposed, the lower triangle is the upper one in the column order that LAPACK factorises in place.
+    # Transposed, the lower triangle is the upper one in column order, which LAPACK factorises in place.
     factor = scipy.linalg.cho_factor(inner.T, lower=False, overwrite_a=True, check_finite=False)
     progress("within-person covariance", 2 * len(blocks), 2 * len(blocks))
     rows = np.concatenate([np.repeat(rows, block.shape[1]) for rows, block in blocks])
@@ -132,7 +117,7 @@ def _woodbury(products: Matrix, pairs: CrossCameraPairs, regularisation: float, 
 
 
 def primal_subspace(
-    within: Matrix, between: Matrix, regularisation: float, eigen: str, dimensions: int | None, progress: Progress
+    within: Matrix, between: Matrix, regularisation: float, dimensions: int | None, progress: Progress
 ) -> tuple[Matrix, Matrix]:
     """Leading spectrum (> 1, at least one) and directions, from the covariances themselves.
 
@@ -141,11 +126,9 @@ def primal_subspace(
     within, between : float64 array of shape (d, d)
         S_I, regularised, and S_E.
     regularisation : float
-        For the error message.
-    eigen : str
-        ``"original"`` or ``"generalised"``.
+        Lambda, for the error message.
     dimensions : int, optional
-        At most so many.
+        Most directions.
     progress : Progress
 
     Returns
@@ -163,27 +146,17 @@ def primal_subspace(
         factor = scipy.linalg.cho_factor(within, check_finite=False)
     except np.linalg.LinAlgError as error:
         raise singular("within", regularisation) from error
-    d = len(within)
 
-    def original(x: Matrix) -> Matrix:
+    def operator(x: Matrix) -> Matrix:
         x = between @ (between @ scipy.linalg.cho_solve(factor, x, check_finite=False))
         return scipy.linalg.cho_solve(factor, x, check_finite=False)
 
-    def generalised(x: Matrix) -> Matrix:
-        x = scipy.linalg.cho_solve(factor, between @ x[:d], check_finite=False)
-        return np.concatenate([x, within @ x])
-
-    def start(x: Matrix) -> Matrix:
-        return x if eigen == "original" else np.concatenate([x, within @ x])
-
-    values, vectors = leading_eigenpairs(
-        original if eigen == "original" else generalised, start, d, count=dimensions, above=1.0, progress=progress
-    )
-    return np.sqrt(values) if eigen == "original" else values, vectors[:d]
+    values, vectors = leading_eigenpairs(operator, lambda x: x, len(within), count=dimensions, above=1.0, progress=progress)
+    return np.sqrt(values), vectors
 
 
 def singular(name: str, regularisation: float) -> ArrayError:
-    """The error for a singular covariance, ``"within"`` or ``"between"``."""
+    """Error for a singular covariance, ``"within"`` or ``"between"``."""
     if name == "within":
         return ArrayError(
             f"the covariance of one person's pairs is singular with a regularisation of {regularisation}; give a larger one, "

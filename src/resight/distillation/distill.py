@@ -18,7 +18,7 @@ from resight.distillation.targets import CachedTeacher, OnlineTeacher, Teacher
 from resight.errors import ConfigurationError
 from resight.models import load_model
 from resight.models.pytorch import NetworkModel
-from resight.networks import ReidNetwork
+from resight.networks.network import ReidNetwork
 from resight.progress import Progress, silent
 from resight.training.data import Extra, TrainingData, data_digest, unlabelled_records
 from resight.training.losses import Loss, WeightedLosses

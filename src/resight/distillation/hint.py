@@ -12,7 +12,7 @@ from resight.distillation.attention import same_grid
 from resight.distillation.lesson import Lesson
 from resight.distillation.targets import OnlineTeacher
 from resight.errors import ConfigurationError
-from resight.networks import Outputs
+from resight.networks.network import Outputs
 from resight.training.losses import Batch, Loss
 
 __all__ = ["HintLoss", "loss"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from resight.distillation.targets import CachedTeacher, entropies
 from resight.errors import ConfigurationError
-from resight.models.embedding import Model
+from resight.models.model import Model
 from resight.models.pytorch import NetworkModel
 from resight.training.data import TrainingData
 

@@ -12,7 +12,7 @@ from resight.distillation.config import DistillConfig
 from resight.distillation.space import TeacherSpace
 from resight.distillation.targets import CachedTeacher, Teacher
 from resight.models.pytorch import network_outputs
-from resight.networks import ReidNetwork
+from resight.networks.network import ReidNetwork
 from resight.training.data import TrainingData
 
 __all__ = ["Lesson"]

@@ -11,7 +11,7 @@ from torch import Tensor
 from resight.distillation.config import DistillConfig
 from resight.distillation.lesson import Lesson
 from resight.models.pytorch import channels_last
-from resight.networks import Outputs, ReidNetwork
+from resight.networks.network import Outputs, ReidNetwork
 from resight.training.loop import autocast
 from resight.training.losses import Batch, HardLabelLoss, Loss
 from resight.training.train import initial_network

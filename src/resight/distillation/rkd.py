@@ -10,7 +10,7 @@ from torch import Tensor
 
 from resight.distillation.lesson import Lesson
 from resight.distillation.space import TeacherSpace
-from resight.networks import Outputs
+from resight.networks.network import Outputs
 from resight.training.losses import Batch, Loss, pairwise_distances
 
 __all__ = ["RelationalLoss", "angle_loss", "distance_loss", "loss"]

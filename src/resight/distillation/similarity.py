@@ -9,7 +9,7 @@ from torch import Tensor
 
 from resight.distillation.lesson import Lesson
 from resight.distillation.space import TeacherSpace
-from resight.networks import Outputs
+from resight.networks.network import Outputs
 from resight.training.losses import Batch, Loss
 
 __all__ = ["SimilarityLoss", "loss"]

@@ -11,7 +11,7 @@ from torch import Tensor
 from resight.distillation.lesson import Lesson
 from resight.distillation.targets import Teacher
 from resight.errors import ConfigurationError
-from resight.networks import Outputs
+from resight.networks.network import Outputs
 from resight.training.losses import Batch, Loss
 
 __all__ = ["SoftTargetLoss", "loss", "soft_target_loss"]

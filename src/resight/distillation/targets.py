@@ -14,7 +14,7 @@ from torch import Tensor
 
 from resight.files import atomic_write
 from resight.images import Pixels, cache_folder
-from resight.models.embedding import Model
+from resight.models.model import Model
 from resight.models.pytorch import NetworkModel, network_outputs
 from resight.networks.batches import Batches, View
 from resight.progress import Progress, silent

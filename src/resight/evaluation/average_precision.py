@@ -1,7 +1,7 @@
-"""How well one ranked list is ordered: average precision, in both of the field's definitions, and the inverse negative penalty.
+"""Scores of a ranked list: average precision, in both of the field's definitions, and the inverse negative penalty.
 
-All three depend only on the ranks at which the matches stand. Each formula is written once, in its ``..._of_ranks`` form, for
-the lists of all queries together; the form that takes one list of booleans calls it.
+All three depend only on the ranks of the matches. Each formula stands once, in its ``..._of_ranks`` form, for the lists of all
+queries together; the form for one list of booleans calls it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def average_precision(matches: ArrayLike) -> float:
     Parameters
     ----------
     matches : bool array of shape (n,)
-        True where the image at that rank shows the query's person; rank 1 first.
+        True if the image at that rank shows the query's person; rank 1 first.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def average_precision(matches: ArrayLike) -> float:
     NoMatchError
         If no entry is true.
     ArrayError
-        If `matches` is not one list of booleans.
+        If `matches` is not a list of booleans.
 
     References
     ----------
@@ -60,14 +60,14 @@ def average_precision(matches: ArrayLike) -> float:
 def average_precision_trapezoidal(matches: ArrayLike) -> float:
     """Average precision by trapezoids under the precision-recall curve, as the released Market-1501 code computes it.
 
-    The curve starts at precision 1 for recall 0. At the j-th match, at rank r_j, recall grows by one share, and the mean of the
-    precisions just before, (j - 1) / (r_j - 1), and after, j / r_j, counts. On the same list it may be lower or higher than
+    The curve starts at precision 1 for recall 0. At the j-th match, at rank r_j, recall grows by one share. The mean of the
+    precisions just before, (j - 1) / (r_j - 1), and after, j / r_j, counts. The result may be lower or higher than
     `average_precision`; with few matches it is usually lower by about a percent point.
 
     Parameters
     ----------
     matches : bool array of shape (n,)
-        True where the image at that rank shows the query's person; rank 1 first.
+        True if the image at that rank shows the query's person; rank 1 first.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def average_precision_trapezoidal(matches: ArrayLike) -> float:
     NoMatchError
         If no entry is true.
     ArrayError
-        If `matches` is not one list of booleans.
+        If `matches` is not a list of booleans.
 
     References
     ----------
@@ -96,26 +96,26 @@ def average_precision_trapezoidal(matches: ArrayLike) -> float:
 
 
 def inverse_negative_penalty(matches: ArrayLike) -> float:
-    """How far down one must look to find every match: their number divided by the rank of the last.
+    """Inverse negative penalty: number of matches divided by the rank of the last.
 
     Its mean over the queries is mINP.
 
     Parameters
     ----------
     matches : bool array of shape (n,)
-        True where the image at that rank shows the query's person; rank 1 first.
+        True if the image at that rank shows the query's person; rank 1 first.
 
     Returns
     -------
     float
-        In (0, 1]; 1 when nothing wrong stands before the last match.
+        In (0, 1]; 1 if nothing wrong stands before the last match.
 
     Raises
     ------
     NoMatchError
         If no entry is true.
     ArrayError
-        If `matches` is not one list of booleans.
+        If `matches` is not a list of booleans.
 
     References
     ----------
@@ -137,9 +137,9 @@ def average_precision_of_ranks(ranks: ArrayLike, counts: ArrayLike) -> NDArray[n
     Parameters
     ----------
     ranks : int array of shape (sum of counts,)
-        Ranks of the matches, the best rank is 1: those of the first list in increasing order, then those of the second, ...
+        Ranks of the matches, from 1: those of the first list in increasing order, then those of the second, ...
     counts : int array of shape (lists,)
-        How many matches each list has; at least one.
+        Matches in each list; at least one.
 
     Returns
     -------
@@ -172,7 +172,7 @@ def inverse_negative_penalty_of_ranks(ranks: ArrayLike, counts: ArrayLike) -> ND
 
 
 def _ranks(matches: ArrayLike) -> NDArray[np.int64]:
-    """The ranks, from 1, of the true entries of one list."""
+    """Ranks, from 1, of the true entries of one list."""
     array = np.asarray(matches)
     if array.ndim != 1 or (array.dtype != np.bool_ and array.size):
         raise ArrayError(f"matches have shape {array.shape} and type {array.dtype}; expected one list of booleans, rank 1 first")
@@ -185,7 +185,7 @@ def _ranks(matches: ArrayLike) -> NDArray[np.int64]:
 def _layout(
     ranks: ArrayLike, counts: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """For every match its number within its list (from 1) and its rank; for every list where it starts and its count."""
+    """Number within its list, from 1, and rank of every match; start and count of every list."""
     rank = np.asarray(ranks, np.float64)
     count = np.asarray(counts, np.int64)
     if rank.ndim != 1 or count.ndim != 1 or count.sum() != len(rank):

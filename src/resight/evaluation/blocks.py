@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.distances.euclidean import inverse_norms, squared_norms
+from resight.distances.distance import Distance, DistanceFunction
+from resight.distances.vectors import squared_norms
 
-__all__ = ["BLOCK_BYTES", "Block", "Distance", "embedding_blocks", "function_blocks"]
+__all__ = ["BLOCK_BYTES", "Block", "embedding_blocks", "function_blocks"]
 
 Block = tuple[slice, NDArray[Any]]
-"""Which queries, and their distances to the whole gallery."""
-
-Distance = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
-"""A function of (q, d) and (g, d) arrays that returns distances of shape (q, g), such as a fitted XQDA's."""
+"""Some queries, and their distances to the whole gallery."""
 
 BLOCK_BYTES = 256 << 20
-"""How much memory a block takes at most, unless told otherwise, or one query's distances if that is more."""
+"""Default bound on the memory of a block; one query's distances may take more."""
 
 _QUERIES = 512  # more at a time make the matrix product no faster
 _CHUNK = 16384  # gallery rows that are multiplied, and copied if they are not consecutive, at a time
@@ -30,26 +28,25 @@ def embedding_blocks(
     queries: NDArray[np.float32],
     gallery: NDArray[np.float32],
     kept: NDArray[np.int64],
-    distance: Literal["euclidean", "cosine"],
+    distance: Distance,
     block_bytes: int = BLOCK_BYTES,
 ) -> Iterator[Block]:
-    """What orders the gallery as the distance does, without its last rounding steps.
+    """Fast gaps, which order the gallery as the distance does.
 
-    That is the squared distance less the square of the query's norm, or the cosine, negative. Float32 throughout: leaving out
-    the query's norm, the square root and the clipping rounds less, and so makes fewer false ties, than the distance itself.
+    They leave out what is the same for the whole gallery, and so round less, and make fewer false ties, than the distance itself.
 
-    The last digits of a matrix product depend on where in the matrix an image stands. Images with equal embeddings are given
-    equal distances here, so that they tie, as they must, wherever they stand.
+    The last digits of a matrix product depend on an image's place in the matrix. Images with equal embeddings are given equal
+    gaps here, so that they tie wherever they stand.
 
     Parameters
     ----------
     queries : float32 array of shape (queries, d)
     gallery : float32 array of shape (gallery, d)
     kept : int64 array of shape (n,)
-        Which rows of the gallery are ranked, in increasing order; they are the columns of the blocks.
-    distance : "euclidean" or "cosine"
+        Rows of the gallery to rank, in increasing order; they are the columns of the blocks.
+    distance : Distance
     block_bytes : int
-        Bound on the block, but for one query.
+        Bound on a block that holds more than one query.
 
     Yields
     ------
@@ -58,27 +55,18 @@ def embedding_blocks(
     """
     squares = np.concatenate([np.empty(0), *(squared_norms(gallery[rows]) for rows in _chunks(kept))])
     copies, originals = _equal_columns(gallery, kept, squares)
-    if distance == "euclidean":
-        factors, offset = -2 * queries, squares.astype(np.float32)
-    else:
-        factors = queries * -inverse_norms(squared_norms(queries)).astype(np.float32)[:, None]
-        scale = inverse_norms(squares).astype(np.float32)
     memory = np.empty((_height(block_bytes // 4, len(kept), len(queries)), len(kept)), np.float32)
     for rows in _slices(len(queries), len(memory)):
-        block = memory[: len(factors[rows])]
+        block = memory[: len(queries[rows])]
         for chunk, columns in zip(_chunks(kept), _slices(len(kept), _CHUNK), strict=True):
-            np.matmul(factors[rows], gallery[chunk].T, out=block[:, columns])
-        if distance == "euclidean":
-            block += offset
-        else:
-            block *= scale
+            distance.fast(queries[rows], gallery[chunk], squares[columns], block[:, columns])
         if len(copies):
             block[:, copies] = block[:, originals]
         yield rows, block
 
 
 def function_blocks(
-    queries: NDArray[np.float32], gallery: NDArray[np.float32], distance: Distance, block_bytes: int = BLOCK_BYTES
+    queries: NDArray[np.float32], gallery: NDArray[np.float32], distance: DistanceFunction, block_bytes: int = BLOCK_BYTES
 ) -> Iterator[Block]:
     """Distances by any function, for some queries and the whole gallery at a time; see `embedding_blocks`."""
     for rows in _slices(len(queries), _height(block_bytes // 8, len(gallery), len(queries))):
@@ -88,8 +76,8 @@ def function_blocks(
 def _equal_columns(
     gallery: NDArray[np.float32], kept: NDArray[np.int64], squares: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Columns whose embedding stands in an earlier column too, and the first such column of each."""
-    # Equal vectors have equal norms: only columns that share theirs, usually none, are looked at.
+    """Columns whose embedding also stands in an earlier column, and the first such column of each."""
+    # Equal vectors have equal norms: look only at columns that share theirs, usually none.
     _, group, sizes = np.unique(squares, return_inverse=True, return_counts=True)
     first: dict[bytes, int] = {}
     pairs = []
@@ -102,7 +90,7 @@ def _equal_columns(
 
 
 def _height(numbers: int, width: int, at_most: int) -> int:
-    """How many rows of `width` a block of so many numbers has: at least one."""
+    """Rows of `width` in a block of so many numbers; at least one."""
     return max(1, min(at_most, _QUERIES, numbers // max(1, width)))
 
 
@@ -111,7 +99,7 @@ def _slices(length: int, step: int) -> Iterator[slice]:
 
 
 def _chunks(kept: NDArray[np.int64]) -> Iterator[slice | NDArray[np.int64]]:
-    """The kept rows some thousands at a time; as a slice, which copies nothing, where they follow each other."""
+    """The kept rows some thousands at a time; as a slice, which copies nothing, if they follow each other."""
     for columns in _slices(len(kept), _CHUNK):
         chunk = kept[columns]
         first, last = int(chunk[0]), int(chunk[-1])

@@ -1,4 +1,4 @@
-"""The cumulative matching characteristic: how often the right person is among the first k."""
+"""The cumulative matching characteristic: share of queries with the right person among the first k."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ __all__ = ["cmc"]
 def cmc(first_ranks: ArrayLike, max_rank: int) -> NDArray[np.float64]:
     """Share of the queries whose first match stands at rank k or before, for k = 1 to `max_rank`.
 
-    Rank-1, Rank-5 and so on are its entries 0, 4, ... . Several images of a person in the gallery make it easier ("single
-    query, multi-shot gallery"): only the first that is found counts.
+    Rank-1, Rank-5 and so on are its entries 0, 4, ... . If the gallery has several images of a person ("multi-shot"), only the
+    first one counts.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def cmc(first_ranks: ArrayLike, max_rank: int) -> NDArray[np.float64]:
     NoMatchError
         If there is no query.
     ArrayError
-        If `first_ranks` is not one list of whole numbers from 1, or `max_rank` is less than 1.
+        If `first_ranks` is not a list of whole numbers from 1, or `max_rank` is less than 1.
 
     References
     ----------

@@ -1,39 +1,39 @@
 """The field's protocol: rank the gallery for every query, leave junk out, and score the order.
 
-One core, `score_blocks`, consumes distances block by block, so that neither a data set's size nor the kind of distance matters;
-`evaluate` feeds it from embeddings and `score_distances` from a ready matrix.
+`score_blocks` consumes distances block by block, so that the size of a data set and the kind of distance do not matter. `evaluate`
+computes the distances of embeddings; `score_distances` takes a matrix.
 
-The protocol is that of Market-1501 [1]_. For each query, gallery images of identity -1, and images of the same person by the
-same camera, are junk: they count neither for nor against. Distractors (identity 0) are wrong matches. VIPeR, CUHK01 and the
-others need nothing special: the first right image in the ranking counts.
+The protocol is that of Market-1501 [1]_. Gallery images of identity -1, and images of the query's person by the query's camera, are
+junk: they count neither for nor against. Distractors (identity 0) are wrong matches. VIPeR, CUHK01 and the others need nothing
+special: the first right image in the ranking counts.
 
-Where distances tie, wrong matches stand first. So no score depends on the order of the gallery, and an embedding that is the
-same for everybody gets the worst score instead of an accidental one.
+If distances tie, wrong matches stand first. So no score depends on the order of the gallery, and an embedding that is the same for
+everybody gets the worst score instead of an accidental one.
 
 .. [1] L. Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from resight.compute import usable_cores
 from resight.datasets.records import JUNK, Records
-from resight.distances import DISTANCES
-from resight.distances.euclidean import both_embeddings
-from resight.errors import ArrayError, ConfigurationError, NoMatchError
+from resight.distances import distance_named
+from resight.distances.distance import Distance, DistanceFunction
+from resight.distances.vectors import both_embeddings
+from resight.errors import ArrayError, NoMatchError
 from resight.evaluation.average_precision import (
     average_precision_of_ranks,
     average_precision_trapezoidal_of_ranks,
     inverse_negative_penalty_of_ranks,
 )
-from resight.evaluation.blocks import BLOCK_BYTES, Block, Distance, embedding_blocks, function_blocks
+from resight.evaluation.blocks import BLOCK_BYTES, Block, embedding_blocks, function_blocks
 from resight.evaluation.cmc import cmc
 from resight.evaluation.relations import MatchRanks, Relations
 from resight.evaluation.scores import Scores
@@ -42,7 +42,7 @@ from resight.progress import Progress, silent
 __all__ = ["evaluate", "score_blocks", "score_distances"]
 
 MAX_RANK = 50
-"""How far the stored CMC curve reaches, unless told otherwise."""
+"""Length of the CMC curve."""
 
 
 def evaluate(
@@ -50,10 +50,9 @@ def evaluate(
     gallery_embeddings: ArrayLike,
     query: Records,
     gallery: Records,
-    distance: str | Distance = "euclidean",
+    distance: str | Distance | DistanceFunction = "euclidean",
     *,
     block_bytes: int = BLOCK_BYTES,
-    max_rank: int = MAX_RANK,
     progress: Progress = silent,
 ) -> Scores:
     """Rank the gallery for every query by the distance of embeddings, and score the ranking.
@@ -65,16 +64,15 @@ def evaluate(
     gallery_embeddings : array of shape (gallery, d)
         One row for each row of `gallery`.
     query, gallery : Records
-        Who is on the images, and which camera saw them.
-    distance : str or callable
-        A key of `resight.distances.DISTANCES`, or a function of (queries, d) and (gallery, d) arrays that returns distances
-        of shape (queries, gallery), such as a fitted XQDA's; it is given some queries at a time, and the gallery without junk.
+        Identities and cameras of the images.
+    distance : str, Distance or callable
+        A key of `resight.distances.DISTANCES`, a distance, or a function of (queries, d) and (gallery, d) arrays that returns
+        distances (queries, gallery), such as that of a fitted XQDA. The function gets some queries at a time, and the gallery
+        without junk.
     block_bytes : int
-        Bound on the block of distances that is held at a time, or one query's if they are more.
-    max_rank : int
-        Length of the CMC curve, at least 20.
+        Bound on a block of distances; one query's may take more.
     progress : Progress
-        Called with the stage ``"rank"`` and the number of queries done.
+        Called with the stage ``"rank"`` and the number of ranked queries.
 
     Returns
     -------
@@ -104,13 +102,11 @@ def evaluate(
             raise ArrayError(f"{len(array)} {name} embeddings for {len(records)} {name} images; expected one for each")
     kept = np.flatnonzero(gallery.identities != JUNK)
     relations = Relations(query.identities, query.cameras, gallery.identities[kept], gallery.cameras[kept])
-    if callable(distance):
-        blocks = function_blocks(queries, images[kept], distance, block_bytes)
-    elif distance in DISTANCES:
-        blocks = embedding_blocks(queries, images, kept, cast(Literal["euclidean", "cosine"], distance), block_bytes)
+    if isinstance(distance, str | Distance):
+        blocks = embedding_blocks(queries, images, kept, distance_named(distance), block_bytes)
     else:
-        raise ConfigurationError(f"distance {distance!r} is unknown; expected {', '.join(DISTANCES)}, or a function")
-    return _score(blocks, relations, max_rank, progress, started)
+        blocks = function_blocks(queries, images[kept], distance, block_bytes)
+    return _score(blocks, relations, progress, started)
 
 
 def score_distances(
@@ -119,19 +115,15 @@ def score_distances(
     query_cameras: ArrayLike,
     gallery_identities: ArrayLike,
     gallery_cameras: ArrayLike,
-    *,
-    max_rank: int = MAX_RANK,
 ) -> Scores:
     """Score a ready matrix of distances.
 
     Parameters
     ----------
     distances : float array of shape (queries, gallery)
-        Smaller is more alike; negative values are as good as any. Kept in its precision.
+        Smaller is more alike; values may be negative. They keep their precision.
     query_identities, query_cameras : int arrays of shape (queries,)
     gallery_identities, gallery_cameras : int arrays of shape (gallery,)
-    max_rank : int
-        Length of the CMC curve, at least 20.
 
     Returns
     -------
@@ -153,14 +145,8 @@ def score_distances(
     matrix = np.asarray(distances)
     if matrix.ndim != 2:
         raise ArrayError(f"distances have shape {matrix.shape}; expected (queries, gallery)")
-    return score_blocks(
-        [(slice(0, len(matrix)), matrix)],
-        query_identities,
-        query_cameras,
-        gallery_identities,
-        gallery_cameras,
-        max_rank=max_rank,
-    )
+    blocks = [(slice(0, len(matrix)), matrix)]
+    return score_blocks(blocks, query_identities, query_cameras, gallery_identities, gallery_cameras)
 
 
 def score_blocks(
@@ -170,33 +156,30 @@ def score_blocks(
     gallery_identities: ArrayLike,
     gallery_cameras: ArrayLike,
     *,
-    max_rank: int = MAX_RANK,
     progress: Progress = silent,
 ) -> Scores:
-    """Score distances that come some queries at a time; see `score_distances` for what is not explained here.
+    """Score distances that come some queries at a time; `score_distances` explains the other parameters.
 
     Parameters
     ----------
     blocks : iterable of (slice, array of shape (rows, gallery))
-        Which queries, and their distances to the whole gallery; together they cover every query once, in any order. A block
-        is only read, and only until the next is asked for, so its memory may be used again.
+        Queries, and their distances to the whole gallery. Together the blocks cover every query once, in any order. A block is
+        only read, and only until the next is asked for, so that its memory may be used again.
     progress : Progress
-        Called with the stage ``"rank"`` and the number of queries done.
+        Called with the stage ``"rank"`` and the number of ranked queries.
     """
     started = time.perf_counter()
     relations = Relations(query_identities, query_cameras, gallery_identities, gallery_cameras)
-    return _score(((rows, np.asarray(block)) for rows, block in blocks), relations, max_rank, progress, started)
+    return _score(((rows, np.asarray(block)) for rows, block in blocks), relations, progress, started)
 
 
-def _score(blocks: Iterable[Block], relations: Relations, max_rank: int, progress: Progress, started: float) -> Scores:
-    """The core: rank the matches of every block, on all processors, and make figures of the ranks."""
-    if max_rank < 20:
-        raise ArrayError(f"max_rank is {max_rank}; expected at least 20, for Rank-20")
+def _score(blocks: Iterable[Block], relations: Relations, progress: Progress, started: float) -> Scores:
+    """Rank the matches of every block, on all usable cores, and compute the figures."""
     queries, gallery = len(relations.query_identities), len(relations.gallery_identities)
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     ranks = MatchRanks(relations)
     done = 0
-    with ThreadPoolExecutor(processors) as pool:
+    with ThreadPoolExecutor(cores) as pool:
         for rows, block in blocks:
             numbers = range(queries)[rows]
             if block.shape != (len(numbers), gallery):
@@ -206,16 +189,16 @@ def _score(blocks: Iterable[Block], relations: Relations, max_rank: int, progres
                 )
             exact = block if block.dtype in (np.float32, np.float64) else block.astype(np.float64)
             # NumPy works outside the interpreter's lock: each thread takes every so-many-th row.
-            parts = [range(first, len(numbers), processors) for first in range(processors)]
+            parts = [range(first, len(numbers), cores) for first in range(cores)]
             for work in [pool.submit(ranks.add, exact, numbers, part) for part in parts]:
                 work.result()
             done += len(numbers)
             progress("rank", done, queries)
-    return _figures(*ranks.result(), int((relations.gallery_identities != JUNK).sum()), max_rank, started)
+    return _figures(*ranks.result(), int((relations.gallery_identities != JUNK).sum()), started)
 
 
-def _figures(ranks: NDArray[np.int64], counts: NDArray[np.int64], gallery: int, max_rank: int, started: float) -> Scores:
-    """Figures from the ranks of the matches, query by query, and how many matches each query has."""
+def _figures(ranks: NDArray[np.int64], counts: NDArray[np.int64], gallery: int, started: float) -> Scores:
+    """Compute the figures from the ranks of the matches, query by query, and the number of matches of each query."""
     scored = counts > 0
     if not scored.any():
         raise NoMatchError(
@@ -223,7 +206,7 @@ def _figures(ranks: NDArray[np.int64], counts: NDArray[np.int64], gallery: int, 
             "check that query and gallery belong together"
         )
     some = counts[scored]
-    curve = cmc(ranks[np.cumsum(some) - some], max_rank)
+    curve = cmc(ranks[np.cumsum(some) - some], MAX_RANK)
     average_precisions = np.full(len(counts), np.nan)
     average_precisions[scored] = average_precision_of_ranks(ranks, some)
     return Scores(

@@ -1,4 +1,4 @@
-"""Who matches whom, and at which ranks the matches stand."""
+"""Matches of each query, and their ranks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from resight.errors import ArrayError
 
 __all__ = ["MatchRanks", "Relations"]
 
-_FEW = 32  # up to so many matches, counting for each is quicker than sorting
+_FEW = 32  # matches up to which counting for each is quicker than sorting
 
 
 class Relations:
-    """For every query, which gallery columns are right, wrong and junk.
+    """Right, wrong and junk gallery columns of every query.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Relations:
         by_identity = self.gallery_identities[self._columns]
         self._first = np.searchsorted(by_identity, self.query_identities, side="left")
         self._end = np.searchsorted(by_identity, self.query_identities, side="right")
-        # A query that is itself junk or a distractor shows no person that could be found.
+        # A query that is itself junk or a distractor shows nobody to find.
         self._end[self.query_identities <= DISTRACTOR] = 0
         self._first[self.query_identities <= DISTRACTOR] = 0
 
@@ -62,8 +62,8 @@ class Relations:
 class MatchRanks:
     """The rank of every match, from distances that come some queries at a time.
 
-    A match's rank is the number of wrong images before it (nearer, or as near) and of matches up to it. So only counts are
-    needed; nothing keeps track of where in the gallery an image stands.
+    A match's rank is the number of wrong images before it, nearer or as near, and of matches up to it. So counts suffice, without
+    any image's place in the gallery.
 
     Parameters
     ----------
@@ -75,21 +75,21 @@ class MatchRanks:
         self._ranks: list[NDArray[np.int64] | None] = [None] * len(relations.query_identities)
 
     def add(self, block: NDArray[Any], queries: range, part: range) -> None:
-        """Rank the matches of some queries; threads may call this at once for different parts.
+        """Rank the matches of some queries. Threads may call this at once for different parts.
 
         Parameters
         ----------
         block : float array of shape (queries, gallery)
-            Distances; only read.
+            Distances, which are only read.
         queries : range
-            Which queries the rows of the block are.
+            Queries in the rows of the block.
         part : range
-            The rows of the block to do.
+            Rows of the block to rank.
 
         Raises
         ------
         ArrayError
-            If a distance is NaN or infinite, or a query was there before.
+            If a distance is NaN or infinite, or a query comes twice.
         """
         wrong = np.empty(block.shape[1], block.dtype)
         for row in part:
@@ -100,7 +100,7 @@ class MatchRanks:
             if not np.isfinite(wrong).all():
                 raise ArrayError(f"query {query} has a distance that is NaN or infinite; check the embeddings")
             matches = np.sort(wrong[self.relations.matches(query)])
-            # What is not wrong is put behind everything that counts.
+            # The rest goes behind everything that counts.
             wrong[self.relations.same_person(query)] = np.inf
             wrong[self.relations.junk] = np.inf
             if len(matches) <= _FEW:
@@ -111,12 +111,12 @@ class MatchRanks:
             self._ranks[query] = before + np.arange(1, len(matches) + 1)
 
     def result(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The ranks of all matches, query by query and increasing in each, and how many matches each query has.
+        """Ranks of all matches, query by query and increasing in each, and the number of matches of each query.
 
         Raises
         ------
         ArrayError
-            If a query's distances were not given.
+            If a query's distances are missing.
         """
         ranks = [of_query for of_query in self._ranks if of_query is not None]
         if len(ranks) != len(self._ranks):

@@ -1,4 +1,4 @@
-"""What an evaluation finds out, as one value object."""
+"""The result of an evaluation, as one value object."""
 
 from __future__ import annotations
 
@@ -26,29 +26,31 @@ class Scores:
     Attributes
     ----------
     rank1, rank5, rank10, rank20 : float
-        Share of the queries whose person is among the first 1, 5, 10, 20 of the ranking.
+        Share of the queries with their person among the first 1, 5, 10, 20 of the ranking.
     map : float
-        Mean average precision, non-interpolated: what today's publications quote.
+        Mean average precision, non-interpolated, as today's publications quote it.
     map_trapezoidal : float
-        Mean average precision by trapezoids: what the released Market-1501 code computes, and older publications quote.
+        Mean average precision by trapezoids, as the released Market-1501 code computes it and older publications quote it.
     minp : float
         Mean inverse negative penalty.
     queries : int
-        How many queries were scored.
+        Scored queries.
     queries_without_match : int
-        How many queries were left out because no gallery image of another camera shows their person.
+        Queries that were left out because no gallery image of another camera shows their person.
     gallery : int
-        Gallery images that were ranked: all but junk of identity -1 (Market-1501: 15,913).
-    cmc : float64 array of shape (max_rank,)
+        Ranked gallery images: all but those of identity -1 (Market-1501: 15,913).
+    cmc : float64 array of shape (50,)
         See `resight.evaluation.cmc.cmc`.
     average_precisions : float64 array of shape (queries given,)
-        Non-interpolated, one for each query in the caller's order; NaN for a query without a match.
+        One for each query in the caller's order, non-interpolated; NaN for a query without a match.
     seconds_ranking : float
         Wall-clock seconds from embeddings or distances to scores.
     deviations : mapping of str to float
         Sample standard deviation of each of the seven figures over the splits; empty for a single evaluation.
     splits : int
-        How many evaluations this is the mean of.
+        Evaluations that this is the mean of.
+    distance : str
+        Name of the distance, ``"fitted"`` for a model's own learned one; empty if `evaluate_model` did not compute the score.
     """
 
     rank1: float
@@ -66,6 +68,13 @@ class Scores:
     seconds_ranking: float
     deviations: Mapping[str, float] = field(default_factory=dict)
     splits: int = 1
+    distance: str = ""
+
+    def __repr__(self) -> str:
+        figures = {"Rank-1": self.rank1, "Rank-5": self.rank5, "Rank-10": self.rank10, "mAP": self.map}
+        said = ", ".join(f"{name} {100 * value:.2f} %" for name, value in figures.items())
+        divisions = f", mean of {self.splits} divisions" if self.splits > 1 else ""
+        return f"<Scores: {said}; {self.queries} queries, {self.gallery} gallery images{divisions}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON and tables.
@@ -74,7 +83,7 @@ class Scores:
         -------
         dict
             The seven figures in **per cent**, unrounded, as the field quotes them (``"rank1": 91.18...``), their
-            ``..._deviation`` in percent points where this is a mean, `queries`, `queries_without_match`, `gallery`, `splits`
+            ``..._deviation`` in percent points if this is a mean, `queries`, `queries_without_match`, `gallery`, `splits`
             and `seconds_ranking`. The arrays are left out.
         """
         row: dict[str, Any] = {name: 100 * getattr(self, name) for name in FIGURES}
@@ -103,7 +112,7 @@ def mean_scores(scores: Sequence[Scores]) -> Scores:
         If `scores` is empty.
     """
     if not scores:
-        raise NoMatchError("no scores to take the mean of; expected those of at least one split")
+        raise NoMatchError("no scores to average; expected those of at least one split")
     figures = {name: np.array([getattr(score, name) for score in scores]) for name in FIGURES}
     length = min(len(score.cmc) for score in scores)
     return Scores(
@@ -114,7 +123,8 @@ def mean_scores(scores: Sequence[Scores]) -> Scores:
         cmc=np.mean([score.cmc[:length] for score in scores], axis=0),
         average_precisions=np.concatenate([score.average_precisions for score in scores]),
         seconds_ranking=sum(score.seconds_ranking for score in scores),
-        # The deviation of a sample of splits; one split alone says nothing about it.
+        # Deviation of a sample of splits; a single split has none.
         deviations={name: float(values.std(ddof=1)) for name, values in figures.items()} if len(scores) > 1 else {},
         splits=len(scores),
+        distance=scores[0].distance,
     )

@@ -1,4 +1,4 @@
-"""What 8 bits must know beforehand: between which values the numbers of a network lie, and where their middle is."""
+"""Ranges and means of a network's numbers, which 8 bits must know beforehand."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from onnx import helper
 from onnxruntime.quantization.calibrate import CalibrationDataReader, CalibrationMethod, TensorsData, create_calibrator
 
 from resight.errors import StorageError
-from resight.export.session import Session
 from resight.images import Pixels
+from resight.models.onnx import Session
 from resight.models.onnx_file import INPUT
 from resight.progress import Progress, silent
 
 __all__ = ["OPERATORS", "Calibration", "calibrate"]
 
 OPERATORS = ("Conv", "Gemm", "Relu", "Clip", "Add", "MaxPool", "AveragePool")
-"""What runs in 8 bits. Averages over a whole map and OSNet's gates stay in float: measured, that costs no time."""
+"""Operators that run in 8 bits. Averages over a whole map and OSNet's gates stay in float, which costs no time (measured)."""
 
 _BATCH = 32
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What `resight.export.quantise.quantised` needs.
+    """Ranges and means for `resight.export.quantise.quantised`.
 
     Attributes
     ----------
     ranges : TensorsData
-        Smallest and largest value of everything that is computed.
+        Smallest and largest value of every tensor.
     means : dict of str to float64 array of shape (channels,)
-        Of the input of every layer with weights.
+        Mean of each channel of the input of every layer with weights.
     """
 
     ranges: TensorsData
@@ -45,14 +45,14 @@ class Calibration:
 
 
 def calibrate(model: onnx.ModelProto, pixels: Pixels, *, progress: Progress = silent) -> Calibration:
-    """Run a network over some images and look at its numbers.
+    """Run a network over some images and note the ranges and means of its numbers.
 
     Parameters
     ----------
     model : onnx.ModelProto
         From `network_graph`.
     pixels : uint8 array of shape (n, height, width, 3)
-        Training images; never those that the network is evaluated on.
+        Training images; never images that the network is evaluated on.
     progress : Progress
 
     Returns
@@ -77,7 +77,7 @@ def calibrate(model: onnx.ModelProto, pixels: Pixels, *, progress: Progress = si
 
 
 def _means(model: onnx.ModelProto, pixels: Pixels) -> dict[str, NDArray[np.float64]]:
-    """Mean of each channel of what goes into layers with weights, over images and places."""
+    """Mean of each channel of the inputs of layers with weights, over images and places."""
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     kinds = {node.input[0]: node.op_type for node in model.graph.node if node.op_type in ("Conv", "Gemm")}
@@ -96,7 +96,7 @@ def _means(model: onnx.ModelProto, pixels: Pixels) -> dict[str, NDArray[np.float
 
 
 class _Batches(CalibrationDataReader):
-    """Images in the form in which the calibrator asks for them."""
+    """Images in the form that the calibrator reads."""
 
     def __init__(self, pixels: Pixels, progress: Progress) -> None:
         self._batches = self._cut(pixels, progress)

@@ -1,4 +1,4 @@
-"""What can be chosen about an export. No PyTorch here: the command line reads this to answer `--help` at once."""
+"""Options of an export. PyTorch is not imported here, because the command line reads this for `--help`."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ class ExportConfig:
     Attributes
     ----------
     precision : str
-        ``"fp32"``; ``"fp16"`` stores the weights in half of the bytes and computes as before; ``"int8"`` stores and computes in
-        whole numbers of 8 bits.
+        ``"fp32"``; ``"fp16"``, which stores the weights in half of the bytes and computes in fp32; or ``"int8"``, which stores
+        and computes in whole numbers of 8 bits.
     batch : str
-        Images in one call of the network: ``"dynamic"``, or a number that is fixed.
+        Images in one call of the network: ``"dynamic"`` for any number, or a fixed number.
     normalise : bool
         Scale every embedding to length 1, in the graph.
     calibration_images : int
-        Training images that the ranges of int8 are taken from.
+        Training images to calibrate int8 with.
     max_drop : float
-        Points of mAP on held-out identities that the file may lose against the network before it is refused.
+        Most points of mAP that the file may lose against the network, on held-out identities.
     leave_float : tuple of str
-        Layers that int8 leaves alone, by their names in the network; the first one always is.
+        Layers to leave in float for int8, by their names in the network. The first layer always stays in float.
     reduce_range : bool
-        7 bits for the weights of int8, for x86 processors without VNNI, where two products of 8 bits can overflow their sum.
+        Use 7 bits for the weights of int8, for x86 processors without VNNI: there the sum of two products can overflow.
     """
 
     precision: str = "fp32"
@@ -47,7 +47,7 @@ class ExportConfig:
         if self.precision not in PRECISIONS:
             raise ConfigurationError(f"precision {self.precision!r}; expected {', '.join(PRECISIONS)}")
         if self.batch != "dynamic" and not (self.batch.isdecimal() and int(self.batch) > 0):
-            raise ConfigurationError(f"batch {self.batch!r}; expected dynamic, or a number of images from 1")
+            raise ConfigurationError(f"batch {self.batch!r}; expected dynamic, or a number of at least 1")
         if self.calibration_images < 1:
             raise ConfigurationError(f"calibration_images = {self.calibration_images}; expected at least 1")
         if not math.isfinite(self.max_drop):

@@ -1,8 +1,8 @@
-"""A network as an ONNX graph: pixels as they are decoded go in, embeddings come out, nothing else is needed.
+"""A network as an ONNX graph, from decoded pixels to embeddings.
 
-Built operator by operator from a trace of `ReidNetwork.embed`. The network's dozen kinds of layer need no exporter, and the graph
-holds exactly what is computed: batch normalisation is folded into the convolution before it, the scale of the pixels and the
-order of the colours into the first one; layers keep their names.
+The graph is built operator by operator from a trace of `ReidNetwork.embed`; a dozen kinds of layer need no exporter. Batch
+normalisation is folded into the convolution before it, and the scale of the pixels and the order of the colours into the first
+convolution. Layers keep their names.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from resight.errors import ExportError
 from resight.images import Preprocessing
 from resight.models.onnx_file import INPUT, OUTPUT
-from resight.networks import ReidNetwork
 from resight.networks.mobilenet import KerasConv2d
+from resight.networks.network import ReidNetwork
 
 __all__ = ["OPSET", "Projection", "network_graph", "set_batch"]
 
-OPSET, _IR_VERSION = 17, 8  # of 2022: any runtime of today reads them
+OPSET, _IR_VERSION = 17, 8  # both from 2022: any of today's runtimes reads them
 
 Projection = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Matrix (k, d) and offset (k,): an embedding x becomes ``matrix @ x + offset``."""
@@ -44,8 +44,8 @@ _FUNCTIONS: dict[Any, str] = {
     F.adaptive_avg_pool2d: "GlobalAveragePool",
     "flatten": "Flatten",
 }
-"""Functions, and methods by their name, that need no attributes. What they are given is what the networks here give them; the
-parity gate would find anything else."""
+"""Functions, and methods by name, that need no attributes. The networks here call them with default arguments; the parity gate
+refuses a graph of other calls."""
 
 
 def network_graph(network: ReidNetwork, *, projection: Projection | None = None, normalise: bool = False) -> onnx.ModelProto:
@@ -54,7 +54,7 @@ def network_graph(network: ReidNetwork, *, projection: Projection | None = None,
     Parameters
     ----------
     network : ReidNetwork
-        Not changed. Its `preprocessing` becomes a part of the graph; the head does not.
+        Not changed. Its `preprocessing` becomes a part of the graph; its head does not.
     projection : tuple of float32 arrays, optional
         A last layer; see `Projection`.
     normalise : bool
@@ -69,7 +69,7 @@ def network_graph(network: ReidNetwork, *, projection: Projection | None = None,
     Raises
     ------
     ExportError
-        If the network holds something that has no translation here.
+        If the network has a layer or function that is not translated here.
     """
     network = copy.deepcopy(network).cpu().float().eval()
     height, width = network.preprocessing.size
@@ -116,7 +116,7 @@ def set_batch(model: onnx.ModelProto, batch: int) -> None:
 
 
 class _Tracer(fx.Tracer):
-    """Follows `embed`; a convolution is one step, however it pads."""
+    """Traces `embed`; a convolution is one step, however it pads."""
 
     traced_func_name = "embed"
 
@@ -125,7 +125,7 @@ class _Tracer(fx.Tracer):
 
 
 def _folds_into_its_input(node: fx.Node, network: ReidNetwork) -> bool:
-    """Whether this is a batch normalisation of what a layer gives to nobody else."""
+    """Whether this is the batch normalisation of a layer's only output."""
     before = node.args[0]
     return (
         isinstance(before, fx.Node)
@@ -172,12 +172,12 @@ class _Writer:
         self._constants: dict[str, onnx.TensorProto] = {}
 
     def constant(self, name: str, array: NDArray[np.float32] | np.float32) -> str:
-        """A constant; one that is there already is used again, as the weights of OSNet's shared gates are."""
+        """Add a constant, once: OSNet's shared gates use theirs several times."""
         self._constants.setdefault(name, numpy_helper.from_array(np.asarray(array, np.float32, order="C"), name))
         return name
 
     def add(self, operator: str, attributes: dict[str, Any], inputs: list[str], name: str) -> str:
-        """One operator; its output has its name."""
+        """Add an operator; its output has the same name."""
         if operator == "Clip":  # of ReLU6, the only one here
             inputs = [*inputs, self.constant("zero", np.float32(0)), self.constant("six", np.float32(6))]
         self.nodes.append(helper.make_node(operator, inputs, [name], name, **attributes))
@@ -193,7 +193,7 @@ class _Writer:
         return self.add("Sub", {}, [numbers, self.constant("mean", mean.reshape(1, 3, 1, 1))], "centred")
 
     def weighted(self, node: fx.Node, layer: nn.Conv2d | nn.Linear, source: str, preprocessing: Preprocessing) -> str:
-        """A convolution or fully connected layer; the first one also scales the pixels and puts their colours into order."""
+        """Add a convolution or fully connected layer. The first one also scales the pixels and orders their colours."""
         before = node.all_input_nodes[0]
         weight = layer.weight.detach().numpy()
         if before.op == "placeholder":
@@ -218,14 +218,14 @@ class _Writer:
         return self.add("Conv", attributes, inputs, name)
 
     def normalisation(self, node: fx.Node, layer: nn.BatchNorm1d, source: str) -> str:
-        """Batch normalisation with the statistics of the training."""
+        """Add a batch normalisation with the statistics of the training."""
         tensors = [getattr(layer, name) for name in ("weight", "bias", "running_mean", "running_var")]
         names = [f"{node.target}.{name}" for name in ("weight", "bias", "mean", "variance")]
         constants = [self.constant(name, tensor.detach().numpy()) for name, tensor in zip(names, tensors, strict=True)]
         return self.add("BatchNormalization", {"epsilon": layer.eps}, [source, *constants], node.name)
 
     def model(self, size: tuple[int, int], embedding_size: int) -> onnx.ModelProto:
-        """Everything as one checked model, whose output is that of the last operator."""
+        """Make one checked model; its output is that of the last operator."""
         self.nodes[-1].output[0] = OUTPUT
         images = helper.make_tensor_value_info(INPUT, onnx.TensorProto.UINT8, ["batch", *size, 3])
         embeddings = helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, ["batch", embedding_size])

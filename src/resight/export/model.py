@@ -1,4 +1,4 @@
-"""From a trained model to one file that runs without PyTorch, proven before it gets its name."""
+"""A trained model to one file that runs without PyTorch, checked before it gets its name."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from resight.export.config import ExportConfig
 from resight.export.graph import OPSET, Projection, network_graph, set_batch
 from resight.export.parity import Source, Vectors, check_vectors, generated_images, score_held_out
 from resight.export.quantise import errors_alone, half_weights, quantised
-from resight.export.session import Session
 from resight.files import atomic_write, read_json
 from resight.images import RESIZE, Pixels, load_pixels
 from resight.models import load_model
-from resight.models.embedding import Model
 from resight.models.fitted import FittedModel
+from resight.models.model import Model
+from resight.models.onnx import Session
 from resight.models.onnx_file import CARD as METADATA
 from resight.models.onnx_file import FORMAT
 from resight.models.pytorch import NetworkModel
+from resight.models.reference import Reference, parse
 from resight.models.shipped import load_shipped
-from resight.networks.card import CARD, Card, read_card
+from resight.networks import CARD
+from resight.networks.card import Card, read_card
 from resight.networks.foreign import architecture
 from resight.networks.published import PUBLISHED
 from resight.progress import Progress, silent
 from resight.provenance import provenance
-from resight.shipped import SHIPPED
 from resight.training.config import PAPER_HELD_OUT
 
 __all__ = ["export_model"]
@@ -52,85 +53,86 @@ def export_model(
     data: str | Path | Dataset | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Write a model as one ONNX file, if it agrees with what was trained.
+    """Write a model as one ONNX file, if the file agrees with the trained network.
 
     Parameters
     ----------
     reference : str
-        See `resight.models.load_model`: a network, a shipped one among them, or a distance that was fitted to one.
+        A network, such as a run folder or a shipped model, or a distance fitted to one; see `resight.load_model`.
     out : str or Path
-        File to write, ending in ``.onnx``. What was there before stays if the export fails.
+        File to write, ending in ``.onnx``. An older file stays if the export fails.
     config : ExportConfig
     data : str, Path or Dataset, optional
-        Data set whose training images calibrate int8 and whose held-out people the file is judged on. Those that the training
-        itself held out, where it did; its card says. Query and gallery of the data set are not read.
+        Data set whose training images calibrate int8, and whose held-out people the file is judged on: the people whom the
+        training held out, if its card names them. Query and gallery of the data set are not read.
     progress : Progress
 
     Returns
     -------
     dict
-        The card that is embedded in the file; ``parity`` holds what the gate measured.
+        The card inside the file; ``parity`` holds the measurements of the parity gate.
 
     Raises
     ------
     ExportError
-        If the model is no network, or the exported one does not agree with it: by cosines, or by more than ``max_drop`` points of
-        mAP. For int8 the message names the layers to leave in float.
+        If the model is not a network, or the file differs from it: in cosines, or by more than ``max_drop`` points of mAP. For
+        int8 the message names the layers to leave in float.
     ConfigurationError
         If the options contradict each other.
     ResightError
-        Whatever loading the model, reading the data and writing raise.
+        Errors of loading the model, reading the data and writing.
     """
     out = Path(out)
     if out.suffix != ".onnx":
         raise ConfigurationError(f"the file to write is {out}; expected a name that ends in .onnx")
     if config.precision == "int8" and data is None:
         raise ConfigurationError("int8 needs training images to calibrate with; give their data set with --data")
-    extractor: Model
+    found = parse(reference)
+    trained: Model
     card: Card | None
-    if reference in SHIPPED:
-        extractor, card = load_shipped(reference)
+    if found.kind == "shipped":
+        trained, card = load_shipped(found.name)
     else:
-        extractor, card = load_model(reference, device="cpu"), _network_card(reference)
-    network, projection, source = _source(extractor, reference, config.normalise)
+        trained, card = load_model(reference, device="cpu"), _network_card(found)
+    network, projection, source = _source(trained, reference, config.normalise)
     exact = network_graph(network.network, projection=projection, normalise=config.normalise)
     held_out: Split | None = None
     about: dict[str, Any] = {}
     if data is not None:
         dataset = data if isinstance(data, Dataset) else open_dataset(data)
-        held_out, about = _hold_out(dataset, card if extractor is network else None)
+        held_out, about = _hold_out(dataset, card if trained is network else None)
 
     model, calibration = exact, None
     if config.precision == "fp16":
         model = half_weights(exact)
     elif config.precision == "int8" and held_out is not None:
-        pixels = _calibration_images(held_out, config.calibration_images, extractor.size, progress)
+        pixels = _calibration_images(held_out, config.calibration_images, trained.size, progress)
         calibration = calibrate(exact, pixels, progress=progress)
         model = quantised(exact, calibration, leave_float=config.leave_float, reduce_range=config.reduce_range)
     if config.fixed_batch:
         set_batch(model, config.fixed_batch)
 
     session = Session(model)
-    parity = check_vectors(session, source, generated_images(extractor.size), config.precision)
+    parity = check_vectors(session, source, generated_images(trained.size), config.precision)
     if held_out is not None:
-        figures = score_held_out(session, source, held_out, extractor.size, config.precision, progress=progress)
+        figures = score_held_out(session, source, held_out, trained.size, config.precision, progress=progress)
         if -figures["map"]["change"] > config.max_drop:
-            looked_at = load_pixels(held_out.query.paths[:_LOOKED_AT], extractor.size)
+            looked_at = load_pixels(held_out.query.paths[:_LOOKED_AT], trained.size)
             raise ExportError(_refusal(figures, config, exact, calibration, looked_at, progress))
         parity |= {"held_out": about | figures}
-    described = _describe(extractor, network, card, config, source.exported_distance) | {"parity": parity}
+    described = _describe(trained, network, card, config, source.exported_distance) | {"parity": parity}
     helper.set_model_props(model, {METADATA: json.dumps(described, allow_nan=False)})
     with atomic_write(out) as stream:
         stream.write(model.SerializeToString())
     return described
 
 
-def _source(extractor: Model, reference: str, normalise: bool) -> tuple[NetworkModel, Projection | None, Source]:
-    """The network inside a model, the layer to add to it, and what the file is held against."""
-    network = extractor.extractor if isinstance(extractor, FittedModel) else extractor
+def _source(trained: Model, reference: str, normalise: bool) -> tuple[NetworkModel, Projection | None, Source]:
+    """The network inside a model, the layer to add to it, and the source to compare the file with."""
+    network = trained.base if isinstance(trained, FittedModel) else trained
     if not isinstance(network, NetworkModel):
-        raise ExportError(f"{reference} rests on {network.name}, which is no network of resight.networks; only those are exported")
-    if not isinstance(extractor, FittedModel):
+        raise ExportError(f"{reference} rests on {network.name}, which is not a network of resight.networks and cannot be exported")
+    if not isinstance(trained, FittedModel):
         distance = network.distance
         if normalise:  # vectors of length 1 are ranked by their angles, whatever compares them
             return network, None, Source(network.extract, "cosine", _unit, distance)
@@ -139,9 +141,9 @@ def _source(extractor: Model, reference: str, normalise: bool) -> tuple[NetworkM
         raise ConfigurationError("vectors of a fitted distance cannot be normalised: their lengths are a part of it")
     from resight.export.projection import euclidean_projection, euclidean_root
 
-    root = euclidean_root(extractor.fitted)
-    source = Source(extractor.extract, extractor.distance, lambda vectors: (vectors @ root.T).astype(np.float32), "euclidean")
-    return network, euclidean_projection(extractor.fitted, network.embedding_size), source
+    root = euclidean_root(trained.fitted)
+    source = Source(trained.extract, trained.distance, lambda vectors: (vectors @ root.T).astype(np.float32), "euclidean")
+    return network, euclidean_projection(trained.fitted, network.embedding_size), source
 
 
 def _unit(vectors: Vectors) -> Vectors:
@@ -149,23 +151,21 @@ def _unit(vectors: Vectors) -> Vectors:
     return unit
 
 
-def _network_card(reference: str) -> Card | None:
+def _network_card(reference: Reference) -> Card | None:
     """The card of the run folder that a model is, or rests on."""
-    folder = Path(reference)
-    if not (folder / CARD).exists():
-        return None
-    values = read_json(folder / CARD)
-    return _network_card(values["model"]) if "model" in values else read_card(folder)
+    if reference.kind == "fitted" and reference.path is not None:
+        return _network_card(parse(str(read_json(reference.path / CARD)["model"])))
+    return read_card(reference.path) if reference.kind == "run" and reference.path is not None else None
 
 
 def _hold_out(dataset: Dataset, card: Card | None) -> tuple[Split, dict[str, Any]]:
-    """People of the training images to judge on: those that the training held out, if its card names any."""
+    """People of the training images to judge on: those whom the training held out, if its card names any."""
     fraction, seed = PAPER_HELD_OUT, 0
     if card is not None and card.configuration.get("validation") == "identity":
         fraction, seed = float(card.configuration["held_out"]), int(card.configuration["held_out_seed"])
     train = dataset.train
     split = by_identity(train.select(train.identities > 0), fraction=fraction, seed=seed)
-    # Unknown training data count as seen: on people whom a network has learned by heart, little shows.
+    # Unknown training data count as seen: on people whom a network knows by heart, few differences show.
     ours = card is not None and card.training.get("dataset") == dataset.name
     known = set(card.identities) if card is not None else set()
     unseen = ours and bool(known) and not known & set(split.query.people().tolist())
@@ -185,7 +185,7 @@ def _refusal(
     pixels: Pixels,
     progress: Progress,
 ) -> str:
-    """Why a file is not written, and for int8 what to do about it."""
+    """Say why a file is not written, and for int8 which layers to leave in float."""
     scores = figures["map"]
     said = (
         f"{config.precision} loses {-scores['change']:.2f} points of mAP on {figures['people']} held-out people "
@@ -201,21 +201,21 @@ def _refusal(
     return f"{said}; alone, {turned} turn the vectors most: try --leave-float {' '.join((*config.leave_float, *worst))}"
 
 
-def _describe(extractor: Model, network: NetworkModel, card: Card | None, config: ExportConfig, distance: str) -> dict[str, Any]:
-    """The card that a file carries."""
+def _describe(trained: Model, network: NetworkModel, card: Card | None, config: ExportConfig, distance: str) -> dict[str, Any]:
+    """Make the card of a file."""
     terms = next((p.terms for p in PUBLISHED.values() if p.sha256 == network.sha256), None)
     return {
         "format": FORMAT,
-        "name": extractor.name,
+        "name": trained.name,
         "architecture": architecture(network.network.state_dict()),
-        "input": list(extractor.size),
+        "input": list(trained.size),
         "resize": RESIZE,
         "normalised": config.normalise,
         "distance": distance,
-        "embedding_size": extractor.embedding_size,
-        "parameters": extractor.parameters,
-        "multiply_adds": extractor.multiply_adds,
-        "weights_sha256": extractor.sha256,
+        "embedding_size": trained.embedding_size,
+        "parameters": trained.parameters,
+        "multiply_adds": trained.multiply_adds,
+        "weights_sha256": trained.sha256,
         "precision": config.precision,
         "leave_float": list(config.leave_float),
         "opset": OPSET,

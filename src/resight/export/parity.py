@@ -1,4 +1,4 @@
-"""The parity gate: no file gets its name before it has proved to compute what the network does."""
+"""The parity gate: a file gets its name only if it computes the same as the network."""
 
 from __future__ import annotations
 
@@ -13,39 +13,38 @@ from numpy.typing import NDArray
 from resight.datasets.records import Split
 from resight.errors import ExportError
 from resight.evaluation.protocol import evaluate
-from resight.export.session import Session, cosines
 from resight.images import Pixels, load_pixels
+from resight.models.onnx import Session
 from resight.progress import Progress, silent
 
-__all__ = ["COSINE", "SAME", "Source", "check_cosines", "check_vectors", "generated_images", "score_held_out"]
+__all__ = ["COSINE", "SAME", "Source", "check_cosines", "check_vectors", "cosines", "generated_images", "score_held_out"]
 
 COSINE = {"fp32": 0.9999, "fp16": 0.999, "int8": 0.0}
-"""Least cosine of every single vector with the network's. What 8 bits cost is judged by mAP instead: people can be as far apart as
-ever when all vectors have turned a little."""
+"""Least cosine of each vector with the network's. 8 bits are judged by mAP instead: people can be as far apart as before although
+all vectors have turned a little."""
 
 BATCHES = (1, 7, 64)
 SAME = {"fp32": 1e-4, "fp16": 1e-4, "int8": 0.05}
-"""How far vectors from batches of other sizes may be from each other, relative to their length. Kernels may cut their work by the
-size of the batch and add up in another order, which moves float32 by some 1e-6; in 8 bits that can tip a rounding, and all that
-follows from it."""
+"""Largest distance between vectors from batches of other sizes, relative to their length. Kernels may divide their work by the size
+of the batch and add in another order, which moves float32 by some 1e-6; in 8 bits that can tip a rounding, and everything after."""
 
 Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What an exported file is compared with.
+    """The model that an exported file is compared with.
 
     Attributes
     ----------
     extract : callable
         Images, uint8 (n, height, width, 3), to the model's vectors, float32 (n, d), by PyTorch.
     distance : str or callable
-        What compares these; see `resight.evaluation.protocol.evaluate`.
+        Distance between these; see `resight.evaluation.protocol.evaluate`.
     expected : callable
-        The model's vectors to those that the file should give.
+        The model's vectors to the vectors expected of the file.
     exported_distance : str
-        What compares the file's.
+        Distance between the file's vectors.
     """
 
     extract: Callable[[Pixels], Vectors]
@@ -55,7 +54,7 @@ class Source:
 
 
 def generated_images(size: tuple[int, int], count: int = max(BATCHES), seed: int = 0) -> Pixels:
-    """Images without anybody in them: coarse to fine patterns of random colours, one black, one white.
+    """Draw images without people: coarse to fine patterns of random colours, one black image and one white.
 
     Parameters
     ----------
@@ -78,7 +77,7 @@ def generated_images(size: tuple[int, int], count: int = max(BATCHES), seed: int
 
 
 def check_vectors(session: Session, source: Source, images: Pixels, precision: str) -> dict[str, Any]:
-    """Compare an exported model's vectors with the network's, and with its own from other batches.
+    """Compare an exported model's vectors with the network's, and with its own from batches of other sizes.
 
     Parameters
     ----------
@@ -86,7 +85,7 @@ def check_vectors(session: Session, source: Source, images: Pixels, precision: s
     source : Source
     images : uint8 array of shape (n, height, width, 3)
     precision : str
-        Key of `COSINE`.
+        A key of `COSINE`.
 
     Returns
     -------
@@ -113,7 +112,7 @@ def check_vectors(session: Session, source: Source, images: Pixels, precision: s
 
 
 def check_cosines(expected: Vectors, found: Vectors, precision: str) -> dict[str, Any]:
-    """The first half of `check_vectors`: the exported model's vectors against the network's."""
+    """Compare the exported model's vectors with the network's; see `check_vectors`."""
     for name, vectors in (("network", expected), ("exported model", found)):
         if not np.isfinite(vectors).all():
             raise ExportError(f"the {name} gives NaN or infinity; its weights are damaged, or too large for {precision}")
@@ -129,7 +128,7 @@ def check_cosines(expected: Vectors, found: Vectors, precision: str) -> dict[str
 def score_held_out(
     session: Session, source: Source, held_out: Split, size: tuple[int, int], precision: str, *, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Rank-1 and mAP on people held out, by the network and by the exported model.
+    """Score the network and the exported model on held-out people: Rank-1 and mAP.
 
     Parameters
     ----------
@@ -168,3 +167,13 @@ def score_held_out(
         | figures
         | agreement
     )
+
+
+def cosines(first: Vectors, second: Vectors) -> NDArray[np.float64]:
+    """Cosine of each row (n, d) with its counterpart: 1 if both are zero, 0 if one is."""
+    products = np.einsum("nd,nd->n", first, second, dtype=np.float64)
+    lengths = [np.linalg.norm(vectors.astype(np.float64), axis=1) for vectors in (first, second)]
+    both = lengths[0] * lengths[1]
+    result: NDArray[np.float64] = (lengths[0] == lengths[1]).astype(np.float64)
+    np.divide(products, both, out=result, where=both > 0)
+    return result

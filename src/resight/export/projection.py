@@ -1,4 +1,4 @@
-"""A fitted distance as one more layer: what KISSME and XQDA learned, in a form that any Euclidean search understands."""
+"""A fitted distance as one more layer, so that any Euclidean search can use what KISSME and XQDA learned."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROUNDING = 1e-9  # an eigenvalue this far below zero, relative to the largest, 
 
 
 def euclidean_root(fitted: FittedDistance) -> NDArray[np.float64]:
-    """The matrix R, (k, k), for which the fitted distance of u and v is the squared length of R (u - v).
+    """Find the matrix R, (k, k), for which the fitted distance of u and v is the squared length of R (u - v).
 
     A fitted distance is (u - v)' M (u - v), so R'R = M, which exists if M has no negative eigenvalue.
 
@@ -36,7 +36,7 @@ def euclidean_root(fitted: FittedDistance) -> NDArray[np.float64]:
 
 
 def euclidean_projection(fitted: FittedDistance, features: int) -> Projection:
-    """The affine map of vectors of `features` numbers after which the Euclidean distance ranks as the fitted one does.
+    """Find the affine map of vectors of `features` numbers after which the Euclidean distance ranks like the fitted one.
 
     Raises `ExportError` as `euclidean_root` does.
     """

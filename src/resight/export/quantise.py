@@ -1,4 +1,4 @@
-"""Fewer bits: weights stored in half precision, or a network of 8-bit whole numbers."""
+"""Fewer bits: weights in half precision, or a network of 8-bit whole numbers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from onnxruntime.quantization.quant_utils import QuantType
 
 from resight.errors import ExportError
 from resight.export.calibration import OPERATORS, Calibration
-from resight.export.session import Session, cosines
+from resight.export.parity import cosines
 from resight.images import Pixels
+from resight.models.onnx import Session
 from resight.progress import Progress, silent
 
 __all__ = ["errors_alone", "half_weights", "layers", "quantised"]
 
 
 def half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store the weights of every layer in half precision; runtimes turn them back when they load, and compute in float32.
+    """Store the weights of every layer in half precision. Runtimes convert them when they load, and compute in float32.
 
     Parameters
     ----------
@@ -58,9 +59,9 @@ def quantised(
     leave_float: Iterable[str] = (),
     reduce_range: bool = False,
 ) -> onnx.ModelProto:
-    """A network whose convolutions and fully connected layers compute in 8 bits, with weights scaled channel by channel.
+    """Make convolutions and fully connected layers compute in 8 bits, with weights scaled channel by channel.
 
-    What rounding the weights adds to a channel's mean is taken off its bias again [1]_.
+    Rounding the weights shifts the mean of a channel; the shift is subtracted from its bias [1]_.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def quantised(
     only : str
         One layer, with the activation after it; empty for all of them.
     leave_float : iterable of str
-        Layers to leave alone. The first one always is: with the three channels of an image 8 bits are slower.
+        Layers to leave in float. The first one always stays: with the three channels of an image, 8 bits are slower.
     reduce_range : bool
         See `ExportConfig`.
 
@@ -81,7 +82,7 @@ def quantised(
     Raises
     ------
     ExportError
-        If there is no such layer.
+        If a layer is unknown.
 
     References
     ----------
@@ -118,7 +119,7 @@ def quantised(
 
 
 def layers(model: onnx.ModelProto) -> list[str]:
-    """Names of the layers with weights, in order; one that is used several times has one name."""
+    """Names of the layers with weights, in order. A layer that is used several times has one name."""
     return list(dict.fromkeys(_layer(node) for node in model.graph.node if node.op_type in ("Conv", "Gemm")))
 
 
@@ -131,7 +132,7 @@ def errors_alone(
     reduce_range: bool = False,
     progress: Progress = silent,
 ) -> dict[str, float]:
-    """What each layer costs if it is the only one in 8 bits.
+    """Measure how much each layer turns the vectors if it alone is in 8 bits.
 
     Parameters
     ----------
@@ -170,9 +171,9 @@ def _with_activation(model: onnx.ModelProto, layer: str) -> list[str]:
 
 
 def _correct_biases(result: onnx.ModelProto, model: onnx.ModelProto, calibration: Calibration) -> None:
-    """Take what the rounded weights add to the mean of each output channel off the biases, in place.
+    """Subtract the shift of each output channel's mean, which comes from rounded weights, from the biases, in place.
 
-    A layer that is used several times has one bias for inputs of several means; it is left alone.
+    A layer that is used several times has one bias for inputs of several means; it stays as it is.
     """
     exact = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     stored = {tensor.name: tensor for tensor in result.graph.initializer}
@@ -197,11 +198,10 @@ def _correct_biases(result: onnx.ModelProto, model: onnx.ModelProto, calibration
 
 
 def _keep_float(model: onnx.ModelProto) -> None:
-    """Separate layers that were left in float from the 8 bits before them, in place.
+    """Separate layers in float from the 8 bits before them, in place.
 
-    ONNX Runtime takes a layer between DequantizeLinear and QuantizeLinear for one whose weights were forgotten, and quantises
-    them when it loads the file, with one scale for all channels: a depthwise convolution that was left in float lost 40 points of
-    mAP. A Clip that clips nothing stands in its way.
+    ONNX Runtime quantises the weights of any layer between DequantizeLinear and QuantizeLinear when it loads the file, with one
+    scale for all channels; a depthwise convolution in float lost 40 points of mAP. A Clip that clips nothing prevents this.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
     dequantised = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}

@@ -1,1 +1,1 @@
-"""Many images to vectors on the disk, resumable."""
+"""Many images to vectors on the disk, in work that resumes."""

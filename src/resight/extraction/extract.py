@@ -1,4 +1,4 @@
-"""Many image files to vectors on the disk, in work that can be killed at any moment and goes on."""
+"""Many image files to vectors on the disk. The work can be killed at any moment, and goes on when it is started again."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from resight.datasets.image_list import find_images
 from resight.datasets.records import Records
 from resight.errors import ConfigurationError
 from resight.extraction.vector_file import VectorFile
 from resight.files import atomic_write, read_json, write_json
-from resight.models.embedding import CHUNK, Model, embed_chunks
+from resight.models.embedding import embed_chunks
+from resight.models.model import CHUNK, Model
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 
-__all__ = ["extract_files", "printable"]
+__all__ = ["extract", "printable"]
 
 _FORMAT = "resight-vectors-1"
 
 
-def extract_files(
-    extractor: Model,
-    records: Records,
+def extract(
+    model: Model,
+    images: Records | str | Path,
     out: str | Path,
     *,
     overwrite: bool = False,
@@ -36,71 +38,72 @@ def extract_files(
 ) -> dict[str, Any]:
     """Extract the vectors of many images into ``OUT.npy``, ``OUT.csv`` and ``OUT.report.json``.
 
-    ``OUT.npy`` is float32 (n, embedding_size); ``OUT.csv`` has path, identity, camera and the model's SHA-256 for each of its rows.
-    Images that cannot be read are left out of both and listed in the report, each with its reason.
+    ``OUT.npy`` is float32 (n, embedding_size). ``OUT.csv`` has path, identity, camera and the model's SHA-256 for each of its rows.
+    Images that cannot be read are left out of both; the report lists them with the reason.
 
-    What was finished before is not done again, neither the whole of it nor, after a kill, the part; the result is byte for byte
-    that of an undisturbed run. Memory does not grow with the number of images beyond their names.
+    Finished work is not repeated: neither a whole extraction, nor the part done before a kill. The result is the same, byte for
+    byte, as without interruption. Memory does not grow with the number of images beyond their names.
 
     Parameters
     ----------
-    extractor : Model
-    records : Records
-        The images; their files are looked at now.
+    model : Model
+    images : Records, str or Path
+        The images, or a folder, list or image as `resight.datasets.image_list.find_images` reads it.
     out : str or Path
         Name of the files, without ending.
     overwrite : bool
-        Replace vectors, finished or not, of another model or other images.
+        Replace vectors of another model or other images, finished or not.
     options : mapping, optional
-        Whatever else the vectors depend on, such as the device, as plain JSON values.
+        Anything else that the vectors depend on, such as the device; plain JSON values.
     checkpoint_seconds : float
-        What a kill costs at most.
+        Most work that a kill can cost, in seconds.
     progress : Progress
 
     Returns
     -------
     dict
-        What ``OUT.report.json`` holds.
+        Content of ``OUT.report.json``.
 
     Raises
     ------
     ConfigurationError
-        If `out` is no name, or if files of these names are there that are not of the same work, and `overwrite` is not given.
+        If `out` is not a file name, or if files of other work have these names and `overwrite` is not given.
+    DatasetError
+        If `images` names nothing that can be read.
     StorageError
-        If a file cannot be written, or another process is writing it. What was written stays, and counts.
+        If a file cannot be written, or another process is writing it. Finished work is kept.
     ArrayError
         If a vector holds NaN or infinity.
     """
+    records = images if isinstance(images, Records) else find_images(images)
     out = Path(out)
     if out.name in ("", ".."):
-        raise ConfigurationError(f"{out} is a folder, and no name of files; give for example {out / 'vectors'}")
+        raise ConfigurationError(f"{out} is a folder; expected a file name without ending, for example {out / 'vectors'}")
     npy, table, report = (out.with_name(out.name + ending) for ending in (".npy", ".csv", ".report.json"))
-    fingerprint = _fingerprint(extractor, records, options or {})
-    with VectorFile(npy, extractor.embedding_size, fingerprint, seconds=checkpoint_seconds) as file:
+    fingerprint = _fingerprint(model, records, options or {})
+    with VectorFile(npy, model.embedding_size, fingerprint, seconds=checkpoint_seconds) as file:
         if not file.begun:
             if not file.foreign and (finished := _finished(report, npy, table, fingerprint)) is not None:
                 return finished
             there = [str(path) for path in (npy, table, report) if path.exists()]
             if not overwrite and (file.foreign or there):
                 found = f"{', '.join(there)} exist" if there else f"{npy} is unfinished"
-                raise ConfigurationError(
-                    f"{found}, and not from this model and these images as they are now; choose another --out, or give --overwrite"
-                )
+                raise ConfigurationError(f"{found}, from another model or other images; choose another --out, or give --overwrite")
             file.start()
         begun, first = time.monotonic(), file.done
-        for chunk in embed_chunks(extractor, records.paths, first=first):
+        for chunk in embed_chunks(model, records.paths, first=first):
             file.append(chunk.vectors, chunk.failures)
             rate = (file.done - first) / max(time.monotonic() - begun, 1e-9)
-            progress(f"extracting ({extractor.name})", file.done, len(records), f"{rate:.0f} images/s")
+            progress(f"extracting ({model.name})", file.done, len(records), f"{rate:.0f} images/s")
         file.flush()
-        _write_table(table, records, file.failures, extractor.sha256)
+        _write_table(table, records, file.failures, model.sha256)
         values = {
             "format": _FORMAT,
-            "model": extractor.name,
-            "model_sha256": extractor.sha256,
+            "model": model.name,
+            "model_sha256": model.sha256,
             "images": len(records),
             "vectors": file.rows,
-            "embedding_size": extractor.embedding_size,
+            "embedding_size": model.embedding_size,
             "seconds": file.spent,
             "images_per_second": len(records) / file.spent,
             "failures": [{"path": printable(records.paths[i]), "reason": file.failures[i]} for i in sorted(file.failures)],
@@ -112,9 +115,9 @@ def extract_files(
     return values
 
 
-def _fingerprint(extractor: Model, records: Records, options: Mapping[str, Any]) -> str:
-    """Names the work: another model, input size, option, list, label, or a changed file make it other work."""
-    about = [_FORMAT, CHUNK, extractor.name, extractor.sha256, extractor.size, extractor.embedding_size, sorted(options.items())]
+def _fingerprint(model: Model, records: Records, options: Mapping[str, Any]) -> str:
+    """SHA-256 of the work: another model, input size, option, list, label, or a changed file makes it other work."""
+    about = [_FORMAT, CHUNK, model.name, model.sha256, model.size, model.embedding_size, sorted(options.items())]
     digest = hashlib.sha256(repr(about).encode())
     for path, identity, camera in zip(records.paths, records.identities.tolist(), records.cameras.tolist(), strict=True):
         try:
@@ -127,7 +130,7 @@ def _fingerprint(extractor: Model, records: Records, options: Mapping[str, Any])
 
 
 def _finished(report: Path, npy: Path, table: Path, fingerprint: str) -> dict[str, Any] | None:
-    """The report of the same work, if it and its files are there and whole."""
+    """Read the report of the same work, if it and its files are whole."""
     try:
         values: dict[str, Any] = read_json(report)
         whole = npy.stat().st_size >= 4 * values["vectors"] * values["embedding_size"] and table.exists()
@@ -153,5 +156,5 @@ def _write_table(path: Path, records: Records, failures: Mapping[int, str], sha2
 
 
 def printable(path: str) -> str:
-    """A file's name as text that JSON can hold; bytes that are no text are shown as ``\\xe9``."""
+    """A file's name as text that JSON can hold; bytes that are not UTF-8 are shown as ``\\xe9``."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

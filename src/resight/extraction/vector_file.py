@@ -1,4 +1,4 @@
-"""An array of vectors that grows on the disk, survives a kill at any moment, and appears under its name when it is whole."""
+"""An array of vectors that grows on the disk, survives a kill, and appears under its name when it is complete."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ _NOTED = ("done", "rows", "seconds", "failures")
 
 
 class VectorFile:
-    """The vectors of an extraction that is under way.
+    """The vectors of an unfinished extraction.
 
-    They lie in ``FILE.npy.partial``; ``FILE.npy.journal`` says how much of it counts. A line of the journal is written when the
-    vectors that it speaks of are on the disk, and what lies behind its last whole line is cut off when the work goes on. The
-    journal is locked meanwhile (not on Windows); a lock ends with its process.
+    ``FILE.npy.partial`` holds them; ``FILE.npy.journal`` says how many of them are valid. A line of the journal is written once its
+    vectors are on the disk; anything after its last whole line is cut off when the work goes on. The journal is locked meanwhile
+    (not on Windows); a lock ends with its process.
 
-    Use as a context manager: it looks for earlier work, and leaves its own for the next time.
+    Use it as a context manager: it looks for earlier work, and leaves its own for the next time.
 
     Parameters
     ----------
     path : Path
-        The ``.npy`` file that it will be.
+        The finished ``.npy`` file.
     embedding_size : int
         Numbers in one vector.
     fingerprint : str
-        Names the work; another one must not go on with it.
+        SHA-256 of the work; work of another fingerprint is not continued.
     seconds : float
-        Between two lines of the journal: what a kill costs at most.
+        Time between two lines of the journal, the most that a kill can cost.
 
     Attributes
     ----------
     begun : bool
-        Whether there is unfinished work of this name.
+        There is unfinished work of this fingerprint.
     foreign : bool
-        Whether there is unfinished work of another name. Only `start` touches it.
+        There is unfinished work of another fingerprint. Only `start` replaces it.
     done : int
         Images finished.
     rows : int
-        Vectors kept; fewer than `done` where images could not be read.
+        Vectors kept; fewer than `done` if images could not be read.
     failures : dict of int to str
-        Images that could not be read, by their place, with the reason.
+        Places of images that could not be read, with the reason.
     spent : float
-        Seconds that the work took so far, all attempts together.
+        Seconds of work so far, in all attempts.
     """
 
     def __init__(self, path: Path, embedding_size: int, fingerprint: str, *, seconds: float = 2.0) -> None:
@@ -78,7 +78,7 @@ class VectorFile:
         self._partial, self._journal = (path.with_name(f"{path.name}.{kind}") for kind in ("partial", "journal"))
 
     def __enter__(self) -> Self:
-        """Open what is there. Raises `StorageError`, also if another process is at it."""
+        """Open earlier work, if any. Raises `StorageError`, also if another process is writing it."""
         with self._storing():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lines = self._lock_journal()
@@ -100,7 +100,7 @@ class VectorFile:
                 stream.close()
 
     def start(self) -> None:
-        """Begin anew; what was there is lost. Raises `StorageError`."""
+        """Begin from scratch; earlier work is lost. Raises `StorageError`."""
         self.begun, self.foreign = True, False
         self.done = self.rows = 0
         self.failures, self._news = {}, {}
@@ -118,14 +118,14 @@ class VectorFile:
         Parameters
         ----------
         vectors : float32 array of shape (n, embedding_size)
-            A row an image.
+            One row for each image.
         failures : mapping of int to str
-            The rows that mean nothing, with the reason; they are left out.
+            Rows to leave out, with the reason.
 
         Raises
         ------
         StorageError
-            On a full disk, for example. What was written before stays.
+            On a full disk, for example. Earlier vectors stay.
         """
         kept = np.delete(vectors, list(failures), axis=0) if failures else vectors
         with self._storing():
@@ -137,7 +137,7 @@ class VectorFile:
             self.flush()
 
     def flush(self) -> None:
-        """Put everything on the disk, then say so in the journal. Raises `StorageError`."""
+        """Put everything on the disk, then note it in the journal. Raises `StorageError`."""
         self.spent += time.monotonic() - self._noted
         with self._storing():
             self._note({"done": self.done, "rows": self.rows, "seconds": self.spent, "failures": self._news})
@@ -145,7 +145,7 @@ class VectorFile:
         self._news = {}
 
     def publish(self) -> None:
-        """Give the file its name, whole. Raises `StorageError`."""
+        """Complete the file and give it its name. Raises `StorageError`."""
         with self._storing():
             self._data.seek(0)
             self._data.write(_header(self.rows, self.embedding_size))
@@ -164,7 +164,7 @@ class VectorFile:
         self._noted = time.monotonic()
 
     def _find(self) -> None:
-        """Take up what the journal speaks of and the other file holds; cut off the rest."""
+        """Keep the vectors that the journal lists and the partial file holds; cut off the rest."""
         self._lines.seek(0)
         first, *others = self._lines.read().splitlines(keepends=True) or [b""]
         header, width = len(_header(0, self.embedding_size)), 4 * self.embedding_size
@@ -178,7 +178,7 @@ class VectorFile:
         self.begun = True
         end = len(first)
         for line in others:
-            entry = _entry(line)  # an empty one of the line that a crash tore
+            entry = _entry(line)  # empty for a line that a crash cut short
             if not entry or header + width * entry["rows"] > size:
                 break
             self.done, self.rows, self.spent = entry["done"], entry["rows"], entry["seconds"]
@@ -216,7 +216,7 @@ class VectorFile:
 
 
 def _entry(line: bytes) -> dict[str, Any]:
-    """What a line of the journal says; empty if it is not whole."""
+    """Content of a line of the journal; empty if the line is not whole."""
     try:
         entry = json.loads(line) if line.endswith(b"\n") else {}
     except ValueError:
@@ -225,7 +225,7 @@ def _entry(line: bytes) -> dict[str, Any]:
 
 
 def _header(rows: int, embedding_size: int) -> bytes:
-    """The beginning of a .npy file; equally long for any number of rows."""
+    """The header of a .npy file, equally long for any number of rows."""
     stream = io.BytesIO()
     description = {"descr": "<f4", "fortran_order": False, "shape": (rows, embedding_size)}
     np.lib.format.write_array_header_1_0(stream, description)

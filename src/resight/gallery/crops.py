@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from resight.datasets.image_list import find_images
 from resight.datasets.records import DISTRACTOR, IMAGE_SUFFIXES, Records
 from resight.errors import ConfigurationError, DatasetError
 from resight.gallery.sighting import parse_time
+from resight.images import Pixels
 
 __all__ = ["Crop", "crops_of", "find_crops"]
 
@@ -30,6 +31,8 @@ class Crop:
         Its file, or where it came from.
     data : bytes, optional
         The file's content; None to read it from `source`.
+    pixels : uint8 array of shape (height, width, 3), optional
+        The decoded `data`, RGB, if it is at hand.
     camera, tracklet, identity : str
         Empty if unknown.
     time : datetime, optional
@@ -42,6 +45,7 @@ class Crop:
     time: datetime | None = None
     tracklet: str = ""
     identity: str = ""
+    pixels: Pixels | None = field(default=None, repr=False, compare=False)
 
 
 def find_crops(path: str | Path, *, named: bool = False) -> list[Crop]:

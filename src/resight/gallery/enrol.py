@@ -1,51 +1,51 @@
-"""From image files to sightings: read once, named by content, embedded some at a time, and kept as they come."""
+"""Image files to sightings: each file is read once, named by its content, embedded, and stored."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.compute import usable_cores
-from resight.errors import ArrayError, ImageError
+from resight.errors import ImageError
 from resight.extraction.extract import printable
 from resight.gallery.crops import Crop
 from resight.gallery.sighting import Sighting, draw_thumbnail, sighting_id
+from resight.gallery.store.interface import Store
 from resight.gallery.store.precision import recall
-from resight.gallery.store.store import Store
-from resight.images import Pixels, decode, read_file, resize
-from resight.models.embedding import CHUNK, Model
+from resight.images import Pixels, decode, grouped, read_ahead, read_file, resize
+from resight.models.model import AHEAD, AT_ONCE, CHUNK, Model, extract_finite
 from resight.progress import Progress, silent
 
-__all__ = ["Enrolment", "embed", "enrol"]
+__all__ = ["Enrolment", "enrol"]
 
 _SAMPLE, _NEIGHBOURS = 1000, 10  # of the recall that is reported
 
 
 @dataclass(frozen=True, kw_only=True)
 class Enrolment:
-    """What became of crops.
+    """Result of an enrolment.
 
     Attributes
     ----------
     ids : tuple of str
-        Of each crop that is in the gallery now, in the order of the crops; crops that were there already included.
+        Ids of all crops that are in the gallery now, in the order of the crops.
     added, present : int
-        How many are new, and how many were there already.
+        Number of new crops, and of crops that were there already.
     expired : int
-        How many were left out because they are older than the gallery may keep them.
+        Number of crops left out because they are older than the retention.
     failures : tuple of (str, str)
-        Source and reason of each that could not be read; bytes of a name that are no text are shown as ``\\xe9``.
+        Source and reason of each crop that cannot be read. Bytes of a name that are not UTF-8 are shown as ``\\xe9``.
     recall : float or None
-        Where vectors are not stored as float32: how many of the 10 nearest neighbours among the first thousand new crops stay so,
-        in [0, 1]. None if it is float32, or there are too few crops.
+        Share of the 10 nearest neighbours, among the first thousand new crops, that remain so after the vectors are stored at a
+        lower precision. None for float32, or if there are too few crops.
     """
 
     ids: tuple[str, ...]
@@ -56,17 +56,17 @@ class Enrolment:
     recall: float | None
 
 
-def enrol(index: Store, extractor: Model, crops: Sequence[Crop], *, progress: Progress = silent) -> Enrolment:
+def enrol(index: Store, model: Model, crops: Sequence[Crop], *, progress: Progress = silent) -> Enrolment:
     """Embed crops and add them to a gallery.
 
-    What is there already is not embedded again, so that an interrupted enrolment goes on where it stopped when it is repeated.
-    Crops that cannot be read are listed, and the others enrolled.
+    Crops in the gallery are not embedded again: an interrupted enrolment goes on where it stopped when it is repeated. Crops that
+    cannot be read are listed, and the others enrolled.
 
     Parameters
     ----------
     index : Store
-    extractor : Model
-        The gallery's model.
+    model : Model
+        The model of the gallery.
     crops : sequence of Crop
     progress : Progress
 
@@ -80,10 +80,12 @@ def enrol(index: Store, extractor: Model, crops: Sequence[Crop], *, progress: Pr
         If it is not the gallery's model.
     ConfigurationError
         If a crop's camera, tracklet or identity cannot be stored, or its time has no zone.
+    ArrayError
+        If the model gives NaN or infinity.
     StorageError
-        If the gallery cannot be written; what was added before stays.
+        If the gallery cannot be written. Crops added before stay.
     """
-    index.settings.check_model(extractor)
+    index.settings.check_model(model)
     now = datetime.now(UTC)
     oldest = index.settings.expired_before(now)
     kept = [crop for crop in crops if oldest is None or crop.time is None or crop.time >= oldest]
@@ -91,24 +93,23 @@ def enrol(index: Store, extractor: Model, crops: Sequence[Crop], *, progress: Pr
     failures: list[tuple[str, str]] = []
     sample: list[NDArray[np.float32]] = []
     added = 0
-    chunks = [kept[start : start + CHUNK] for start in range(0, len(kept), CHUNK)]
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        ahead = _submit(pool, index, extractor.size, chunks[0]) if chunks else []
-        for number, chunk in enumerate(chunks, 1):
-            # The next chunk is read while the model works on this one.
-            tasks, ahead = ahead, _submit(pool, index, extractor.size, chunks[number]) if number < len(chunks) else []
+
+    def read(some: list[Crop]) -> list[tuple[Crop, _Look | str]]:
+        return [(crop, _look(index, model.size, crop)) for crop in some]
+
+    with closing(read_ahead(kept, read, at_once=AT_ONCE, ahead=AHEAD)) as parts:
+        for number, chunk in enumerate(grouped(chain.from_iterable(parts), CHUNK), 1):
             new: dict[str, tuple[Crop, _Look]] = {}
-            for crop, task in zip(chunk, tasks, strict=True):
-                try:
-                    look = task.result()
-                except ImageError as error:
-                    failures.append((printable(crop.source), printable(str(error))))
+            for crop, look in chunk:
+                if isinstance(look, str):
+                    failures.append((printable(crop.source), printable(look)))
                     continue
                 ids.append(look.id)
                 if look.pixels is not None:
                     new.setdefault(look.id, (crop, look))
             if new:
-                vectors = embed(extractor, [look.pixels for _, look in new.values() if look.pixels is not None])
+                pixels = np.stack([look.pixels for _, look in new.values() if look.pixels is not None])
+                vectors = extract_finite(model, pixels, [crop.source for crop, _ in new.values()])
                 sample += [vectors] if sum(map(len, sample)) < _SAMPLE else []
                 added += index.add([_sighting(*each, vector, now) for each, vector in zip(new.values(), vectors, strict=True)])
             progress("enrolling", min(number * CHUNK, len(kept)), len(kept))
@@ -130,32 +131,24 @@ def _recall(index: Store, sample: list[NDArray[np.float32]]) -> float | None:
 
 
 class _Look(NamedTuple):
-    """A crop that was read: its id, and what is needed of its pixels unless it is in the gallery already."""
+    """A crop that was read: its id, and unless it is in the gallery already, its pixels for the model and its thumbnail."""
 
     id: str
     pixels: Pixels | None
     thumbnail: bytes
 
 
-def _submit(pool: ThreadPoolExecutor, index: Store, size: tuple[int, int], crops: Sequence[Crop]) -> list[Future[_Look]]:
-    return [pool.submit(_look, index, size, crop) for crop in crops]
-
-
-def _look(index: Store, size: tuple[int, int], crop: Crop) -> _Look:
-    data = read_file(crop.source) if crop.data is None else crop.data
-    id = sighting_id(hashlib.sha256(data).hexdigest(), crop.camera, crop.time)
-    if index.present([id]):
-        return _Look(id, None, b"")
-    image = decode(data, size=size)
+def _look(index: Store, size: tuple[int, int], crop: Crop) -> _Look | str:
+    """Read a crop; the reason if that fails."""
+    try:
+        data = read_file(crop.source) if crop.data is None else crop.data
+        id = sighting_id(hashlib.sha256(data).hexdigest(), crop.camera, crop.time)
+        if index.present([id]):
+            return _Look(id, None, b"")
+        image = decode(data) if crop.pixels is None else crop.pixels
+    except ImageError as error:
+        return str(error)
     return _Look(id, resize(image, size), draw_thumbnail(image))
-
-
-def embed(extractor: Model, images: Sequence[Pixels]) -> NDArray[np.float32]:
-    """Vectors, float32 (n, d), of images of any size, uint8 RGB. Raises `ArrayError` if the model gives NaN or infinity."""
-    vectors = extractor.extract(np.stack([resize(image, extractor.size) for image in images]))
-    if not np.isfinite(vectors).all():
-        raise ArrayError(f"{extractor.name} gives NaN or infinity; its weights are damaged or too large")
-    return vectors
 
 
 def _sighting(crop: Crop, look: _Look, vector: NDArray[np.float32], now: datetime) -> Sighting:

@@ -1,7 +1,8 @@
-"""A gallery as people use it: crops go in, a person's images ask, and the most alike sightings come out."""
+"""The door to a gallery: enrol crops, search for a person, label, purge, snapshot."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,21 +13,26 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.distances.euclidean import embeddings_of
+from resight.display import html_table, text_table
+from resight.distances.vectors import embeddings_of
 from resight.errors import GalleryError, MissingSightingError
 from resight.gallery.crops import Crop
-from resight.gallery.enrol import Enrolment, embed, enrol
+from resight.gallery.enrol import Enrolment, enrol
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.statistics import Statistics, summarise
+from resight.gallery.store.database import bytes_of
+from resight.gallery.store.interface import Camera, Removal, Store
 from resight.gallery.store.snapshot import Snapshot, restore, snapshots, take_snapshot
 from resight.gallery.store.sqlite import SqliteStore
-from resight.gallery.store.store import Camera, Removal, Store
+from resight.gallery.store.verify import verify
 from resight.images import Pixels
-from resight.models.embedding import Model
+from resight.models.model import Model
 from resight.progress import Progress, silent
 
-__all__ = ["Gallery", "Match", "fuse"]
+__all__ = ["Gallery", "Match", "Matches", "fuse"]
+
+_NO_FOLDER = "snapshots are for galleries in a folder; back up a database with pg_dump"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,9 +42,9 @@ class Match:
     Attributes
     ----------
     rank : int
-        From 1.
+        1 is the nearest.
     distance : float
-        Smaller is more alike.
+        Distance from the query; smaller is more alike.
     record : Record
     """
 
@@ -47,25 +53,44 @@ class Match:
     record: Record
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return plain JSON values."""
         return {"rank": self.rank, "distance": self.distance, **self.record.to_dict()}
 
 
+class Matches(list[Match]):
+    """A ranked list, the most alike first. It prints as a table."""
+
+    _HEADINGS = ("rank", "distance", "camera", "time", "identity", "id")
+
+    def __repr__(self) -> str:
+        return text_table(self._HEADINGS, self._rows()) if self else "<no matches>"
+
+    def _repr_html_(self) -> str:
+        return html_table(self._HEADINGS, self._rows())
+
+    def _rows(self) -> list[list[str]]:
+        rows = []
+        for match in self:
+            seen = match.record
+            when = seen.time.isoformat(sep=" ", timespec="seconds") if seen.time else ""
+            rows.append([str(match.rank), f"{match.distance:.4f}", seen.camera, when, seen.identity, seen.id])
+        return rows
+
+
 class Gallery:
-    """Sightings that outlive the process, searched by the vectors of one model.
+    """Sightings on disk, searched by the vectors of one model.
 
-    Threads may share one; processes open one each. Use `Gallery.create` and `Gallery.open`; as a context manager it is closed at
-    the end.
+    Make one with `Gallery.create` or `Gallery.open`; as a context manager it closes at the end. Threads may share a gallery;
+    each process opens its own.
 
-    Parameters
+    Attributes
     ----------
-    index : Store
-    folder : Path, optional
-        Where it is, if it is in a folder.
+    folder : Path or None
+        None for a gallery in a database.
     """
 
-    def __init__(self, index: Store, folder: Path | None = None) -> None:
-        self.index = index
+    def __init__(self, store: Store, folder: Path | None = None) -> None:
+        self._store = store
         self.folder = folder
 
     @classmethod
@@ -99,7 +124,7 @@ class Gallery:
         Raises
         ------
         GalleryError
-            If there is none, or it is of a newer version.
+            If there is none, or another version of Resight wrote it.
         GalleryDamagedError
             If its file is damaged.
         """
@@ -109,6 +134,23 @@ class Gallery:
             return cls(PostgresStore(str(location)))
         return cls(SqliteStore(Path(location)), Path(location))
 
+    @classmethod
+    def verify(cls, location: str | Path, *, progress: Progress = silent) -> list[str]:
+        """Read every byte of a gallery, which may be too damaged to open, and name all damage; an empty list if there is none."""
+        if not _is_database(location):
+            return verify(Path(location), progress=progress)
+        from resight.gallery.store.postgres import PostgresStore
+
+        with contextlib.closing(PostgresStore(str(location))) as store:
+            return store.problems(progress=progress)
+
+    @classmethod
+    def restore(cls, folder: str | Path, name: str) -> Snapshot:
+        """Bring back a snapshot, except for what was purged since; see `resight.gallery.store.snapshot.restore`."""
+        if _is_database(folder):
+            raise GalleryError(_NO_FOLDER)
+        return restore(Path(folder), name)
+
     def __enter__(self) -> Self:
         return self
 
@@ -116,169 +158,170 @@ class Gallery:
         self.close()
 
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self._store)
+
+    def __repr__(self) -> str:
+        where = f"in {self.folder}" if self.folder else "in a database"
+        return f"<Gallery {where}: {len(self)} sightings by {self.settings.model}, {self.settings.distance} distance>"
 
     @property
     def settings(self) -> Settings:
-        """What holds for all of it."""
-        return self.index.settings
+        """Model, distance, precision and retention of the gallery."""
+        return self._store.settings
 
     def enrol(self, extractor: Model, crops: Sequence[Crop], *, progress: Progress = silent) -> Enrolment:
         """Embed crops and add them; see `resight.gallery.enrol.enrol`."""
-        return enrol(self.index, extractor, crops, progress=progress)
+        return enrol(self._store, extractor, crops, progress=progress)
+
+    def add(self, sightings: Sequence[Sighting]) -> int:
+        """Add embedded sightings, all or none; return how many are new. Raises `ArrayError` for NaN and for wrong shapes."""
+        return self._store.add(sightings)
 
     def embed(self, extractor: Model, images: Sequence[Pixels]) -> NDArray[np.float32]:
-        """The vectors, float32 (n, d), of images of any size, uint8 RGB, by the gallery's model.
+        """Embed images of any size, uint8 RGB, as float32 (n, d).
 
         Raises
         ------
         ModelMismatchError
-            If it is not the gallery's model.
+            If `extractor` is not the gallery's model.
         ArrayError
             If the model gives NaN or infinity.
         """
         self.settings.check_model(extractor)
-        return embed(extractor, images)
+        return extractor.embed(images)
 
-    def search(self, vectors: NDArray[np.float32], k: int = 10, where: Where = EVERYTHING) -> list[Match]:
-        """The sightings most like one person.
+    def search(self, vectors: NDArray[np.float32], k: int = 10, where: Where = EVERYTHING) -> Matches:
+        """Find the sightings most like one person.
 
         Parameters
         ----------
-        vectors : float32 array of shape (m, d)
-            One or more images of the person, which are fused into one question (see `fuse`).
+        vectors : float32 array of shape (d,) or (m, d)
+            One image of the person, or several, which are fused into one query (see `fuse`).
         k : int
-            At most so many.
+            Largest number of matches.
         where : Where
-            Which sightings are searched.
+            Sightings to search.
 
         Returns
         -------
-        list of Match
-            The most alike first; of equally near ones the smaller id first.
+        Matches
+            The most alike first; of equally near ones the smaller id first. It prints as a table.
 
         Raises
         ------
         ArrayError
             If the vectors have another dimension or hold NaN, or k is less than 1.
         GalleryDamagedError
-            If what is found does not fit its checksum.
+            If a result does not match its checksum.
         """
-        ids, distances = self.nearest(fuse(vectors), k, where)
-        return self.matches(ids[0], distances[0])
+        return self.search_each(fuse(vectors), k, where)[0]
+
+    def search_each(self, vectors: NDArray[np.float32], k: int = 10, where: Where = EVERYTHING) -> list[Matches]:
+        """Search once for each vector of an array of shape (q, d); see `search`. All records are read at once."""
+        ids, distances = self.nearest(vectors, k, where)
+        # Records only: vectors and thumbnails are most of the bytes on disk, and a ranked list needs neither.
+        found = {record.id: record for record in self._store.records(Where(ids=frozenset(ids.ravel().tolist())))}
+        lists = []
+        for row, values in zip(ids.tolist(), distances.tolist(), strict=True):
+            # What was purged between the two reads is left out.
+            pairs = [(found[id], distance) for id, distance in zip(row, values, strict=True) if id in found]
+            lists.append(Matches(Match(rank=rank, distance=value, record=record) for rank, (record, value) in enumerate(pairs, 1)))
+        return lists
 
     def nearest(
         self, vectors: NDArray[np.float32], k: int, where: Where = EVERYTHING
     ) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
-        """The nearest sightings of each vector by itself: ids and distances, both of shape (q, min(k, matching sightings))."""
-        return self.index.search(vectors, k, where)
-
-    def matches(self, ids: NDArray[np.str_], distances: NDArray[np.float32]) -> list[Match]:
-        """One ranked list from what `nearest` has found for one vector; what was purged since is left out."""
-        # Not the sightings: vectors and thumbnails are most of what is on the disk, and nobody has asked for them.
-        found = {record.id: record for record in self.index.records(Where(ids=frozenset(ids.tolist())))}
-        pairs = [(id, distance) for id, distance in zip(ids.tolist(), distances.tolist(), strict=True) if id in found]
-        return [Match(rank=rank, distance=distance, record=found[id]) for rank, (id, distance) in enumerate(pairs, 1)]
+        """Find the nearest sightings of each vector: ids and distances, both of shape (q, min(k, matching sightings))."""
+        return self._store.search(vectors, k, where)
 
     def get(self, id: str) -> Sighting:
-        """One sighting. Raises `MissingSightingError` if there is none of this id."""
-        found = self.index.get([id])
+        """Return one sighting. Raises `MissingSightingError` if the gallery has none of this id."""
+        found = self._store.get([id])
         if id not in found:
             raise MissingSightingError(f"no sighting {id} in this gallery; it may have been purged")
         return found[id]
 
+    def sightings(self, ids: Iterable[str]) -> dict[str, Sighting]:
+        """Return sightings by id, in the order of `ids`; ids that are not in the gallery are left out."""
+        return self._store.get(ids)
+
     def records(self, where: Where = EVERYTHING) -> list[Record]:
-        """What is known of sightings, without vectors and thumbnails, in the order of their enrolment."""
-        return self.index.records(where)
+        """Return records, without vectors and thumbnails, in the order of their enrolment."""
+        return self._store.records(where)
 
     def cameras(self) -> dict[str, Camera]:
-        """The cameras by name, in the order of their names: how many sightings each has, and when it saw the first and the last."""
-        return self.index.cameras()
+        """Return the cameras by name, sorted: number of sightings, and times of the first and the last."""
+        return self._store.cameras()
 
     def label(self, ids: Iterable[str], identity: str) -> int:
-        """Say whose image some are (empty: unknown); how many of them there are."""
-        return self.index.label(ids, identity)
+        """Set the identity of sightings (empty: unknown); return how many there are."""
+        return self._store.label(ids, identity)
 
     def purge(self, where: Where, *, progress: Progress = silent) -> Removal:
         """Delete sightings for good; see `resight.gallery.store.purge`."""
-        return self.index.remove(where, progress=progress)
+        return self._store.remove(where, progress=progress)
 
-    def keep(self, name: str, value: Any) -> None:
-        """Keep a JSON value with the gallery, under a name, such as a calibration."""
-        self.index.keep(name, value)
-
-    def kept(self, name: str) -> Any:
-        """The value kept under a name; None if there is none."""
-        return self.index.kept(name)
-
-    def meant(self, where: Where) -> set[str]:
-        """Ids of what `purge` would delete, also where only a snapshot has it."""
-        return {record.id for record in self.records(where)} | self.index.copies(where)
+    def reach(self, where: Where) -> tuple[list[str], int]:
+        """Return what `purge` would delete: ids in the gallery, and the number of further sightings that only snapshots hold."""
+        if where.ids is not None and where == Where(ids=where.ids):  # damaged sightings too
+            here = sorted(self._store.present(where.ids))
+        else:
+            here = [record.id for record in self._store.records(where)]
+        return here, len(self._store.copies(where).difference(here))
 
     def statistics(self, cameras: frozenset[str] | None = None, *, now: datetime | None = None) -> Statistics:
-        """What is in the gallery, and what of it has expired.
+        """Count the gallery's sightings.
 
         Parameters
         ----------
         cameras : set of str, optional
-            Only what these have seen; then nothing is said of files.
+            Count only these cameras, and say nothing of files.
         now : datetime, optional
-            What expiry is counted from; the present unless given.
+            Time from which expiry is counted; the present by default.
         """
         records = self.records(Where(cameras=cameras))
         expired: set[str] = set()
         if (cutoff := self.settings.expired_before(now)) is not None:
             old = Where(cameras=cameras, older_than=cutoff)
-            expired = {record.id for record in records if old.holds(record)} | self.index.copies(old)
+            expired = {record.id for record in records if old.holds(record)} | self._store.copies(old)
         if self.folder is None or cameras is not None:
             return summarise(records, self.settings, len(expired))
         return summarise(
             records,
             self.settings,
             len(expired),
-            size=sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()),
+            size=bytes_of(file for file in self.folder.rglob("*") if file.is_file()),
             snapshots=tuple(snapshot.name for snapshot in snapshots(self.folder)),
         )
 
     def take_snapshot(self, name: str = "") -> Snapshot:
-        """Copy the gallery as it is, into its own folder, where a purge reaches the copy; see `resight.gallery.store.snapshot`."""
-        return take_snapshot(self._folder("a snapshot"), name)
-
-    def restore(self, name: str) -> Snapshot:
-        """Make the gallery what it was when a snapshot was taken, but for what was purged since."""
-        return restore(self._folder("a snapshot"), name)
-
-    def problems(self, *, progress: Progress = silent) -> list[str]:
-        """Everything that is damaged, in words; empty if nothing is."""
-        return self.index.problems(progress=progress)
+        """Copy the gallery into its own folder, where a purge reaches the copy; see `resight.gallery.store.snapshot`."""
+        if self.folder is None:
+            raise GalleryError(_NO_FOLDER)
+        return take_snapshot(self.folder, name)
 
     def close(self) -> None:
-        """Let go of files and connections."""
-        self.index.close()
-
-    def _folder(self, what: str) -> Path:
-        if self.folder is None:
-            raise GalleryError(f"{what} is of a gallery in a folder; back up a database with pg_dump")
-        return self.folder
+        """Close files and connections."""
+        self._store.close()
 
 
 def fuse(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """One question out of several images of one person: the mean of their directions, in their mean length.
+    """Fuse several images of one person into one query: the mean of their directions, scaled to their mean length.
 
-    Each image counts as much as another, however long its vector. A distance then means much the same whether one image asks or
-    five, which the least of five distances would not: strangers come nearer with every image.
+    Each image counts the same, however long its vector. A distance then means much the same for one image as for five. The least
+    of five distances would not: every further image brings strangers nearer.
 
     Parameters
     ----------
-    vectors : float32 array of shape (m, d)
-        m at least 1.
+    vectors : float32 array of shape (d,) or (m, d)
+        At least one image.
 
     Returns
     -------
     float32 array of shape (1, d)
         The vector itself if there is only one; zeros if the directions cancel out.
     """
-    images = embeddings_of("query", vectors)
+    images = embeddings_of("query", np.atleast_2d(vectors))
     if len(images) == 1:
         return images
     lengths = np.linalg.norm(images.astype(np.float64), axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""A ranked list as a picture: who was asked for, and what was found, framed by whether it is right."""
+"""A ranked list as a picture: the query, then the matches, framed by whether they are right."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def draw_matches(
         Images of one person, RGB.
     matches : sequence of Match
     thumbnails : mapping of str to bytes
-        JPEGs by id. A match without one, which was purged since, is left out.
+        JPEGs by id. Matches without one, because they were purged since, are left out.
     identity : str
-        Whom the query shows, if that is known: matches of known identity then have a green frame where they show the same person,
-        and a red one where they do not. All others have a gray one.
+        Person on the query images, if known. Matches with a known identity then have a green frame if they show the same person,
+        and a red one if not. All others have a gray frame.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def draw_matches(
 
 
 def _cell(image: Pixels, colour: tuple[int, int, int], lines: Sequence[str]) -> Pixels:
-    """An image in its frame, and some text below it."""
+    """Draw an image in its frame, with text below it."""
     height, width = _IMAGE
     scale = min(height / image.shape[0], width / image.shape[1])
     fitted = resize(image, (max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))))

@@ -1,4 +1,4 @@
-"""What holds for all of a gallery: whose vectors it keeps, how they are compared and stored, and for how long."""
+"""Settings of a gallery: its model, distance, precision and retention."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from resight.distances import DISTANCES
+from resight.distances import distance_named
 from resight.errors import ConfigurationError, ModelMismatchError
 from resight.gallery.store.precision import PRECISIONS
-from resight.models.embedding import Model
+from resight.models.model import Model
 
 __all__ = ["Settings", "parse_retention"]
 
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _LONGEST = 36_500 * _UNITS["d"]
-"""Of a retention, 100 years; a time that much longer ago has no date."""
+"""Longest retention, in seconds: 100 years. Earlier times have no date."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Chosen when a gallery is made, and never changed.
+    """Settings of a gallery. They are chosen when it is made, and never change.
 
     Attributes
     ----------
     model : str
-        As `resight.models.load_model` takes it.
+        Name for `resight.models.load_model`.
     model_sha256 : str
-        Names its weights.
+        SHA-256 of the model.
     height, width : int
-        Of its input, in pixels.
+        Size of its input, in pixels.
     dimension : int
         Numbers in one vector.
     distance : str
         A key of `resight.distances.DISTANCES`.
     retention : int or None
-        For how many seconds a sighting may be kept; None is without end.
+        Seconds to keep a sighting; None keeps it forever.
     precision : str
-        One of `resight.gallery.store.precision.PRECISIONS`: how vectors are stored.
+        Type of the stored numbers, one of `resight.gallery.store.precision.PRECISIONS`.
     created : str
-        When; ISO 8601, UTC.
+        Time of creation; ISO 8601, UTC.
     """
 
     model: str
@@ -53,8 +53,7 @@ class Settings:
     created: str = ""
 
     def __post_init__(self) -> None:
-        if self.distance not in DISTANCES:
-            raise ConfigurationError(f"distance {self.distance!r} is unknown; expected {', '.join(DISTANCES)}")
+        distance_named(self.distance)
         if self.precision not in PRECISIONS:
             raise ConfigurationError(f"precision {self.precision!r} is unknown; expected {', '.join(PRECISIONS)}")
         if self.retention is not None and not 0 < self.retention <= _LONGEST:
@@ -66,7 +65,7 @@ class Settings:
     def for_model(
         cls, model: str, extractor: Model, *, retention: int | None, distance: str = "", precision: str = "float32"
     ) -> Settings:
-        """Settings for a gallery of a model's vectors; without `distance`, compared by the model's own.
+        """Make settings for a model's vectors; the distance is the model's own by default.
 
         Raises
         ------
@@ -75,7 +74,7 @@ class Settings:
         """
         if not isinstance(extractor.distance, str):
             raise ConfigurationError(
-                f"{extractor.name} compares by a learned distance, which a gallery cannot search by; use what it was fitted to"
+                f"{extractor.name} has a learned distance, which a gallery cannot search by; use the model it was fitted to"
             )
         height, width = extractor.size
         return cls(
@@ -91,13 +90,7 @@ class Settings:
         )
 
     def check_model(self, extractor: Model) -> None:
-        """Refuse a model that is not this gallery's.
-
-        Raises
-        ------
-        ModelMismatchError
-            If its SHA-256, input size or dimension is another.
-        """
+        """Raise `ModelMismatchError` for a model whose SHA-256, input size or dimension is not this gallery's."""
         height, width = extractor.size
         given = (extractor.sha256, (height, width), extractor.embedding_size)
         if given != (self.model_sha256, (self.height, self.width), self.dimension):
@@ -108,17 +101,17 @@ class Settings:
             )
 
     def expired_before(self, now: datetime | None = None) -> datetime | None:
-        """Sightings older than this are kept too long; None if they may be kept without end."""
+        """Return the time before which sightings have expired; None if they never expire."""
         return None if self.retention is None else (now or datetime.now(UTC)) - timedelta(seconds=self.retention)
 
 
 def parse_retention(text: str) -> int | None:
-    """A retention in seconds, from ``30d``, ``12h``, ``90m`` or ``45s``; None from ``unlimited``.
+    """Parse a retention such as ``30d``, ``12h``, ``90m`` or ``45s`` into seconds; ``unlimited`` is None.
 
     Raises
     ------
     ConfigurationError
-        If it is none of these, or longer than 100 years.
+        If the text is something else, or longer than 100 years.
 
     Examples
     --------

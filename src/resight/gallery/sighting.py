@@ -1,4 +1,4 @@
-"""What a gallery keeps of one crop of one person, how that is named, and how some of it is asked for."""
+"""Sightings: one crop of one person each; their ids, thumbnails, times, and filters."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ _THUMBNAIL_HEIGHT, _THUMBNAIL_WIDTH, _JPEG_QUALITY = 128, 128, 85
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What is known of one person, seen by one camera at one time.
+    """One person seen by one camera at one time.
 
     Attributes
     ----------
     id : str
         32 hexadecimal digits; see `sighting_id`.
     enrolled : datetime
-        When it came into the gallery; UTC.
+        Time of enrolment; UTC.
     camera : str
-        Which camera saw it; empty if unknown.
+        Empty if unknown.
     time : datetime or None
-        When it was seen; UTC. None if unknown.
+        Time of the image; UTC. None if unknown.
     source : str
-        Where the crop came from, for people to read. Nothing opens it.
+        Origin of the crop, for people to read. Resight never opens it.
     tracklet : str
-        Which run of one person past one camera it belongs to; empty if unknown.
+        Name of the person's path past the camera; empty if unknown.
     identity : str
-        Whose image it is; empty if unknown.
+        Name of the person; empty if unknown.
     """
 
     id: str
@@ -64,14 +64,14 @@ class Record:
     identity: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values; times in ISO 8601."""
+        """Return plain JSON values; times in ISO 8601."""
         values = {field.name: getattr(self, field.name) for field in fields(Record)}
         return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sighting(Record):
-    """A record with what belongs to it.
+    """A record with its vector and thumbnail.
 
     Attributes
     ----------
@@ -86,17 +86,17 @@ class Sighting(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Where:
-    """Which sightings are meant: those for which everything that is given holds.
+    """A filter of sightings: all given conditions must hold.
 
     Attributes
     ----------
     cameras, identities, ids : set of str, optional
-        One of these.
+        Sightings with one of these.
     since, until : datetime, optional
-        Seen at or after `since`, and before `until`. What has no time is in no range.
+        Sightings at or after `since`, and before `until`. Sightings without a time never match.
     older_than : datetime, optional
-        Seen or enrolled before it: what a retention policy counts. (Of a time in the future, by a clock that is wrong, nothing
-        would expire.)
+        Sightings seen or enrolled before this time, as a retention counts. A time in the future, from a wrong clock, therefore
+        does not stop a sighting from expiring.
     """
 
     cameras: frozenset[str] | None = None
@@ -119,7 +119,7 @@ class Where:
                 raise ConfigurationError(f"{name} is {time.isoformat()}, without a time zone; expected one, such as UTC")
 
     def holds(self, record: Record) -> bool:
-        """Whether a record is meant."""
+        """Return whether a record passes."""
         time = record.time
         if self.since is not None and (time is None or time < self.since):
             return False
@@ -132,30 +132,30 @@ class Where:
 
 
 EVERYTHING = Where()
-"""All of a gallery."""
+"""Every sighting."""
 
 
 def sighting_id(crop_sha256: str, camera: str, time: datetime | None) -> str:
-    """The name of a sighting, which follows from what was seen, where and when, so that nothing is enrolled twice.
+    """Compute the id of a sighting from its crop, camera and time, so that nothing is enrolled twice.
 
     Parameters
     ----------
     crop_sha256 : str
-        Of the image file's bytes, 64 hexadecimal digits.
+        SHA-256 of the image file, 64 hexadecimal digits.
     camera : str
     time : datetime or None
 
     Returns
     -------
     str
-        32 hexadecimal digits: the first half of a SHA-256. The model is not in it, because a gallery has only one.
+        32 hexadecimal digits: the first half of a SHA-256. It leaves out the model, because a gallery has only one.
     """
     text = json.dumps([crop_sha256, camera, None if time is None else to_microseconds(time)])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def draw_thumbnail(pixels: Pixels) -> bytes:
-    """Encode an image, RGB, as a JPEG of at most 128x128 pixels, for people to look at; nothing but pixels is in it."""
+    """Encode an RGB image as a JPEG of at most 128x128 pixels without metadata."""
     height, width = pixels.shape[:2]
     scale = min(_THUMBNAIL_HEIGHT / height, _THUMBNAIL_WIDTH / width, 1.0)
     small = resize(pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
@@ -164,25 +164,25 @@ def draw_thumbnail(pixels: Pixels) -> bytes:
 
 
 def to_microseconds(time: datetime) -> int:
-    """Microseconds since 1970, exactly."""
+    """Convert a time to microseconds since 1970, exactly."""
     return (time - _EPOCH) // _MICROSECOND
 
 
 def from_microseconds(microseconds: int) -> datetime:
-    """The inverse of `to_microseconds`; UTC."""
+    """Convert microseconds since 1970 to a time; UTC."""
     return _EPOCH + microseconds * _MICROSECOND
 
 
 def parse_time(text: str) -> datetime:
-    """A time in ISO 8601, such as ``2026-03-01T12:30:00+01:00``; without a zone it is UTC.
+    """Parse a time in ISO 8601, such as ``2026-03-01T12:30:00+01:00``; it is UTC unless it has a zone.
 
     Raises
     ------
     ConfigurationError
-        If it is none.
+        If the text is not a time.
     """
     try:
         time = datetime.fromisoformat(text.strip())
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise ConfigurationError(f"{text!r} is no time; expected ISO 8601, such as 2026-03-01T12:30:00+01:00") from error
+        raise ConfigurationError(f"{text!r} is not a time; expected ISO 8601, such as 2026-03-01T12:30:00+01:00") from error

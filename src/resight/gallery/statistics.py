@@ -1,4 +1,4 @@
-"""What is in a gallery, in figures."""
+"""Numbers about a gallery."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ __all__ = ["Statistics", "summarise"]
 
 @dataclass(frozen=True, kw_only=True)
 class Statistics:
-    """What is in a gallery.
+    """Numbers about a gallery.
 
     Attributes
     ----------
     count, identities : int
-        Sightings, and people that they are labelled with.
+        Number of sightings, and of people they are labelled with.
     unlabelled : int
-        Sightings of unknown identity.
+        Sightings without an identity.
     expired : int
-        Sightings that are kept longer than the retention allows, in the gallery or a snapshot; a purge removes them.
+        Sightings older than the retention, in the gallery or a snapshot; a purge removes them.
     cameras : dict of str to int
         Sightings by camera.
     first, last : str or None
-        When the first and the last were seen; ISO 8601, UTC. None if no time is known.
+        Times of the first and the last sighting; ISO 8601, UTC. None if no sighting has a time.
     bytes : int or None
-        Of all files, snapshots included; None in a database.
+        Size of all files, snapshots included; None in a database.
     snapshots : tuple of str
-        Their names.
+        Names of the snapshots.
     settings : Settings
     """
 
@@ -48,7 +48,7 @@ class Statistics:
     settings: Settings
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self)
 
 
@@ -60,7 +60,7 @@ def summarise(
     size: int | None = None,
     snapshots: tuple[str, ...] = (),
 ) -> Statistics:
-    """Count records; the rest is known to whoever has the gallery."""
+    """Count records."""
     times = [record.time for record in records if record.time is not None]
     people = Counter(record.identity for record in records)
     return Statistics(

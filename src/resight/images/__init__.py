@@ -1,21 +1,12 @@
 """Bytes to pixels: one way to decode, so that every caller gets the same pixels from the same file."""
 
+from resight.images.ahead import grouped, read_ahead
 from resight.images.cache import cache_folder, load_pixels
-from resight.images.decode import (
-    MAX_FILE_BYTES,
-    MAX_PIXELS,
-    RESIZE,
-    Pixels,
-    decode,
-    read_file,
-    read_image,
-    read_images,
-    read_into,
-    resize,
-    unreadable,
-)
+from resight.images.decode import MAX_PIXELS, RESIZE, Pixels, decode, resize
 from resight.images.header import header_size
+from resight.images.inputs import boxes_of, cut, is_frame, is_image, pixels_of
 from resight.images.preprocessing import Preprocessing
+from resight.images.reading import MAX_FILE_BYTES, read_file, read_image, read_images, read_into, unreadable
 
 __all__ = [
     "MAX_FILE_BYTES",
@@ -23,10 +14,17 @@ __all__ = [
     "RESIZE",
     "Pixels",
     "Preprocessing",
+    "boxes_of",
     "cache_folder",
+    "cut",
     "decode",
+    "grouped",
     "header_size",
+    "is_frame",
+    "is_image",
     "load_pixels",
+    "pixels_of",
+    "read_ahead",
     "read_file",
     "read_image",
     "read_images",

@@ -1,4 +1,4 @@
-"""All images of a data set as one array: in memory, or in a decoded copy on the disk."""
+"""All images of a data set as one array, in memory or in a decoded copy on the disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from resight.errors import ImageError, StorageError
-from resight.images.decode import Pixels, read_images
+from resight.images.decode import Pixels
+from resight.images.reading import read_images
 from resight.progress import Progress, silent
 
 __all__ = ["cache_folder", "load_pixels"]
@@ -24,7 +25,7 @@ def load_pixels(
     workers: int | None = None,
     progress: Progress = silent,
 ) -> Pixels:
-    """All images of a data set as one uint8 array: in memory, or memory-mapped from a cache where memory is short.
+    """Read all images of a data set into one array: in memory, or memory-mapped from a cache if memory is short.
 
     Parameters
     ----------
@@ -32,11 +33,11 @@ def load_pixels(
         n image files.
     size : tuple of (height, width)
     cache : Path, optional
-        Folder for a decoded copy. Without it a copy is kept only if the array would take more than half of the free memory, in
-        ``$RESIGHT_CACHE`` or ``~/.cache/resight``. The copy's name holds the images' paths, sizes and times of change, so
-        that a changed folder is decoded anew.
+        Folder for a decoded copy. Without it, a copy is kept only if the array would take more than half of the free memory; it
+        is in `cache_folder`. The copy's name depends on the images' paths, sizes and times of change, so that a changed folder is
+        decoded anew.
     workers : int, optional
-        Threads; one for each core unless given.
+        Number of threads; by default one for each usable core.
     progress : Progress
 
     Returns
@@ -75,14 +76,14 @@ def load_pixels(
 
 
 def _claim(path: Path) -> None:
-    """Give a sparse file all of its space on the disk, where the system can. Raises `OSError` if there is not enough."""
+    """Reserve the disk space of a sparse file, if the system can. Raises `OSError` if there is not enough."""
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as stream:
             os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
 
 
 def cache_folder() -> Path:
-    """Where decoded images and downloaded weights are kept: ``$RESIGHT_CACHE``, else ``~/.cache/resight``."""
+    """Folder of decoded images and downloaded weights: ``$RESIGHT_CACHE``, or ``~/.cache/resight``."""
     return Path(os.environ.get("RESIGHT_CACHE") or Path.home() / ".cache" / "resight")
 
 

@@ -1,6 +1,6 @@
-"""What an image file says of itself before any decoder sees it: format, size, and whether it is whole.
+"""Format and size of an image file, read before any decoder sees it.
 
-Also, whether a small file was made to keep a decoder busy for hours.
+Refuses files that end too early, and small files made to keep a decoder busy for hours.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from resight.errors import ImageError
 
 __all__ = ["header_size"]
 
-_MOST_SCANS = 100  # of a progressive JPEG: each is a pass over all pixels for as little as 70 bytes; encoders write ten or so
-_MOST_COMPONENTS = 4  # of a JPEG, which has one scan for each at most unless it is progressive
-_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # among pixels: what is no byte of theirs and no restart
-_MOST_TEXTS = 20  # compressed ones in a PNG: each may unpack to 8 MB that nobody reads
+_MOST_SCANS = 100  # in a progressive JPEG: each is a pass over all pixels for as little as 70 bytes; encoders write ten or so
+_MOST_COMPONENTS = 4  # in a JPEG; without progression it has at most one scan for each
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # among pixels: neither a byte of theirs nor a restart
+_MOST_TEXTS = 20  # compressed texts in a PNG: each may unpack to 8 MB that nobody reads
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 
 
 def header_size(data: bytes) -> tuple[str, int, int]:
-    """Format, height and width of an image file, from its header alone.
+    """Read format, height and width of an image file from its header.
 
     Parameters
     ----------
@@ -35,8 +35,7 @@ def header_size(data: bytes) -> tuple[str, int, int]:
     Raises
     ------
     ImageError
-        If it is none of these formats, if it ends before its own size says so, or if it holds more scans or texts than any
-        honest file.
+        If it has another format, ends too early, or holds more scans or texts than any honest file.
     """
     try:
         if data[:2] == b"\xff\xd8":

@@ -1,4 +1,4 @@
-"""What a network expects of its input."""
+"""Preparation of a network's input: size, normalisation, order of colours."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["Preprocessing"]
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """What a network expects of its input; stored in its card.
+    """Preparation of a network's input; stored in its card.
 
     Attributes
     ----------
     height, width : int
         Input size in pixels.
     mean, std : tuple of 3 floats
-        Per colour channel, for pixel values scaled to [0, 1]: the network sees (value / 255 - mean) / std.
+        Mean and deviation of each colour channel, for pixels scaled to [0, 1]: the network sees (value / 255 - mean) / std.
     colour : str
-        ``"rgb"`` or ``"bgr"``: order of the channels that the network sees; the arrays of this package are always RGB.
+        Order of the channels that the network sees, ``"rgb"`` or ``"bgr"``. Arrays of this package are always RGB.
     """
 
     height: int

@@ -1,7 +1,7 @@
-"""Multi-scale Retinex with chromaticity preservation (MSRCP): what LOMO does against the cameras' different light.
+"""Multi-scale Retinex with chromaticity preservation (MSRCP): LOMO's correction of the light, which differs between cameras.
 
-The published LOMO calls a closed binary that no open algorithm reproduces; this is the open form. Images are processed in
-float32 by compiled loops; at most one pixel in a thousand ends one gray level away from the float64 result.
+The published LOMO calls a closed binary that no open algorithm reproduces; this is the open form. Compiled loops process images in
+float32; at most one pixel in a thousand ends one gray level away from the float64 result.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Pixels = NDArray[np.uint8]
 @lru_cache(maxsize=64)
 def _blur_matrix(size: int, sigma: float) -> NDArray[np.float32]:
     """The Gaussian along one axis as a matrix of shape (size, size): OpenCV's kernel length, reflect-101 at the border."""
-    length = round(8 * sigma + 1) | 1  # what OpenCV derives from sigma for floating-point images
+    length = round(8 * sigma + 1) | 1  # OpenCV derives it from sigma like this for floating-point images
     kernel = cv2.getGaussianKernel(length, sigma, cv2.CV_64F).ravel()
     period = max(2 * (size - 1), 1)
     folded = np.abs((np.arange(size)[:, None] + np.arange(length) - length // 2 + size - 1) % period - (size - 1))
@@ -46,8 +46,8 @@ def _blur_matrix(size: int, sigma: float) -> NDArray[np.float32]:
 def blur_matrices(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Both Gaussians of `SIGMAS` as matrices, for images of one size.
 
-    A separable blur whose kernel is longer than the image is a small matrix product on either side, which runs faster than a
-    convolution of 161 taps: ``blurred = rows[i] @ image @ columns[i]``.
+    The kernel is longer than the image, so that a small matrix product on either side, ``rows[i] @ image @ columns[i]``, is
+    faster than a convolution of 161 taps.
 
     Parameters
     ----------
@@ -78,12 +78,12 @@ def msrcp(image: Pixels) -> Pixels:
     Returns
     -------
     uint8 array of shape (height, width, 3)
-        An image without contrast comes back unchanged: there is nothing to stretch.
+        An image without contrast is returned unchanged.
 
     Raises
     ------
     ArrayError
-        If it is no such array.
+        If it has another shape or type.
 
     References
     ----------
@@ -106,7 +106,7 @@ _compiled_fused: Any = njit(cache=True, nogil=True, fastmath={"contract"})
 
 @_compiled_fused
 def _multiply(left, right, out):  # type: ignore[no-untyped-def]
-    """out = left @ right, float32, without a BLAS whose own threads would compete with ours."""
+    """out = left @ right, float32. A BLAS would start threads of its own, which compete with ours."""
     height, depth = left.shape
     width = right.shape[1]
     for i in range(0, height - 1, 2):

@@ -42,7 +42,7 @@ def gray_level(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Raises
     ------
     ArrayError
-        If it is no such array.
+        If it has another shape or type.
     """
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         shape = f"{getattr(image, 'dtype', type(image).__name__)} {getattr(image, 'shape', '')}"
@@ -73,7 +73,7 @@ def siltp(gray: NDArray[np.float64], radius: int) -> NDArray[np.uint8]:
     Raises
     ------
     ArrayError
-        If `gray` is no such array, holds NaN or infinity, or is narrower or lower than 2 * radius + 1.
+        If `gray` has another shape, holds NaN or infinity, or has a side shorter than 2 * radius + 1.
     """
     gray = np.ascontiguousarray(gray, np.float64)
     if gray.ndim != 2 or not np.isfinite(gray).all():

@@ -1,6 +1,6 @@
-"""Anything that turns pixels into vectors: one protocol, and one resolver of the names that users write."""
+"""Anything that turns pixels into vectors: one base class, and one resolver of the names that users write."""
 
-from resight.models.embedding import Model, embed_files
+from resight.models.model import Model
 from resight.models.resolve import load_model
 
-__all__ = ["Model", "embed_files", "load_model"]
+__all__ = ["Model", "load_model"]

@@ -1,50 +1,50 @@
-"""What exported models have in common, whatever runs them: a description, and many small calls beside each other."""
+"""The common part of exported models on any runtime: a description, and many small calls beside each other."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from resight.compute import usable_cores
 from resight.errors import ArrayError, WeightsError
 from resight.images import Pixels
+from resight.models.model import Model, Vectors
 
-__all__ = ["BATCH", "ExportedModel", "ModelFile", "first_line"]
+__all__ = ["BATCH", "ExportedModel", "ModelFile", "filled", "first_line"]
 
 BATCH = 8
-"""Images in one call. Small enough for a batch of activations to stay in a core's cache, large enough to hide what a call costs."""
+"""Images in one call: few enough that activations stay in a core's cache, enough to hide the cost of a call."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFile:
-    """A model file that has been read, but not yet handed to a runtime.
+    """A model file that has been read, before a runtime sees it.
 
     Attributes
     ----------
     path : str
-        Where it was found, for messages.
+        Its path, for messages.
     data : bytes
-        All of it.
+        Its content.
     sha256 : str
-        Of the model.
+        SHA-256 of the model.
     name : str
-        How it is called in tables, but for the runtime.
+        Name in tables, without the runtime.
     size : tuple of (height, width)
-        Of the images that it takes, in pixels.
+        Input size in pixels.
     embedding_size : int
         Numbers in one vector.
     distance : str
-        What compares two vectors.
+        Distance between two vectors.
     parameters : int
     multiply_adds : int or None
-        For one image; None where it is not known.
+        Multiply-adds for one image; None if unknown.
     card : dict
-        Everything that the file says of itself.
+        Description inside the file.
     """
 
     path: str
@@ -59,11 +59,11 @@ class ModelFile:
     card: dict[str, Any]
 
 
-class ExportedModel(ABC):
+class ExportedModel(Model):
     """A model file as a function from images to embeddings.
 
-    The network runs on one thread a call, and calls run beside each other: that wastes nothing on waiting between layers, as
-    several threads in one call of a small network do.
+    The network runs on one thread a call, and calls run beside each other. Several threads in one call of a small network would
+    wait for each other between layers.
 
     Parameters
     ----------
@@ -71,11 +71,11 @@ class ExportedModel(ABC):
     threads : int
         Calls beside each other; 0 is one for each usable core.
     fixed_batch : int, optional
-        Images in one call, where the graph fixes it.
+        Images in one call, if the graph fixes it.
     """
 
     runtime: str
-    """Is a part of the name: two runtimes are two models in a table."""
+    """Part of the name: one file on two runtimes is two models in a table."""
 
     def __init__(self, file: ModelFile, threads: int, fixed_batch: int | None = None) -> None:
         self.name = f"{file.name} {self.runtime}"
@@ -91,14 +91,11 @@ class ExportedModel(ABC):
         self._pool = ThreadPoolExecutor(threads or usable_cores(), thread_name_prefix="model")
 
     @abstractmethod
-    def _run(self, pixels: Pixels) -> NDArray[np.float32]:
-        """Call the runtime, on any thread. Whatever it raises becomes a `WeightsError`."""
+    def _run(self, pixels: Pixels) -> Vectors:
+        """Call the runtime on any thread. Whatever it raises becomes a `WeightsError`."""
 
-    def extract(self, pixels: Pixels) -> NDArray[np.float32]:
-        """Images of `size`, uint8 RGB (n, height, width, 3), to embeddings, float32 (n, embedding_size).
-
-        Raises `ArrayError` for other arrays, `WeightsError` if the model fails.
-        """
+    def extract(self, pixels: Pixels) -> Vectors:
+        """See `Model.extract`. Raises `ArrayError` for other arrays, and `WeightsError` if the model fails."""
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (*self.size, 3):
             expected = f"uint8 (n, {self.size[0]}, {self.size[1]}, 3)"
             raise ArrayError(f"{self.name} got {pixels.dtype} {pixels.shape}; expected {expected}")
@@ -116,19 +113,25 @@ class ExportedModel(ABC):
             list(self._pool.map(embed, starts))
         return vectors
 
-    def _call(self, pixels: Pixels) -> NDArray[np.float32]:
+    def _call(self, pixels: Pixels) -> Vectors:
         count = len(pixels)
-        if self._fixed and count < self._fixed:
-            pixels = np.concatenate([pixels, np.zeros((self._fixed - count, *pixels.shape[1:]), np.uint8)])
+        pixels = filled(pixels, self._fixed)
         try:
             vectors = self._run(pixels)
-        except Exception as error:  # what a runtime raises has no base of its own
+        except Exception as error:  # the runtimes' errors have no common base
             raise WeightsError(f"{self._path}: the model fails ({first_line(error)}); export it again") from error
         if vectors.shape != (len(pixels), self.embedding_size):
             raise WeightsError(f"{self._path}: {len(pixels)} images gave vectors of shape {vectors.shape}; export it again")
         return vectors[:count]
 
 
+def filled(pixels: Pixels, batch: int | None) -> Pixels:
+    """Images with black ones after them, as many as a fixed batch needs."""
+    if batch is None or len(pixels) == batch:
+        return pixels
+    return np.concatenate([pixels, np.zeros((batch - len(pixels), *pixels.shape[1:]), np.uint8)])
+
+
 def first_line(error: Exception) -> str:
-    """What a runtime says, without its trace."""
+    """The message of a runtime's error, without its trace."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

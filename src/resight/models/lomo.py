@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 
-import numpy as np
-from numpy.typing import NDArray
-
 from resight.errors import ConfigurationError
 from resight.images import Pixels
 from resight.lomo.descriptor import RETINEX, lomo, lomo_dimension
+from resight.models.model import Model, Vectors
 
 __all__ = ["LomoModel"]
 
 
-class LomoModel:
+class LomoModel(Model):
     """LOMO descriptors of images of one size.
 
     Parameters
@@ -22,40 +20,32 @@ class LomoModel:
     retinex : str
         A value of `resight.lomo.descriptor.RETINEX`. The default scored better on held-out identities of Market-1501.
     height, width : int
-        In pixels; 128x64 as Market-1501's images, or 128x48 as in the paper that introduced LOMO, give 26,960 numbers.
+        Input size in pixels. 128x64, the size of Market-1501's images, and 128x48, the size in LOMO's paper, give 26,960 numbers.
     threads : int
-        0 is one for each core.
+        0 is one for each usable core.
 
     Raises
     ------
     ConfigurationError
-        If there is no such Retinex, or no window fits into the size.
+        If the Retinex is unknown, or the size is smaller than a window.
     """
 
+    distance = "euclidean"
     parameters = 0
     multiply_adds = None
-    distance = "euclidean"
 
     def __init__(self, retinex: str = "none", *, height: int = 128, width: int = 64, threads: int = 0) -> None:
         if retinex not in RETINEX:
             raise ConfigurationError(f"lomo:{retinex}; expected lomo:{' or lomo:'.join(RETINEX)}")
         if not lomo_dimension(height, width):
-            raise ConfigurationError(f"an input of {height}x{width} pixels; LOMO's windows take 10x10")
-        self.retinex = retinex
-        self.size = (height, width)
-        self.threads = threads
+            raise ConfigurationError(f"an input of {height}x{width} pixels is too small; LOMO's windows take 10x10")
         self.name = "lomo" if retinex == "none" else f"lomo {retinex}"
+        self.sha256 = hashlib.sha256(f"lomo-1 {retinex} {(height, width)}".encode()).hexdigest()  # names the descriptor
+        self.size = (height, width)
+        self.embedding_size = lomo_dimension(height, width)
+        self.retinex = retinex
+        self.threads = threads
 
-    @property
-    def embedding_size(self) -> int:
-        """Numbers in one descriptor."""
-        return lomo_dimension(*self.size)
-
-    @property
-    def sha256(self) -> str:
-        """Names the descriptor, as the SHA-256 of its weights names a network."""
-        return hashlib.sha256(f"lomo-1 {self.retinex} {self.size}".encode()).hexdigest()
-
-    def extract(self, pixels: Pixels) -> NDArray[np.float32]:
-        """Images of `size`, uint8 RGB (n, height, width, 3), to descriptors, float32 (n, embedding_size)."""
+    def extract(self, pixels: Pixels) -> Vectors:
+        """See `Model.extract`."""
         return lomo(pixels, self.retinex, workers=self.threads or None)

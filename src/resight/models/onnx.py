@@ -1,21 +1,75 @@
-"""An exported model at work on ONNX Runtime alone: nothing here needs PyTorch."""
+"""ONNX Runtime at work; nothing here needs PyTorch or the package onnx."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
 from resight.errors import WeightsError
 from resight.images import Pixels
-from resight.models.exported import ExportedModel, first_line
+from resight.models.exported import ExportedModel, filled, first_line
+from resight.models.model import Vectors
 from resight.models.onnx_file import INPUT, OUTPUT, check_graph, read_onnx
+from resight.progress import Progress, silent
 
-__all__ = ["OnnxModel"]
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["OnnxModel", "Session"]
 
 _TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
+
+
+class Session:
+    """A graph on ONNX Runtime, on the processor.
+
+    Parameters
+    ----------
+    model : bytes or onnx.ModelProto
+        A model whose graph takes `resight.models.onnx_file.INPUT`.
+    output : str
+        Output to compute, with a row for each image.
+    threads : int
+        Threads inside one call; 0 leaves their number to ONNX Runtime.
+
+    Attributes
+    ----------
+    values : dict of str to (str, list)
+        Type and shape of each input and output; a dimension that is not a number is open.
+    fixed_batch : int or None
+        Images in one call, if the graph fixes it.
+    """
+
+    def __init__(self, model: bytes | onnx.ModelProto, output: str = OUTPUT, *, threads: int = 0) -> None:
+        options = onnxruntime.SessionOptions()  # type: ignore[attr-defined]
+        options.intra_op_num_threads = options.inter_op_num_threads = threads
+        options.log_severity_level = 4  # what goes wrong is raised
+        data = model if isinstance(model, bytes) else model.SerializeToString()
+        self._session = onnxruntime.InferenceSession(  # type: ignore[attr-defined]
+            data, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
+        self._output = output
+        both = (*self._session.get_inputs(), *self._session.get_outputs())
+        self.values = {value.name: (_TYPES.get(value.type, value.type), list(value.shape)) for value in both}
+        batch = self._session.get_inputs()[0].shape[0]
+        self.fixed_batch: int | None = batch if isinstance(batch, int) else None
+
+    def run(self, pixels: Pixels) -> Vectors:
+        """Compute the output for one batch, uint8 (n, height, width, 3). Threads may call it at once."""
+        return np.asarray(self._session.run([self._output], {INPUT: pixels})[0], np.float32)
+
+    def embed(self, pixels: Pixels, *, batch: int = 64, progress: Progress = silent, stage: str = "embedding") -> Vectors:
+        """Compute the output for many images, `batch` at a time unless the graph fixes it."""
+        batch = self.fixed_batch or batch
+        parts = []
+        for start in range(0, len(pixels), batch):
+            images = np.ascontiguousarray(pixels[start : start + batch])
+            parts.append(self.run(filled(images, self.fixed_batch))[: len(images)])
+            progress(stage, start + len(images), len(pixels))
+        return np.concatenate(parts)
 
 
 class OnnxModel(ExportedModel):
@@ -31,25 +85,18 @@ class OnnxModel(ExportedModel):
     Raises
     ------
     WeightsError
-        If it is no such file, if it is damaged, or if its graph is not what its card says.
+        If the file has another format or is damaged, or if its graph is not the one that its card describes.
     """
 
     runtime = "onnx"
 
     def __init__(self, path: str | Path, *, threads: int = 0) -> None:
         file = read_onnx(path)
-        options = onnxruntime.SessionOptions()  # type: ignore[attr-defined]
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # what goes wrong comes back as an error
         try:
-            self._session = onnxruntime.InferenceSession(  # type: ignore[attr-defined]
-                file.data, options, providers=["CPUExecutionProvider"], enable_fallback=0
-            )
-            both = (*self._session.get_inputs(), *self._session.get_outputs())
-            values = {value.name: (_TYPES.get(value.type, value.type), value.shape) for value in both}
+            self._session = Session(file.data, threads=1)
         except Exception as error:  # ONNX Runtime's errors have no base of their own
             raise WeightsError(f"{path}: ONNX Runtime refuses it ({first_line(error)}); export it again") from error
-        super().__init__(file, threads, check_graph(file, values))
+        super().__init__(file, threads, check_graph(file, self._session.values))
 
-    def _run(self, pixels: Pixels) -> NDArray[np.float32]:
-        return np.asarray(self._session.run([OUTPUT], {INPUT: pixels})[0], np.float32)
+    def _run(self, pixels: Pixels) -> Vectors:
+        return self._session.run(pixels)

@@ -1,8 +1,8 @@
-"""What an ONNX file says of itself, before any runtime sees it.
+"""The description inside an ONNX file, read before any runtime sees the file.
 
-Models come from strangers, like images. A file is held against a bound before it is read; it must be one whole file, because a
-tensor that lies in another file could name any file of this machine; it must compute nothing but what networks of Resight's do, in
-bounded memory (see `resight.models.onnx_work`); and it must say what it is, in Resight's own metadata.
+Models come from strangers, like images. The size of a file is checked before it is read. A file must be whole, because a tensor in
+another file could name any file of this machine. It must compute only what Resight's networks compute, in bounded memory (see
+`resight.models.onnx_work`). It must describe itself in Resight's own metadata.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from resight.errors import WeightsError
+from resight.distances import distance_named
+from resight.errors import ConfigurationError, WeightsError
 from resight.images import RESIZE
 from resight.models.exported import ModelFile
 from resight.models.onnx_work import check_work
@@ -29,8 +30,7 @@ INPUT, OUTPUT = "images", "embeddings"
 MAX_MODEL_BYTES = 512 * 2**20
 """Largest model file that is read; a ResNet-50 has 100 MB."""
 
-_DISTANCES = ("euclidean", "cosine")
-_MOST_FIELDS = 1_000_000  # a network has some 10^4; more would keep the reader busy and mean nothing
+_MOST_FIELDS = 1_000_000  # a network has some 10^4; more would only keep the reader busy
 
 _INSIDE = {
     "model": {7: "graph", 20: "training", 25: "function"},
@@ -42,14 +42,14 @@ _INSIDE = {
     "sparse": {1: "tensor", 2: "tensor"},
     "tensor": {13: "external", 14: "location"},
 }
-"""Which fields of onnx.proto lead to tensors: message, field, message. A branch is the graph inside a loop or a condition."""
+"""Fields of onnx.proto that lead to tensors: message, field, message. A branch is the graph inside a loop or a condition."""
 
 _STRANGE = {"function": "an operator of its own", "sparse": "a sparse tensor"}
-"""What a runtime makes larger than it is in the file."""
+"""Content that a runtime makes larger than it is in the file."""
 
 
 def read_onnx(path: str | Path) -> ModelFile:
-    """Read a file that `resight export` wrote; nothing of it is executed.
+    """Read a file that `resight export` wrote, without executing anything.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ def read_onnx(path: str | Path) -> ModelFile:
     Raises
     ------
     WeightsError
-        If it cannot be read, is too large, is no ONNX file, refers to other files, holds loops, conditions or other operators than
-        `resight export` writes, would compute too much at a time, or has no card of Resight's.
+        If the file cannot be read, is too large, is not ONNX, refers to other files, holds loops, conditions or operators that
+        `resight export` never writes, would compute too much at a time, or lacks Resight's card.
     """
     try:
         with Path(path).open("rb") as stream:
@@ -86,8 +86,7 @@ def read_onnx(path: str | Path) -> ModelFile:
             raise ValueError(f"format {card['format']!r}; expected {FORMAT!r}")
         if card["resize"] != RESIZE:
             raise ValueError(f"resize {card['resize']!r}; expected {RESIZE!r}")
-        if card["distance"] not in _DISTANCES:
-            raise ValueError(f"distance {card['distance']!r}; expected {' or '.join(_DISTANCES)}")
+        distance_named(card["distance"])
         height, width = (_whole(side, 1, 4096) for side in card["input"])
         operations = card["multiply_adds"]
         return ModelFile(
@@ -102,19 +101,19 @@ def read_onnx(path: str | Path) -> ModelFile:
             multiply_adds=None if operations is None else _whole(operations, 0, 2**60),
             card=card,
         )
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (ConfigurationError, KeyError, TypeError, ValueError, RecursionError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise WeightsError(f"{path}: its metadata {CARD!r} is damaged or of another version ({reason}); export it again") from error
 
 
 def check_graph(file: ModelFile, values: Mapping[str, tuple[str, Sequence[Any]]]) -> int | None:
-    """Hold a graph's inputs and outputs, as a runtime sees them, against its card.
+    """Compare a graph's inputs and outputs, as a runtime sees them, with its card.
 
     Parameters
     ----------
     file : ModelFile
     values : mapping of str to (str, sequence)
-        Type and shape by name; a dimension that is no number is open.
+        Type and shape by name; a dimension that is not a number is open.
 
     Returns
     -------
@@ -124,7 +123,7 @@ def check_graph(file: ModelFile, values: Mapping[str, tuple[str, Sequence[Any]]]
     Raises
     ------
     WeightsError
-        If they are not those of Resight's format.
+        If they differ from Resight's format.
     """
     height, width = file.size
     expected = {INPUT: ("uint8", [height, width, 3]), OUTPUT: ("float32", [file.embedding_size])}
@@ -145,12 +144,12 @@ def _whole(value: Any, least: int, most: int) -> int:
 
 
 def _plain(text: str) -> str:
-    """Safe to show on any terminal."""
+    """Text that is safe on any terminal."""
     return "".join(letter if letter.isprintable() and letter not in "[]" else "_" for letter in text[:120])
 
 
 def _metadata(data: bytes) -> dict[str, str]:
-    """The model's metadata, once all of its graph has been looked through."""
+    """Check all of a graph, and return the model's metadata."""
     left = budget(_MOST_FIELDS)
     found: dict[str, str] = {}
     graphs: list[memoryview] = []

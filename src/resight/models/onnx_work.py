@@ -1,8 +1,8 @@
-"""What an ONNX graph would compute, and in how much memory, before any runtime sees it.
+"""Work and memory of an ONNX graph, computed before any runtime sees it.
 
 A few bytes can ask a runtime for any number of gigabytes: a constant of a given shape, a margin of a million zeros, the product of
-a column and a row. So only the operators and attributes that `resight export` writes are run, and the shape of everything that a
-graph computes is worked out beforehand. Where a shape is not worked out exactly, it is none too small.
+a column and a row. Only the operators and attributes that `resight export` writes are run, and the shape of everything that a graph
+computes is worked out beforehand. An inexact shape is never too small.
 """
 
 from __future__ import annotations
@@ -40,38 +40,38 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "Sub": (),
     "Transpose": ("perm",),
 }
-"""Everything that `resight.export` writes, in 32, 16 and 8 bits: operator, attributes."""
+"""Operators that `resight.export` writes, in 32, 16 and 8 bits, with their attributes."""
 
 _VALUES = {"kernel_shape": range(1, 4097), "strides": range(1, 4097), "pads": range(4097), "to": (1,), "keepdims": (1,)}
-"""What attributes may be, where it matters; 1 is onnx.TensorProto.FLOAT."""
+"""Allowed values of attributes that matter; 1 is onnx.TensorProto.FLOAT."""
 
-_MOST_NUMBERS = 2**31  # of all layers in one call; a ResNet-50 at 256x128 has some 2^27
+_MOST_NUMBERS = 2**31  # in all layers of one call; a ResNet-50 at 256x128 has some 2^27
 _MOST_DIMENSIONS = 8
 
 Shape = tuple[int, ...]
 
 
 def check_work(graph: memoryview, budget: Iterator[int]) -> int:
-    """Refuse a graph that would compute what no network of Resight's does, or too much.
+    """Refuse a graph that computes something foreign to Resight's networks, or too much.
 
     Parameters
     ----------
     graph : memoryview
-        An onnx.GraphProto. Where it leaves the number of images open, it is given `resight.models.exported.BATCH` at a time.
+        An onnx.GraphProto. If it leaves the number of images open, it receives `resight.models.exported.BATCH` at a time.
     budget : iterator
-        Of fields that may be read; see `resight.models.protobuf.budget`.
+        Fields that may be read; see `resight.models.protobuf.budget`.
 
     Returns
     -------
     int
-        How many numbers its constants and inputs have, and all that it computes in one call.
+        Numbers in its constants and inputs, and in everything that it computes in one call.
 
     Raises
     ------
     WeightsError
-        If an operator, or one of its attributes, is not in `OPERATORS`, or if they are more than 2^31 numbers.
+        If an operator or an attribute is not in `OPERATORS`, or if there are more than 2^31 numbers.
     Damaged
-        If it is no such message.
+        If it is not such a message.
     """
     parts = gathered(graph, budget)
     shapes: dict[str, Shape] = {}
@@ -110,7 +110,7 @@ def _keep(shapes: dict[str, Shape], name: str, shape: Shape) -> None:
 
 
 def _declared(kinds: list[Value], budget: Iterator[int]) -> Shape:
-    """Shape of an input: onnx.TypeProto.tensor_type.shape.dim; what is open is the number of images."""
+    """Shape of an input: onnx.TypeProto.tensor_type.shape.dim. An open dimension is the number of images."""
     values = kinds
     for number in (1, 2, 1):
         values = [inner for value in values for inner in gathered(value, budget)[number]]
@@ -136,7 +136,7 @@ def _attributes(operator: str, values: list[Value], budget: Iterator[int]) -> di
 
 
 def _shape(operator: str, inputs: Sequence[Shape], attributes: Mapping[str, list[int]]) -> Shape:
-    """Shape of what an operator computes, or a larger one. Raises `IndexError` or `ValueError` if that makes no sense."""
+    """Shape of an operator's output, or a larger one. Raises `IndexError` or `ValueError` if the inputs do not fit."""
     first = inputs[0]
     match operator:
         case "Add" | "Div" | "Max" | "Mul" | "Sub":

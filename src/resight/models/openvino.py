@@ -1,4 +1,4 @@
-"""An exported model at work on OpenVINO, the second runtime; optional, as the extra ``[openvino]``."""
+"""An exported model on OpenVINO, the second runtime, which is the optional extra ``[openvino]``."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class OpenVinoModel(ExportedModel):
     Parameters
     ----------
     path : str or Path
-        A file that `resight export` wrote; or the ``.xml`` of a re-identification model of Intel's Open Model Zoo, beside its
-        ``.bin``. These take BGR pixels from 0 to 255, (1, 3, height, width), and their vectors are compared by cosine.
+        A file that `resight export` wrote, or the ``.xml`` of a re-identification model of Intel's Open Model Zoo, beside its
+        ``.bin``. The latter takes BGR pixels from 0 to 255, (1, 3, height, width); its vectors are compared by cosine.
     threads : int
         See `ExportedModel`.
 
@@ -38,7 +38,7 @@ class OpenVinoModel(ExportedModel):
     MissingDependencyError
         If OpenVINO is not installed.
     WeightsError
-        If it is no such file, if it is damaged, or if its graph is not what its card says.
+        If the file has another format or is damaged, or if its graph is not the one that its card describes.
     """
 
     runtime = "openvino"
@@ -48,12 +48,12 @@ class OpenVinoModel(ExportedModel):
             import openvino  # type: ignore[import-untyped]
         except ModuleNotFoundError as error:
             raise MissingDependencyError(
-                f"{path} is to run on OpenVINO, which is not installed; in the folder of Resight, pip install '.[openvino]'"
+                f"{path} needs OpenVINO, which is not installed; in the folder of Resight, pip install '.[openvino]'"
             ) from error
         threads = threads or usable_cores()
         core = openvino.Core()
-        # As precise as ONNX Runtime: left alone, OpenVINO computes in bfloat16 where the processor can, and a vector then depends
-        # on how many others are computed with it.
+        # By default OpenVINO computes in bfloat16 if the processor can, and a vector then depends on how many others are computed
+        # with it. In f32 it is as precise as ONNX Runtime.
         config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads}
         fixed = None
         try:
@@ -72,8 +72,8 @@ class OpenVinoModel(ExportedModel):
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(threads):
             self._idle.put(compiled.create_infer_request())
-        # The first call of a process fills tables of OpenVINO's Python side. Two threads that do so at once can wait for ever, one
-        # for the interpreter's lock and one for the tables.
+        # The first call of a process fills tables of OpenVINO's Python side. Two threads that do so at once can deadlock: one waits
+        # for the interpreter's lock, the other for the tables.
         self._call(np.zeros((1, *self.size, 3), np.uint8))
 
     def _run(self, pixels: Pixels) -> NDArray[np.float32]:
@@ -91,7 +91,7 @@ def _described(value: Any) -> tuple[str, list[int | None]]:
 
 
 def _from_the_zoo(path: Path, core: Any) -> tuple[ModelFile, Any]:
-    """Read a model in OpenVINO's own format, and let it take what Resight's models take."""
+    """Read a model in OpenVINO's own format, and adapt its input to Resight's images."""
     from openvino import Layout, Type
     from openvino.preprocess import ColorFormat, PrePostProcessor  # type: ignore[import-untyped]
 

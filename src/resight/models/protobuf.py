@@ -1,4 +1,4 @@
-"""The wire format of protocol buffers, as far as a file of strangers is looked through before any runtime sees it."""
+"""A reader of protocol buffers, to look through files of strangers before any runtime sees them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 __all__ = ["Damaged", "Value", "budget", "fields", "gathered", "integers", "message", "text"]
 
 Value = int | memoryview
-"""Of a field: a whole number, or the bytes of everything longer."""
+"""Value of a field: a whole number, or bytes."""
 
 
 class Damaged(Exception):
-    """Not the wire format of protocol buffers, or not the messages that were expected."""
+    """Bytes that are not protocol buffers, or not the expected messages."""
 
 
 def budget(most: int) -> Iterator[int]:
-    """How many fields may be read in all; raises `Damaged` after the last."""
+    """Count the fields that are read; raises `Damaged` after `most`."""
     yield from range(most)
     raise Damaged(f"more than {most} fields")
 
@@ -53,19 +53,19 @@ def gathered(content: Value, budget: Iterator[int]) -> defaultdict[int, list[Val
 
 
 def message(value: Value) -> memoryview:
-    """The bytes of a message; raises `Damaged` if it is a number."""
+    """The bytes of a message. Raises `Damaged` if it is a number."""
     if isinstance(value, int):
         raise Damaged("a number where a message belongs")
     return value
 
 
 def text(values: list[Value]) -> str:
-    """The last of a field's values, as protocol buffers have it; empty if there is none. Raises `Damaged`."""
+    """Text of a field: its last value, as protocol buffers define it, or empty. Raises `Damaged`."""
     return bytes(message(values[-1])).decode(errors="replace") if values else ""
 
 
 def integers(values: list[Value], most: int) -> list[int]:
-    """The whole numbers of a repeated field, packed or not; none is negative. Raises `Damaged`, also for more than `most`."""
+    """The whole numbers of a repeated field, packed or not. Raises `Damaged`, also for more than `most`."""
     found: list[int] = []
     for value in values:
         if isinstance(value, int):

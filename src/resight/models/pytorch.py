@@ -1,40 +1,42 @@
-"""Deep features: an image becomes what a network hands to its head, the output of the global average pool in most."""
+"""Deep features: the embedding of an image is the input of a network's head, in most networks the globally averaged maps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from resight.compute import keep_freed_memory
-from resight.configuration import nearest_name
 from resight.errors import ConfigurationError, WeightsError
 from resight.images import Pixels, Preprocessing
-from resight.networks import NETWORKS, ReidNetwork, build
+from resight.models.model import Model, Vectors
+from resight.models.reference import Reference
+from resight.networks import CARD, build
 from resight.networks.batches import Batches, View
-from resight.networks.card import CARD, load_network
+from resight.networks.card import load_network
 from resight.networks.cost import count_parameters, multiply_adds
-from resight.networks.published import PUBLISHED, fetch, load_weights, weights_classes
+from resight.networks.network import ReidNetwork
+from resight.networks.published import PUBLISHED, fetch
+from resight.networks.weights import load_weights, weights_classes
 from resight.progress import Progress, silent
-from resight.shipped import SHIPPED
 
-__all__ = ["NetworkModel", "channels_last", "choose_device", "load_extractor", "network_outputs"]
+__all__ = ["NetworkModel", "channels_last", "choose_device", "load_network_model", "network_outputs"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """``"cpu"``, ``"cuda"``, or ``"auto"``: the GPU where there is one. Raises `ConfigurationError`."""
+    """The device of ``"cpu"``, ``"cuda"`` or ``"auto"``, which takes a GPU if there is one. Raises `ConfigurationError`."""
     if name not in ("auto", "cpu", "cuda"):
         raise ConfigurationError(f"device {name!r}; expected auto, cpu or cuda")
     if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigurationError("device 'cuda' was asked for and there is none; use --device cpu")
+        raise ConfigurationError("device 'cuda': this machine has no usable GPU; use --device cpu")
     return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
 
 
 def channels_last(network: ReidNetwork, device: torch.device) -> ReidNetwork:
-    """Move a network, in place, to `device` and into the memory format that is fastest on CPUs and GPUs alike."""
+    """Move a network, in place, to `device` and into the memory format that is fastest on CPUs and GPUs."""
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
@@ -55,15 +57,15 @@ def network_outputs(
     Parameters
     ----------
     network : ReidNetwork
-        Put into evaluation mode for the run and back afterwards; runs on the device where it is.
+        Runs on its own device, in evaluation mode; its mode is restored afterwards.
     pixels : uint8 array of shape (n, height, width, 3)
         RGB, of the size that the network expects.
     preprocessing : Preprocessing, optional
-        The network's own unless given.
+        By default the network's own.
     mirrored : bool
         Mirror every image left to right.
     wanted : sequence of str
-        Fields of `resight.networks.Outputs`, ``"attention"`` among them.
+        Fields of `resight.networks.network.Outputs`, including ``"attention"``.
     batch_size : int
     progress : Progress
     stage : str
@@ -72,7 +74,7 @@ def network_outputs(
     Returns
     -------
     list of float32 arrays of shape (n, ...)
-        One for each that is wanted.
+        One for each name in `wanted`.
     """
     keep_freed_memory()
     device = next(network.parameters()).device
@@ -85,7 +87,7 @@ def network_outputs(
             for start in range(0, max(len(pixels), 1), batch_size):  # without images, once for the shapes
                 rows = np.arange(start, min(start + batch_size, len(pixels)))
                 images = batches(View(rows, np.full(len(rows), mirrored)))
-                if list(wanted) == ["embedding"]:  # the head would be in vain
+                if list(wanted) == ["embedding"]:  # the head is not needed
                     outputs = [network.embed(images)]
                 else:
                     everything = network(images)
@@ -100,18 +102,18 @@ def network_outputs(
     return results
 
 
-class NetworkModel:
+class NetworkModel(Model):
     """A network as a function from images to embeddings.
 
     Parameters
     ----------
     name : str
-        How it is called in tables.
+        Name in tables.
     network : ReidNetwork
     identities : tuple of int
         Training identity of each of the head's outputs; empty if unknown.
     sha256 : str
-        Of the weights file; empty for an untrained network.
+        SHA-256 of the weights file; empty for an untrained network.
     device : str
         See `choose_device`.
     """
@@ -120,53 +122,33 @@ class NetworkModel:
         self, name: str, network: ReidNetwork, *, identities: tuple[int, ...] = (), sha256: str = "", device: str = "auto"
     ) -> None:
         self.name = name
-        self.identities = identities
         self.sha256 = sha256
+        self.distance: str = network.distance
+        self.size = network.preprocessing.size
+        self.embedding_size = network.embedding_size
+        self.parameters = count_parameters(network, with_head=False)
+        self.identities = identities
         self.network = channels_last(network.eval(), choose_device(device))
 
-    @property
-    def distance(self) -> str:
-        """See `ReidNetwork.distance`."""
-        return self.network.distance
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of the images that `extract` takes."""
-        return self.network.preprocessing.size
-
-    @property
-    def embedding_size(self) -> int:
-        """Numbers in one embedding."""
-        return self.network.embedding_size
-
-    @property
-    def parameters(self) -> int:
-        """Parameters of the embedding network; the head, which is not used at test time, is left out."""
-        return count_parameters(self.network, with_head=False)
-
-    @property
-    def multiply_adds(self) -> int:
-        """Multiply-adds for one image."""
+    @cached_property
+    def multiply_adds(self) -> int:  # type: ignore[override]
+        """Multiply-adds for one image, counted when they are asked for."""
         return multiply_adds(self.network, self.size)
 
-    def extract(self, pixels: Pixels, *, batch_size: int = 64, progress: Progress = silent) -> NDArray[np.float32]:
-        """Images of `size`, uint8 (n, height, width, 3), to embeddings, float32 (n, embedding_size)."""
+    def extract(self, pixels: Pixels, *, batch_size: int = 64, progress: Progress = silent) -> Vectors:
+        """See `Model.extract`."""
         return network_outputs(self.network, pixels, batch_size=batch_size, progress=progress)[0]
 
 
-def load_extractor(reference: str, *, device: str = "auto", height: int = 0, width: int = 0) -> NetworkModel:
-    """Find the model that a user names.
+def load_network_model(reference: Reference, *, device: str = "auto", height: int = 0, width: int = 0) -> NetworkModel:
+    """Load a network that a user names.
 
     Parameters
     ----------
-    reference : str
-        A folder that `resight train` or `resight distill` wrote; or ``NETWORK:FILE`` with a foreign weights file, for example
-        ``osnet-0.25:osnet_x0_25_market1501.pth``; or a key of `resight.networks.published.PUBLISHED`, which is downloaded once; or
-        ``NETWORK`` alone, which is that network before any training.
-    device : str
-        See `choose_device`.
-    height, width : int
-        Another input size than the model's own, in pixels; 0 is its own.
+    reference : Reference
+        Of the kind run, weights, published or network.
+    device, height, width
+        See `resight.load_model`.
 
     Returns
     -------
@@ -175,38 +157,30 @@ def load_extractor(reference: str, *, device: str = "auto", height: int = 0, wid
     Raises
     ------
     ConfigurationError
-        If it names nothing that exists.
+        If the device or the input size cannot be used.
     WeightsError
-        If the weights cannot be used.
+        If the weights cannot be used, or a folder holds no network.
     """
-    folder = Path(reference)
-    architecture, colon, file = reference.partition(":")
     identities: tuple[int, ...] = ()
-    sha256 = ""
-    if (folder / CARD).exists():
-        network, card = load_network(folder)
-        identities, sha256, name = card.identities, card.weights_sha256, folder.resolve().name
-    elif reference in PUBLISHED:
-        published = PUBLISHED[reference]
-        return load_extractor(f"{published.network}:{fetch(reference)}", device=device, height=height, width=width)
-    elif architecture in NETWORKS:
-        name = f"{architecture} {Path(file).stem}" if colon else f"{architecture} untrained"
-        network = build(architecture, 1)
-        if colon:
-            classes = weights_classes(file, network.head)
-            network = build(architecture, classes or 1)
-            sha256 = load_weights(network, file).sha256
-            if classes is None:
-                network.classes = 0  # the file has no head: it embeds and cannot teach
-    elif folder.is_dir():
-        raise WeightsError(
-            f"{reference} holds no finished network ({CARD} is missing); train into it with `resight train --out {reference}`"
-        )
+    sha256, name, path = "", reference.name, reference.path
+    if reference.kind == "published":
+        published = PUBLISHED[reference.name]
+        name, path = published.network, fetch(reference.name)
+    if reference.kind == "network":
+        network = build(name, 1)
+        name += " untrained"
+    elif reference.kind in ("weights", "published") and path is not None:
+        classes = weights_classes(path, build(name, 1).head)
+        network = build(name, classes or 1)
+        sha256 = load_weights(network, path).sha256
+        if classes is None:
+            network.classes = 0  # the file has no head: it embeds and cannot teach
+        name += f" {path.stem}"
+    elif reference.kind == "run" and path is not None:
+        network, card = load_network(path)
+        identities, sha256, name = card.identities, card.weights_sha256, path.resolve().name
     else:
-        hint = "" if "/" in architecture else nearest_name(architecture, [*SHIPPED, "lomo", *NETWORKS, *PUBLISHED])
-        raise ConfigurationError(
-            f"no model {reference!r}{hint}: expected {', '.join(SHIPPED)}, FILE.onnx, a run folder, NETWORK:FILE or lomo; "
-            f"networks: {', '.join(NETWORKS)}"
-        )
+        way_out = f"train into it with `resight train --out {reference.text}`"
+        raise WeightsError(f"{reference.text} holds no finished network ({CARD} is missing); {way_out}")
     network.resize_input(height, width)
     return NetworkModel(name, network, identities=identities, sha256=sha256, device=device)

@@ -1,35 +1,43 @@
-"""The model that a user names."""
+"""The model that a user names, loaded."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from resight.errors import ConfigurationError
-from resight.models.embedding import Model
+from resight.models.model import Model
+from resight.models.reference import Reference, parse
+from resight.networks.published import PUBLISHED, fetch
 from resight.shipped import SHIPPED, shipped_file
 
-__all__ = ["FITTED_ARRAYS", "load_model"]
-
-FITTED_ARRAYS = "distance.safetensors"
-"""File that a folder with a fitted distance holds."""
+__all__ = ["load_model", "weights_file"]
 
 
-def load_model(reference: str, *, device: str = "auto", height: int = 0, width: int = 0, threads: int = 0) -> Model:
-    """Find the model that a user names.
+def load_model(
+    reference: str | os.PathLike[str] = "student", *, device: str = "auto", height: int = 0, width: int = 0, threads: int = 0
+) -> Model:
+    """Load the model that a user names.
 
     Parameters
     ----------
-    reference : str
-        A shipped model's name (see `resight.shipped`); ``lomo``, ``lomo:msrcp`` or ``lomo:none``; a folder that `fit_model`
-        wrote; ``FILE.onnx`` that `resight export` wrote, or ``openvino:FILE.onnx`` to run it on OpenVINO, which also runs
-        ``openvino:FILE.xml``; or whatever `resight.models.pytorch.load_extractor` takes: a run folder, ``NETWORK:FILE``, a
-        published name, ``NETWORK`` alone.
+    reference : str or PathLike
+        One of these; a name wins over a folder of the same name, which is ``./NAME``:
+
+        - ``student``, ``student-fast`` or ``student-fastest``: the models in the package
+        - ``lomo``, ``lomo:msrcp`` or ``lomo:none``: the classical descriptor
+        - ``FILE.onnx`` that `resight export` wrote, or ``openvino:FILE.onnx`` to run it on OpenVINO
+        - ``openvino:student``, and ``openvino:FILE.xml`` of Intel's Open Model Zoo
+        - a run folder of `resight train` or `resight distill`, or a folder of `resight fit`
+        - ``NETWORK:FILE``: foreign weights, for example ``osnet-0.25:osnet_x0_25_market1501.pth``
+        - a key of `resight.networks.published.PUBLISHED`, which is downloaded once
+        - ``NETWORK``: a network before any training
     device : str
-        For networks: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        Where a network of PyTorch computes: ``"auto"``, ``"cpu"`` or ``"cuda"``.
     height, width : int
-        Another input size than the model's own, in pixels; 0 is its own.
+        Input size in pixels; 0 is the model's own.
     threads : int
-        Threads of the processor; 0 is one for each usable core. For networks of PyTorch it is a setting of the whole process.
+        Threads of the processor; 0 is one for each usable core. For networks of PyTorch this is a setting of the whole process.
 
     Returns
     -------
@@ -38,46 +46,53 @@ def load_model(reference: str, *, device: str = "auto", height: int = 0, width: 
     Raises
     ------
     ConfigurationError
-        If it names nothing that exists.
+        If nothing has that name.
     WeightsError
         If the weights cannot be used.
     """
-    runtime = "openvino:" if reference.startswith("openvino:") else ""
-    if reference.removeprefix(runtime) in SHIPPED:
-        reference = f"{runtime}{shipped_file(reference.removeprefix(runtime), '.onnx')}"
-    name, _, retinex = reference.partition(":")
-    if name == "lomo":
-        from resight.models.lomo import LomoModel
+    found = parse(reference)
+    match found.kind:
+        case "lomo":
+            from resight.models.lomo import LomoModel
 
-        return LomoModel(*([retinex] if retinex else []), height=height or 128, width=width or 64, threads=threads)
-    if name == "openvino" or reference.endswith(".onnx"):
-        return _load_exported(reference, device, (height, width), threads)
-    if (Path(reference) / FITTED_ARRAYS).exists():
-        from resight.models.fitted import load_fitted
+            return LomoModel(*([found.name] if found.name else []), height=height or 128, width=width or 64, threads=threads)
+        case "shipped" | "onnx" | "openvino":
+            return _load_exported(found, device, (height, width), threads)
+        case "fitted":
+            from resight.models.fitted import load_fitted
 
-        return load_fitted(Path(reference), device, threads)
-    from resight.models.pytorch import load_extractor
+            return load_fitted(found, device, threads)
+        case _:
+            from resight.models.pytorch import load_network_model
 
-    if threads:
-        import torch
+            if threads:
+                import torch
 
-        torch.set_num_threads(threads)
-    return load_extractor(reference, device=device, height=height, width=width)
+                torch.set_num_threads(threads)
+            return load_network_model(found, device=device, height=height, width=width)
 
 
-def _load_exported(reference: str, device: str, size: tuple[int, int], threads: int) -> Model:
+def _load_exported(found: Reference, device: str, size: tuple[int, int], threads: int) -> Model:
+    path = found.path or Path()
     if device == "cuda":
-        raise ConfigurationError(f"{reference} runs on the processor; use --device cpu, or the run that it was exported from")
-    extractor: Model
-    if reference.startswith("openvino:"):
+        raise ConfigurationError(f"{found.text} runs on the processor; use --device cpu, or the run that it was exported from")
+    model: Model
+    if found.kind == "openvino":
         from resight.models.openvino import OpenVinoModel
 
-        extractor = OpenVinoModel(reference.removeprefix("openvino:"), threads=threads)
+        model = OpenVinoModel(path, threads=threads)
     else:
         from resight.models.onnx import OnnxModel
 
-        extractor = OnnxModel(reference, threads=threads)
-    height, width = extractor.size
+        model = OnnxModel(path, threads=threads)
+    height, width = model.size
     if size[0] not in (0, height) or size[1] not in (0, width):
-        raise ConfigurationError(f"{reference} takes {height}x{width} pixels and no others; export the network for another size")
-    return extractor
+        raise ConfigurationError(f"{found.text} takes images of {height}x{width} pixels only; export the network for another size")
+    return model
+
+
+def weights_file(reference: str) -> Path:
+    """Find the weights that a training starts from: a shipped model's, published ones (see `fetch`), or the file `reference`."""
+    if reference in SHIPPED:
+        return shipped_file(reference, ".safetensors")
+    return fetch(reference) if reference in PUBLISHED else Path(reference)

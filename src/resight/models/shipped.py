@@ -1,4 +1,4 @@
-"""The package's own students as networks: their weights file holds the card that a run folder would."""
+"""The shipped students as networks of PyTorch. Their weights files hold the card that a run folder would hold."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from resight.images import Preprocessing
 from resight.models.pytorch import NetworkModel
 from resight.networks import build
 from resight.networks.card import Card
-from resight.networks.published import load_weights
+from resight.networks.weights import load_weights
 from resight.shipped import SHIPPED, shipped_file
 
 __all__ = ["load_shipped"]
 
 
 def load_shipped(name: str) -> tuple[NetworkModel, Card]:
-    """Load a shipped student's network, on the CPU and without a head, instead of its ONNX file.
+    """Load the network of a shipped student on the CPU, without a head.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def load_shipped(name: str) -> tuple[NetworkModel, Card]:
     NetworkModel
         Named like its files.
     Card
-        Of the run that made it, without the identities, which only the head told apart.
+        Card of its run, without the identities that the head told apart.
     """
     path = shipped_file(name, ".safetensors")
     with safe_open(path, "pt") as file:

@@ -1,6 +1,6 @@
-"""A trained network on the disk: safetensors beside a JSON card that says what it is.
+"""A trained network on the disk: a folder with ``network.safetensors``, and ``card.json`` to describe it.
 
-A folder with ``card.json`` and ``network.safetensors``; neither is ever unpickled, and the card's SHA-256 must be the file's.
+Neither is ever unpickled. The SHA-256 in the card must be that of the weights file.
 """
 
 from __future__ import annotations
@@ -17,19 +17,18 @@ from resight.configuration import configure
 from resight.errors import ConfigurationError, WeightsError
 from resight.files import atomic_write, read_json, sha256_file, write_json
 from resight.images import Preprocessing
-from resight.networks import build
+from resight.networks import CARD, build
 from resight.networks.network import ReidNetwork
 
 __all__ = ["CARD", "WEIGHTS", "Card", "load_network", "read_card", "save_network"]
 
-CARD = "card.json"
 WEIGHTS = "network.safetensors"
 _FORMAT = "resight-network-1"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What a weights file does not say itself.
+    """Description of a network beside its weights.
 
     Attributes
     ----------
@@ -38,16 +37,16 @@ class Card:
     last_stride, neck
         See `resight.networks.build`.
     identities : tuple of int
-        The training identity of each class, in the order of the head's outputs.
+        Training identity of each class, in the order of the head's outputs.
     preprocessing : Preprocessing
     training : dict
-        Data set, images, SHA-256 of data, initial weights and teachers, the terms of initial weights: plain JSON values.
+        Data set, images, SHA-256 of data, initial weights and teachers, terms of the initial weights; plain JSON values.
     configuration : dict
-        Of the run.
+        Configuration of the run.
     provenance : dict
         See `resight.provenance.provenance`.
     weights_sha256 : str
-        Of ``network.safetensors``; filled by `save_network`.
+        SHA-256 of ``network.safetensors``; filled in by `save_network`.
     """
 
     architecture: str
@@ -62,7 +61,7 @@ class Card:
 
 
 def save_network(folder: str | Path, network: ReidNetwork, card: Card) -> Card:
-    """Write a network and its card into `folder`, the card last, so that a folder with a card is whole.
+    """Write a network and its card into `folder`; the card comes last, so that a folder with a card is whole.
 
     Returns
     -------
@@ -95,7 +94,7 @@ def read_card(folder: str | Path) -> Card:
     except ValueError as error:
         raise WeightsError(f"{path} is damaged: not JSON") from error
     if not isinstance(values, dict) or values.pop("format", None) != _FORMAT:
-        raise WeightsError(f"{path} is not the card of a network (format {_FORMAT!r})")
+        raise WeightsError(f"{path} is not the card of a network; expected format {_FORMAT!r}")
     return _card_from(values, path)
 
 
@@ -111,7 +110,7 @@ def load_network(folder: str | Path) -> tuple[ReidNetwork, Card]:
     Raises
     ------
     WeightsError
-        If the folder holds none, the card is damaged, or the weights are not those of the card.
+        If the folder holds no network, its card is damaged, or the weights are not the card's.
     """
     card = read_card(folder)
     path = Path(folder) / WEIGHTS

@@ -1,4 +1,4 @@
-"""What a network costs: parameters and multiply-adds."""
+"""The cost of a network: parameters and multiply-adds."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ __all__ = ["count_parameters", "multiply_adds"]
 
 
 def count_parameters(network: ReidNetwork, *, with_head: bool = False) -> int:
-    """Trained numbers in a network, batch normalisation's scale and shift among them, its running statistics not.
+    """Count the trained numbers in a network: also batch normalisation's scale and shift, but not its running statistics.
 
     Parameters
     ----------
     network : ReidNetwork
     with_head : bool
-        Whether the classifier counts, which is not needed once the network is trained.
+        Count the classifier too, which a trained network no longer needs.
     """
     every = sum(parameter.numel() for parameter in network.parameters())
     return every if with_head else every - sum(parameter.numel() for parameter in _head(network).parameters())
 
 
 def multiply_adds(network: ReidNetwork, size: tuple[int, int], *, with_head: bool = False) -> int:
-    """Multiplications, each with its addition, that one image takes in convolutions and fully connected layers.
+    """Count the multiplications, each with its addition, in convolutions and fully connected layers for one image.
 
     The convention of the MobileNet and OSNet papers: a multiplication and its addition are one; bias, batch normalisation,
     activations, pooling and products of maps (OSNet's gates) count nothing. Twice this number is often called FLOPs.
@@ -32,10 +32,10 @@ def multiply_adds(network: ReidNetwork, size: tuple[int, int], *, with_head: boo
     Parameters
     ----------
     network : ReidNetwork
-        Runs once on a black image; afterwards it is as it was.
+        Runs once on a black image, and is not changed.
     size : tuple of (height, width)
     with_head : bool
-        Whether the classifier counts.
+        Count the classifier too.
     """
     total = 0
 

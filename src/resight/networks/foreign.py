@@ -1,7 +1,7 @@
-"""Weights files of others become a state dict in this package's names. What a file is, its first bytes say, not its name.
+"""Foreign weights files to a state dict in this package's names. The first bytes of a file tell its format, not its name.
 
-A weights file is hostile until proven otherwise: nothing is unpickled beyond tensors, and sizes are held against a bound
-before memory is given to them.
+A weights file is hostile until proven otherwise: nothing is unpickled beyond tensors, and sizes are checked against a bound before
+memory is given to them.
 """
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ from torch import Tensor
 
 from resight.errors import MissingDependencyError, WeightsError
 from resight.networks import NETWORKS
+from resight.networks.published import MAX_BYTES
 
-__all__ = ["MAX_BYTES", "architecture", "differences", "read_state", "read_weights"]
-
-MAX_BYTES = 2 * 2**30
-"""Largest weights file, and most memory for its tensors."""
+__all__ = ["architecture", "differences", "read_state", "read_weights"]
 
 _KERAS_NAMES = {
     "kernel": "weight",
@@ -55,7 +53,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], str]:
     Raises
     ------
     WeightsError
-        If the file is missing, too large, of no known format, damaged, or holds anything but tensors.
+        If the file is missing, too large, of an unknown format, damaged, or holds anything but tensors.
     """
     try:
         with Path(path).open("rb") as stream:
@@ -72,7 +70,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], str]:
 
 
 def read_state(data: bytes) -> dict[str, Tensor]:
-    """The state dict in the content of a weights file; see `read_weights`. Raises `WeightsError`."""
+    """Read the state dict in the content of a weights file; see `read_weights`. Raises `WeightsError`."""
     if data.startswith(b"\x89HDF\r\n\x1a\n"):
         return _read_keras(data)
     # Safetensors begin with the length of what follows, of which one byte in 256 is a pickle's first.
@@ -117,7 +115,7 @@ def _only_tensors(content: Any) -> dict[str, Tensor]:
     for name, value in content.items():
         plain = isinstance(value, Tensor) and value.layout == torch.strided and value.device.type == "cpu"
         if not plain or value.is_quantized or not isinstance(name, str):
-            raise WeightsError(f"the file's entry {name!r} is no plain tensor; expected a state dict: names and tensors")
+            raise WeightsError(f"the file's entry {name!r} is not a plain tensor; expected a state dict: names and tensors")
     # A tensor can claim any size with strides of 0.
     _check_total(value.numel() * value.element_size() for value in content.values())
     return {name: value.detach() for name, value in content.items()}
@@ -139,9 +137,7 @@ def _read_keras(data: bytes) -> dict[str, Tensor]:
     try:
         import h5py
     except ImportError as error:
-        raise MissingDependencyError(
-            "reading Keras weights needs h5py; in the folder of Resight, pip install '.[train]'"
-        ) from error
+        raise MissingDependencyError("Keras weights need h5py; in the folder of Resight, pip install '.[train]'") from error
     found: dict[str, Any] = {}
 
     def collect(name: str, item: Any) -> None:
@@ -190,21 +186,21 @@ def _check_total(sizes: Iterable[int]) -> None:
 
 
 def differences(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], head: str) -> list[str]:
-    """What keeps one state dict from filling another, in words.
+    """Say in words why one state dict cannot fill another.
 
     Parameters
     ----------
     state : mapping of str to Tensor
-        As read from a file. Its head may be absent, or have another number of classes; counters of batches may be absent.
+        From a file. Its head may be missing, or have another number of classes; counters of batches may be missing.
     expected : mapping of str to Tensor
-        The network's.
+        The network's state dict.
     head : str
         Prefix of the head's tensors.
 
     Returns
     -------
     list of str
-        Empty if nothing does.
+        Empty if it can.
     """
     head_names = {f"{head}.weight", f"{head}.bias"}
     optional = set() if head_names & state.keys() else head_names
@@ -232,7 +228,7 @@ def differences(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], hea
 
 
 def _differs_in_classes(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], head: str) -> bool:
-    """Whether the head in `state` is whole and differs from the expected one in its number of classes alone."""
+    """Whether the head in `state` is whole, and differs from the expected one only in its number of classes."""
     weight, bias = state.get(f"{head}.weight"), state.get(f"{head}.bias")
     if weight is None or weight.ndim != 2 or weight.shape[1] != expected[f"{head}.weight"].shape[1]:
         return False
@@ -242,7 +238,7 @@ def _differs_in_classes(state: Mapping[str, Tensor], expected: Mapping[str, Tens
 
 
 def architecture(state: Mapping[str, Tensor]) -> str | None:
-    """Name of the network here that a state dict fits; None if none does."""
+    """Find the network that a state dict fits; None if there is none."""
     for name, build_network in NETWORKS.items():
         with torch.device("meta"):  # shapes alone: no memory, no random numbers
             network = build_network(1)

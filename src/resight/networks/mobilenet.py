@@ -1,4 +1,4 @@
-"""MobileNetV1 at any width, in Keras' conventions, so that the weights published for Keras are exact here."""
+"""MobileNetV1 at any width, in Keras' conventions, so that Keras' published weights are exact here."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class MobileNet(ReidNetwork):
             layers |= _layer(f"conv_pw_{number}", KerasConv2d(channels, out, 1))
             channels = out
         self.backbone = nn.Sequential(layers)
-        self.classifier = self._new_head()
+        self.classifier = self.new_head()
 
     def maps(self, images: Tensor) -> Tensor:
         """See `ReidNetwork.maps`: 1024 * width channels."""
@@ -87,7 +87,7 @@ class KerasConv2d(nn.Conv2d):
         return super().forward(F.pad(input, margins) if any(margins) else input)
 
     def margins(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Pixels of zeros that are added to a map beyond `padding`: left, right, top, bottom."""
+        """Rows and columns of zeros around a map, beyond `padding`: left, right, top, bottom."""
         return (*self._margins(width), *self._margins(height))
 
     def _margins(self, side: int) -> tuple[int, int]:
@@ -96,6 +96,6 @@ class KerasConv2d(nn.Conv2d):
             return 0, 0
         if side % 2 == 0:
             return 0, 1
-        # Keras pads the first layer "same", which is even-handed on an odd side, and the others by (0, 1), which then changes
+        # Keras pads the first layer "same", which is symmetric on an odd side. It pads the others by (0, 1), which then changes
         # nothing: the last window ends at the last pixel.
         return (1, 1) if self.groups == 1 else (0, 0)

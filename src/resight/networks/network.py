@@ -1,4 +1,4 @@
-"""What all networks here have in common: an image goes in, an embedding and the scores of the training identities come out."""
+"""The base class of all networks: an image goes in, an embedding and the scores of the training identities come out."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["Outputs", "ReidNetwork"]
 
 
 class Outputs(NamedTuple):
-    """What a network makes of n images.
+    """Outputs of a network for n images.
 
     Attributes
     ----------
     maps : float tensor of shape (n, channels, rows, columns)
         The last feature maps.
     features : float tensor of shape (n, embedding_size)
-        What the maps are pooled to; a triplet loss compares these.
+        The pooled maps; a triplet loss compares these.
     embedding : float tensor of shape (n, embedding_size)
-        The features after the neck, or the features themselves without one; what is ranked, and what the head reads.
+        The features after the neck, or the features themselves without one. They are ranked, and the head reads them.
     logits : float tensor of shape (n, classes)
         The head's scores of the training identities.
     """
@@ -37,7 +37,7 @@ class Outputs(NamedTuple):
 
     @property
     def attention(self) -> Tensor:
-        """Where the network looks: the squared maps summed over the channels, (n, rows, columns)."""
+        """The places that the network looks at: squared maps summed over the channels, (n, rows, columns)."""
         return self.maps.float().square().sum(1)
 
 
@@ -58,7 +58,7 @@ class ReidNetwork(nn.Module):
     head : str
         Name of the classifier, which is also the prefix of its tensors in the state dict.
     channels : int
-        Of the last feature maps.
+        Channels of the last feature maps.
 
     Raises
     ------
@@ -70,7 +70,7 @@ class ReidNetwork(nn.Module):
 
     def __init__(self, classes: int, embedding_size: int, preprocessing: Preprocessing) -> None:
         if classes < 1:
-            raise ConfigurationError(f"a network with {classes} classes was asked for; expected 1 or more")
+            raise ConfigurationError(f"a network with {classes} classes; expected 1 or more")
         super().__init__()
         self.classes = classes
         self.embedding_size = embedding_size
@@ -96,8 +96,8 @@ class ReidNetwork(nn.Module):
     def add_neck(self) -> None:
         """Put batch normalisation between features and head (BNNeck, Luo et al., 2019), and take the head's bias away.
 
-        The features before it suit a triplet loss, which is about distances, those after it the head, which is about
-        directions; so that what is ranked, the latter, is compared by cosine. Its shift stays at zero, as in the paper.
+        The features before it suit a triplet loss, which is about distances; those after it suit the head, which is about
+        directions. The latter are ranked, so they are compared by cosine. The neck's shift stays at zero, as in the paper.
 
         References
         ----------
@@ -110,24 +110,24 @@ class ReidNetwork(nn.Module):
 
     @property
     def distance(self) -> str:
-        """What its embeddings are compared by: ``"cosine"`` after a neck, ``"euclidean"`` otherwise."""
+        """Distance between its embeddings: ``"cosine"`` after a neck, ``"euclidean"`` otherwise."""
         return "euclidean" if self.neck is None else "cosine"
 
     def maps(self, images: Tensor) -> Tensor:
-        """The last feature maps, (n, 3, height, width) to (n, channels, rows, columns); see `embed`."""
+        """Compute the last feature maps, (n, 3, height, width) to (n, channels, rows, columns); see `embed`."""
         raise NotImplementedError
 
     def pool(self, maps: Tensor) -> Tensor:
-        """Features of shape (n, embedding_size) of the maps: their global average in most networks."""
+        """Pool the maps to features of shape (n, embedding_size): by a global average, unless a network overrides it."""
         return F.adaptive_avg_pool2d(maps, 1).flatten(1)
 
     def embed(self, images: Tensor) -> Tensor:
-        """Images to embeddings.
+        """Turn images into embeddings.
 
         Parameters
         ----------
         images : float tensor of shape (n, 3, height, width)
-            Normalised as `preprocessing` says; channels_last is the faster memory format on a CPU.
+            Normalised by `preprocessing`; channels_last is the faster memory format on a CPU.
 
         Returns
         -------
@@ -137,14 +137,14 @@ class ReidNetwork(nn.Module):
         return features if self.neck is None else self.neck(features)
 
     def forward(self, images: Tensor) -> Outputs:
-        """Everything at once; see `embed` for the images."""
+        """Compute all outputs; see `embed` for the images."""
         maps = self.maps(images)
         features = self.pool(maps)
         embedding = features if self.neck is None else self.neck(features)
         return Outputs(maps, features, embedding, self.get_submodule(self.head)(embedding))
 
-    def _new_head(self) -> nn.Linear:
-        """A classifier that starts out undecided: weights of standard deviation 0.01, no bias."""
+    def new_head(self) -> nn.Linear:
+        """Make the classifier of a subclass: weights of standard deviation 0.01, bias of zero."""
         head = nn.Linear(self.embedding_size, self.classes)
         with torch.no_grad():
             nn.init.normal_(head.weight, std=0.01)

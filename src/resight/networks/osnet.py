@@ -1,4 +1,4 @@
-"""OSNet: re-identification with features of all scales, in the names of its authors' published weights."""
+"""OSNet: features of all scales for re-identification. Layers have the names of the authors' published weights."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from resight.errors import ConfigurationError
 from resight.images import Preprocessing
 from resight.networks.network import ReidNetwork
 
@@ -15,7 +16,7 @@ __all__ = ["OSNet"]
 class OSNet(ReidNetwork):
     """OSNet (Zhou et al., 2019): blocks of four streams with receptive fields 3, 5, 7 and 9, added by one shared gate.
 
-    The embedding is what the authors use at test time: the global average, then a fully connected layer to 512 numbers, batch
+    As the authors do at test time, the embedding is the global average, then a fully connected layer to 512 numbers, batch
     normalisation and ReLU. Convolutions start from He's normal distribution (fan out), fully connected layers from a normal
     distribution of standard deviation 0.01, as in the authors' code.
 
@@ -25,6 +26,13 @@ class OSNet(ReidNetwork):
         Identities in the head.
     width : float
         Multiplier of the channels: 1.0, 0.75, 0.5 and 0.25 were published.
+    last_stride : int
+        0. OSNet shrinks its maps by pooling and has no stride to change.
+
+    Raises
+    ------
+    ConfigurationError
+        If `last_stride` is another number.
 
     References
     ----------
@@ -33,7 +41,9 @@ class OSNet(ReidNetwork):
 
     head = "classifier"
 
-    def __init__(self, classes: int, *, width: float = 1.0) -> None:
+    def __init__(self, classes: int, *, width: float = 1.0, last_stride: int = 0) -> None:
+        if last_stride:
+            raise ConfigurationError(f"last_stride = {last_stride}, and OSNet has no last stride to change; leave it at 0")
         super().__init__(classes, 512, Preprocessing(height=256, width=128))
         stem, second, third, fourth = (int(channels * width) for channels in (64, 256, 384, 512))
         self.channels = fourth
@@ -44,7 +54,7 @@ class OSNet(ReidNetwork):
         self.conv4 = nn.Sequential(_Block(third, fourth), _Block(fourth, fourth))
         self.conv5 = _ConvLayer(fourth, fourth, 1)
         self.fc = nn.Sequential(nn.Linear(fourth, 512), nn.BatchNorm1d(512), nn.ReLU(inplace=True))
-        self.classifier = self._new_head()
+        self.classifier = self.new_head()
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -97,7 +107,7 @@ class _LightConv(nn.Module):
 
 
 class _Gate(nn.Module):
-    """The aggregation gate: weighs each channel of a stream by what the whole stream shows."""
+    """The aggregation gate: weighs each channel of a stream by the averages of all its channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Published weights: loaded exactly or refused, and fetched once over HTTPS."""
+"""Published weights: a table of files with their SHA-256, each downloaded once over HTTPS."""
 
 from __future__ import annotations
 
@@ -6,130 +6,39 @@ import hashlib
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from resight.configuration import nearest_name
-from resight.errors import ConfigurationError, DownloadError, WeightsError
+from resight.errors import ConfigurationError, DownloadError
 from resight.files import atomic_write, sha256_file
 from resight.images import cache_folder
-from resight.networks import NETWORKS
-from resight.networks.foreign import MAX_BYTES, architecture, differences, read_weights
-from resight.networks.network import ReidNetwork
 from resight.progress import Progress, silent
-from resight.shipped import SHIPPED, shipped_file
 
-__all__ = ["PUBLISHED", "LoadedWeights", "Published", "fetch", "load_weights", "weights_classes", "weights_file"]
+__all__ = ["MAX_BYTES", "PUBLISHED", "Published", "fetch"]
+
+MAX_BYTES = 2 * 2**30
+"""Largest weights file that is downloaded or read."""
 
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/"
 
 
-@dataclass(frozen=True)
-class LoadedWeights:
-    """What `load_weights` did.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    sha256 : str
-        Of the file, 64 hexadecimal digits.
-    loaded : tuple of str
-        The network's tensors that came from the file.
-    left : tuple of str
-        The network's tensors that stayed as they were: the head, where the file has none or one for another number of classes,
-        and counters of batches, which not every format keeps.
-    """
-
-    path: Path
-    sha256: str
-    loaded: tuple[str, ...]
-    left: tuple[str, ...]
-
-
-def load_weights(network: ReidNetwork, path: str | Path) -> LoadedWeights:
-    """Fill a network from a weights file; everything but its head must be in the file, and nothing else.
-
-    Parameters
-    ----------
-    network : ReidNetwork
-        Changed in place: it gets a neck where the file has one, and the weights unless an error is raised.
-    path : str or Path
-        See `resight.networks.foreign.read_weights` for the formats.
-
-    Returns
-    -------
-    LoadedWeights
-
-    Raises
-    ------
-    WeightsError
-        If the file cannot be read, its names or shapes differ from the network's (a head for another number of classes is left
-        out instead), or it holds NaN or infinity.
-    """
-    state, digest = read_weights(path)
-    if network.neck is None and "neck.weight" in state:
-        network.add_neck()
-    expected = network.state_dict()
-    if problems := differences(state, expected, network.head):
-        wanted = architecture(expected) or type(network).__name__
-        guess = f"it looks like {found}" if (found := architecture(state)) else f"it is none of {', '.join(NETWORKS)}"
-        raise WeightsError(f"{path} does not fit {wanted}: {'; '.join(problems)}; {guess}")
-    loaded = tuple(name for name in expected if name in state and state[name].shape == expected[name].shape)
-    values = {name: state[name].to(expected[name].dtype) for name in loaded}
-    for name, value in values.items():
-        if not torch.isfinite(value).all():
-            raise WeightsError(f"{path}: {name} holds NaN or infinity; the file cannot be used")
-    with torch.no_grad():
-        for name, value in values.items():
-            expected[name].copy_(value)
-    return LoadedWeights(Path(path), digest, loaded, tuple(name for name in expected if name not in values))
-
-
-def weights_classes(source: str | Path | Mapping[str, Tensor], head: str) -> int | None:
-    """How many classes the head in a weights file has, so that a network can be built for all of it.
-
-    Parameters
-    ----------
-    source : str, Path, or mapping of str to Tensor
-        The file, or what `read_weights` gave.
-    head : str
-        `ReidNetwork.head` of the network to be built.
-
-    Returns
-    -------
-    int or None
-        None if there is no such head.
-
-    Raises
-    ------
-    WeightsError
-        If the file cannot be read.
-    """
-    state = source if isinstance(source, Mapping) else read_weights(source)[0]
-    weight = state.get(f"{head}.weight")
-    return None if weight is None or weight.ndim != 2 else weight.shape[0]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A weights file that its makers offer for download.
+    """A weights file that its authors offer for download.
 
     Attributes
     ----------
     file, url : str
-        Name in the cache, and where it comes from.
+        Its name in the cache, and its address.
     sha256 : str
         64 hexadecimal digits.
     network : str
-        Key of `NETWORKS`.
+        A key of `resight.networks.NETWORKS`.
     terms : str
-        What its makers ask of those who use it.
+        Licence, and terms of the training images.
     """
 
     file: str
@@ -178,18 +87,11 @@ PUBLISHED: dict[str, Published] = {
         terms="MIT (torchreid); trained on Market-1501, which is for research only",
     ),
 }
-"""Files whose SHA-256 is known. Others can be downloaded by hand and named by their path."""
-
-
-def weights_file(reference: str) -> Path:
-    """The file of the weights that a user names: a key of `resight.shipped.SHIPPED` or of `PUBLISHED` (see `fetch`), or a path."""
-    if reference in SHIPPED:
-        return shipped_file(reference, ".safetensors")
-    return fetch(reference) if reference in PUBLISHED else Path(reference)
+"""Files of known SHA-256. Others can be downloaded by hand and named by their path."""
 
 
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect only where it stays encrypted."""
+    """Follows a redirect only to an encrypted address."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if not newurl.lower().startswith("https://"):
@@ -204,29 +106,29 @@ def fetch(
     handlers: Sequence[urllib.request.BaseHandler] = (),
     progress: Progress = silent,
 ) -> Path:
-    """A published weights file, downloaded at its first use.
+    """Find a published weights file, or download it the first time.
 
     Parameters
     ----------
     name : str
         A key of `PUBLISHED`.
     cache : Path, optional
-        Folder that holds the file, or gets it; ``weights`` in `resight.images.cache_folder` unless given.
+        Folder of the file; by default ``weights`` in `resight.images.cache_folder`.
     handlers : sequence of urllib.request.BaseHandler
-        Added to urllib's own, for example for a proxy that needs a password.
+        Handlers beside urllib's own, for example for a proxy that needs a password.
     progress : Progress
 
     Returns
     -------
     Path
-        The file; its SHA-256 is checked each time.
+        The file. Its SHA-256 is checked each time.
 
     Raises
     ------
     ConfigurationError
-        If there is no such name.
+        If the name is unknown.
     DownloadError
-        If the file is not there and cannot be downloaded, or if what comes is not what was published.
+        If the file cannot be downloaded, or has another SHA-256 than the published one.
     StorageError
         If it cannot be written.
     """
@@ -244,7 +146,7 @@ def fetch(
     try:
         data = _download(published, handlers, progress)
     except (OSError, ValueError, http.client.HTTPException) as error:  # URLError and time-outs are OSErrors
-        state = "is not the published file (another SHA-256)" if path.exists() else "is not there"
+        state = "is not the published file (its SHA-256 differs)" if path.exists() else "is missing"
         raise DownloadError(
             f"{path} {state} and cannot be downloaded ({getattr(error, 'reason', None) or error}); "
             f"download {published.url} elsewhere and put it into {folder} as {published.file}"
@@ -262,7 +164,7 @@ def _holds(path: Path, sha256: str) -> bool:
 
 
 def _download(published: Published, handlers: Sequence[urllib.request.BaseHandler], progress: Progress) -> bytes:
-    """Content of a published file. Raises `OSError`, `ValueError` or `http.client.HTTPException`."""
+    """Download the content of a file. Raises `OSError`, `ValueError` or `http.client.HTTPException`."""
     opener = urllib.request.build_opener(_HttpsOnly(), *handlers)
     data = bytearray()
     with opener.open(urllib.request.Request(published.url, headers={"User-Agent": "resight"}), timeout=30) as response:
@@ -270,9 +172,9 @@ def _download(published: Published, handlers: Sequence[urllib.request.BaseHandle
         while block := response.read(2**20):
             data += block
             if len(data) > MAX_BYTES:
-                raise ValueError(f"more than {MAX_BYTES // 2**30} GiB came")
+                raise ValueError(f"the download has more than {MAX_BYTES // 2**30} GiB")
             progress(f"downloading {published.file}", len(data), max(total, len(data)))
     digest = hashlib.sha256(data).hexdigest()
     if digest != published.sha256:
-        raise ValueError(f"what came has SHA-256 {digest} instead of {published.sha256}")
+        raise ValueError(f"the download has SHA-256 {digest} instead of {published.sha256}")
     return bytes(data)

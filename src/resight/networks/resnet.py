@@ -1,4 +1,4 @@
-"""ResNet-50, in the names of torchvision's and timm's published weights."""
+"""ResNet-50. Layers have the names of torchvision's and timm's published weights."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ResNet50(ReidNetwork):
         self.layer2 = _stage(256, 128, blocks=4, stride=2)
         self.layer3 = _stage(512, 256, blocks=6, stride=2)
         self.layer4 = _stage(1024, 512, blocks=3, stride=last_stride)
-        self.fc = self._new_head()
+        self.fc = self.new_head()
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -5,24 +5,23 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from resight.distances import DISTANCES
-from resight.distances.euclidean import both_embeddings, inverse_norms, squared_norms
+from resight.distances import distance_named
+from resight.distances.distance import Distance
+from resight.distances.vectors import both_embeddings, squared_norms
 from resight.errors import ArrayError, ConfigurationError
 
 __all__ = ["nearest"]
 
 _QUERIES = 512  # at a time
-_UNIT = 2.0**-24  # what float32 rounds to, of a number
-_TINY = 2.0**-126  # what it rounds to at the least
 
 
 def nearest(
-    queries: ArrayLike, gallery: ArrayLike, k: int, distance: str = "euclidean", block: int = 16384
+    queries: ArrayLike, gallery: ArrayLike, k: int, distance: str | Distance = "euclidean", block: int = 16384
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Find the k nearest gallery images of each query.
 
-    A float32 matrix product finds the candidates, with a margin for all that it may round; their distances are then computed in
-    float64, pair by pair. So the result is exact, and the same whatever `block` is.
+    The distance's fast form finds candidates, with a margin for all that it may round; its exact form decides between them. So
+    the result is exact, and the same for every `block`.
 
     Parameters
     ----------
@@ -30,15 +29,15 @@ def nearest(
     gallery : array of shape (g, d)
     k : int
         From 1 to g.
-    distance : str
-        A key of `resight.distances.DISTANCES`.
+    distance : str or Distance
+        A key of `resight.distances.DISTANCES`, or a distance.
     block : int
-        Gallery images at a time; memory grows with it, not with the gallery.
+        Gallery images at a time; memory grows with this number, not with the gallery.
 
     Returns
     -------
     int64 array of shape (q, k)
-        Gallery rows, nearest first; of equally near ones the lower row first.
+        Gallery rows, nearest first, and the lower row of equally near ones first.
     float32 array of shape (q, k)
         Their distances.
 
@@ -56,60 +55,46 @@ def nearest(
     ([[1, 2]], [[5.0, 5.0]])
     """
     query, images = both_embeddings(queries, gallery)
-    if distance not in DISTANCES:
-        raise ConfigurationError(f"distance {distance!r} is unknown; expected {', '.join(DISTANCES)}")
+    measure = distance_named(distance)
     if block < 1:
         raise ConfigurationError(f"block is {block}; expected at least 1")
     if not 1 <= k <= len(images):
         raise ArrayError(f"k is {k} in a gallery of {len(images)} images; expected 1 to {len(images)}")
     rows = np.empty((len(query), k), np.int64)
-    values = np.empty((len(query), k), np.float64)
+    gaps = np.empty((len(query), k), np.float64)
     for start in range(0, len(query), _QUERIES):
         part = slice(start, start + _QUERIES)
-        _search(query[part], images, distance == "cosine", block, rows[part], values[part])
-    return rows, (values / 2 if distance == "cosine" else np.sqrt(values)).astype(np.float32)
+        _search(measure, query[part], images, block, rows[part], gaps[part])
+    return rows, measure.from_gaps(gaps).astype(np.float32)
 
 
 def _search(
+    distance: Distance,
     query: NDArray[np.float32],
     images: NDArray[np.float32],
-    cosine: bool,
     block: int,
     rows: NDArray[np.int64],
-    values: NDArray[np.float64],
+    gaps: NDArray[np.float64],
 ) -> None:
-    """Fill in the nearest rows and squared distances for some queries; for cosine those of unit vectors, twice its value."""
+    """Fill in the nearest rows and their exact gaps for some queries."""
     k, dimensions = rows.shape[1], query.shape[1]
-    vectors, squares = _vectors(query, cosine)
-    values[:] = np.inf
+    squares = squared_norms(query)
+    share = distance.share(squares)
+    gaps[:] = np.inf
     for first in range(0, len(images), block):
-        several, several_squares = _vectors(images[first : first + block], cosine)
-        # The squared distance less the query's share, which is the same for the whole gallery.
-        rough = -2 * vectors @ several.T
-        rough += several_squares.astype(np.float32)
-        # Twice what may be rounded away: d products of two lengths, their sum with the square, and what is below float32.
-        longest = np.sqrt(several_squares.max())
-        margin = 4 * (dimensions + 8) * (_UNIT * longest * (np.sqrt(squares) + longest) + _TINY)
-        bound = values[:, -1] - squares
+        several = images[first : first + block]
+        several_squares = squared_norms(several)
+        rough = np.empty((len(query), len(several)), np.float32)
+        distance.fast(query, several, several_squares, rough)
+        # Once for the row that sets the bound, once for the row that is compared with it.
+        margin = 2 * distance.margin(squares, float(several_squares.max()), dimensions)
+        bound = gaps[:, -1] - share
         if k < len(several):
             bound = np.minimum(bound, np.partition(rough, k - 1, axis=1)[:, k - 1])
         for row in np.flatnonzero(rough.min(axis=1) <= bound + margin):
             found = np.flatnonzero(rough[row] <= bound[row] + margin[row])
-            exact = squared_norms(several[found].astype(np.float64) - vectors[row])
-            if cosine:
-                exact[~(several[found].any(axis=1) & vectors[row].any())] = 2
             # Rows that were found before are lower; a stable sort keeps them before equally near ones.
             candidates = np.concatenate([rows[row], found + first])
-            distances = np.concatenate([values[row], exact])
-            order = np.argsort(distances, kind="stable")[:k]
-            rows[row], values[row] = candidates[order], distances[order]
-
-
-def _vectors(embeddings: NDArray[np.float32], cosine: bool) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """The vectors that are compared, and their squared norms."""
-    squares = squared_norms(embeddings)
-    if not cosine:
-        return embeddings, squares
-    directions = (embeddings * inverse_norms(squares)[:, None]).astype(np.float32)
-    # A vector without direction has cosine 0, the distance of unit vectors at a right angle.
-    return directions, np.where(squares > 0, squared_norms(directions), 1.0)
+            exact = np.concatenate([gaps[row], distance.exact(query[row], several[found])])
+            order = np.argsort(exact, kind="stable")[:k]
+            rows[row], gaps[row] = candidates[order], exact[order]

@@ -1,43 +1,49 @@
-"""Who may do what: tokens, their roles, and the cameras that they are limited to."""
+"""Tokens: their roles, and the cameras that they may see."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import secrets
+import sys
 import threading
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from resight.errors import AccessError, ConfigurationError
+from resight.errors import AccessError, ConfigurationError, StorageError
 from resight.files import write_text
 from resight.gallery import Record, Where
+
+if sys.platform != "win32":
+    import fcntl
 
 __all__ = ["ROLES", "AccessFile", "Caller", "FindCaller", "new_token", "remove_token", "single_token"]
 
 ROLES = ("viewer", "operator", "admin")
-"""Each may do what those before it may."""
+"""Each role may do everything that the ones before it may."""
 
 _LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Whoever holds a token.
+    """The holder of a token.
 
     Attributes
     ----------
     name : str
-        As the audit log calls them.
+        Name in the audit log.
     role : str
         One of `ROLES`.
     cameras : frozenset of str or None
-        The sightings of other cameras, and of unknown ones, do not exist for them; None is without limit.
+        Cameras that they may see, or None for all. Other sightings, and sightings without a camera, do not exist for them.
     """
 
     name: str
@@ -45,15 +51,15 @@ class Caller:
     cameras: frozenset[str] | None = None
 
     def may(self, role: str) -> bool:
-        """Whether they may do what a role may."""
+        """Return whether they may do what a role may."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
     def sees(self, record: Record) -> bool:
-        """Whether a sighting exists for them."""
+        """Return whether they may see a sighting."""
         return self.cameras is None or record.camera in self.cameras
 
     def narrow(self, where: Where) -> Where:
-        """Those of the sightings that are meant which exist for them. Raises `AccessError` if another camera is named."""
+        """Limit a filter to their cameras. Raises `AccessError` if it names another one."""
         if self.cameras is None:
             return where
         if where.cameras is None:
@@ -62,29 +68,29 @@ class Caller:
         return where
 
     def check_cameras(self, cameras: frozenset[str]) -> None:
-        """Raises `AccessError` if one of the cameras is not theirs."""
+        """Raise `AccessError` if one of the cameras is not theirs."""
         if self.cameras is not None and (others := cameras - self.cameras):
             named = ", ".join(sorted(others)) if others != {""} else "sightings without a camera"
             raise AccessError(f"this token may not see {named[:200]}; it sees {', '.join(sorted(self.cameras))}")
 
 
 FindCaller = Callable[[str], Caller | None]
-"""From a token to whoever holds it; None if nobody does."""
+"""Function from a token to its holder; None for an unknown token."""
 
 
 def single_token(token: str, caller: Caller) -> FindCaller:
-    """One token for one caller."""
+    """Make a `FindCaller` for a single token."""
     expected = _sha256(token)
     return lambda given: caller if secrets.compare_digest(_sha256(given), expected) else None
 
 
 class AccessFile:
-    """The tokens of a file. It is read again when it changes, so that a token that is taken out of it is of no use any more.
+    """Tokens in a file, which is read again when it changes; a token that is removed from it loses its use at once.
 
     Parameters
     ----------
     path : Path
-        Written by `new_token`. It holds no token, only their SHA-256.
+        File that `new_token` writes. It holds only the SHA-256 of each token.
 
     Raises
     ------
@@ -100,7 +106,7 @@ class AccessFile:
         self.find("")
 
     def find(self, token: str) -> Caller | None:
-        """Whoever holds a token. Raises `ConfigurationError` while the file cannot be used: then nobody has access."""
+        """Return the holder of a token. Raises `ConfigurationError` while the file cannot be used; then nobody has access."""
         with self._lock:
             seen = _state(self.path)
             if seen != self._seen:
@@ -110,22 +116,22 @@ class AccessFile:
 
 
 def new_token(path: Path, name: str, role: str, cameras: Sequence[str] | None = None) -> str:
-    """Make a token and add it to a file, which is made if there is none.
+    """Make a token and add it to a file, which is made if it does not exist.
 
     Parameters
     ----------
     path : Path
     name : str
-        Of the person or program that will hold it. A token of the same name loses its use.
+        Person or program that will hold it. Revokes the previous token of the same name.
     role : str
         One of `ROLES`.
     cameras : sequence of str, optional
-        That it is limited to.
+        Cameras that the token may see; all by default.
 
     Returns
     -------
     str
-        The token, which is kept nowhere.
+        The token. It is stored nowhere.
 
     Raises
     ------
@@ -137,19 +143,43 @@ def new_token(path: Path, name: str, role: str, cameras: Sequence[str] | None = 
     token = secrets.token_urlsafe(32)
     caller = Caller(name=name, role=role, cameras=None if cameras is None else frozenset(cameras))
     _check(caller, path)
-    kept = {sha256: entry for sha256, entry in (_read(path) if path.exists() else {}).items() if entry[0].name != name}
-    _write(path, kept | {_sha256(token): (caller, datetime.now(UTC).isoformat(timespec="seconds"))})
+    with _locked(path):
+        kept = {sha256: entry for sha256, entry in (_read(path) if path.exists() else {}).items() if entry[0].name != name}
+        _write(path, kept | {_sha256(token): (caller, datetime.now(UTC).isoformat(timespec="seconds"))})
     return token
 
 
 def remove_token(path: Path, name: str) -> None:
-    """Take the token of a name out of a file. Raises `ConfigurationError` if there is none, and `StorageError`."""
-    entries = _read(path)
-    kept = {sha256: entry for sha256, entry in entries.items() if entry[0].name != name}
-    if len(kept) == len(entries):
-        names = ", ".join(sorted(caller.name for caller, _ in entries.values())) or "none"
-        raise ConfigurationError(f"{path} has no token of {name!r}; it has: {names}")
-    _write(path, kept)
+    """Revoke the token of a name. Raises `ConfigurationError` if there is none, and `StorageError`."""
+    with _locked(path):
+        entries = _read(path)
+        kept = {sha256: entry for sha256, entry in entries.items() if entry[0].name != name}
+        if len(kept) == len(entries):
+            names = ", ".join(sorted(caller.name for caller, _ in entries.values())) or "none"
+            raise ConfigurationError(f"{path} has no token of {name!r}; it has: {names}")
+        _write(path, kept)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep other processes from changing the file between reading and writing it (not on Windows); a killed process lets go.
+
+    The lock is another file, because every change replaces the file itself.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StorageError(f"cannot write {lock}: {error.strerror or error}; choose another folder") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _sha256(token: str) -> str:
@@ -167,20 +197,20 @@ def _state(path: Path) -> tuple[int, ...]:
 
 
 def _read(path: Path) -> dict[str, tuple[Caller, str]]:
-    """Callers and when their token was made, by the token's SHA-256."""
+    """Return callers and the times at which their tokens were made, by the tokens' SHA-256."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
         entries: dict[str, tuple[Caller, str]] = {}
         for entry in values.pop("token", []):
             cameras = entry.get("cameras")
             if not (cameras is None or (isinstance(cameras, list) and all(isinstance(camera, str) for camera in cameras))):
-                raise ValueError("cameras are no list of texts")
+                raise ValueError("cameras must be a list of texts")
             if unknown := entry.keys() - {"name", "role", "cameras", "sha256", "created"}:
                 raise ValueError(f"unknown key {sorted(unknown)[0]}")
             caller = Caller(name=entry["name"], role=entry["role"], cameras=None if cameras is None else frozenset(cameras))
             _check(caller, path)
             if not re.fullmatch("[0-9a-f]{64}", entry["sha256"]):
-                raise ValueError(f"the SHA-256 of {caller.name} is none")
+                raise ValueError(f"sha256 of {caller.name} must be 64 hexadecimal digits")
             entries[entry["sha256"]] = caller, str(entry.get("created", ""))
         if values:
             raise ValueError(f"unknown key {sorted(values)[0]}")
@@ -190,7 +220,7 @@ def _read(path: Path) -> dict[str, tuple[Caller, str]]:
             f"the access file {path} cannot be read: {error.strerror or error}; see `resight access`"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigurationError(f"the access file {path} cannot be used ({error}); write it by `resight access`") from error
+        raise ConfigurationError(f"the access file {path} cannot be used ({error}); write it with `resight access`") from error
 
 
 def _check(caller: Caller, path: Path) -> None:
@@ -199,7 +229,7 @@ def _check(caller: Caller, path: Path) -> None:
     texts: list[Any] = [caller.name, *(caller.cameras or ())]
     if not caller.name or any(not isinstance(text, str) or len(text) > _LONGEST_NAME or not _plain(text) for text in texts):
         raise ConfigurationError(
-            f"{path}: the name {caller.name!r} or a camera cannot be used; expected at most 100 plain characters"
+            f"{path}: the name {caller.name!r} or one of its cameras cannot be used; expected at most 100 printable characters"
         )
 
 
@@ -208,7 +238,7 @@ def _plain(text: str) -> bool:
 
 
 def _write(path: Path, entries: dict[str, tuple[Caller, str]]) -> None:
-    lines = ["# Who may use `resight serve`, by `resight access`. Tokens are kept by their SHA-256 alone."]
+    lines = ["# Tokens for `resight serve`, written by `resight access`. Only the SHA-256 of each token is stored."]
     for sha256, (caller, created) in entries.items():
         values: dict[str, Any] = {"name": caller.name, "role": caller.role}
         values |= {} if caller.cameras is None else {"cameras": sorted(caller.cameras)}

@@ -1,9 +1,9 @@
-"""The application: routes, what stands before them, how errors are answered, and the pages."""
+"""The application: routes behind the gate, answers to errors, and the pages."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,10 @@ from resight.errors import (
     StorageError,
     UploadError,
 )
-from resight.service import administration, searching, sightings
+from resight.service.gate import PROBES, Gate, come_again
+from resight.service.lifecycle import Service
 from resight.service.messages import Error
-from resight.service.metrics import Observed
-from resight.service.middleware import Authentication, BodyLimit, KnownHosts, Overload, SecurityHeaders, come_again
-from resight.service.service import Service
+from resight.service.routes import administration, search, sightings
 
 __all__ = ["create_app"]
 
@@ -45,14 +44,14 @@ _STATUS: dict[type[ResightError], int] = {
     GalleryError: 503,
     StorageError: 507,
 }
-"""What an error of ours is to HTTP; the first that it is an instance of."""
+"""HTTP status of each error; the first match wins."""
 
 _OURS = {
     500: "something went wrong in the service; its log says what",
     503: "the gallery cannot be used at the moment; the service's log says why",
     507: "nothing can be written at the moment, so it was not done; the service's log says why",
 }
-"""What is said of errors that are no mistakes of whoever asks."""
+"""Answers to errors that are not the caller's mistake."""
 
 _LOG = logging.getLogger(__name__)
 _RETRY = {503: "10"}  # seconds
@@ -69,30 +68,23 @@ _TYPES = {
 def create_app(
     service: Service, *, hosts: Collection[str] = ("localhost", "127.0.0.1", "[::1]"), addresses: bool = False
 ) -> ASGIApp:
-    """The ASGI application that serves a gallery.
+    """Make the ASGI application that serves a gallery.
 
     Parameters
     ----------
     service : Service
-        That runs.
+        A running service.
     hosts, addresses
-        By which names it is reached; see `KnownHosts`.
+        Names of this server; see `Gate`.
 
     Returns
     -------
     ASGI application
     """
-    app = create_api(service)
-    wrapped: ASGIApp = BodyLimit(app, service.limits.upload)
-    wrapped = Overload(wrapped, service.places)
-    wrapped = Authentication(wrapped, service.find)
-    wrapped = KnownHosts(wrapped, hosts, addresses)
-    wrapped = SecurityHeaders(wrapped)
-    return Observed(wrapped, service.metrics)
+    return Gate(_create_api(service), service, hosts, addresses)
 
 
-def create_api(service: Service) -> FastAPI:
-    """The routes alone, without what stands before them."""
+def _create_api(service: Service) -> FastAPI:
     app = FastAPI(
         title="Resight",
         summary="Find a person again across cameras.",
@@ -108,20 +100,30 @@ def create_api(service: Service) -> FastAPI:
         },
     )
     app.state.service = service
-    for module in (searching, sightings, administration):
+    for module in (search, sightings, administration):
         app.include_router(module.router)
+    for address, probe in zip(PROBES, (lambda: True, service.ready), strict=True):
+        _add_probe(app, address, probe)
     for address, folder in _PAGES.items():
         _add_pages(app, address, folder)
     return app
 
 
+def _add_probe(app: FastAPI, address: str, good: Callable[[], bool]) -> None:
+    def probe() -> Response:
+        done = good()
+        return JSONResponse({"status": "ok" if done else "not ready; the service's log says why"}, 200 if done else 503)
+
+    app.get(address, include_in_schema=False)(probe)
+
+
 def _add_pages(app: FastAPI, address: str, folder: Path) -> None:
-    """Serve the files that are in a folder now, and nothing else: what a request names is looked up, not opened."""
+    """Serve the files that are in a folder now, and nothing else: a request looks its name up, and opens no path."""
     files = {file.name: file for file in folder.iterdir() if file.suffix in _TYPES}
 
     def serve(name: str = "index.html") -> Response:
         if (file := files.get(name)) is None:
-            raise HTTPException(404, "there is no such page; see / and /docs")
+            raise HTTPException(404, "this page does not exist; see / and /docs")
         return Response(file.read_bytes(), media_type=_TYPES[file.suffix])
 
     app.get(address, include_in_schema=False)(serve)
@@ -143,7 +145,7 @@ async def _answer_invalid(request: Request, error: Any) -> Response:
 
 
 async def _answer_http(request: Request, error: Any) -> Response:
-    ways_out = {404: "there is no such address; see /docs", 405: "this address knows no such method; see /docs"}
+    ways_out = {404: "this address does not exist; see /docs", 405: "this address does not allow this method; see /docs"}
     detail = ways_out.get(error.status_code, error.detail) if error.detail in ("Not Found", "Method Not Allowed") else error.detail
     return _error(error.status_code, str(detail), error.headers)
 

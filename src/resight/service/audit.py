@@ -1,4 +1,4 @@
-"""Who did what: a file that only grows, in which every entry holds the hash of the one before it."""
+"""The audit log: a file that only grows, in which every entry holds the hash of the one before it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if sys.platform != "win32":
 __all__ = ["FILE", "Act", "AuditLog", "Entry", "verify_log"]
 
 FILE = "audit.jsonl"
-"""Its name in a gallery's folder."""
+"""Name of the audit log in a gallery's folder."""
 
 _LONGEST_ENTRY = 2**22  # bytes; more than any request can bring about
 _START = "0" * 64  # stands for the hash of the entry before the first
@@ -33,7 +33,7 @@ Entry = dict[str, Any]
 
 
 class Act(NamedTuple):
-    """Something that is about to be done.
+    """An action that is about to be done.
 
     Attributes
     ----------
@@ -49,32 +49,34 @@ class Act(NamedTuple):
 
 
 class AuditLog:
-    """A log of acts, each on the disk before it is done. Threads may share it; a lock keeps other processes out (not on
-    Windows), and ends with its own.
+    """A log of acts, each on the disk before it is done. Threads may share it; a lock keeps other processes out (not on Windows).
 
-    Whoever changes, removes, inserts or exchanges entries must write all later ones anew, and so changes the head. Who knows an
-    older head, from an export for example, can tell. A log that is cut short at its end is known by that alone.
+    Each entry holds the hash of the one before it. To change, remove or insert an entry, somebody must rewrite all later ones,
+    which changes the head. Anyone who knows an older head, for example from an export, notices this, and a log cut short.
 
     Parameters
     ----------
     path : Path
-        Goes on where it ends; is made if it is not there.
+        File to continue; it is made if it does not exist.
 
     Attributes
     ----------
     head : tuple of (int, str)
         Number and hash of the newest entry; 0 and zeros if there is none.
+    failing : bool
+        True after an entry could not be written, until the next one is.
 
     Raises
     ------
     AuditError
-        If it was changed.
+        If the log was changed.
     StorageError
-        If it cannot be read or written, or another service is writing it.
+        If the file cannot be read or written, or another service is writing it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.failing = False
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +89,7 @@ class AuditLog:
             self._size = self._drop_unfinished()
             problems, head = verify_log(path)
             if problems:
-                raise AuditError(f"{path} was changed: {problems[0]}; keep it as evidence, and begin another log by --audit")
+                raise AuditError(f"{path} was changed: {problems[0]}; keep it as evidence, and start another log by --audit")
         except BaseException:
             self.close()
             raise
@@ -111,19 +113,21 @@ class AuditLog:
                 line, previous = _line(entry)
                 entries.append(entry | {"sha256": previous})
                 lines.append(line)
+            self.failing = True
             self._write("".join(lines).encode())
+            self.failing = False
             self.head = number, previous
         return entries
 
     def newest(self, limit: int, before: int | None = None) -> list[Entry]:
-        """The newest entries, or those before a number, newest first; lines that are no entries any more are left out."""
+        """Return the newest entries, or those before a number, newest first. Lines that are no longer entries are left out."""
         with self._lock:
             size = self._size
         entries = filter(None, map(_entry, _lines(self.path, size)))
         return list(deque((entry for entry in entries if before is None or entry["number"] < before), limit))[::-1]
 
     def problems(self) -> list[str]:
-        """What was changed since it was written, in words; empty if nothing was."""
+        """Describe changes to the log; an empty list if there are none."""
         with self._lock:
             size, head = self._size, self.head
         problems, found = verify_log(self.path, size)
@@ -132,7 +136,7 @@ class AuditLog:
         return problems
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._descriptor)
 
     def _write(self, data: bytes) -> None:
@@ -140,7 +144,7 @@ class AuditLog:
             if os.fstat(self._descriptor).st_size != self._size or not os.path.samestat(
                 os.fstat(self._descriptor), os.stat(self.path)
             ):
-                raise StorageError(f"{self.path} was changed by somebody else; stop the service and see `resight gallery verify`")
+                raise StorageError(f"another program changed {self.path}; stop the service and run `resight gallery verify`")
             try:
                 rest = memoryview(data)
                 while rest:
@@ -159,13 +163,13 @@ class AuditLog:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            message = f"another service is writing the audit log {self.path}; end it, or name another log by --audit"
+            message = f"another service is writing the audit log {self.path}; stop it, or name another log by --audit"
             raise StorageError(message) from None
         except OSError as error:
             raise _unwritable(self.path, error) from error
 
     def _drop_unfinished(self) -> int:
-        """Take off an entry that was being written as the process died: what it says was not done. The size."""
+        """Remove an entry that a killed process left half written, because its action was not done; return the size."""
         try:
             with self.path.open("rb") as stream:
                 size = os.fstat(stream.fileno()).st_size
@@ -187,14 +191,14 @@ def verify_log(path: Path, size: int | None = None) -> tuple[list[str], tuple[in
     ----------
     path : Path
     size : int, optional
-        Bytes of it that are looked at, while another thread goes on writing; all unless given.
+        Bytes to check, while another thread goes on writing; all by default.
 
     Returns
     -------
     list of str
-        What is wrong with the first entry that is not as it was written; empty if all are. What follows it proves nothing.
+        Problem of the first changed entry; empty if there is none. Entries after it prove nothing.
     tuple of (int, str)
-        Number and hash of the last entry that is.
+        Number and hash of the last entry that is unchanged.
     """
     number, previous = 0, _START
     try:
@@ -236,7 +240,7 @@ def _entry(line: bytes) -> Entry | None:
 
 
 def _line(entry: Entry) -> tuple[str, str]:
-    """How an entry stands in the file, and its hash."""
+    """Return an entry's line in the file, and its hash."""
     text = json.dumps(entry, sort_keys=True, separators=(",", ":"), allow_nan=False)
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     return f'{text[:-1]},"sha256":"{sha256}"}}\n', sha256

@@ -1,4 +1,4 @@
-"""Uploads: forms of several parts are read in memory, never on a disk, and only after whoever sent them is known."""
+"""Multipart forms, read in memory and never on disk, after the gate has let their sender in."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Part(NamedTuple):
     ----------
     name : str
     filename : str or None
-        None for a value that is no file.
+        None for a value that is not a file.
     data : bytes
     """
 
@@ -38,12 +38,12 @@ class Part(NamedTuple):
 
 
 def parse_form(content_type: str, body: bytes) -> list[Part]:
-    """The parts of a ``multipart/form-data`` body.
+    """Split a ``multipart/form-data`` body into its parts.
 
     Parameters
     ----------
     content_type : str
-        The request's header, which names the boundary.
+        Request header that names the boundary.
     body : bytes
 
     Returns
@@ -53,12 +53,12 @@ def parse_form(content_type: str, body: bytes) -> list[Part]:
     Raises
     ------
     UploadError
-        If it is no such form, ends too early, or has more than 200 parts.
+        If it is not such a form, ends too early, or has more than 200 parts.
     """
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary:
-        raise UploadError("the upload is no form; send multipart/form-data with a boundary")
+        raise UploadError("the upload is not a form; send multipart/form-data with a boundary")
     collector = _Collector()
     try:
         parser = MultipartParser(boundary, collector.callbacks())
@@ -72,28 +72,28 @@ def parse_form(content_type: str, body: bytes) -> list[Part]:
 
 
 def read_form(kind: type[F], parts: list[Part]) -> F:
-    """A form's parts as a model: files as bytes, everything else as text; parts of one name as a list where one is expected.
+    """Turn the parts of a form into a model: files as bytes, everything else as text, repeated parts as a list.
 
     Raises
     ------
     UploadError
-        If a part is a file and should not be one, or the other way round, is repeated, or unknown.
+        If a part is unknown, repeated, a file instead of a value, or a value instead of a file.
     ValidationError
-        If a value does not fit.
+        If a value cannot be used.
     """
     values: dict[str, Any] = {}
     for part in parts:
         field = kind.model_fields.get(part.name)
         if field is None:
-            raise UploadError(f"{part.name[:60]!r} is no part of this form; expected {', '.join(kind.model_fields)}")
+            raise UploadError(f"{part.name[:60]!r} is not a part of this form; expected {', '.join(kind.model_fields)}")
         several = get_origin(field.annotation) is list
         is_file = field.annotation in (bytes, list[bytes])
         if is_file != (part.filename is not None):
-            raise UploadError(f"{part.name} is {'no file' if is_file else 'a file'}; send it as {'one' if is_file else 'a value'}")
+            raise UploadError(f"{part.name} is {'a value; send it as a file' if is_file else 'a file; send it as a value'}")
         try:
             value: Any = part.data if is_file else part.data.decode()
         except UnicodeDecodeError as error:
-            raise UploadError(f"{part.name} is no text; send UTF-8") from error
+            raise UploadError(f"{part.name} is not text; send UTF-8") from error
         if several:
             values.setdefault(part.name, []).append(value)
         elif part.name in values:
@@ -104,13 +104,13 @@ def read_form(kind: type[F], parts: list[Part]) -> F:
 
 
 def form_schema(kind: type[BaseModel]) -> dict[str, Any]:
-    """What OpenAPI says of a route that reads such a form."""
+    """Describe a form for OpenAPI."""
     schema = kind.model_json_schema()
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
 class _Collector:
-    """What the parser calls."""
+    """Collects parts as the parser finds them."""
 
     def __init__(self) -> None:
         self.parts: list[Part] = []

@@ -1,19 +1,21 @@
-"""What the API is sent, and what it answers, as the OpenAPI document shows it."""
+"""Requests and answers of the API, as the OpenAPI document shows them."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from resight.errors import ConfigurationError
 from resight.gallery import Match, Record, parse_time
-from resight.gallery.store.store import check_text
+from resight.gallery.store.interface import check_text
 
 __all__ = [
     "AuditPage",
     "Band",
+    "Box",
     "CameraList",
     "CameraSummary",
     "EnrolForm",
@@ -62,6 +64,31 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_storable)]
 Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+
+
+class Box(NamedTuple):
+    """A rectangle of an upright image, in pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self))
+
+
+def _box(text: object) -> object:
+    if text == "":
+        return None
+    if not (match := re.fullmatch(r"\s*(-?\d{1,6}),(-?\d{1,6}),(\d{1,6}),(\d{1,6})\s*", str(text))):
+        raise ValueError(f"the box is {str(text)[:60]!r}; expected x,y,width,height in whole pixels")
+    return Box(*map(int, match.groups()))
+
+
+BoxText = Annotated[Box | None, BeforeValidator(_box, json_schema_input_type=str)]
+"""``x,y,width,height``; an empty text is the whole image."""
+
 Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
 Band = Literal["match", "possible", "unknown"] | None
 
@@ -71,65 +98,67 @@ class _Given(BaseModel):
 
 
 class SearchForm(_Given):
-    """Images of one person, and where to search."""
+    """Images of one person, and a filter."""
 
     images: list[bytes] = Field(min_length=1, max_length=8, description="JPEG, PNG, WebP or BMP; all of one person")
-    k: int = Field(default=20, ge=1, description="how many sightings to find")
+    k: int = Field(default=20, ge=1, description="number of sightings to find")
     camera: list[Text] = Field(default=[], max_length=100, description="search only these cameras")
-    since: Time = Field(default=None, description="only what was seen then or later; ISO 8601, UTC without a zone")
-    until: Time = Field(default=None, description="only what was seen before")
-    box: list[Text] = Field(default=[], max_length=8, description="x,y,width,height in pixels, one an image; empty is all of it")
-    model_sha256: Sha256 = Field(default="", description="whose vectors are expected; 409 if the gallery's model is another")
+    since: Time = Field(default=None, description="search only sightings at this time or later; ISO 8601, UTC unless it has a zone")
+    until: Time = Field(default=None, description="search only sightings before this time")
+    box: list[BoxText] = Field(
+        default=[], max_length=8, description="x,y,width,height in pixels, one an image; empty is the whole image"
+    )
+    model_sha256: Sha256 = Field(default="", description="expected model; 409 if the gallery has another one")
 
 
 class EnrolForm(_Given):
-    """An image of one person, and what is known of it."""
+    """An image of one person, with its camera, time and identity if known."""
 
     image: bytes = Field(description="JPEG, PNG, WebP or BMP")
     camera: Text = ""
     time: Time = None
-    source: Text = Field(default="", description="where it came from, for people to read")
+    source: Text = Field(default="", description="where the image came from, for people to read")
     tracklet: Text = ""
     identity: Text = ""
-    box: Text = Field(default="", description="x,y,width,height in pixels; empty is all of it")
+    box: BoxText = Field(default=None, description="x,y,width,height in pixels; empty is the whole image")
     model_sha256: Sha256 = ""
 
 
 class Verdict(_Given):
-    """What a person says of a sighting: that it shows somebody, or that it does not."""
+    """A person's verdict: the sighting shows this identity, or it does not."""
 
     verdict: Literal["confirm", "reject"]
     identity: Text = Field(min_length=1)
-    search: Annotated[str, Field(pattern="^([0-9a-f]{32})?$")] = Field(default="", description="the search that found it")
+    search: Annotated[str, Field(pattern="^([0-9a-f]{32})?$")] = Field(default="", description="search that found it")
 
 
 class Wanted(_Given):
-    """Which sightings to list: those for which everything that is given holds."""
+    """Filter of a list: all given conditions must hold."""
 
     identity: Text | None = None
     cameras: list[Text] = Field(default=[], max_length=100)
     since: Time = None
     until: Time = None
     limit: int = Field(default=100, ge=1, le=1000)
-    after: str = Field(default="", pattern="^([0-9a-f]{32})?$", description="the last one that was listed before")
+    after: str = Field(default="", pattern="^([0-9a-f]{32})?$", description="`next` of the page before")
 
 
 class Export(_Given):
-    """Sightings to take out of the gallery, and what for."""
+    """Sightings to export, and the reason."""
 
     ids: list[Id] = Field(min_length=1, max_length=1000)
     reason: Text = Field(pattern=r"\S")
 
 
 class Purge(_Given):
-    """Sightings to delete for good: those for which everything that is given holds."""
+    """Filter of sightings to delete for good: all given conditions must hold."""
 
     identity: Text | None = None
     cameras: list[Text] | None = Field(default=None, max_length=100)
     ids: list[Id] | None = Field(default=None, max_length=10_000)
     since: Time = None
     until: Time = None
-    older_than: Time = Field(default=None, description="seen or enrolled before")
+    older_than: Time = Field(default=None, description="seen or enrolled before this time")
     everything: bool = False
     dry_run: bool
 
@@ -142,7 +171,7 @@ class Purge(_Given):
 
 
 class Known(BaseModel):
-    """What is known of a sighting."""
+    """A sighting's record."""
 
     id: str
     enrolled: str
@@ -155,7 +184,7 @@ class Known(BaseModel):
 
     @classmethod
     def of(cls, record: Record) -> Self:
-        """As the API shows it."""
+        """Convert a record."""
         return cls(**Record.to_dict(record), thumbnail=_thumbnail(record.id))
 
 
@@ -176,33 +205,33 @@ class Found(BaseModel):
 
     @classmethod
     def place(cls, match: Match, band: Band) -> Place:
-        """One place of the ranked list."""
+        """Convert one match."""
         return cls.Place(**match.to_dict(), thumbnail=_thumbnail(match.record.id), band=band)
 
 
 class Listed(BaseModel):
-    """Some of the sightings."""
+    """One page of a list."""
 
     sightings: list[Known]
     next: str | None
 
 
 class Enrolled(BaseModel):
-    """What became of a crop."""
+    """Result of enrolling a crop."""
 
     id: str
     added: bool
 
 
 class Judged(BaseModel):
-    """Whose image a sighting is now."""
+    """A sighting's identity after a verdict."""
 
     id: str
     identity: str
 
 
 class GallerySummary(BaseModel):
-    """The gallery's settings, and how many sightings of it exist for the caller."""
+    """The gallery's settings, and the number of sightings that the caller may see."""
 
     model: str
     model_sha256: str
@@ -215,18 +244,18 @@ class GallerySummary(BaseModel):
 
 
 class Session(BaseModel):
-    """Who asks, and of what."""
+    """The caller, and the gallery."""
 
     name: str
     role: str
     cameras: list[str] | None
     gallery: GallerySummary
     calibration: dict[str, Any] | None
-    max_upload: int = Field(description="bytes of one request")
+    max_upload: int = Field(description="largest request, in bytes")
 
 
 class CameraSummary(BaseModel):
-    """One camera; first and last are when it saw somebody."""
+    """One camera; first and last are the times of its first and last sighting."""
 
     camera: str
     sightings: int
@@ -235,13 +264,13 @@ class CameraSummary(BaseModel):
 
 
 class CameraList(BaseModel):
-    """All cameras that exist for the caller."""
+    """All cameras that the caller may see."""
 
     cameras: list[CameraSummary]
 
 
 class Purged(BaseModel):
-    """What was deleted, or would be."""
+    """Result of a purge, or of its dry run."""
 
     sightings: int
     removed: bool
@@ -262,7 +291,7 @@ class AuditPage(BaseModel):
 
 
 class Stats(BaseModel):
-    """What is in the gallery, as far as it exists for the caller."""
+    """Numbers about the sightings that the caller may see."""
 
     count: int
     identities: int
@@ -277,13 +306,13 @@ class Stats(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether the service can do its work."""
+    """State of the service."""
 
     status: Literal["ok"]
 
 
 class Error(BaseModel):
-    """What was wrong, and the way out, in one line."""
+    """One line: what was wrong, and the way out."""
 
     detail: str
 

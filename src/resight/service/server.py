@@ -1,7 +1,8 @@
-"""The server: a socket, the names that it answers to, and a clean end."""
+"""The HTTP server: its socket, its host names, and its end."""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 import sys
@@ -11,17 +12,19 @@ import uvicorn
 
 from resight.errors import ConfigurationError
 from resight.service.app import create_app
-from resight.service.service import Service
+from resight.service.connections import Connection, say_seldom
+from resight.service.lifecycle import Service
 
-__all__ = ["is_loopback", "listen", "run"]
+__all__ = ["is_loopback", "listen", "make_server", "run"]
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-_PATIENCE = 10  # seconds that requests have to end in
+_PATIENCE = 7  # seconds for requests to end; `Service.stop` takes up to 2 more
+_BACKLOG = 128  # connections that wait to be accepted
 _SWITCH = 0.001  # seconds after which a thread that computes lets the one that answers go on
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can reach an address."""
+    """Return whether only this machine can reach an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -29,11 +32,11 @@ def is_loopback(host: str) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket for a host and a port; port 0 takes a free one. Raises `ConfigurationError` if it cannot be had."""
+    """Open a socket for a host and a port; port 0 takes a free one. Raises `ConfigurationError` if that fails."""
     if not 0 <= port <= 65_535:
-        raise ConfigurationError(f"port {port} is none; give a --port from 0 to 65535")
+        raise ConfigurationError(f"the port is {port}; give a --port from 0 to 65535")
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048)
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG)
     except OSError as error:
         raise ConfigurationError(
             f"{host}:{port} cannot be served ({error.strerror or error}); choose another --host or --port"
@@ -41,18 +44,22 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def run(service: Service, listener: socket.socket, host: str, names: Collection[str] = ()) -> None:
-    """Serve until a signal ends it; then what was begun is answered.
+    """Serve until a signal; then answer the requests that have begun. See `make_server`."""
+    sys.setswitchinterval(_SWITCH)
+    make_server(service, host, names).run(sockets=[listener])
+
+
+def make_server(service: Service, host: str, names: Collection[str] = ()) -> uvicorn.Server:
+    """Make the server of a service.
 
     Parameters
     ----------
     service : Service
-        That runs.
-    listener : socket
-        From `listen`.
+        A running service.
     host : str
-        As it was bound.
+        Bound address.
     names : collection of str
-        Further names by which it is reached, behind a proxy for example.
+        Further host names, for example behind a proxy.
     """
     everywhere = host in ("0.0.0.0", "::", "")
     own = {socket.gethostname(), socket.getfqdn()} if everywhere else {f"[{host}]" if ":" in host else host}
@@ -60,6 +67,9 @@ def run(service: Service, listener: socket.socket, host: str, names: Collection[
     app = create_app(service, hosts=hosts, addresses=everywhere)
     config = uvicorn.Config(
         app,
+        http=Connection,
+        backlog=_BACKLOG,
+        log_config=None,  # log lines go to the handlers of the program
         access_log=False,  # addresses of requests name people
         log_level="warning",
         lifespan="off",
@@ -68,5 +78,10 @@ def run(service: Service, listener: socket.socket, host: str, names: Collection[
         proxy_headers=False,
         timeout_graceful_shutdown=_PATIENCE,
     )
-    sys.setswitchinterval(_SWITCH)
-    uvicorn.Server(config).run(sockets=[listener])
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(say_seldom())
+        await super().startup(sockets)

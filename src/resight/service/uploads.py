@@ -1,10 +1,8 @@
-"""From the body of a request to the pixels of people; on threads beside the event loop."""
+"""From the body of a request to the pixels of people, on the service's threads beside the event loop."""
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import cv2
@@ -12,43 +10,48 @@ from fastapi import Request
 
 from resight.errors import ImageError, ModelMismatchError, UploadError
 from resight.gallery import Settings
-from resight.images import Pixels, decode, resize
+from resight.images import Pixels, cut, decode, resize
+from resight.images.header import header_size
+from resight.service.access import Caller
 from resight.service.forms import F, parse_form, read_form
-from resight.service.service import Service
+from resight.service.lifecycle import Service
+from resight.service.messages import Box
 
-__all__ = ["check_model", "crop_file", "person", "upload"]
+__all__ = ["check_model", "check_pixels", "crop_of", "person", "work_on"]
 
 T = TypeVar("T")
 
 
-async def upload(request: Request, service: Service, kind: type[F], work: Callable[[F], T]) -> T:
-    """Read a form and work on it, on one of the service's threads. The caller holds a place."""
-    body = await request.body()
-    content_type = request.headers.get("content-type", "")
-
-    def read() -> T:
-        return work(read_form(kind, parse_form(content_type, body)))
-
-    return await asyncio.get_running_loop().run_in_executor(service.uploads, read)
+async def work_on(request: Request, caller: Caller, service: Service, kind: type[F], work: Callable[[F], T]) -> T:
+    """Parse the form of a request whose body is there, and work on it on one of the service's threads, in the caller's turn."""
+    body, content_type = await request.body(), request.headers.get("content-type", "")
+    return await service.uploads.run(caller.name, lambda: work(read_form(kind, parse_form(content_type, body))))
 
 
 def check_model(settings: Settings, sha256: str) -> None:
-    """Refuse what is meant for another model than the gallery's. Raises `ModelMismatchError`."""
+    """Refuse a request for another model than the gallery's. Raises `ModelMismatchError`."""
     if sha256 not in ("", settings.model_sha256):
         raise ModelMismatchError(
-            f"the request is for a model {sha256[:12]} and the gallery of {settings.model_sha256[:12]}; ask without model_sha256, "
-            "or the gallery of that model"
+            f"the request is for model {sha256[:12]}, but the gallery is of model {settings.model_sha256[:12]}; "
+            "ask without model_sha256, or ask another gallery"
         )
 
 
-def person(data: bytes, box: str, size: tuple[int, int]) -> Pixels:
-    """What the model sees of one upload: all of an image, or a box of it, resized.
+def check_pixels(images: Sequence[bytes], most: int) -> None:
+    """Refuse images that hold too many pixels together, before one is decoded. Raises `UploadError` and `ImageError`."""
+    pixels = sum(height * width for _, height, width in map(header_size, images))
+    if pixels > most:
+        raise UploadError(f"the images hold {pixels / 1e6:.0f} megapixels, at most {most / 1e6:g} are allowed; send smaller images")
+
+
+def person(data: bytes, box: Box | None, size: tuple[int, int]) -> Pixels:
+    """Decode what the model sees of one upload: the whole image or a box of it, resized.
 
     Parameters
     ----------
     data : bytes
-    box : str
-        ``x,y,width,height`` in pixels of the upright image; empty for all of it.
+    box : Box or None
+        None is the whole image.
     size : tuple of (height, width)
 
     Returns
@@ -58,36 +61,33 @@ def person(data: bytes, box: str, size: tuple[int, int]) -> Pixels:
     Raises
     ------
     ImageError
-        If it cannot be decoded.
+        If the image cannot be decoded.
     UploadError
-        If the box is none, or outside the image.
+        If the box is outside the image.
     """
-    image = decode(data, size=None if box else size)
-    return resize(_cut(image, box) if box else image, size)
+    image = decode(data)
+    return resize(image if box is None else _cut(image, box), size)
 
 
-def _cut(image: Pixels, box: str) -> Pixels:
-    """The part of an image in a box, see `person`."""
-    if not (match := re.fullmatch(r"\s*(-?\d{1,6}),(-?\d{1,6}),(\d{1,6}),(\d{1,6})\s*", box)):
-        raise UploadError(f"the box {box[:60]!r} is none; expected x,y,width,height in whole pixels")
-    x, y, width, height = map(int, match.groups())
-    part = image[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
-    if not part.size:
-        raise UploadError(f"the box {box} is outside the image of {image.shape[1]}x{image.shape[0]} pixels")
-    return part
-
-
-def crop_file(data: bytes, box: str) -> bytes:
-    """The file that is enrolled: the upload itself, or the box as a PNG, which loses nothing.
+def crop_of(data: bytes, box: Box | None) -> tuple[bytes, Pixels | None]:
+    """Return the file to enrol: the upload itself, or its box as a PNG, which loses nothing, together with its pixels.
 
     Raises
     ------
     ImageError, UploadError
         See `person`.
     """
-    if not box:
-        return data
-    done, png = cv2.imencode(".png", cv2.cvtColor(_cut(decode(data), box), cv2.COLOR_RGB2BGR))
+    if box is None:
+        return data, None
+    part = _cut(decode(data), box)
+    done, png = cv2.imencode(".png", cv2.cvtColor(part, cv2.COLOR_RGB2BGR))
     if not done:
-        raise ImageError("the box cannot be encoded")
-    return png.tobytes()
+        raise ImageError("the box cannot be encoded as PNG")
+    return png.tobytes(), part
+
+
+def _cut(image: Pixels, box: Box) -> Pixels:
+    try:
+        return cut(image, (box.x, box.y, box.x + box.width, box.y + box.height))
+    except ImageError as error:
+        raise UploadError(f"the box {box} is outside the image of {image.shape[1]}x{image.shape[0]} pixels") from error

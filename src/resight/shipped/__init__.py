@@ -7,11 +7,11 @@ from pathlib import Path
 __all__ = ["SHIPPED", "TERMS", "shipped_file"]
 
 SHIPPED = {"student": "student-160x64", "student-fast": "student-osnet-128x64", "student-fastest": "student-mobilenet-128x64"}
-"""What a user calls them, and the name of their files."""
+"""Name of each model for users, and the name of its files."""
 
 TERMS = "trained on Market-1501, MSMT17 and ImageNet, whose images are for non-commercial research"
 
 
 def shipped_file(name: str, ending: str) -> Path:
-    """The file of a key of `SHIPPED`: ``.onnx`` embeds images, ``.safetensors`` are weights to train on from, without a head."""
+    """Path of a shipped model's file: ``.onnx`` embeds images; ``.safetensors`` are weights without a head, to train from."""
     return Path(__file__).parent / f"{SHIPPED[name]}{ending}"

@@ -19,7 +19,7 @@ from resight.evaluation.model import evaluate_model
 from resight.files import write_json
 from resight.images import load_pixels
 from resight.models import load_model
-from resight.models.embedding import Model
+from resight.models.model import Model
 from resight.models.pytorch import NetworkModel, network_outputs
 from resight.progress import Progress, silent
 from resight.provenance import provenance

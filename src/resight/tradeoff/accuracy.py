@@ -11,7 +11,7 @@ from resight.errors import MeasurementError, ResightError
 from resight.evaluation.model import evaluate_model
 from resight.files import read_json
 from resight.models import load_model
-from resight.models.embedding import Model
+from resight.models.model import Model
 from resight.progress import Progress, silent
 from resight.tradeoff.report import Report, Row, marked
 from resight.tradeoff.worker import USUAL

@@ -17,7 +17,8 @@ from resight.errors import ConfigurationError, ImageError, ResightError
 from resight.gallery.search.index import SearchIndex
 from resight.gallery.sighting import EVERYTHING
 from resight.images import Pixels, read_images, read_into
-from resight.models.embedding import Model, embed_files
+from resight.models.embedding import embed_files
+from resight.models.model import Model
 from resight.progress import Progress, silent
 from resight.tradeoff.speed import SEARCHED, SpeedConfig, batch_name
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from resight.datasets.records import Dataset
 from resight.errors import ConfigurationError, ResightError
-from resight.models.embedding import Model
+from resight.models.model import Model
 from resight.progress import Progress, silent
 from resight.provenance import hardware, provenance
 from resight.tradeoff.accuracy import accuracy

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resight.errors import ImageError, MissingDependencyError
+from resight.errors import ConfigurationError, ImageError, MissingDependencyError
 from resight.images import Pixels
+from resight.models.model import Model
 from resight.models.pytorch import NetworkModel
 
 __all__ = ["BATCH_SIZE", "UsualWay"]
@@ -19,7 +20,7 @@ __all__ = ["BATCH_SIZE", "UsualWay"]
 BATCH_SIZE = 32
 
 
-class UsualWay:
+class UsualWay(Model):
     """A network behind the loop that most repositories of the field use to extract features.
 
     One image after the other is decoded and resized by Pillow, turned into a float tensor of shape (3, height, width) and
@@ -29,17 +30,21 @@ class UsualWay:
     Parameters
     ----------
     model : NetworkModel
-        Model that has the network. The network's memory format is changed.
+        Network of PyTorch; its memory format is changed.
 
     Raises
     ------
     MissingDependencyError
         If Pillow is not installed.
+    ConfigurationError
+        If it is another kind of model.
     """
 
     sha256 = ""  # its pixels differ from Resight's, so the scores of the weights are not its scores
 
-    def __init__(self, model: NetworkModel) -> None:
+    def __init__(self, model: Model) -> None:
+        if not isinstance(model, NetworkModel):
+            raise ConfigurationError(f"{model.name} is not a network of PyTorch; only those can go the usual way")
         try:
             import PIL.Image  # noqa: F401
         except ModuleNotFoundError as error:

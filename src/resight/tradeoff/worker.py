@@ -128,10 +128,9 @@ def _bench(job: dict[str, Any]) -> Bench:
     reference: str = job["reference"]
     if not reference.startswith(USUAL):
         return Bench(load_model(reference, device=job["device"]), job["paths"], config)
-    from resight.models.pytorch import load_extractor
     from resight.tradeoff.usual import UsualWay
 
-    usual = UsualWay(load_extractor(reference.removeprefix(USUAL), device=job["device"]))
+    usual = UsualWay(load_model(reference.removeprefix(USUAL), device=job["device"]))
     return Bench(usual, job["paths"], config, read=usual.read, embed=usual.embed_files)
 
 

@@ -17,7 +17,7 @@ from resight.errors import ConfigurationError, DatasetError, ImageError
 from resight.evaluation.protocol import evaluate
 from resight.images import Pixels, load_pixels
 from resight.models.pytorch import network_outputs
-from resight.networks import ReidNetwork
+from resight.networks.network import ReidNetwork
 from resight.progress import Progress, silent
 from resight.training.config import PAPER_HELD_OUT
 from resight.training.copies import Copies, plan_copies

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from resight.compute import keep_freed_memory
 from resight.errors import ResightError
-from resight.networks import ReidNetwork
 from resight.networks.batches import Batches
+from resight.networks.network import ReidNetwork
 from resight.progress import Progress, silent
 from resight.training.augment import EpochPlan, plan_epoch
 from resight.training.average import WeightAverage

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resight.networks import Outputs
 from resight.networks.batches import View
+from resight.networks.network import Outputs
 
 __all__ = ["Batch", "HardLabelLoss", "Loss", "TripletLoss", "WeightedLosses", "batch_hard_triplet", "pairwise_distances"]
 

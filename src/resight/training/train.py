@@ -11,10 +11,13 @@ from resight.datasets import Dataset, open_dataset
 from resight.errors import CheckpointError, ConfigurationError, WeightsError
 from resight.files import read_json, sha256_file, write_json
 from resight.models.pytorch import channels_last, choose_device
-from resight.networks import ReidNetwork, build
+from resight.models.resolve import weights_file
+from resight.networks import build
 from resight.networks.batches import Batches
 from resight.networks.card import CARD, WEIGHTS, Card, save_network
-from resight.networks.published import PUBLISHED, load_weights, weights_file
+from resight.networks.network import ReidNetwork
+from resight.networks.published import PUBLISHED
+from resight.networks.weights import load_weights
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 from resight.shipped import SHIPPED, TERMS

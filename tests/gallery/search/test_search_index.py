@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gallery.fakes import make_id
+from resight.distances import DISTANCES
 from resight.gallery.search import index as memory
 from resight.gallery.search import product, segment
 from resight.gallery.search.index import SearchIndex, _Part
-from resight.gallery.search.segment import Rows, Segment, compared
+from resight.gallery.search.segment import Rows, Segment
 from resight.gallery.sighting import EVERYTHING, Where, from_microseconds
 from resight.ranking.nearest import nearest
 
@@ -71,7 +72,8 @@ def oracle(ids: np.ndarray, vectors: np.ndarray, query: np.ndarray, k: int, dist
     order = np.argsort(ids)
     u, v = query.astype(np.float64), vectors[order].astype(np.float64)
     if distance == "cosine":  # of the directions as float32, as everywhere in this package
-        u, v = compared(query[None], distance)[0].astype(np.float64), compared(vectors[order], distance).astype(np.float64)
+        points = DISTANCES["cosine"].points
+        u, v = points(query[None])[0].astype(np.float64), points(vectors[order]).astype(np.float64)
         squares = ((v - u) ** 2).sum(1)
         squares[~(v.any(1) & u.any())] = 2
         values = squares / 2
@@ -123,7 +125,9 @@ def test_queries_asked_together_are_answered_bit_for_bit_as_each_by_itself(dista
         alone = [index.search(query[None], 9, where) for query in queries]
         assert np.array_equal(ids, np.concatenate([names for names, _ in alone]))
         assert np.array_equal(distances, np.concatenate([values for _, values in alone]))
-    few = product.near_rows(queries, [(segment, None, slice(0, len(segment))) for segment in index._segments], 9, distance)
+    few = product.near_rows(
+        queries, [(segment, None, slice(0, len(segment))) for segment in index._segments], 9, DISTANCES[distance]
+    )
     assert max(sum(map(len, places)) for places in few) < 30  # of 30,000: what is left to compare
 
 
@@ -149,7 +153,7 @@ def test_the_bound_of_a_first_look_holds() -> None:
     rng = np.random.default_rng(7)
     for data in DATA:
         vectors = data(rng, 400, 12)
-        part = Segment(Rows(np.arange(400).astype("S32"), np.zeros(400, np.int64), np.arange(400), vectors), "euclidean")
+        part = Segment(Rows(np.arange(400).astype("S32"), np.zeros(400, np.int64), np.arange(400), vectors), DISTANCES["euclidean"])
         for query in (vectors[0], vectors[5] + 0.3, np.full(12, -50, np.float32)):
             look = _Part(part, slice(0, 400), None, *part.code_of(query))
             rows, bound = look.look(20)
@@ -194,14 +198,14 @@ def test_rows_that_are_not_kept_are_gone_from_memory() -> None:
     index = SearchIndex(8, "euclidean")
     ids, _, _ = fill(index, vectors, rng, parts=3)
     left = set(ids[::2].tolist())
-    index.keep(left)
+    index.remove_all_but(left)
     assert len(index) == 500
     assert index.ids() == left
     held = np.concatenate([part.rows.vectors for part in index._segments])
     assert not (held[:, None] == vectors[1::2][None, :50]).all(2).any()
     for query in vectors[:5]:
         assert index.search(query[None], 7, EVERYTHING)[0][0].tolist() == oracle(ids[::2], vectors[::2], query, 7, "euclidean")[0]
-    index.keep(set())
+    index.remove_all_but(set())
     assert len(index) == 0
     assert index.search(vectors[:1], 7, EVERYTHING)[0].shape == (1, 0)
 
@@ -229,9 +233,9 @@ def test_long_vectors_are_compared_with_every_row() -> None:
 def test_blocks_of_quantisation_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(11)
     rows = Rows(np.arange(100).astype("S32"), np.zeros(100, np.int64), np.arange(100), spread(rng, 100, 8))
-    whole = Segment(rows, "cosine")
+    whole = Segment(rows, DISTANCES["cosine"])
     monkeypatch.setattr(segment, "_BLOCK", 24)
-    parts = Segment(rows, "cosine")
+    parts = Segment(rows, DISTANCES["cosine"])
     np.testing.assert_array_equal(whole.codes, parts.codes)
     assert whole.error == parts.error
 

@@ -39,7 +39,7 @@ def work(folder: str, log: str, seed: int) -> None:
             some = list(range(number, number + int(rng.integers(1, 4))))
             number = some[-1] + 1
             say("add", *some)
-            gallery.index.add([make_sighting(one) for one in some])
+            gallery.add([make_sighting(one) for one in some])
         elif choice < 0.85:
             there = sorted(record.id for record in gallery.records())
             some = rng.choice(there, min(len(there), int(rng.integers(1, 4))), replace=False).tolist() if there else []

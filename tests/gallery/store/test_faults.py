@@ -21,7 +21,11 @@ from resight.gallery import Gallery, Where
 from resight.gallery.store import purge
 
 HERE = Path(__file__).parent
-ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}
+ENVIRONMENT = os.environ | {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")]),
+}
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 
@@ -60,18 +64,18 @@ class Ledger:
 
 def check(folder: Path, ledger: Ledger, lines: list[str], rng: np.random.Generator) -> None:
     with Gallery.open(folder) as gallery:
-        problems = [p for p in gallery.problems() if "interrupted" not in p]
+        problems = [p for p in Gallery.verify(gallery.folder) if "interrupted" not in p]
         assert problems == []
         ids = [record.id for record in gallery.records()]
         assert len(set(ids)) == len(ids) == len(gallery)
         ledger.take(lines, set(ids), {path.stem for path in purge.databases(folder)[1:]})
         assert set(ids) == ledger.there, "a lost write, or a phantom"
-        for id, sighting in gallery.index.get(ids).items():
+        for id, sighting in gallery.sightings(ids).items():
             assert gallery.search(sighting.embedding[None], 1)[0].record.id == id
         names = sorted(ledger.snapshots)
         if names and rng.random() < 0.5:
             name = names[int(rng.integers(len(names)))]
-            gallery.restore(name)
+            Gallery.restore(gallery.folder, name)
             ledger.there = ledger.snapshots[name] - ledger.purged
             assert {record.id for record in gallery.records()} == ledger.there, "what was purged came back"
         for name in names[:-1] if len(names) > 2 else []:
@@ -79,7 +83,7 @@ def check(folder: Path, ledger: Ledger, lines: list[str], rng: np.random.Generat
             del ledger.snapshots[name]
         if rng.random() < 0.2:
             gallery.purge(Where(ids=frozenset()))  # finishes an interrupted one
-            assert gallery.problems() == []
+            assert Gallery.verify(gallery.folder) == []
             data = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
             for id in ledger.purged:
                 vector = make_sighting(ledger.numbers[id]).embedding.tobytes()
@@ -129,13 +133,13 @@ limit = lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.R
 limit(600_000)
 for start in range(100, 5000, 10):
     try:
-        gallery.index.add(make_sightings(10, start))
+        gallery.add(make_sightings(10, start))
     except StorageError as error:
         print(error)
         break
     print(start, flush=True)
 limit(100_000)
-for call in (gallery.take_snapshot, lambda: gallery.index.add(make_sightings(10, 9000))):
+for call in (gallery.take_snapshot, lambda: gallery.add(make_sightings(10, 9000))):
     try:
         call()
     except StorageError as error:
@@ -147,7 +151,7 @@ print(len(gallery.search(make_sightings(1)[0].embedding[None], 9999)))
 @posix
 def test_a_full_disk(tmp_path: Path) -> None:
     with Gallery.create(tmp_path / "gallery", make_settings()) as gallery:
-        gallery.index.add(make_sightings(100))
+        gallery.add(make_sightings(100))
     command = [sys.executable, "-c", FILL_THE_DISK, str(tmp_path / "gallery")]
     run = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=True)
     *added, full, snapshot, again, found = run.stdout.splitlines()
@@ -156,10 +160,10 @@ def test_a_full_disk(tmp_path: Path) -> None:
         assert "then run it again" in message
     assert int(found) == 100 + 10 * len(added)  # it still answers
     with Gallery.open(tmp_path / "gallery") as gallery:
-        assert gallery.problems() == []
+        assert Gallery.verify(gallery.folder) == []
         acknowledged = [*range(100), *(number for start in added for number in range(int(start), int(start) + 10))]
         assert {record.id for record in gallery.records()} == set(map(make_id, acknowledged))
-        assert gallery.index.add(make_sightings(10, 9000)) == 10  # with space again
+        assert gallery.add(make_sightings(10, 9000)) == 10  # with space again
 
 
 @pytest.fixture
@@ -187,19 +191,18 @@ def give_up_rights(folder: Path) -> None:
 @posix
 def test_a_folder_that_cannot_be_written(nobody: Path) -> None:
     with Gallery.create(nobody / "gallery", make_settings()) as gallery:
-        gallery.index.add(make_sightings(50))
+        gallery.add(make_sightings(50))
         gallery.take_snapshot("a")
     give_up_rights(nobody)
     with Gallery.open(nobody / "gallery") as gallery:
         assert gallery.search(make_sighting(7).embedding[None], 1)[0].record.id == make_id(7)
         assert gallery.statistics().count == 50
-        assert gallery.problems() == []
+        assert Gallery.verify(gallery.folder) == []
         for call in (
-            lambda: gallery.index.add(make_sightings(1, 50)),
+            lambda: gallery.add(make_sightings(1, 50)),
             lambda: gallery.purge(Where(cameras=frozenset({"hall"}))),
             lambda: gallery.take_snapshot("b"),
-            lambda: gallery.restore("a"),
-            lambda: gallery.keep("x", 1),
+            lambda: Gallery.restore(gallery.folder, "a"),
         ):
             with pytest.raises(StorageError, match="cannot write"):
                 call()
@@ -215,7 +218,7 @@ from gallery.fakes import make_sighting
 from resight.gallery import Gallery
 with Gallery.open(sys.argv[1]) as gallery:
     order = np.random.default_rng(int(sys.argv[2])).permutation(80).tolist()
-    print(sum(gallery.index.add([make_sighting(number)]) for number in order))
+    print(sum(gallery.add([make_sighting(number)]) for number in order))
 """
 
 
@@ -230,15 +233,15 @@ def test_two_processes_add_at_once_and_a_third_reads(tmp_path: Path) -> None:
             sizes.append(len(matches))
         assert sum(int(process.communicate()[0]) for process in processes) == 80
         assert len(gallery) == 80
-        assert gallery.problems() == []
+        assert Gallery.verify(gallery.folder) == []
 
 
 def test_what_an_interrupted_run_left_is_named_and_removed(tmp_path: Path) -> None:
     with Gallery.create(tmp_path, make_settings()) as gallery:
-        gallery.index.add(make_sightings(5))
+        gallery.add(make_sightings(5))
         left = tmp_path / "snapshots" / ".x.sqlite.123.partial"
         left.parent.mkdir()
         left.write_bytes(b"half a snapshot")
-        assert gallery.problems() == [f"{left} is what an interrupted run left; a purge removes it"]
+        assert Gallery.verify(gallery.folder) == [f"{left} is what an interrupted run left; a purge removes it"]
         gallery.purge(Where(ids=frozenset()))
-        assert gallery.problems() == []
+        assert Gallery.verify(gallery.folder) == []

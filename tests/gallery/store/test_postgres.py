@@ -17,7 +17,7 @@ def test_what_it_cannot_do(postgres: str) -> None:
     with pytest.raises(GalleryError, match="no gallery; make one"):
         Gallery.open(postgres)
     with Gallery.create(postgres, make_settings()) as gallery:
-        for call in (gallery.take_snapshot, lambda: gallery.restore("a")):
+        for call in (gallery.take_snapshot, lambda: Gallery.restore(postgres, "a")):
             with pytest.raises(GalleryError, match="pg_dump"):
                 call()
         assert gallery.statistics().bytes is None
@@ -32,7 +32,7 @@ def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
 
 def test_a_purge_says_what_it_cannot_prove(postgres: str) -> None:
     with Gallery.create(postgres, make_settings()) as gallery:
-        gallery.index.add(make_sightings(9))
+        gallery.add(make_sightings(9))
         done = gallery.purge(Where(cameras=frozenset({"hall"})))
         assert (done.removed, done.proved) == (3, False)
         assert "backups" in done.note
@@ -42,7 +42,7 @@ def test_dead_rows_are_gone_from_the_table(postgres: str) -> None:
     import psycopg
 
     with Gallery.create(postgres, make_settings()) as gallery:
-        gallery.index.add(make_sightings(300))
+        gallery.add(make_sightings(300))
         with psycopg.connect(postgres) as connection:
             size = "SELECT pg_relation_size('resight.sighting')"
             (before,) = connection.execute(size).fetchone() or (0,)
@@ -57,10 +57,10 @@ def test_changes_behind_its_back_are_named(postgres: str, change: str) -> None:
     import psycopg
 
     with Gallery.create(postgres, make_settings()) as gallery:
-        gallery.index.add(make_sightings(9))
+        gallery.add(make_sightings(9))
         with psycopg.connect(postgres) as connection:
             connection.execute(f"UPDATE resight.sighting SET {change} WHERE number = 5".encode())
-        (problem,) = gallery.problems()
+        (problem,) = Gallery.verify(postgres)
         assert make_id(4) in problem
         with pytest.raises(GalleryDamagedError):
             gallery.get(make_id(4))
@@ -68,5 +68,5 @@ def test_changes_behind_its_back_are_named(postgres: str, change: str) -> None:
             with pytest.raises(GalleryDamagedError):
                 gallery.search(make_sighting(4).embedding[None], 9)
         gallery.purge(Where(ids=frozenset({make_id(4)})))
-        assert gallery.problems() == []
+        assert Gallery.verify(postgres) == []
         assert len(gallery.search(make_sighting(4).embedding[None], 9)) == 8

@@ -46,7 +46,7 @@ def personal(*sightings: Sighting) -> list[bytes]:
 def test_zero_bytes_are_left(gallery: Gallery) -> None:
     assert gallery.folder
     for start in range(0, 300, 60):  # in several transactions, so that rows move between pages
-        gallery.index.add(make_sightings(60, start))
+        gallery.add(make_sightings(60, start))
     gallery.take_snapshot("before")
     gallery.label([make_id(5)], "person 1")
     where = Where(identities=frozenset({"person 1"}))
@@ -59,7 +59,7 @@ def test_zero_bytes_are_left(gallery: Gallery) -> None:
     assert done.bytes == sum(path.stat().st_size for path in gallery.folder.rglob("*") if path.is_file())
     assert pieces_left(gallery.folder, *personal(*gone)) == []
     assert len(gallery) == 256
-    assert gallery.problems() == []
+    assert Gallery.verify(gallery.folder) == []
 
 
 def test_zero_bytes_of_the_crop_are_left(gallery: Gallery, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_zero_bytes_of_the_crop_are_left(gallery: Gallery, tmp_path: Path) -> No
 @pytest.mark.parametrize("precision", ["float16", "int8"])
 def test_other_precisions(tmp_path: Path, precision: str) -> None:
     with Gallery.create(tmp_path, make_settings(precision=precision)) as gallery:
-        gallery.index.add(make_sightings(50))
+        gallery.add(make_sightings(50))
         row = sqlite3.connect(tmp_path / database.FILE).execute("SELECT embedding FROM vector WHERE number = 4").fetchone()
         assert pieces_left(tmp_path, row[0])
         assert gallery.purge(Where(ids=frozenset({make_id(3)}))).removed == 1
@@ -87,7 +87,7 @@ def test_a_copy_that_another_sighting_has_by_right_is_no_remainder(gallery: Gall
     assert gallery.folder
     twin = make_sighting(1)
     other = make_sighting(900, embedding=twin.embedding, thumbnail=twin.thumbnail)
-    gallery.index.add([*make_sightings(20), other])
+    gallery.add([*make_sightings(20), other])
     assert gallery.purge(Where(ids=frozenset({twin.id}))).proved
     assert pieces_left(gallery.folder, twin.embedding.tobytes())
     assert gallery.get(other.id).thumbnail == twin.thumbnail
@@ -96,7 +96,7 @@ def test_a_copy_that_another_sighting_has_by_right_is_no_remainder(gallery: Gall
 def test_what_sqlite_left_behind_is_written_over(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """Deleted without overwriting, as SQLite does by itself: the search finds it, and the file is written anew."""
     assert gallery.folder
-    gallery.index.add(make_sightings(200))
+    gallery.add(make_sightings(200))
     gone = make_sighting(3)
     rewritten = []
 
@@ -119,25 +119,25 @@ def test_what_sqlite_left_behind_is_written_over(gallery: Gallery, monkeypatch: 
 
 def test_a_copy_in_a_foreign_file_is_named(gallery: Gallery) -> None:
     assert gallery.folder
-    gallery.index.add(make_sightings(20))
+    gallery.add(make_sightings(20))
     copy = gallery.folder / "exported" / "vectors.bin"
     copy.parent.mkdir()
     copy.write_bytes(b"header" + make_sighting(3).embedding.tobytes())
     (gallery.folder / "audit.log").write_text(f"purged {make_id(3)}\n")  # ids may be named in an audit log
     with pytest.raises(GalleryError, match=r"pieces of what was deleted are left in .*vectors\.bin; delete"):
         gallery.purge(Where(ids=frozenset({make_id(3)})))
-    assert gallery.index.present([make_id(3)]) == set()  # it is deleted all the same
-    assert "a purge was interrupted" in gallery.problems()[0]
+    assert gallery._store.present([make_id(3)]) == set()  # it is deleted all the same
+    assert "a purge was interrupted" in Gallery.verify(gallery.folder)[0]
     copy.unlink()
     gallery.purge(Where(ids=frozenset()))
-    assert gallery.problems() == []
+    assert Gallery.verify(gallery.folder) == []
 
 
 def test_many_are_purged_in_batches(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     assert gallery.folder
     monkeypatch.setattr(purge, "_BATCH", 7)
     sightings = make_sightings(60)
-    gallery.index.add(sightings)
+    gallery.add(sightings)
     gallery.take_snapshot("all")
     steps: list[tuple[int, int]] = []
     done = gallery.purge(Where(cameras=frozenset({"hall"})), progress=lambda stage, n, of, note="": steps.append((n, of)))
@@ -156,7 +156,7 @@ def test_an_interrupted_purge_is_finished_by_whoever_comes_next(
 ) -> None:
     assert gallery.folder
     sightings = make_sightings(60)
-    gallery.index.add(sightings)
+    gallery.add(sightings)
     gallery.take_snapshot("before")
 
     def die(*_: object) -> None:
@@ -169,35 +169,59 @@ def test_an_interrupted_purge_is_finished_by_whoever_comes_next(
     gallery.close()
     with Gallery.open(gallery.folder) as again:
         assert len(again) == 40  # deleted is deleted
-        assert any("interrupted" in problem for problem in again.problems())
-        again.restore("before")
+        assert any("interrupted" in problem for problem in Gallery.verify(gallery.folder))
+        Gallery.restore(gallery.folder, "before")
         assert len(again) == 40  # and does not come back from a snapshot
         assert again.search(sightings[1].embedding[None], 60)[0].record.id != sightings[1].id
-        assert again.problems() == []
+        assert Gallery.verify(gallery.folder) == []
     assert pieces_left(gallery.folder, *personal(*sightings[1::3])) == []
+
+
+def test_a_purge_that_is_still_running_is_no_interrupted_one(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gallery.folder
+    gallery.add(make_sightings(30))
+    found = []
+
+    def meanwhile(*arguments: object) -> object:
+        (gallery.folder / ".half.partial").touch()  # type: ignore[operator]
+        with Gallery.open(gallery.folder) as other:  # type: ignore[arg-type]
+            found.append(Gallery.verify(other.folder))
+        return original(*arguments)  # type: ignore[arg-type]
+
+    original = purge._purge_snapshots
+    monkeypatch.setattr(database, "_PATIENCE", 0.1)
+    monkeypatch.setattr(purge, "_purge_snapshots", meanwhile)
+    gallery.purge(Where(cameras=frozenset({"hall"})))
+    assert found == [[]]
+    (gallery.folder / ".half.partial").touch()
+    assert len(Gallery.verify(gallery.folder)) == 1
 
 
 @pytest.mark.parametrize("first", ["snapshot", "restore"])
 def test_snapshots_and_purges_exclude_each_other(gallery: Gallery, monkeypatch: pytest.MonkeyPatch, first: str) -> None:
     """Or a snapshot could keep, or bring back, what is purged meanwhile."""
     assert gallery.folder
-    gallery.index.add(make_sightings(30))
+    gallery.add(make_sightings(30))
     gallery.take_snapshot("a")
     other = Gallery.open(gallery.folder)
     refused = []
 
     def meanwhile(*arguments: object) -> object:
-        for call in (lambda: other.purge(Where(cameras=frozenset({"hall"}))), other.take_snapshot, lambda: other.restore("a")):
+        for call in (
+            lambda: other.purge(Where(cameras=frozenset({"hall"}))),
+            other.take_snapshot,
+            lambda: Gallery.restore(other.folder, "a"),
+        ):
             with pytest.raises(StorageError, match=r"gallery\.lock is in use by another process; run it again"):
                 call()
             refused.append(call)
-        assert other.index.add(make_sightings(1, 30 + len(refused))) == 1  # which nothing keeps from going on
+        assert other.add(make_sightings(1, 30 + len(refused))) == 1  # which nothing keeps from going on
         return original(*arguments)
 
     original = snapshot._copy
     monkeypatch.setattr(database, "_PATIENCE", 0.1)
     monkeypatch.setattr(snapshot, "_copy", meanwhile)
-    _ = gallery.take_snapshot("b") if first == "snapshot" else gallery.restore("a")
+    _ = gallery.take_snapshot("b") if first == "snapshot" else Gallery.restore(gallery.folder, "a")
     monkeypatch.undo()
     assert len(refused) == 3
     other.purge(Where(cameras=frozenset({"hall"})))
@@ -206,7 +230,7 @@ def test_snapshots_and_purges_exclude_each_other(gallery: Gallery, monkeypatch: 
 
 def test_a_reader_that_goes_on_is_told_of(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     assert gallery.folder
-    gallery.index.add(make_sightings(30))
+    gallery.add(make_sightings(30))
     monkeypatch.setattr(database, "_PATIENCE", 0.2)
     reader = sqlite3.connect(gallery.folder / database.FILE, isolation_level=None)
     reader.execute("BEGIN")
@@ -216,26 +240,26 @@ def test_a_reader_that_goes_on_is_told_of(gallery: Gallery, monkeypatch: pytest.
     reader.execute("ROLLBACK")
     reader.close()
     gallery.purge(Where(ids=frozenset()))  # finishes it
-    assert gallery.problems() == []
+    assert Gallery.verify(gallery.folder) == []
     assert pieces_left(gallery.folder, make_sighting(1).embedding.tobytes()) == []
 
 
 def test_damaged_snapshots_and_sightings(gallery: Gallery) -> None:
     assert gallery.folder
-    gallery.index.add(make_sightings(30))
+    gallery.add(make_sightings(30))
     taken = gallery.take_snapshot("broken")
     taken.path.write_bytes(np.random.default_rng(0).bytes(5000))
     with pytest.raises(GalleryError, match=r"broken\.sqlite is damaged.*delete it"):
         gallery.purge(Where(ids=frozenset({make_id(2)})))
     taken.path.unlink()
     gallery.purge(Where(ids=frozenset({make_id(2)})))
-    assert gallery.problems() == []
+    assert Gallery.verify(gallery.folder) == []
     # One that is damaged itself can be purged by its id.
     connection = sqlite3.connect(gallery.folder / database.FILE)
     connection.execute("UPDATE sighting SET camera = 'elsewhere' WHERE id = ?", (make_id(7),))
     connection.commit()
     connection.close()
-    assert f"sighting {make_id(7)}" in gallery.problems()[0]
+    assert f"sighting {make_id(7)}" in Gallery.verify(gallery.folder)[0]
     gallery.purge(Where(ids=frozenset({make_id(7)})))
-    assert gallery.problems() == []
+    assert Gallery.verify(gallery.folder) == []
     assert len(gallery.search(make_sighting(8).embedding[None], 50)) == 28

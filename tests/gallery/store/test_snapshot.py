@@ -19,12 +19,12 @@ from resight.gallery.store.snapshot import restore, snapshots
 @pytest.fixture
 def gallery(tmp_path: Path) -> Iterator[Gallery]:
     with Gallery.create(tmp_path / "gallery", make_settings()) as made:
-        made.index.add(make_sightings(30))
+        made.add(make_sightings(30))
         yield made
 
 
 def contents(gallery: Gallery) -> dict[str, object]:
-    found = gallery.index.get(record.id for record in gallery.records())
+    found = gallery.sightings(record.id for record in gallery.records())
     return {id: (s.to_dict(), s.embedding.tobytes(), s.thumbnail) for id, s in found.items()}
 
 
@@ -37,12 +37,12 @@ def test_back_to_what_it_was(gallery: Gallery) -> None:
     before = contents(gallery)
     taken = gallery.take_snapshot("monday")
     assert (taken.name, taken.count, taken.bytes) == ("monday", 30, taken.path.stat().st_size)
-    gallery.index.add(make_sightings(10, 30))
+    gallery.add(make_sightings(10, 30))
     gallery.label([make_id(2)], "somebody")
     assert contents(gallery) != before
-    assert gallery.restore("monday").count == 30
+    assert Gallery.restore(gallery.folder, "monday").count == 30
     assert contents(gallery) == before
-    assert gallery.problems() == []
+    assert Gallery.verify(gallery.folder) == []
     assert files(gallery) == [
         "gallery.lock",
         "gallery.sqlite",
@@ -66,17 +66,17 @@ def test_another_handle_sees_what_was_restored(gallery: Gallery) -> None:
     with Gallery.open(gallery.folder) as other:
         query = make_sighting(33).embedding[None]
         gallery.take_snapshot("a")
-        gallery.index.add(make_sightings(5, 30))
+        gallery.add(make_sightings(5, 30))
         assert other.search(query, 1)[0].record.id == make_id(33)
-        gallery.restore("a")
+        Gallery.restore(gallery.folder, "a")
         assert len(other.search(query, 99)) == 30
         # The numbers of rows begin again where the snapshot left off; what gets them now must not be taken for what had them.
-        gallery.index.add(make_sightings(5, 100))
+        gallery.add(make_sightings(5, 100))
         assert len(other.search(query, 99)) == 35
         assert other.search(make_sighting(102).embedding[None], 1)[0].record.id == make_id(102)
         assert make_id(33) not in {match.record.id for match in other.search(query, 99)}
-        gallery.restore("a")
-        gallery.index.add(make_sightings(5, 200))  # both between two looks
+        Gallery.restore(gallery.folder, "a")
+        gallery.add(make_sightings(5, 200))  # both between two looks
         assert other.search(make_sighting(202).embedding[None], 1)[0].record.id == make_id(202)
         assert len(other.search(query, 99)) == 35
 
@@ -84,7 +84,7 @@ def test_another_handle_sees_what_was_restored(gallery: Gallery) -> None:
 def test_what_was_purged_does_not_come_back(gallery: Gallery) -> None:
     gallery.take_snapshot("a")
     gallery.purge(Where(cameras=frozenset({"hall"})))
-    gallery.restore("a")
+    Gallery.restore(gallery.folder, "a")
     assert {record.camera for record in gallery.records()} == {"entrance", "Küche ☂"}
 
 
@@ -108,21 +108,21 @@ def test_a_damaged_gallery_is_restored(gallery: Gallery, damage: str) -> None:
     assert restore(gallery.folder, "a").count == 30
     with Gallery.open(gallery.folder) as again:
         assert contents(again) == before
-        assert again.problems() == []
+        assert Gallery.verify(gallery.folder) == []
 
 
 def test_a_damaged_snapshot_changes_nothing(gallery: Gallery) -> None:
     taken = gallery.take_snapshot("a")
-    gallery.index.add(make_sightings(3, 50))
+    gallery.add(make_sightings(3, 50))
     before = contents(gallery)
     data = bytearray(taken.path.read_bytes())
     place = data.index(make_sighting(4).embedding.tobytes())
     data[place + 5] ^= 1
     taken.path.write_bytes(data)
     with pytest.raises(GalleryDamagedError, match=f"'a' is damaged: .*{make_id(4)}: its vector .*nothing was changed"):
-        gallery.restore("a")
+        Gallery.restore(gallery.folder, "a")
     assert contents(gallery) == before
-    assert any("its vector" in problem for problem in gallery.problems())
+    assert any("its vector" in problem for problem in Gallery.verify(gallery.folder))
 
 
 def test_nothing_damaged_is_copied(gallery: Gallery) -> None:
@@ -141,7 +141,7 @@ def test_names(gallery: Gallery) -> None:
     assert gallery.folder
     for name in ("../a", "a/b", "", "a.b", "ü", "x" * 101):
         with pytest.raises(ConfigurationError, match="cannot be called" if name else "no snapshot"):
-            gallery.restore(name or "none")
+            Gallery.restore(gallery.folder, name or "none")
         if name:
             with pytest.raises(ConfigurationError, match="cannot be called"):
                 gallery.take_snapshot(name)
@@ -150,6 +150,6 @@ def test_names(gallery: Gallery) -> None:
     with pytest.raises(ConfigurationError, match="'a' already"):
         gallery.take_snapshot("a")
     with pytest.raises(ConfigurationError, match="no snapshot 'c'; it has: a, b"):
-        gallery.restore("c")
+        Gallery.restore(gallery.folder, "c")
     assert [snapshot.name for snapshot in snapshots(gallery.folder)] == ["a", "b"]
     assert gallery.statistics().snapshots == ("a", "b")

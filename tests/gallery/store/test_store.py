@@ -27,8 +27,8 @@ def make(location: str) -> Iterator[Make]:
         gallery = Gallery.open(location) if again else Gallery.create(location, make_settings(**settings))
         opened.append(gallery)
         if sightings:
-            assert gallery.index.add(sightings) == len(sightings)
-        return gallery.index
+            assert gallery.add(sightings) == len(sightings)
+        return gallery._store
 
     yield build
     for gallery in opened:
@@ -153,7 +153,7 @@ def test_cameras_are_counted_as_their_records_are(make: Make) -> None:
 
 
 @pytest.mark.parametrize("name", ["camera and range", "people", "ids", "old", "nothing"])
-def test_what_is_removed_is_never_found_again(make: Make, name: str) -> None:
+def test_what_is_removed_is_never_found_again(location: str, make: Make, name: str) -> None:
     sightings = make_sightings(240)
     index = make(sightings)
     queries = np.stack([sighting.embedding for sighting in sightings[:9]])
@@ -167,38 +167,25 @@ def test_what_is_removed_is_never_found_again(make: Make, name: str) -> None:
         for row, query in enumerate(queries):
             assert handle.search(queries, 240)[0][row].tolist() == oracle(left, query, 240, Where(), "euclidean")[0]
     assert index.remove(WHERES[name]).removed == 0
-    assert index.problems() == []
+    assert Gallery.verify(location) == []
 
 
-def test_what_was_removed_can_be_enrolled_again(make: Make) -> None:
+def test_what_was_removed_can_be_enrolled_again(location: str, make: Make) -> None:
     index = make(make_sightings(10))
     index.remove(Where(ids=frozenset({make_id(4)})))
     assert index.add(make_sightings(10)) == 1
     assert index.search(make_sighting(4).embedding[None], 1)[0].tolist() == [[make_id(4)]]
-    assert index.problems() == []
+    assert Gallery.verify(location) == []
 
 
-def test_labels(make: Make) -> None:
+def test_labels(location: str, make: Make) -> None:
     index = make(make_sightings(10))
     assert index.label([make_id(1), make_id(2), make_id(99)], "Zoë") == 2
     assert {record.id for record in index.records(Where(identities=frozenset({"Zoë"})))} == {make_id(1), make_id(2)}
     assert index.label([make_id(2)], "") == 1
     assert index.get([make_id(2)])[make_id(2)].identity == ""
     assert index.search(make_sighting(1).embedding[None], 9, Where(identities=frozenset({"Zoë"})))[0].tolist() == [[make_id(1)]]
-    assert index.problems() == []
-
-
-def test_values_are_kept_by_name(make: Make) -> None:
-    index = make()
-    assert index.kept("calibration") is None
-    for value in ({"threshold": 0.25, "name": "☂"}, [1, None], 3):
-        index.keep("calibration", value)
-        assert make(again=True).kept("calibration") == value
-    with pytest.raises(ConfigurationError, match="never changed"):
-        index.keep("settings", {})
-    with pytest.raises(ValueError, match="JSON"):
-        index.keep("calibration", float("nan"))
-    assert index.kept("calibration") == 3
+    assert Gallery.verify(location) == []
 
 
 def test_an_empty_gallery(make: Make) -> None:
@@ -227,7 +214,7 @@ def test_another_handle_sees_every_change(make: Make) -> None:
     assert other.settings == index.settings == make_settings()
 
 
-def test_many_threads_add_the_same_at_once(make: Make) -> None:
+def test_many_threads_add_the_same_at_once(location: str, make: Make) -> None:
     first = make()
     handles = [first, first, make(again=True), make(again=True)]
     added = []
@@ -243,7 +230,7 @@ def test_many_threads_add_the_same_at_once(make: Make) -> None:
         thread.join()
     assert sum(added) == 40
     assert len(first) == 40
-    assert first.problems() == []
+    assert Gallery.verify(location) == []
 
 
 def test_a_search_sees_all_of_an_addition_or_nothing(make: Make) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gallery.fakes import make_sighting
-from resight.gallery.store import traces
 from resight.gallery.store.traces import Traces, telling_part, without_legitimate
 
 
@@ -69,14 +66,13 @@ def test_contents_that_follow_each_other_are_not_one() -> None:
     assert Traces([b"short"]).in_bytes(b"short" * 10) == set()
 
 
+@pytest.mark.parametrize("size", [7, 33, 4096])
 @pytest.mark.parametrize("place", [0, 1, 4080, 4089, 4095, 4096, 8188, 9984])
-def test_pieces_on_the_border_of_what_is_read_at_a_time(place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traces, "_CHUNK", 4096)
+def test_pieces_on_the_border_of_chunks(place: int, size: int) -> None:
     content = noise(1, 16)
     data = bytearray(noise(2, 10_000))
     data[place : place + 16] = content
-    (tmp_path / "file").write_bytes(data)
-    assert Traces([content]).in_file(tmp_path / "file") == {content}
+    assert Traces([content]).in_chunks(bytes(data[start : start + size]) for start in range(0, len(data), size)) == {content}
 
 
 def test_what_others_hold_is_theirs() -> None:

@@ -20,7 +20,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The file of a gallery of 120 sightings."""
     folder = tmp_path_factory.mktemp("whole")
     with Gallery.create(folder, make_settings()) as gallery:
-        gallery.index.add(make_sightings(120))
+        gallery.add(make_sightings(120))
     return (folder / database.FILE).read_bytes()
 
 
@@ -28,10 +28,10 @@ def answers(folder: Path) -> list[object]:
     """Everything that a gallery says of itself."""
     with Gallery.open(folder) as gallery:
         ids, distances = gallery.nearest(np.eye(DIMENSION, dtype=np.float32)[:3], 120, Where())
-        found = gallery.index.get([make_id(number) for number in range(120)])
+        found = gallery.sightings([make_id(number) for number in range(120)])
         people = [record.to_dict() for record in gallery.records(Where(identities=frozenset({"person 3"})))]
         shown = [(s.to_dict(), s.embedding.tobytes(), s.thumbnail) for s in found.values()]
-        return [ids.tolist(), distances.tolist(), people, shown, len(gallery), gallery.settings, gallery.kept("none")]
+        return [ids.tolist(), distances.tolist(), people, shown, len(gallery), gallery.settings]
 
 
 def flip(whole: bytes, folder: Path, rng: np.random.Generator) -> None:
@@ -145,7 +145,7 @@ def test_an_index_of_ids_that_leaves_sightings_out(whole: bytes, tmp_path: Path)
         stream.seek((page - 1) * size)
         stream.write(b"\x0a" + bytes(4) + size.to_bytes(2, "big") + b"\0")  # the head of a leaf without cells
     with Gallery.open(tmp_path) as gallery:
-        for call in (gallery.index.get, lambda ids: gallery.records(Where(ids=frozenset(ids)))):
+        for call in (gallery.sightings, lambda ids: gallery.records(Where(ids=frozenset(ids)))):
             with pytest.raises(GalleryDamagedError, match="its index of ids leaves sightings out"):
                 call([make_id(0)])
             assert call([make_id(999)]) in ({}, [])

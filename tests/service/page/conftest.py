@@ -10,7 +10,7 @@ import pytest
 
 from resight.drawn import crops
 from resight.models import load_model
-from resight.models.embedding import Model
+from resight.models.model import Model
 from resight.studies.demo.gallery import make_gallery
 from service.page import chromium
 from service.page.driver import Oracle, Page, Service, check, serve

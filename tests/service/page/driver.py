@@ -17,7 +17,7 @@ import pytest
 from resight.decision import Calibration, decide
 from resight.gallery import EVERYTHING, Gallery, Match, Where
 from resight.images import Pixels, decode
-from resight.models.embedding import Model
+from resight.models.model import Model
 from resight.service import new_token
 from service.page import chromium
 from service.page.chromium import eventually

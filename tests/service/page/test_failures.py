@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from resight.gallery import Crop, Gallery, Settings, Where
-from resight.models.embedding import Model
+from resight.models.model import Model
 from service.page import chromium
 from service.page.chromium import eventually
 from service.page.driver import Page, check, questions, serve

@@ -1,4 +1,4 @@
-"""Exact search in memory: a first look at a byte for each number, then the distances of whatever that cannot exclude."""
+"""Exact search in memory: a first look at one byte a number, then exact distances of the rows that it cannot exclude."""
 
 from __future__ import annotations
 
@@ -13,44 +13,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.compute import usable_cores
+from resight.distances import distance_named
+from resight.distances.distance import Distance, Spatial
 from resight.gallery.search.product import near_rows
-from resight.gallery.search.segment import UNKNOWN_TIME, Mask, Rows, Segment, compared
+from resight.gallery.search.segment import UNKNOWN_TIME, Mask, Rows, Segment
 from resight.gallery.sighting import Where, from_microseconds, to_microseconds
-from resight.gallery.store.store import Camera
+from resight.gallery.store.interface import Camera
 from resight.ranking.nearest import nearest
 
 __all__ = ["SearchIndex"]
 
-_GROWTH = 4  # a segment is at least so many times as long as the next
-_PART = 16_384  # rows that are worth a thread of their own
-_LONGEST = 2**31 // 255**2  # numbers in a vector whose codes are compared in 32 bits
-_TOGETHER = 5  # queries for which one matrix product costs less than a first look each
-_FEW = 4  # up to so many times as many rows as candidates are all compared
-_WORTH = 16  # so many times as many rows as candidates make another look at their codes cheaper than a matrix product
+_GROWTH = 4  # least ratio of a segment's length to the next one's
+_PART = 16_384  # rows that are worth a thread
+_LONGEST = 2**31 // 255**2  # most numbers in a vector for comparing codes in 32 bits
+_TOGETHER = 5  # queries for which a matrix product costs less than a first look each
+_FEW = 4  # rows for each candidate up to which all are compared
+_WORTH = 16  # rows for each candidate from which another look at the codes is cheaper than a matrix product
 
 Found = tuple[NDArray[np.str_], NDArray[np.float32]]
 
 
 class SearchIndex:
-    """Vectors by id, camera and time, in segments that never change: whoever searches sees one state, while another adds.
+    """Vectors by id, camera and time, in segments that never change: a search sees one state while another thread adds.
 
-    No row is farther from what its code stands for than the greatest error of its segment: by the triangle inequality a row whose
-    code is far enough from the query's is farther than the k nearest candidates, and need not be looked at. If that cannot be
-    shown of every other row, more candidates are taken. So the result is that of comparing with every row.
+    A row's point is close to the point that its code stands for: the segment knows the greatest error. By the triangle inequality,
+    a row with a code far from the query's is farther than the k nearest candidates. If that does not exclude all other rows,
+    the search takes more candidates. So the result is that of comparing with every row.
+
+    Codes stand for points, so a distance that is not `Spatial` has none: its fast form then looks at every row.
 
     Parameters
     ----------
     dimension : int
         Numbers in one vector.
-    distance : str
-        A key of `resight.distances.DISTANCES`.
+    distance : str or Distance
+        A key of `resight.distances.DISTANCES`, or a distance.
     threads : int, optional
-        For one search; one for each core unless given.
+        Threads of one search; by default one for each usable core.
     """
 
-    def __init__(self, dimension: int, distance: str, *, threads: int | None = None) -> None:
+    def __init__(self, dimension: int, distance: str | Distance, *, threads: int | None = None) -> None:
         self.dimension = dimension
-        self.distance = distance
+        self.distance = distance_named(distance)
         self.threads = threads or usable_cores()
         self._segments: tuple[Segment, ...] = ()
         self._cameras: dict[str, int] = {}
@@ -63,21 +67,21 @@ class SearchIndex:
         return {id for segment in self._segments for id in segment.rows.ids.astype("U32").tolist()}
 
     def add(self, ids: list[str], cameras: list[str], times: list[int | None], vectors: NDArray[np.float32]) -> None:
-        """Add rows, none of which is there: their ids, cameras, times in microseconds, and vectors, float32 (n, d)."""
+        """Add new rows: their ids, cameras, times in microseconds, and vectors, float32 (n, d)."""
         if not ids:
             return
         numbers = [self._cameras.setdefault(camera, len(self._cameras)) for camera in cameras]
         moments = [UNKNOWN_TIME if time is None else time for time in times]
         new = [Rows(np.array(ids, "S32"), np.array(numbers, np.int64), np.array(moments, np.int64), vectors)]
-        # A row is copied a few times in all, however many are added one by one, and there are only a few segments.
+        # If rows come one by one, each is still copied only a few times, and there are only a few segments.
         segments, length = list(self._segments), len(ids)
         while segments and len(segments[-1]) < _GROWTH * length:
             new.append(segments.pop().rows)
             length += len(new[-1].ids)
         self._segments = (*segments, Segment(Rows.concatenate(new) if len(new) > 1 else new[0], self.distance))
 
-    def keep(self, ids: Set[str]) -> None:
-        """Remove all rows but these; nothing of the others stays in memory."""
+    def remove_all_but(self, ids: Set[str]) -> None:
+        """Remove all other rows; nothing of them stays in memory."""
         kept = np.array(list(ids), "S32")
         segments = []
         for segment in self._segments:
@@ -89,7 +93,7 @@ class SearchIndex:
         self._segments = tuple(segments)
 
     def cameras(self) -> dict[str, Camera]:
-        """See `resight.gallery.store.store.Store`."""
+        """See `resight.gallery.store.interface.Store`."""
         seen: dict[int, list[NDArray[np.int64]]] = {}
         for segment in self._segments:
             for number, times in segment.cameras():
@@ -105,14 +109,14 @@ class SearchIndex:
         queries : float32 array of shape (q, d)
         k : int
         where : Where
-            Its cameras and times are heeded here.
+            Only its cameras and times count here.
         ids : set of str, optional
             Only these rows.
 
         Returns
         -------
         str array of shape (q, m)
-            Ids, nearest first; of equally near rows the smaller id first.
+            Ids, nearest first, and the smaller id of equally near rows first.
         float32 array of shape (q, m)
             Distances.
         """
@@ -123,10 +127,10 @@ class SearchIndex:
             return np.empty((len(queries), 0), "U32"), np.empty((len(queries), 0), np.float32)
         if matching < _FEW * _candidates(k) or self.dimension > _LONGEST:
             return self._compare(queries, k, chosen)
-        if len(queries) >= _TOGETHER:
-            found = self._search_together(queries, k, chosen)
+        if len(queries) < _TOGETHER and isinstance(self.distance, Spatial):
+            found = [self._search_one(query[None], k, self.distance, chosen, matching) for query in queries]
         else:
-            found = [self._search_one(query[None], k, chosen, matching) for query in queries]
+            found = self._search_together(queries, k, chosen)
         return np.concatenate([names for names, _ in found]), np.concatenate([distances for _, distances in found])
 
     def _mask(self, segment: Segment, where: Where, ids: Set[str] | None) -> Mask | None:
@@ -153,7 +157,7 @@ class SearchIndex:
         return ids[order][places].astype("U32"), distances
 
     def _search_together(self, queries: NDArray[np.float32], k: int, chosen: list[tuple[Segment, Mask | None]]) -> list[Found]:
-        # Each thread has its share of every segment; the nearest of all are among the nearest of the shares.
+        # Each thread has its share of every segment. The nearest of all are among the nearest of the shares.
         shares = [
             [
                 (segment, mask, slice(len(segment) * n // self.threads, len(segment) * (n + 1) // self.threads))
@@ -170,30 +174,31 @@ class SearchIndex:
             found.append(self._decide(query[None], k, ids, vectors))
         return found
 
-    def _search_one(self, query: NDArray[np.float32], k: int, chosen: list[tuple[Segment, Mask | None]], matching: int) -> Found:
-        direction = compared(query, self.distance)[0]
-        parts = [part for segment, mask in chosen for part in self._parts(segment, mask, direction)]
+    def _search_one(
+        self, query: NDArray[np.float32], k: int, distance: Spatial, chosen: list[tuple[Segment, Mask | None]], matching: int
+    ) -> Found:
+        point = distance.points(query)[0]
+        parts = [part for segment, mask in chosen for part in self._parts(segment, mask, point)]
         candidates = _candidates(k)
         while True:
             looked = self._look(parts, candidates)
             rows = [(part.segment.rows, some) for part, (some, _) in zip(parts, looked, strict=True)]
             ids, vectors = (np.concatenate([columns[n][some] for columns, some in rows]) for n in (0, 3))
             found = self._decide(query, k, ids, vectors)
-            farthest = float(found[1][0, -1])
-            farthest = math.sqrt(2 * farthest) if self.distance == "cosine" else farthest
-            # All that is rounded is far less than this margin.
-            if min(bound for _, bound in looked) > farthest * (1 + 1e-6) + 1e-9 * float(np.abs(direction).max()):
+            farthest = distance.radius(float(found[1][0, -1]))
+            # All rounding errors together are far less than this margin.
+            if min(bound for _, bound in looked) > farthest * (1 + 1e-6) + 1e-9 * float(np.abs(point).max()):
                 return found
             candidates *= 4
             if matching < _WORTH * candidates:
                 return self._search_together(query, k, chosen)[0]
 
-    def _parts(self, segment: Segment, mask: Mask | None, direction: NDArray[np.float32]) -> list[_Part]:
-        """As many parts as threads can be kept busy with."""
+    def _parts(self, segment: Segment, mask: Mask | None, point: NDArray[np.float32]) -> list[_Part]:
+        """Parts of a segment, as many as the threads can use."""
         first, last = (0, len(segment)) if mask is None else (int(mask.argmax()), len(segment) - int(mask[::-1].argmax()))
         count = max(1, min(self.threads, (last - first) // _PART))
         edges = [first + (last - first) * number // count for number in range(count + 1)]
-        code = segment.code_of(direction)
+        code = segment.code_of(point)
         return [_Part(segment, slice(*edge), mask, *code) for edge in itertools.pairwise(edges)]
 
     def _look(self, parts: list[_Part], candidates: int) -> list[tuple[NDArray[np.int64], float]]:
@@ -207,7 +212,7 @@ class SearchIndex:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """Rows of a segment that one thread looks at, and the query's code, error and distance outside (see `Segment.code_of`)."""
+    """Rows of a segment for one thread, and the query's code, error and distance outside; see `Segment.code_of`."""
 
     segment: Segment
     span: slice
@@ -217,13 +222,13 @@ class _Part:
     outside: float
 
     def look(self, candidates: int) -> tuple[NDArray[np.int64], float]:
-        """So many candidates, and how far all other rows are from the query at the least."""
+        """Candidates, and a lower bound on the distance of all other rows from the query."""
         rows, bound = self.segment.nearest_codes(self.span, self.code, candidates, self.mask)
         return rows, math.hypot(max(bound - self.segment.error - self.error, 0), self.outside)
 
 
 def _camera(several: list[NDArray[np.int64]]) -> Camera:
-    """What a camera saw, from the times of its rows in some segments, each in increasing order."""
+    """Summary of a camera, from the times of its rows in some segments, each in increasing order."""
     known = [some for times in several if len(some := times[np.searchsorted(times, UNKNOWN_TIME, "right") :])]
     return Camera(
         sightings=sum(map(len, several)),
@@ -233,5 +238,5 @@ def _camera(several: list[NDArray[np.int64]]) -> Camera:
 
 
 def _candidates(k: int) -> int:
-    """How many rows of each part are compared, at first."""
+    """Rows of each part to compare at first."""
     return 4 * k + 32

@@ -1,4 +1,4 @@
-"""Several queries at once: one matrix product a block shows which few rows can be near each of them."""
+"""Several queries at once: the fast form of the distance finds the few rows that can be near each of them."""
 
 from __future__ import annotations
 
@@ -7,47 +7,43 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.distances.euclidean import inverse_norms, squared_norms
-from resight.gallery.search.segment import Mask, Segment, compared
+from resight.distances.distance import Distance
+from resight.distances.vectors import squared_norms
+from resight.gallery.search.segment import Mask, Segment
 
 __all__ = ["near_rows"]
 
-_ROWS = 4096  # that are multiplied at a time
-_UNIT = 2.0**-24  # what float32 rounds to, of a number
-_TINY = 2.0**-126  # what it rounds to at the least
+_ROWS = 4096  # rows at a time
 
 Places = list[NDArray[np.int64]]
 
 
 def near_rows(
-    queries: NDArray[np.float32], parts: Sequence[tuple[Segment, Mask | None, slice]], k: int, distance: str
+    queries: NDArray[np.float32], parts: Sequence[tuple[Segment, Mask | None, slice]], k: int, distance: Distance
 ) -> list[Places]:
-    """For each query, rows among which are the k nearest of those searched, or all if there are fewer, and whatever is as near.
+    """Rows that include the k nearest of each query, or all if there are fewer, and all that are as near as the last.
 
-    A row's rough distance (less the query's share, which is the same for all rows) is off by at most a margin. So the k roughly
-    nearest rows are within a bound and a margin, and whatever is nearer than that is roughly within the bound and two margins.
+    A row's fast gap differs from its exact gap by at most the margin. So the exact gaps of k rows are within a bound and a margin,
+    and the fast gap of any row as near as these is within the bound and two margins.
 
     Parameters
     ----------
     queries : float32 array of shape (q, d)
     parts : sequence of (Segment, Mask or None, slice)
-        The rows that are searched: those in the slice that the mask holds.
+        Rows to search: those in the slice that the mask holds.
     k : int
-    distance : str
-        A key of `resight.distances.DISTANCES`.
+    distance : Distance
 
     Returns
     -------
     list of lists of int64 arrays
-        For each query, and each part, rows of the part.
+        Rows of each part, for each query.
     """
-    asked, cosine = compared(queries, distance), distance == "cosine"
-    lengths = np.sqrt(squared_norms(asked))
-    longest = 1.0 if cosine else float(np.sqrt(max(segment.squares.max() for segment, *_ in parts)))
-    margin = 4 * (queries.shape[1] + 8) * (_UNIT * longest * (lengths + longest) + _TINY)
-    bound = np.full(len(asked), np.inf)
-    rows: list[list[Places]] = [[[] for _ in parts] for _ in asked]
-    rough: list[list[list[NDArray[np.float32]]]] = [[[] for _ in parts] for _ in asked]
+    largest = float(max(segment.squares.max() for segment, *_ in parts))
+    margin = distance.margin(squared_norms(queries), largest, queries.shape[1])
+    bound = np.full(len(queries), np.inf)
+    rows: list[list[Places]] = [[[] for _ in parts] for _ in queries]
+    rough: list[list[list[NDArray[np.float32]]]] = [[[] for _ in parts] for _ in queries]
     for number, (segment, mask, span) in enumerate(parts):
         for start in range(span.start, span.stop, _ROWS):
             block: NDArray[np.int64] | slice = slice(start, min(start + _ROWS, span.stop))
@@ -56,12 +52,8 @@ def near_rows(
             squares = segment.squares[block]
             if not len(squares):
                 continue
-            values = segment.rows.vectors[block] @ asked.T  # a column a query: faster than a row a query
-            if cosine:
-                values *= -inverse_norms(squares).astype(np.float32)[:, None]
-            else:
-                values *= -2
-                values += squares.astype(np.float32)[:, None]
+            values = np.empty((len(squares), len(queries)), np.float32)  # a column a query: faster than a row a query
+            distance.fast(queries, segment.rows.vectors[block], squares, values.T)
             if len(squares) > k and np.isinf(bound).any():
                 bound = np.minimum(bound, np.partition(values, k - 1, axis=0)[k - 1])
             hits, askers = np.nonzero(values <= _upwards(bound + 2 * margin))
@@ -82,5 +74,5 @@ def near_rows(
 
 
 def _upwards(limits: NDArray[np.float64]) -> NDArray[np.float32]:
-    """As float32, not below what they were."""
+    """Round up to float32."""
     return np.nextafter(limits.astype(np.float32), np.float32(np.inf))

@@ -1,1 +1,1 @@
-"""Where sightings are kept: a folder with SQLite, or PostgreSQL."""
+"""Back ends of a gallery: a folder with SQLite, or PostgreSQL."""

@@ -18,17 +18,24 @@ from resight.gallery.store.rows import COLUMNS, Row, blob_crc, record_of, row_cr
 
 __all__ = [
     "FILE",
+    "LOCK",
     "SNAPSHOTS",
+    "Files",
     "alone",
+    "bytes_of",
     "check_ids",
     "check_row",
+    "check_unmoved",
     "connect",
     "create",
     "damaged",
     "delete",
+    "files_of",
     "find_records",
     "insert",
+    "log_of",
     "missing",
+    "moved",
     "opened",
     "read_kept",
     "read_records",
@@ -44,7 +51,11 @@ __all__ = [
 FILE, SNAPSHOTS = "gallery.sqlite", "snapshots"
 """In a gallery's folder: the record of truth, and the folder of its copies."""
 
-_LOCK = "gallery.lock"  # holds nothing
+LOCK = "gallery.lock"
+"""Beside it; holds nothing. See `alone`."""
+
+Files = tuple[os.stat_result | None, os.stat_result | None]
+
 _APPLICATION, _VERSION = 0x52534754, 1
 _PATIENCE = 60.0  # seconds to wait while another process writes
 
@@ -125,11 +136,16 @@ def create(path: Path, settings: dict[str, Any]) -> None:
             finally:
                 connection.close()
             with contextlib.suppress(FileExistsError):
-                create_private(path.with_name(_LOCK))
+                create_private(path.with_name(LOCK))
             os.replace(partial, path)
             sync_folder(path.parent)
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log of a gallery's file."""
+    return path.with_name(f"{path.name}-wal")
 
 
 def connect(path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
@@ -151,8 +167,7 @@ def connect(path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
         raise missing(path.parent)
     writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
     mode = "mode=rw" if writable else "mode=ro"
-    log = path.with_name(path.name + "-wal")
-    if not writable and not (log.exists() and log.stat().st_size):
+    if not writable and not bytes_of([log_of(path)]):
         mode += "&immutable=1"  # without it, SQLite wants to write a file beside it
     with translated(path):
         connection = sqlite3.connect(
@@ -178,10 +193,41 @@ def connect(path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
     return connection
 
 
+def files_of(path: Path) -> Files:
+    """The two files that a connection has open: the gallery's file and its log. SQLite keeps both as long as it is open."""
+    return _status(path), _status(log_of(path))
+
+
+def moved(path: Path, opened: Files) -> list[str]:
+    """One problem if somebody removed or replaced a file that a connection has open, which loses what it writes; else empty."""
+    pairs = zip(opened, files_of(path), strict=True)
+    if all(then is None or (now is not None and os.path.samestat(then, now)) for then, now in pairs):
+        return []
+    return [f"{path} or its log was removed or replaced while it was open; restart the program that has it open"]
+
+
+def check_unmoved(path: Path, opened: Files) -> None:
+    """Raises `StorageError` if there is such a problem."""
+    if problems := moved(path, opened):
+        raise StorageError(problems[0])
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def bytes_of(files: Iterable[Path]) -> int:
+    """Bytes of all those files that are still there."""
+    return sum(status.st_size for status in map(_status, files) if status is not None)
+
+
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Purges, snapshots and restorations exclude each other; a killed process lets go. Raises `StorageError` after a minute."""
-    lock = folder / _LOCK
+    lock = folder / LOCK
     with translated(lock):
         connection = sqlite3.connect(lock, timeout=_PATIENCE, isolation_level=None)
         try:

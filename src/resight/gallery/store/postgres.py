@@ -18,11 +18,12 @@ import psycopg
 from numpy.typing import NDArray
 
 from resight.configuration import configure, to_dict
+from resight.distances import DISTANCES, distance_named
 from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError, StorageError
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, to_microseconds
+from resight.gallery.store.interface import Camera, Removal, check_queries, check_sightings, check_text
 from resight.gallery.store.rows import COLUMNS, Row, blob_crc, record_of, row_crc, row_of
-from resight.gallery.store.store import Camera, Removal, check_queries, check_sightings, check_text
 from resight.progress import Progress, silent
 from resight.ranking.nearest import nearest
 
@@ -31,7 +32,6 @@ __all__ = ["PostgresStore"]
 _VERSION = 1
 _MOST_NUMBERS = 16_000  # in a vector that pgvector stores
 _SPARE = 16  # rows beyond the k nearest that are fetched at first
-_UNIT = 2.0**-24  # what float32 rounds to, of a number
 _CHUNK = 1000
 
 _SCHEMA = """
@@ -55,11 +55,6 @@ CREATE TABLE resight.sighting (
 );
 """
 _WHOLE = f"{COLUMNS}, crc, embedding::real[], embedding_crc, thumbnail, thumbnail_crc"
-_DISTANCES = {
-    "euclidean": "embedding <-> %s::vector",
-    # A zero vector has no direction, and is at distance 1 from everything.
-    "cosine": "coalesce(nullif(embedding <=> %s::vector, 'NaN'), 1)",
-}
 
 
 class PostgresStore:
@@ -75,12 +70,14 @@ class PostgresStore:
         self._connection = _connect(location)
         self._lock = threading.RLock()
         try:
-            settings = self.kept("settings")
-            if settings is None or self.kept("version") != _VERSION:
+            settings = self._kept("settings")
+            if settings is None or self._kept("version") != _VERSION:
                 raise GalleryError(
-                    f"this database has a gallery of version {self.kept('version')}, expected {_VERSION}; upgrade Resight"
+                    f"this database has a gallery of version {self._kept('version')}, expected {_VERSION}; upgrade Resight"
                 )
             self.settings = configure(Settings, settings, source="the gallery's settings")
+            self._distance = distance_named(self.settings.distance)
+            self._sql = _sql(self.settings.distance)
         except BaseException:
             self.close()
             raise
@@ -92,6 +89,7 @@ class PostgresStore:
             raise ConfigurationError(f"PostgreSQL stores float32, not {settings.precision}; leave the precision out")
         if settings.dimension > _MOST_NUMBERS:
             raise ConfigurationError(f"vectors of {settings.dimension} numbers; pgvector stores at most {_MOST_NUMBERS}")
+        _sql(settings.distance)
         connection = _connect(location)
         try:
             with _translated(), connection.transaction():
@@ -192,24 +190,13 @@ class PostgresStore:
             note="not proved: the server's write-ahead log, replicas and backups keep what they have until they are recycled",
         )
 
-    def keep(self, name: str, value: Any) -> None:
-        """See `Store`."""
-        if name in ("settings", "version"):
-            raise ConfigurationError("a gallery's settings are never changed; make another gallery")
-        with self._use() as connection:
-            text = json.dumps(value, allow_nan=False)
-            connection.execute(
-                "INSERT INTO resight.kept VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, text)
-            )
-
-    def kept(self, name: str) -> Any:
-        """See `Store`."""
+    def _kept(self, name: str) -> Any:
         with self._use() as connection:
             row = connection.execute("SELECT value FROM resight.kept WHERE name = %s", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def problems(self, *, progress: Progress = silent) -> list[str]:
-        """See `Store`."""
+        """Name every damaged sighting; an empty list if there is none."""
         found = []
         with self._use() as connection:
             ids = [id for (id,) in connection.execute("SELECT id FROM resight.sighting ORDER BY number")]
@@ -240,7 +227,7 @@ class PostgresStore:
     ) -> tuple[list[str], list[float]]:
         condition, parameters = _condition(where)
         statement = (
-            f"SELECT id, embedding::real[], embedding_crc, {_DISTANCES[self.settings.distance]} AS distance "
+            f"SELECT id, embedding::real[], embedding_crc, {self._sql} AS distance "
             f"FROM resight.sighting{condition} ORDER BY distance, id LIMIT %s"
         )
         limit = k + _SPARE
@@ -252,13 +239,20 @@ class PostgresStore:
             vectors = np.array([row[1] for row in rows], np.float32)
             if any(_vector_crc(row[0], vector) != row[2] for row, vector in zip(rows, vectors, strict=True)):
                 raise GalleryDamagedError("a vector in the database does not fit its checksum; see `resight gallery verify`")
-            places, distances = nearest(query[None], vectors, min(k, len(rows)), self.settings.distance)
-            # The server computes in float32: what it puts last must be farther by more than that may round.
+            places, distances = nearest(query[None], vectors, min(k, len(rows)), self._distance)
+            # The server computes in float32: the last row must be farther by more than that may round.
             farthest, last = float(distances[0, -1]), max(row[3] for row in rows)
-            rounding = 4 * (len(query) + 8) * _UNIT
-            if len(rows) < limit or last > farthest * (1 + rounding) + (rounding if self.settings.distance == "cosine" else 0):
+            if len(rows) < limit or last > farthest + self._distance.sql_margin(farthest, len(query)):
                 return [rows[place][0] for place in places[0]], distances[0].tolist()
             limit *= 4
+
+
+def _sql(distance: str) -> str:
+    """A distance in SQL. Raises `ConfigurationError` if it cannot be written so."""
+    if (expression := distance_named(distance).sql) is None:
+        known = ", ".join(name for name, each in DISTANCES.items() if each.sql)
+        raise ConfigurationError(f"PostgreSQL cannot compute the distance {distance!r}; expected {known}, or a gallery in a folder")
+    return expression
 
 
 def _connect(location: str) -> psycopg.Connection:

@@ -1,4 +1,4 @@
-"""Vectors as bytes: exact, or in a half or a quarter of the space at some loss that can be measured."""
+"""Vectors as bytes: exact, or in half or a quarter of the space at a measurable loss."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from resight.ranking.nearest import nearest
 __all__ = ["PRECISIONS", "decode_vectors", "encode_vectors", "recall"]
 
 PRECISIONS = ("float32", "float16", "int8")
-"""How vectors may be stored: 4, 2 or 1 bytes a number; int8 has a scale of its own for each vector, 4 bytes more."""
+"""Types of stored numbers: 4, 2 or 1 bytes each; int8 adds a scale of 4 bytes to each vector."""
 
 _LITTLE_ENDIAN: dict[str, np.dtype[np.floating[Any]]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
 _INT8 = 127
 
 
 def encode_vectors(vectors: NDArray[np.float32], precision: str) -> list[bytes]:
-    """Vectors, float32 (n, d), as n byte strings.
+    """Encode vectors, float32 (n, d), as n byte strings.
 
     Raises
     ------
@@ -40,16 +40,16 @@ def encode_vectors(vectors: NDArray[np.float32], precision: str) -> list[bytes]:
 
 
 def decode_vectors(stored: Sequence[bytes], precision: str, dimension: int) -> NDArray[np.float32]:
-    """The inverse of `encode_vectors`, but for what the precision lost: float32 (n, d).
+    """Decode the result of `encode_vectors`: float32 (n, d), at the accuracy of the precision.
 
     Raises
     ------
     GalleryDamagedError
-        If a byte string has another length than a vector of so many numbers.
+        If a byte string does not have the length of such a vector.
     """
     length = 4 + dimension if precision == "int8" else dimension * _LITTLE_ENDIAN[precision].itemsize
     if any(len(row) != length for row in stored):
-        raise GalleryDamagedError(f"a stored vector has not the {length} bytes of {dimension} numbers as {precision}")
+        raise GalleryDamagedError(f"a stored vector does not have the {length} bytes of {dimension} numbers as {precision}")
     raw = np.frombuffer(b"".join(stored), np.uint8).reshape(len(stored), length)
     if precision == "int8":
         scales = np.ascontiguousarray(raw[:, :4]).view("<f4")
@@ -58,12 +58,12 @@ def decode_vectors(stored: Sequence[bytes], precision: str, dimension: int) -> N
 
 
 def recall(vectors: NDArray[np.float32], precision: str, distance: str, k: int = 10) -> float:
-    """How many of the k nearest neighbours of each vector among the others stay so when vectors are stored.
+    """Measure the share of each vector's k nearest neighbours that stay nearest after storing.
 
     Parameters
     ----------
     vectors : float32 array of shape (n, d)
-        More than k of them. The asking vector stays as it is, as a query does.
+        More than k of them. The querying vector stays exact, as a query is.
     precision : str
         One of `PRECISIONS`.
     distance : str

@@ -1,7 +1,8 @@
 """Deleting sightings from a gallery's folder, snapshots and all, and proving that nothing of them is left in its files.
 
 SQLite overwrites what it deletes, but for copies that it made when it moved rows between pages. So the bytes of all files are
-searched afterwards for what was deleted; if a piece is found, the files are written anew, and searched again.
+searched afterwards for what was deleted; if a piece is found, the files are written anew, and searched again. A child process reads
+them (see `resight.gallery.store.reading`).
 
 A purge is safe against `kill -9`. The deletion and the list of what is deleted are one transaction; from then on no search finds
 it. The list stays until all copies are gone, and whoever purges, takes or restores a snapshot next finishes first.
@@ -14,10 +15,11 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from resight.errors import GalleryDamagedError, GalleryError
+from resight.errors import GalleryDamagedError, GalleryError, StorageError
 from resight.gallery.sighting import Where
 from resight.gallery.store import database
-from resight.gallery.store.store import Removal
+from resight.gallery.store.interface import Removal
+from resight.gallery.store.reading import Reader
 from resight.gallery.store.traces import Traces, telling_part, without_legitimate
 from resight.progress import Progress, silent
 
@@ -70,7 +72,7 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
         removed=removed,
         removed_from_snapshots=copies,
         files=len(files),
-        bytes=sum(file.stat().st_size for file in files if file.exists()),
+        bytes=database.bytes_of(files),
         proved=True,
         note="copies of the folder made by others, and backups of the disk, are not reached",
     )
@@ -149,7 +151,7 @@ def _prove(folder: Path, connection: sqlite3.Connection, ids: list[str], content
     for attempt in range(2):
         own = {file for path in databases(folder) for file in path.parent.glob(f"{path.name}*")}
         files = sorted(file for file in folder.rglob("*") if file.is_file())
-        found = {file: traces.in_file(file) for file in files}
+        found = _search(files, traces)
         for file in found.keys() - own:  # an audit log beside the gallery may well name an id that is gone
             found[file] = {piece for piece in found[file] if piece not in names}
         left = without_legitimate(set().union(*found.values()), _survivors(folder))
@@ -160,6 +162,15 @@ def _prove(folder: Path, connection: sqlite3.Connection, ids: list[str], content
             _rewrite(folder, connection)
     where = ", ".join(str(file) for file in files if found[file] & left)
     raise GalleryError(f"pieces of what was deleted are left in {where}; delete what is not the gallery's own, and run it again")
+
+
+def _search(files: list[Path], traces: Traces) -> dict[Path, set[bytes]]:
+    try:
+        with Reader() as reader:
+            return {file: traces.in_chunks(reader.chunks(file)) for file in files}
+    except OSError as error:
+        what = error.filename or files[0].parent
+        raise StorageError(f"cannot read {what}: {error.strerror or error}; make it readable, then run it again") from error
 
 
 def _forget(connection: sqlite3.Connection, folder: Path, ids: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""A record as a row of a table, and the checksums of what is stored: the same in every back end."""
+"""Records as rows of a table, and checksums, the same in every back end."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from resight.gallery.sighting import Record, from_microseconds, to_microseconds
 __all__ = ["COLUMNS", "Row", "blob_crc", "record_of", "row_crc", "row_of"]
 
 COLUMNS = "id, camera, time, enrolled, source, tracklet, identity"
-"""What `Row` holds, in its order; times are in microseconds (see `resight.gallery.sighting.to_microseconds`)."""
+"""Columns of `Row`; times are in microseconds (see `resight.gallery.sighting.to_microseconds`)."""
 
 Row = tuple[str, str, int | None, int, str, str, str]
 
 
 def row_of(record: Record) -> Row:
-    """The row of a record."""
+    """Convert a record to a row."""
     time = None if record.time is None else to_microseconds(record.time)
     enrolled = to_microseconds(record.enrolled)
     return record.id, record.camera, time, enrolled, record.source, record.tracklet, record.identity
 
 
 def record_of(row: Row) -> Record:
-    """The record of a row."""
+    """Convert a row to a record."""
     id, camera, time, enrolled, source, tracklet, identity = row
     return Record(
         id=id,
@@ -36,10 +36,10 @@ def record_of(row: Row) -> Record:
 
 
 def row_crc(row: Row) -> int:
-    """Checksum (CRC-32) of a row: it finds what disks do, not what people do."""
+    """Compute the checksum (CRC-32) of a row. It detects faults of disks, not changes by people."""
     return zlib.crc32(repr(row).encode("utf-8", "replace"))
 
 
 def blob_crc(id: str, content: bytes) -> int:
-    """Checksum of a vector or thumbnail, bound to the sighting that it belongs to."""
+    """Compute the checksum of a vector or thumbnail together with its sighting's id."""
     return zlib.crc32(content, zlib.crc32(id.encode()))

@@ -59,10 +59,10 @@ def take_snapshot(folder: Path, name: str = "") -> Snapshot:
     """
     name = name or datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     path = _path(folder, name)
-    if path.exists():
-        raise ConfigurationError(f"there is a snapshot {name!r} already; choose another name")
     live = folder / database.FILE
     with database.opened(live, "WAL") as connection, database.alone(folder):
+        if path.exists():
+            raise ConfigurationError(f"there is a snapshot {name!r} already; choose another name")
         purge.finish(folder, connection)
         with _copy(connection, path) as partial:
             if problems := verify_file(partial):
@@ -81,7 +81,7 @@ def restore(folder: Path, name: str) -> Snapshot:
     """Make a gallery what it was when a snapshot was taken, but for what was purged since.
 
     Whatever was added since is gone. Other processes that have the gallery open see the change at their next call; only where the
-    gallery is damaged beyond opening, its file is replaced, and they must be started again.
+    gallery is damaged beyond opening, its file is replaced; then they answer with an error until they are started again.
 
     Parameters
     ----------

@@ -20,9 +20,9 @@ from resight.gallery.search.index import SearchIndex
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.store import database, purge
+from resight.gallery.store.interface import Camera, Removal, check_queries, check_sightings, check_text
 from resight.gallery.store.precision import decode_vectors, encode_vectors
 from resight.gallery.store.rows import blob_crc, record_of
-from resight.gallery.store.store import Camera, Removal, check_queries, check_sightings, check_text
 from resight.progress import Progress, silent
 
 __all__ = ["SqliteStore"]
@@ -54,8 +54,12 @@ class SqliteStore:
         self._reader = database.connect(self.path)
         self._reading, self._writing = threading.RLock(), threading.RLock()
         self._writer: sqlite3.Connection | None = None
+        self._files: database.Files = None, None
         try:
-            self.settings = configure(Settings, self.kept("settings") or {}, source=str(self.path))
+            with self._read() as connection:
+                settings = database.read_kept(connection, self.path, "settings")
+            self.settings = configure(Settings, settings or {}, source=str(self.path))
+            self._files = database.files_of(self.path)  # reading from it has made the log, too
         except (ConfigurationError, TypeError) as error:
             self.close()
             raise database.damaged(self.path, f"its settings cannot be used ({error})") from error
@@ -144,24 +148,6 @@ class SqliteStore:
         """See `Store`; from the file and from all snapshots, which is then proved (see `resight.gallery.store.purge`)."""
         return purge.purge(self.folder, where, progress=progress)
 
-    def keep(self, name: str, value: Any) -> None:
-        """See `Store`."""
-        if name == "settings":
-            raise ConfigurationError("a gallery's settings are never changed; make another gallery")
-        with self._write() as connection:
-            database.write_kept(connection, name, value)
-
-    def kept(self, name: str) -> Any:
-        """See `Store`."""
-        with self._read() as connection:
-            return database.read_kept(connection, self.path, name)
-
-    def problems(self, *, progress: Progress = silent) -> list[str]:
-        """See `Store`."""
-        from resight.gallery.store.verify import verify
-
-        return verify(self.folder, progress=progress)
-
     def close(self) -> None:
         """See `Store`."""
         for connection in (self._reader, self._writer):
@@ -171,6 +157,7 @@ class SqliteStore:
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
         with self._reading, database.translated(self.path):
+            database.check_unmoved(self.path, self._files)
             yield self._reader
 
     @contextmanager
@@ -179,6 +166,7 @@ class SqliteStore:
             if self._writer is None:
                 self._writer = database.connect(self.path)
             with database.transaction(self._writer, write=True):
+                database.check_unmoved(self.path, self._files)
                 yield self._writer
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
@@ -191,7 +179,7 @@ class SqliteStore:
             condition, parameter = " WHERE number > ?", str(self._last)
             if self._seen is not None and self._seen[1] != revision:
                 numbers = dict(connection.execute("SELECT id, number FROM sighting").fetchall())
-                self._memory.keep(numbers.keys())
+                self._memory.remove_all_but(numbers.keys())
                 self._last = max(numbers.values(), default=0)
                 missing = numbers.keys() - self._memory.ids()
                 condition = " WHERE number IN (SELECT value FROM json_each(?))"

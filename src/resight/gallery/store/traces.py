@@ -1,9 +1,8 @@
-"""Looking for what was deleted in the bytes of files."""
+"""Looking for what was deleted in bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 __all__ = ["Traces", "telling_part", "without_legitimate"]
 
 _WORD, _PIECE = 8, 16
-_CHUNK = 16 * 2**20  # bytes of a file that are read at a time
 _LEAST_BITS, _MOST_BITS = 16, 27
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: multiplying by it mixes a word's bits into the upper ones
 
@@ -49,14 +47,14 @@ class Traces:
         self._table = np.zeros(1 << bits, np.bool_)
         self._table[self._hash(self._words)] = True
 
-    def in_file(self, path: Path) -> set[bytes]:
-        """Pieces of 16 bytes or more that are in a file."""
+    def in_chunks(self, chunks: Iterable[bytes]) -> set[bytes]:
+        """Pieces of 16 bytes or more that are in a file, which comes in chunks of any length."""
         found: set[bytes] = set()
         before = b""
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                found |= self.in_bytes(before + chunk)
-                before = chunk[-2 * _PIECE :]
+        for chunk in chunks:
+            data = before + chunk
+            found |= self.in_bytes(data)
+            before = data[-2 * _PIECE :]
         return found
 
     def in_bytes(self, data: bytes) -> set[bytes]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import numpy as np
 
 from resight.configuration import configure
-from resight.errors import ArrayError, GalleryError, ResightError
+from resight.errors import ArrayError, GalleryError, ResightError, StorageError
 from resight.gallery.settings import Settings
 from resight.gallery.store import database, purge
 from resight.gallery.store.precision import decode_vectors
@@ -38,14 +40,14 @@ def verify(folder: Path, *, progress: Progress = silent) -> list[str]:
     GalleryError
         If there is neither a gallery nor a snapshot of one.
     """
-    found = []
     files = purge.databases(folder)
     if not any(path.exists() for path in files):
         raise database.missing(folder)
+    found = _apart(files[0])
     for number, path in enumerate(files, 1):
         found += verify_file(path)
         progress("verifying", number, len(files))
-    found += [f"{path} is what an interrupted run left; a purge removes it" for path in sorted(folder.rglob(purge.PARTIAL))]
+    found += _left(folder)
     try:
         connections = [(path, database.connect(path, journal=_journal(path))) for path in files]
     except ResightError:
@@ -57,14 +59,43 @@ def verify(folder: Path, *, progress: Progress = silent) -> list[str]:
             for path, other in zip(files, settings, strict=True)
             if other != settings[0]
         ]
-        if connections[0][1].execute("SELECT count(*) FROM erasure").fetchone()[0]:
-            found.append(f"{files[0]}: a purge was interrupted before all copies were gone; run any purge to finish it")
     except (ResightError, sqlite3.Error):
         pass  # said already
     finally:
         for _, connection in connections:
             connection.close()
     return found
+
+
+def _apart(path: Path) -> list[str]:
+    """Other processes that have files of a gallery open which are not in its folder any more: what they write is lost.
+
+    Only Linux tells, and only of processes of the same user; `SqliteIndex` notices by itself that this happened to it.
+    """
+    lost = {f"{file} (deleted)" for file in (path.resolve(), database.log_of(path.resolve()))}
+    processes = set()
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            if os.readlink(descriptor) in lost:
+                processes.add(int(descriptor.parts[2]))
+    return [
+        f"{path} or its log was removed or replaced while process {process} had it open; what it writes is lost; restart it"
+        for process in sorted(processes - {os.getpid()})
+    ]
+
+
+def _left(folder: Path) -> list[str]:
+    """Remainders of interrupted runs. A run that goes on still needs what it has written, so wait for its end."""
+    live, lockable = folder / database.FILE, os.access(folder / database.LOCK, os.W_OK)
+    try:
+        with database.alone(folder) if lockable else nullcontext():
+            found = [f"{path} is what an interrupted run left; a purge removes it" for path in sorted(folder.rglob(purge.PARTIAL))]
+            with suppress(ResightError), database.opened(live) as connection:  # what is damaged was said already
+                if connection.execute("SELECT count(*) FROM erasure").fetchone()[0]:
+                    found.append(f"{live}: a purge was interrupted before all copies were gone; run any purge to finish it")
+            return found
+    except StorageError:
+        return []  # somebody has been at work for long, so nothing is known
 
 
 def verify_file(path: Path) -> list[str]:

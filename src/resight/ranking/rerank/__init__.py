@@ -1,5 +1,5 @@
 """k-reciprocal re-ranking in bounded memory."""
 
-from resight.ranking.rerank.rerank import PAPER, Reranking, rerank
+from resight.ranking.rerank.reranking import PAPER, Reranking, rerank
 
 __all__ = ["PAPER", "Reranking", "rerank"]

@@ -33,7 +33,7 @@ class SparseRows:
     values: NDArray[np.float32]
 
     def entries(self, rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The entries of some rows, one row after the other, and for each to which of the given rows it belongs: 0, 1, ..."""
+        """Entries of some rows, one row after the other, and the row of each, counted from 0 among the given rows."""
         first = self.starts[rows]
         counts = self.starts[rows + 1] - first
         owner = np.repeat(np.arange(len(rows)), counts)
@@ -41,7 +41,7 @@ class SparseRows:
 
 
 def mutual(neighbours: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which neighbours are k-reciprocal: they have the image among their own neighbours too.
+    """Find the k-reciprocal neighbours: the image is among their own neighbours, too.
 
     Parameters
     ----------
@@ -70,10 +70,10 @@ def encode(
     neighbours : int64 array of shape (n, k)
         The k nearest of each of n images, itself first: so it is its own reciprocal neighbour.
     half : int
-        How many of them a neighbour may bring along. Its own reciprocal ones among so many join if more than two thirds of them
-        are reciprocal neighbours of the image already.
+        Most neighbours that a neighbour may bring along. Its own reciprocal ones among these join if more than two thirds of
+        them are reciprocal neighbours of the image already.
     distances : callable
-        Of a slice of rows and an array of column numbers, to distances of shape (rows, columns).
+        Function of a slice of rows and an array of column numbers, to distances of shape (rows, columns).
 
     Returns
     -------
@@ -112,7 +112,7 @@ def expand_queries(encoding: SparseRows, neighbours: NDArray[np.int64]) -> Spars
     encoding : SparseRows
         n rows, in n columns.
     neighbours : int64 array of shape (n, k)
-        The images to take the mean of.
+        Images to average.
 
     Returns
     -------
@@ -133,13 +133,13 @@ def expand_queries(encoding: SparseRows, neighbours: NDArray[np.int64]) -> Spars
 
 
 def _joined(parts: list[Part]) -> SparseRows:
-    """From some rows at a time: how many entries each has, their columns, their values."""
+    """Join parts: entries in each row, their columns, their values."""
     counts, columns, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return SparseRows(np.concatenate([[0], np.cumsum(counts)]), columns.astype(np.int32), values.astype(np.float32))
 
 
 def inverted(encoding: SparseRows, first: int) -> SparseRows:
-    """Who is encoded by each image: the transpose of the rows from `first` on, which are numbered 0, 1, ... in it."""
+    """Transpose of the rows from `first` on, which are numbered 0, 1, ... in it: the images that each image encodes."""
     images = len(encoding.starts) - 1
     entries, owner = encoding.entries(np.arange(first, images))
     columns = encoding.columns[entries]

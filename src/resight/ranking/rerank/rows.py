@@ -1,4 +1,4 @@
-"""Work on the rows of a matrix, some at a time, on all processors."""
+"""Work on the rows of a matrix, some at a time, in several threads."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import TypeVar
 
 __all__ = ["in_parts"]
 
-_CELLS = 1 << 20  # of the matrix that a thread takes at a time: what it makes of them stays small
-_ROWS = 64  # at most, so that there is something for every thread
+_CELLS = 1 << 20  # cells of the matrix that a thread takes at a time
+_ROWS = 64  # most rows at a time, so that every thread has work
 
 Result = TypeVar("Result")
 
 
 def in_parts(work: Callable[[slice], Result], start: int, stop: int, width: int) -> list[Result]:
-    """Call `work` with slices that together cover some rows, in several threads: NumPy computes outside the interpreter's lock.
+    """Call `work` in several threads, with slices that together cover some rows. NumPy computes outside the interpreter's lock.
 
     Parameters
     ----------
     work : callable
-        Of a slice; it writes to no other rows.
+        Function of a slice; it writes to no other rows.
     start, stop : int
-        The rows to cover.
+        Rows to cover.
     width : int
-        Cells in a row: a slice of many has fewer rows.
+        Cells in a row; the wider the rows, the fewer in a slice.
 
     Returns
     -------
     list
-        What the calls returned, in the order of the rows.
+        Results of the calls, in the order of the rows.
     """
     step = max(1, min(_ROWS, _CELLS // max(1, width)))
     with ThreadPoolExecutor() as pool:

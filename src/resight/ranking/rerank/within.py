@@ -1,23 +1,20 @@
-"""Distances inside one set of images: fast ones for most purposes, exact ones to decide who is nearest."""
+"""Distances inside one set of images: fast ones for most purposes, exact ones to find the nearest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.distances.euclidean import inverse_norms, squared_norms
+from resight.distances.distance import DistanceFunction, Spatial, rounding
+from resight.distances.vectors import squared_norms
 from resight.errors import ArrayError
 from resight.ranking.nearest import nearest
 from resight.ranking.rerank.candidates import Candidates
 from resight.ranking.rerank.rows import in_parts
 
-__all__ = ["Cosine", "Learned", "SquaredEuclidean", "Within", "as_bytes"]
-
-_UNIT = 2.0**-24  # what float32 rounds to, of a number
-_TINY = 2.0**-126  # what it rounds to at the least
+__all__ = ["ByFunction", "ByPoints", "Within", "as_bytes"]
 
 Rows = slice | NDArray[np.int64]
 Vectors = NDArray[np.float32]
@@ -27,42 +24,41 @@ class Within(Protocol):
     """The distances of n images to each other, symmetric."""
 
     spare: int
-    """How many images more than the k nearest `decide` needs."""
+    """Number of images beyond the k nearest that `decide` needs."""
 
     def __len__(self) -> int:
         """n."""
 
     def between(self, rows: slice, columns: Rows) -> Vectors:
-        """Distances of some images to some, float32 (rows, columns), with float32's rounding errors."""
+        """Distances of some images to others, float32 (rows, columns), with rounding errors of float32."""
 
     def decide(self, candidates: Candidates, k: int) -> NDArray[np.int64]:
-        """The k nearest images of each, int64 (n, k): itself first, and of equally near ones the lower row."""
+        """The k nearest images of each, int64 (n, k): itself first, and the lower row of equally near ones."""
 
 
-class SquaredEuclidean:
-    """Squared Euclidean distances.
+class ByPoints:
+    """Squared Euclidean distances of the points to which a distance maps embeddings.
 
     Parameters
     ----------
     embeddings : float32 array of shape (n, d)
+    distance : Spatial
     """
 
-    name = "euclidean"
     spare = 5
 
-    def __init__(self, embeddings: Vectors) -> None:
-        self._embeddings = embeddings
-        self._compare(embeddings)
-
-    def _compare(self, vectors: Vectors) -> None:
-        # About their mean, a vector's square is at most four times any image's largest distance: beside that, what a sum of
-        # squares rounds away is small.
-        centred = np.empty_like(vectors)
-        np.subtract(vectors, vectors.mean(axis=0, dtype=np.float64), out=centred, casting="same_kind")
+    def __init__(self, embeddings: Vectors, distance: Spatial) -> None:
+        self._embeddings, self._distance = embeddings, distance
+        self._lost = distance.without_point(embeddings)
+        self._points = points = distance.points(embeddings)
+        # About their mean, a point's square is at most four times any image's largest distance. Beside that, the rounding error
+        # of a sum of squares is small.
+        centred = np.empty_like(points)
+        np.subtract(points, points.mean(axis=0, dtype=np.float64), out=centred, casting="same_kind")
         squares = squared_norms(centred)
-        self._vectors, self._norms = vectors, np.sqrt(squares)
+        self._norms = np.sqrt(squares)
         # |u|^2 + |v|^2 - 2uv as one matrix product.
-        others = np.ones((len(vectors), 2), np.float32)
+        others = np.ones((len(points), 2), np.float32)
         others[:, 0] = squares
         self._left, self._right = np.hstack([-2 * centred, others]), np.hstack([centred, others[:, ::-1]])
 
@@ -72,27 +68,32 @@ class SquaredEuclidean:
     def between(self, rows: slice, columns: Rows) -> Vectors:
         """See `Within`."""
         squares: Vectors = self._left[rows] @ self._right[columns].T
-        return np.maximum(squares, 0, out=squares)
+        np.maximum(squares, 0, out=squares)
+        if self._lost is not None:
+            squares[self._lost[rows]] = self._distance.lost
+            squares[:, self._lost[columns]] = self._distance.lost
+        return squares
 
-    def exact(self, rows: slice, columns: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Distances of m images to c others each, (m, c) row numbers, pair by pair in float64."""
-        differences = self._vectors[columns].astype(np.float64)
-        differences -= self._vectors[rows, None]
+    def _exact(self, rows: slice, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Distances of m images to c others each, given as row numbers (m, c), pair by pair in float64."""
+        differences = self._points[columns].astype(np.float64)
+        differences -= self._points[rows, None]
         squares: NDArray[np.float64] = np.einsum("ijk,ijk->ij", differences, differences)
+        if self._lost is not None:
+            squares[self._lost[rows, None] | self._lost[columns]] = self._distance.lost
         return squares
 
     def decide(self, candidates: Candidates, k: int) -> NDArray[np.int64]:
         """See `Within`."""
-        images, dimensions = self._vectors.shape
+        images, dimensions = self._points.shape
         result = np.empty((images, k), np.int64)
         certain = np.ones(images, bool)
-        # Twice what may be rounded away: d + 2 products, whose sum is at most the square of both lengths, and what is below
-        # float32.
-        margin = 2 * (dimensions + 8) * (_UNIT * (self._norms + self._norms.max()) ** 2 + _TINY)
+        # d + 2 products, which add up to the square of both lengths at most.
+        margin = rounding(dimensions, (self._norms + self._norms.max()) ** 2)
 
         def choose(rows: slice) -> None:
             some = np.sort(candidates.images(rows), axis=1)
-            distances = self.exact(rows, some)
+            distances = self._exact(rows, some)
             distances[some == np.arange(rows.start, rows.stop)[:, None]] = -1
             order = np.argsort(distances, axis=1, kind="stable")[:, :k]
             result[rows] = np.take_along_axis(some, order, axis=1)
@@ -101,60 +102,29 @@ class SquaredEuclidean:
                 certain[rows] = last + margin[rows] < candidates.farthest(rows)
 
         in_parts(choose, 0, images, dimensions * (k + self.spare))
-        # So many are about as near as the last one that one of them may be missing from the candidates.
+        # Too many are about as near as the last one: one of them may be missing from the candidates.
         doubtful = np.flatnonzero(~certain)
         if len(doubtful):
             _, first, which = np.unique(as_bytes(self._embeddings[doubtful]), return_index=True, return_inverse=True)
-            found, _ = nearest(self._embeddings[doubtful[first]], self._embeddings, k, self.name)
+            found, _ = nearest(self._embeddings[doubtful[first]], self._embeddings, k, self._distance)
             for image, others in zip(doubtful, found[which], strict=True):
                 result[image] = [image, *others[others != image][: k - 1]]
         return result
 
 
-class Cosine(SquaredEuclidean):
-    """Twice the cosine distances: squared Euclidean ones of unit vectors.
-
-    Parameters
-    ----------
-    embeddings : float32 array of shape (n, d)
-        A zero vector has no direction, and cosine 0 with everything.
-    """
-
-    name = "cosine"
-
-    def __init__(self, embeddings: Vectors) -> None:
-        self._embeddings = embeddings
-        squares = squared_norms(embeddings)
-        self._nowhere = squares == 0
-        self._compare((embeddings * inverse_norms(squares)[:, None]).astype(np.float32))
-
-    def between(self, rows: slice, columns: Rows) -> Vectors:
-        """See `Within`."""
-        distances = super().between(rows, columns)
-        distances[self._nowhere[rows]] = 2
-        distances[:, self._nowhere[columns]] = 2
-        return distances
-
-    def exact(self, rows: slice, columns: NDArray[np.int64]) -> NDArray[np.float64]:
-        """See `SquaredEuclidean`."""
-        distances = super().exact(rows, columns)
-        distances[self._nowhere[rows, None] | self._nowhere[columns]] = 2
-        return distances
-
-
-class Learned:
-    """Distances by a function of two arrays of embeddings, such as a fitted XQDA's; taken as they are.
+class ByFunction:
+    """Distances by a function of two arrays of embeddings, such as that of a fitted XQDA; taken as they are.
 
     Parameters
     ----------
     embeddings : float32 array of shape (n, d)
     function : callable
-        Of (a, d) and (b, d) arrays, to distances of shape (a, b); symmetric.
+        Symmetric function of (a, d) and (b, d) arrays, to distances of shape (a, b).
     """
 
     spare = 0
 
-    def __init__(self, embeddings: Vectors, function: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]) -> None:
+    def __init__(self, embeddings: Vectors, function: DistanceFunction) -> None:
         self._embeddings, self._function = embeddings, function
 
     def __len__(self) -> int:
@@ -176,6 +146,6 @@ class Learned:
 
 
 def as_bytes(vectors: Vectors) -> NDArray[np.void]:
-    """Each vector as one value, of shape (n,); equal vectors are equal values, zeros of either sign included."""
+    """Each vector as one value, (n,). Equal vectors are equal values, and zeros of both signs are equal."""
     rows = np.ascontiguousarray(vectors) + np.float32(0)
     return rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()

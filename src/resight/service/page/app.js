@@ -20,7 +20,7 @@ const TITLES = {
   409: "Another model",
   411: "The upload has no length",
   413: "The upload is too large",
-  415: "No image that can be read",
+  415: "The image cannot be read",
   422: "The question was not understood",
   429: "The service is busy",
   503: "The service cannot answer now",
@@ -47,7 +47,7 @@ async function start() {
   try {
     session = await api.session();
   } catch (error) {
-    if (error.status === 401) return signIn("This token is not valid. Ask for a new one, or look at what the service printed.");
+    if (error.status === 401) return signIn("This token is not valid. Ask for a new one, or use the one that the service printed.");
     return signIn(error.message);
   }
   session.may = timeline.may = { change: session.role !== "viewer" };
@@ -233,7 +233,7 @@ byId("sign-out").addEventListener("click", () => signedOut(""));
 byId("sign-in-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const token = byId("token").value.trim();
-  if (!api.isToken(token)) return signIn("This is no token. Copy it as it was printed, without spaces.");
+  if (!api.isToken(token)) return signIn("This is not a token. Copy it as printed, without spaces.");
   api.keepToken(token);
   return start();
 });

@@ -44,7 +44,7 @@ export class Pictures {
       if (picture) {
         this.chosen = this.list.push(picture) - 1;
         added += 1;
-      } else problems.push(`${file.name} is no image that can be read. Choose a JPEG, PNG, WebP or BMP.`);
+      } else problems.push(`${file.name} cannot be read. Choose a JPEG, PNG, WebP or BMP.`);
     }
     show(byId("query-problem"), problems.join(" "));
     if (added) announce(`${counted(added, "image")} added, ${this.list.length} in all.`);
@@ -61,10 +61,9 @@ export class Pictures {
   /** Put the images and their boxes into the body of a search. */
   fill(form) {
     const boxes = this.list.some(({ box }) => box);
-    this.list.forEach(({ file, box, width, height }, number) => {
-      form.append("images", file, `image-${number + 1}`); // what a file is called here is nobody's business there
-      const { x, y, width: wide, height: tall } = box ?? { x: 0, y: 0, width, height };
-      if (boxes) form.append("box", [x, y, wide, tall].join(","));
+    this.list.forEach(({ file, box }, number) => {
+      form.append("images", file, `image-${number + 1}`); // the service need not know what a file is called here
+      if (boxes) form.append("box", box ? [box.x, box.y, box.width, box.height].join(",") : "");
     });
   }
 

@@ -28,7 +28,7 @@ _RETENTION = 365 * 86_400  # seconds
 _ABSENT = 8  # every so many of the people who ask is not in the gallery, so that some searches should answer "unknown"
 _NAMED = 2  # every so many of the others has a name
 _RATES = (0.1, 0.3)  # of searches for somebody absent: answered "match", and "match" or "possible"
-_KEPT = "demo"  # what the gallery is known by
+_MARK = "demo"  # file in the folder of a gallery that the demo made
 _STREET = 5  # people on the picture of several
 
 
@@ -85,10 +85,10 @@ def _open(place: Path, settings: Settings) -> Gallery:
     """The demo's gallery, made if there is none; never somebody's own, into which drawn people do not belong."""
     if not place.exists():
         gallery = Gallery.create(place, settings)
-        gallery.keep(_KEPT, True)
+        (place / _MARK).touch()
         return gallery
     gallery = Gallery.open(place)
-    if not gallery.kept(_KEPT):
+    if not (place / _MARK).exists():
         gallery.close()
         raise GalleryError(f"{place} is a gallery that the demo did not make; choose another folder by --out")
     if gallery.settings.model_sha256 != settings.model_sha256:

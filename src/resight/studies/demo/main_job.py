@@ -18,7 +18,8 @@ from resight.files import atomic_write
 from resight.images import read_images
 from resight.models import load_model
 from resight.models.fitted import fit_model
-from resight.models.pytorch import NetworkModel, load_extractor
+from resight.models.pytorch import NetworkModel
+from resight.networks import build
 from resight.progress import Progress, silent
 from resight.studies.demo.gallery import make_gallery
 from resight.tradeoff.measure import measure_tradeoff
@@ -69,10 +70,11 @@ def run_demo(out: str | Path, *, progress: Progress = silent) -> Report:
     taught = DistillConfig(**vars(STUDENT), teacher=(str(teacher),), temperature=2.0)
     distilled = distill(dataset, out / "student distilled", taught, progress=progress)
     learned = fit_model(dataset, out / "lomo xqda", "lomo", "xqda", progress=progress)
-    untrained = load_extractor(STUDENT.network, height=STUDENT.height, width=STUDENT.width)
+    untrained = build(STUDENT.network, 1)
+    untrained.resize_input(STUDENT.height, STUDENT.width)
     models = [
         load_model("lomo"),
-        NetworkModel("student untrained", untrained.network),
+        NetworkModel("student untrained", untrained),
         *(load_model(str(run)) for run in (learned, teacher, alone, distilled)),
     ]
     report = measure_tradeoff(models, dataset, timed_images=512, rounds=3, progress=progress)

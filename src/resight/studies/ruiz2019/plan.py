@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -12,6 +13,7 @@ import resight
 from resight.configuration import configure, read_recipe
 from resight.distillation.config import DistillConfig
 from resight.errors import ConfigurationError
+from resight.models.reference import parse
 from resight.networks import NETWORKS
 from resight.networks.published import PUBLISHED
 from resight.studies.ruiz2019.config import StudyConfig
@@ -98,13 +100,12 @@ def experiments(config: StudyConfig) -> list[Experiment]:
 
 def _teacher(reference: str) -> tuple[str, str]:
     """Name of an added teacher, and its reference with an absolute path."""
-    architecture, _, file = reference.partition(":")
-    if Path(reference).is_dir():
-        return Path(reference).resolve().name, str(Path(reference).resolve())
-    if architecture in NETWORKS and Path(file).is_file():
-        return architecture, f"{architecture}:{Path(file).resolve()}"
-    if reference in PUBLISHED:
-        return reference, reference
+    with suppress(ConfigurationError):
+        found = parse(reference)
+        if found.kind in ("run", "folder") and found.path is not None:
+            return found.path.resolve().name, found.absolute
+        if found.kind == "published" or (found.kind == "weights" and found.path is not None and found.path.is_file()):
+            return found.name, found.absolute
     raise ConfigurationError(f"teacher {reference!r}; expected a run folder, NETWORK:FILE with an existing file, or {_KEYS}")
 
 

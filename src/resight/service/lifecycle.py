@@ -1,0 +1,180 @@
+"""The running service: what the routes share, and the retention that runs beside them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from resight.compute import usable_cores
+from resight.decision import Calibration
+from resight.errors import ConfigurationError, ResightError
+from resight.gallery import Gallery, Removal, Where
+from resight.models.model import Model
+from resight.service.access import FindCaller
+from resight.service.admission import FairThreads, Places
+from resight.service.audit import Act, AuditLog
+from resight.service.metrics import Metrics
+from resight.service.search_queue import SearchQueue
+
+__all__ = ["Limits", "Service"]
+
+_LOG = logging.getLogger(__name__)
+
+_RETENTION, _SERVICE = "retention", "service"  # names in the audit log
+_PATIENCE = 2.0  # seconds to end in
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits on what the service accepts.
+
+    Attributes
+    ----------
+    queue : int
+        Uploads that may wait or be worked on at once; further ones are answered 429. Callers share them.
+    upload : int
+        Largest request, in bytes.
+    k : int
+        Largest number of matches of one search.
+    pixels : int
+        Most pixels of all images of one request.
+    """
+
+    queue: int = 8
+    upload: int = 8_000_000
+    k: int = 200
+    pixels: int = 40_000_000
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 1:
+                raise ConfigurationError(f"the limit {name} is {value}; expected at least 1")
+
+
+class Service:
+    """A gallery and its model while they are served.
+
+    As a context manager it runs for the length of a block; `resight.service.app.create_app` makes an application of it.
+
+    Parameters
+    ----------
+    gallery : Gallery
+    extractor : Model
+    audit : AuditLog
+    find : FindCaller
+    calibration : Calibration, optional
+    limits : Limits
+    purge_every : float, optional
+        Seconds between purges of expired sightings; None never purges.
+
+    Attributes
+    ----------
+    places : Places
+        Places for uploads.
+    uploads : FairThreads
+        Threads that decode and embed uploads.
+    searches : SearchQueue
+    metrics : Metrics
+
+    Raises
+    ------
+    ModelMismatchError
+        If the model or the calibration is not the gallery's.
+    """
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        extractor: Model,
+        audit: AuditLog,
+        find: FindCaller,
+        *,
+        calibration: Calibration | None = None,
+        limits: Limits | None = None,
+        purge_every: float | None = 3600.0,
+    ) -> None:
+        gallery.settings.check_model(extractor)
+        if calibration is not None:
+            calibration.check(gallery.settings)
+        self.gallery, self.extractor, self.audit, self.find = gallery, extractor, audit, find
+        self.calibration, self.limits, self.purge_every = calibration, limits or Limits(), purge_every
+        self.metrics = Metrics()
+        self.places = Places(self.limits.queue)
+        self.metrics.waiting.set_function(lambda: self.places.taken)
+        self.uploads = FairThreads(usable_cores())
+        self.searches = SearchQueue(gallery, audit, self.metrics.batch.observe)
+        self._stopped = threading.Event()
+        self._retention: threading.Thread | None = None
+        self._unready = False  # and said so
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start. The gallery is in memory and the model has run once when this returns."""
+        height, width = self.extractor.size
+        first = self.gallery.embed(self.extractor, [np.zeros((height, width, 3), np.uint8)])
+        self.gallery.search(first, 1)
+        if self.purge_every is not None and self.gallery.settings.retention is not None:
+            self._retention = threading.Thread(target=self._purge_regularly, name="retention", daemon=True)
+            self._retention.start()
+
+    def stop(self) -> None:
+        """Answer waiting requests, then stop, within two seconds. A purge that goes on is finished by the next one."""
+        self._stopped.set()
+        end = time.monotonic() + _PATIENCE
+        for wait in (self.uploads.close, self.searches.close, *([self._retention.join] if self._retention else [])):
+            wait(max(0.0, end - time.monotonic()))
+
+    def ready(self) -> bool:
+        """Return whether searches can be answered and logged. A log that failed before is tried again."""
+        try:
+            len(self.gallery)
+            if self.audit.failing:
+                self.log(_SERVICE, "ready")
+        except ResightError as error:
+            if not self._unready:
+                _LOG.error("not ready: %s", error)
+            self._unready = True
+            return False
+        self._unready = False
+        return not self._stopped.is_set()
+
+    def log(self, who: str, action: str, **details: Any) -> dict[str, Any]:
+        """Log an action before it is done. Raises `StorageError`; the action must then not be done."""
+        return self.audit.append([Act(who, action, details)])[0]
+
+    def purge_expired(self) -> Removal | None:
+        """Delete expired sightings; None if there are none."""
+        cutoff = self.gallery.settings.expired_before(datetime.now(UTC))
+        if cutoff is None:
+            return None
+        where = Where(older_than=cutoff)
+        here, elsewhere = self.gallery.reach(where)
+        if not here and not elsewhere:
+            return None
+        self.log(_RETENTION, "purge", older_than=cutoff.isoformat(), sightings=len(here) + elsewhere)
+        removal = self.gallery.purge(where)
+        self.metrics.purged.inc(removal.removed)
+        return removal
+
+    def _purge_regularly(self) -> None:
+        while True:
+            try:
+                self.purge_expired()
+            except Exception:  # whatever it was, it is tried again
+                self.metrics.failures.inc()
+                _LOG.exception("expired sightings could not be purged")
+            if self._stopped.wait(self.purge_every):
+                return

@@ -1,0 +1,193 @@
+"""Routes for session, cameras, statistics, export, purge, audit log and metrics."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import PurePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from resight.configuration import to_dict
+from resight.decision import Calibration
+from resight.decision.calibration import MATCH, POSSIBLE
+from resight.errors import AccessError, MissingSightingError
+from resight.gallery import Camera, Settings, Sighting, Where
+from resight.service.access import Caller
+from resight.service.lifecycle import Service
+from resight.service.messages import (
+    AuditPage,
+    CameraList,
+    CameraSummary,
+    Export,
+    GallerySummary,
+    Health,
+    Purge,
+    Purged,
+    Session,
+    Stats,
+)
+from resight.service.routes.callers import Admin, Operator, ServiceOf, Viewer
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api", tags=["administration"])
+
+_COLUMNS = ("id", "camera", "time", "source", "tracklet", "identity", "enrolled")
+
+
+@router.get("/session")
+def session(caller: Viewer, service: ServiceOf) -> Session:
+    """Return the caller, the gallery and its calibration."""
+    settings, calibration = service.gallery.settings, service.calibration
+    seen = None if caller.cameras is None else _cameras(caller, service)
+    size = len(service.gallery) if seen is None else sum(camera.sightings for camera in seen.values())
+    shown = {name: value for name, value in _shown(settings).items() if name in GallerySummary.model_fields}
+    return Session(
+        name=caller.name,
+        role=caller.role,
+        cameras=None if caller.cameras is None else sorted(caller.cameras),
+        gallery=GallerySummary(**shown, size=size),
+        calibration=None if calibration is None else _promised(calibration, settings),
+        max_upload=service.limits.upload,
+    )
+
+
+@router.get("/cameras")
+def cameras(caller: Viewer, service: ServiceOf) -> CameraList:
+    """Return the cameras with their numbers of sightings, and the times of the first and the last."""
+    return CameraList(
+        cameras=[
+            CameraSummary(camera=name, sightings=camera.sightings, first=_text(camera.first), last=_text(camera.last))
+            for name, camera in _cameras(caller, service).items()
+        ]
+    )
+
+
+@router.get("/stats")
+def stats(caller: Viewer, service: ServiceOf) -> Stats:
+    """Return numbers about the gallery."""
+    found = service.gallery.statistics(caller.cameras)
+    return Stats(**found.to_dict() | {"settings": _shown(service.gallery.settings)})
+
+
+@router.get("/health")
+def health(caller: Viewer, service: ServiceOf) -> Health:
+    """Answer 200 if the gallery can be read, and 503 if not."""
+    len(service.gallery)
+    return Health(status="ok")
+
+
+@router.post("/export", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
+def export(wanted: Export, caller: Operator, service: ServiceOf) -> Response:
+    """Return sightings and thumbnails as a ZIP file. It names the audit log's entry about this export."""
+    found = service.gallery.sightings(wanted.ids)
+    if missing := [id for id in wanted.ids if id not in found or not caller.sees(found[id])]:
+        raise MissingSightingError(f"no sighting {missing[0]} in this gallery; it may have been purged")
+    entry = service.log(caller.name, "export", sightings=sorted(found), reason=wanted.reason)
+    about = {"exported_by": caller.name, "reason": wanted.reason, "time": entry["time"], "sightings": len(found)}
+    about |= {"audit_entry": entry["number"], "audit_sha256": entry["sha256"]}
+    headers = {"content-disposition": 'attachment; filename="sightings.zip"'}
+    headers |= {"resight-audit-number": str(entry["number"]), "resight-audit-sha256": entry["sha256"]}
+    return Response(_zip(list(found.values()), about), media_type="application/zip", headers=headers)
+
+
+@router.post("/purge")
+def purge(wanted: Purge, caller: Admin, service: ServiceOf) -> Purged:
+    """Delete sightings for good, from the gallery and its snapshots, and search all its files for traces of them."""
+    where = caller.narrow(
+        Where(
+            identities=None if wanted.identity is None else frozenset([wanted.identity]),
+            cameras=None if wanted.cameras is None else frozenset(wanted.cameras),
+            ids=None if wanted.ids is None else frozenset(wanted.ids),
+            since=wanted.since,
+            until=wanted.until,
+            older_than=wanted.older_than,
+        )
+    )
+    here, elsewhere = service.gallery.reach(where)
+    meant = len(here) + elsewhere
+    if wanted.dry_run:
+        return Purged(sightings=meant, removed=False)
+    asked = {name: value for name, value in wanted.model_dump(mode="json").items() if value is not None and name != "dry_run"}
+    cameras = None if where.cameras is None else sorted(where.cameras)
+    service.log(caller.name, "purge", **asked | {"cameras": cameras, "sightings": meant})
+    removal = asdict(service.gallery.purge(where))
+    service.metrics.purged.inc(removal["removed"])
+    return Purged(sightings=removal.pop("removed"), removed=True, **removal)
+
+
+@router.get("/audit")
+def audit(
+    caller: Admin,
+    service: ServiceOf,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    before: Annotated[int | None, Query(ge=1)] = None,
+) -> AuditPage:
+    """Return entries of the audit log, newest first, and whether the log is unchanged. This request is logged too."""
+    _check_unlimited(caller)
+    entry = service.log(caller.name, "audit", before=before)
+    problems = service.audit.problems()
+    head = {"number": entry["number"], "sha256": entry["sha256"]}
+    return AuditPage(entries=service.audit.newest(limit, before), intact=not problems, problems=problems, head=head)
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def metrics(caller: Admin, service: ServiceOf) -> Response:
+    """Return metrics for Prometheus."""
+    _check_unlimited(caller)
+    return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _check_unlimited(caller: Caller) -> None:
+    if caller.cameras is not None:
+        raise AccessError("this token is limited to some cameras, and this is about all of them; ask for a token without cameras")
+
+
+def _shown(settings: Settings) -> dict[str, Any]:
+    """Return settings without folders of this machine."""
+    return to_dict(settings) | {"model": PurePath(settings.model).name}
+
+
+def _promised(calibration: Calibration, settings: Settings) -> dict[str, Any]:
+    """Return the thresholds with their promises, the number of people, and notes."""
+    points = {MATCH: calibration.match.to_dict(), POSSIBLE: calibration.possible.to_dict()}
+    return points | {"people": calibration.people, "notes": list(calibration.notes(settings))}
+
+
+def _cameras(caller: Caller, service: Service) -> dict[str, Camera]:
+    """Return the cameras that the caller may see."""
+    found = service.gallery.cameras()
+    return {name: camera for name, camera in found.items() if caller.cameras is None or name in caller.cameras}
+
+
+def _text(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
+
+
+def _zip(sightings: Sequence[Sighting], about: dict[str, Any]) -> bytes:
+    table = io.StringIO(newline="")
+    rows = csv.writer(table)
+    rows.writerow(_COLUMNS)
+    for sighting in sightings:
+        values = sighting.to_dict()
+        rows.writerow([_cell(values[column]) for column in _COLUMNS])
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("about.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+        archive.writestr("sightings.csv", table.getvalue())
+        for sighting in sightings:
+            archive.writestr(f"thumbnails/{sighting.id}.jpg", sighting.thumbnail)
+    return stream.getvalue()
+
+
+def _cell(value: str | None) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    text = value or ""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -1,0 +1,75 @@
+"""Route that searches for a person."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+
+import numpy as np
+from fastapi import APIRouter, Request, Response
+
+from resight.decision import decide
+from resight.errors import UploadError
+from resight.gallery import Matches, Where
+from resight.service.access import Caller
+from resight.service.audit import Act
+from resight.service.forms import form_schema
+from resight.service.lifecycle import Service
+from resight.service.messages import Band, Found, SearchForm
+from resight.service.routes.callers import ServiceOf, Viewer
+from resight.service.search_queue import Question
+from resight.service.uploads import check_model, check_pixels, person, work_on
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api", tags=["search"])
+
+
+@router.post("/search", response_model=Found, openapi_extra=form_schema(SearchForm))
+async def search(request: Request, caller: Viewer, service: ServiceOf) -> Response:
+    """Rank the sightings most like a person. Several images of one person are fused into one query."""
+    started, name = time.perf_counter(), secrets.token_hex(16)
+    service.places.check(caller.name)  # before the body is read: under load most requests are refused
+    await request.body()
+    with service.places.one(caller.name):
+        question = await work_on(request, caller, service, SearchForm, lambda form: _question(form, caller, service, name))
+        matches = await asyncio.wrap_future(service.searches.ask(question))
+    return Response(_answer(matches, service, name, started), media_type="application/json")
+
+
+def _answer(matches: Matches, service: Service, name: str, started: float) -> bytes:
+    bands: list[Band] = [None] * len(matches)
+    decision: Band = None
+    if service.calibration is not None:
+        bands = decide([match.distance for match in matches], service.calibration).tolist()
+        decision = bands[0] if bands else "unknown"
+    places = [Found.place(match, band) for match, band in zip(matches, bands, strict=True)]
+    milliseconds = 1000 * (time.perf_counter() - started)
+    return Found(search=name, decision=decision, matches=places, milliseconds=milliseconds).model_dump_json().encode()
+
+
+def _question(form: SearchForm, caller: Caller, service: Service, name: str) -> Question:
+    check_model(service.gallery.settings, form.model_sha256)
+    if form.k > service.limits.k:
+        raise UploadError(f"k is {form.k}; expected at most {service.limits.k}")
+    if form.box and len(form.box) != len(form.images):
+        raise UploadError(f"{len(form.box)} boxes for {len(form.images)} images; give one box an image, empty for a whole image")
+    check_pixels(form.images, service.limits.pixels)
+    where = caller.narrow(Where(cameras=frozenset(form.camera) or None, since=form.since, until=form.until))
+    boxes = form.box or [None] * len(form.images)
+    details = {
+        "search": name,
+        "images": [hashlib.sha256(image).hexdigest() for image in form.images],
+        "boxes": ["" if box is None else str(box) for box in form.box],
+        "k": form.k,
+        "cameras": None if where.cameras is None else sorted(where.cameras),
+        "since": None if where.since is None else where.since.isoformat(),
+        "until": None if where.until is None else where.until.isoformat(),
+    }
+    size = service.extractor.size
+    people = [person(image, box, size) for image, box in zip(form.images, boxes, strict=True)]
+    # One by one: some models' vectors differ in the last bits with the batch, and no answer may depend on other searches.
+    vectors = np.concatenate([service.gallery.embed(service.extractor, [image]) for image in people])
+    return Question(vectors=vectors, k=form.k, where=where, act=Act(caller.name, "search", details))
