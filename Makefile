@@ -20,7 +20,7 @@ check: .venv/installed
 
 # Puts the figures of results/*.json into the pages, then builds the site, without the network, into build/site.
 docs: .venv/installed
-	$(BIN)/python tools/figures.py
+	$(BIN)/python tools/figures
 	$(BIN)/mkdocs build --strict --quiet
 
 # Builds the wheel and the source distribution, and tries the wheel in an empty environment, without PyTorch.

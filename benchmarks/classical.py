@@ -2,8 +2,8 @@
 
     python benchmarks/classical.py --data /path/to/Market-1501 --json results/benchmark-classical.json
 
-Without --data the images are generated, which times the same work except for XQDA's fit: that depends on how the descriptors are
-spread. Threads of matrix products are those of OPENBLAS_NUM_THREADS or OMP_NUM_THREADS, by default one for each core.
+Without --data the images are generated. That times the same work, except XQDA's fit, which depends on the spread of the
+descriptors. OPENBLAS_NUM_THREADS or OMP_NUM_THREADS sets the threads of matrix products; the default is one for each core.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python benchmarks/extract_memory.py --model model.onnx --data /path/to/images --json results/benchmark-extract-memory.json
 
-What may grow is the list of names and labels; vectors and pixels may not.
+The list of names and labels may grow; vectors and pixels may not.
 """
 
 from __future__ import annotations

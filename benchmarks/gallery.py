@@ -2,9 +2,9 @@
 
     python benchmarks/gallery.py --json results/benchmark-gallery.json
 
-Sightings are drawn around one centre for each person. Half of the queries show people of the gallery, half show strangers, of whom
-nothing is near: the harder ones for a search that leaves out what cannot be near. All answers are compared with a sort of distances
-in float64. faiss answers a single query on one thread.
+Sightings are drawn around one centre for each person. Half of the queries show people of the gallery, half show strangers.
+Strangers are harder for a search that skips far segments, because nothing is near them. All answers are compared with a sort of
+distances in float64. faiss answers a single query on one thread.
 """
 
 from __future__ import annotations

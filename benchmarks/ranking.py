@@ -2,7 +2,7 @@
 
     python benchmarks/ranking.py --json results/benchmark-ranking.json
 
-The embeddings are random but clustered, at Market-1501's size unless told otherwise; both must give the same mAP.
+The embeddings are random but clustered, by default as many as Market-1501 has. Both ways must give the same mAP.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python benchmarks/rerank.py --data /path/to/Market-1501 --model MODEL --json results/benchmark-rerank.json
 
-Each contestant runs in a process of its own, which holds nothing but NumPy and the embeddings: its peak memory is all it needs.
-The dense way goes about it as the authors' released code does: whole matrices, all rows sorted, one image after the other.
-Without --data the embeddings are random but clustered.
+Each way runs in a process of its own with NumPy and the embeddings alone, so its peak memory is what it needs. The dense way
+works like the authors' released code: whole matrices, all rows sorted, one image after the other. Without --data the embeddings
+are random but clustered.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""The service under load, and as a way to Market-1501's scores: `resight serve` as a process of its own, asked over HTTP.
+"""The service under load, and Market-1501's scores through it: `resight serve` in a process of its own, asked over HTTP.
 
     python benchmarks/service.py --json results/benchmark-service.json
     python benchmarks/service.py --market Market-1501-v15.09.15 --json results/market1501-service.json
 
-Load: many clients, each with its own connection, search for small JPEG crops of drawn people in a gallery of random unit vectors,
-one search after the other. A client that is answered 429 comes again when the answer said; its time begins anew. The clients are
-one process beside the server's, on the same cores.
+Load: many clients, each with its own connection, search for small JPEG crops of drawn people in a gallery of random unit
+vectors, one search after the other. A client that gets the answer 429 waits as long as it says, and its time begins again. All
+clients are in one process beside the server's, on the same cores.
 
-Market-1501: the gallery's images, without junk, are enrolled, and each query image is searched for. A query asks for more and more
-of the ranked list until all images of its person are in it: what is farther then changes neither Rank-k nor average precision.
+Market-1501: enrols the gallery's images, without junk, and searches for each query image. A query asks for more and more of the
+ranked list until it holds all images of its person; the rest changes neither Rank-k nor average precision.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Training speed against the plain eager loop: MobileNet 0.25, 128x128, images per second, both in one run, round by round.
 
-The plain loop is what one writes first: images decoded into memory, Keras' padding as a layer of its own, channels-last memory,
-cross-entropy, SGD with momentum, PyTorch's defaults everywhere else. It runs in a process of its own, because the allocator's
-setting that Resight makes holds for a process.
+The plain loop is the one people write first: images decoded into memory, Keras' padding as a layer of its own, channels-last
+memory, cross-entropy, SGD with momentum, PyTorch's defaults for the rest. It runs in a process of its own, because Resight's
+setting of the allocator holds for a whole process.
 
     python benchmarks/training.py --json results/benchmark-training.json
 """

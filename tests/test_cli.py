@@ -24,7 +24,7 @@ from resight.shipped import SHIPPED
 from resight.training.config import TrainConfig
 
 VERBS = ["demo", "dataset inspect", "train", "distill", "fit", "export", "extract", "evaluate", "tradeoff", "benchmark"]
-VERBS += ["classical", "study", "calibrate", "serve", "access"]
+VERBS += ["classical", "study ruiz2019", "study ablation", "calibrate", "serve", "access"]
 VERBS += [f"gallery {verb}" for verb in ("create", "add", "search", "stats", "purge", "snapshot", "restore", "verify")]
 
 
@@ -172,7 +172,7 @@ def test_extract_from_a_folder_of_images(tiny: Path, tiny_run: Path, tmp_path: P
         (["train", "--data", "TINY", "--out", "run", "--layout", "viper"], "no VIPeR here"),
         (
             ["train", "--data", "TINY", "--out", "run", "--validation", "image", "--held-out", "0.001"],
-            "images is none; hold out more",
+            "images is not one image; hold out more",
         ),
         (["distill", "--data", "nowhere", "--out", "run"], "nowhere: no such folder"),
         (["distill", "--data", "TINY", "--out", "run"], "no teacher is named"),
@@ -266,7 +266,7 @@ def test_a_polite_kill_leaves_a_run_that_goes_on(tiny: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("command", "work", "message"),
     [
-        ("train --data TINY --out run", "training.fit.train", "the same command goes on where it stopped"),
+        ("train --data TINY --out run", "training.train.train", "the same command goes on where it stopped"),
         ("gallery add people a.jpg", "gallery.find_crops", "the same command goes on where it stopped"),
         ("evaluate --data TINY", "datasets.open_dataset", "the same command starts from the beginning"),
         ("gallery create people --retention 1d", "models.load_model", "the same command starts from the beginning"),

@@ -53,7 +53,7 @@ def test_every_command_of_the_docs_has_the_options_it_shows(command: str, monkey
 
 
 def test_figures_are_those_of_the_results() -> None:
-    checked = subprocess.run([sys.executable, ROOT / "tools/figures.py", "--check"], capture_output=True, text=True, check=False)
+    checked = subprocess.run([sys.executable, ROOT / "tools/figures", "--check"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 

@@ -41,6 +41,7 @@ def test_files_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
         "export mobilenet-0.25 --data TINY --out FOLDER/a.onnx --json FOLDER",
         "study ruiz2019 --data TINY --no-run --out FILE",
         "study ruiz2019 --data TINY --no-run --out FOLDER/study --json FOLDER",
+        "study ablation plan.toml --data TINY --out FILE",
         "evaluate --data TINY --json FOLDER",
     ],
 )
@@ -50,9 +51,9 @@ def test_verbs_look_before_they_work(
     def work(*arguments: object, **options: object) -> None:
         raise AssertionError("the work was begun")
 
-    monkeypatch.setattr("resight.datasets.open_dataset", work)
     monkeypatch.setattr("resight.datasets.image_list.find_images", work)
     monkeypatch.setattr("resight.studies.ruiz2019.run.open_dataset", work)
+    monkeypatch.setattr("resight.datasets.open_dataset", work)  # last, or modules that are imported now would keep it
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()

@@ -37,11 +37,11 @@ def test_what_differs_is_not_written(
     assert "unfold: " in (said := capsys.readouterr().err) and "file.onnx" in said and said.count("\n") == 1
     (tmp_path / "file.onnx").write_bytes(b"no ONNX")
     assert unfold.main(arguments) == 2
-    assert "file.onnx is damaged, or no ONNX file" in capsys.readouterr().err
+    assert "file.onnx is damaged, or not an ONNX file" in capsys.readouterr().err
 
     monkeypatch.setattr(unfold.onnx, "load", lambda path: None)
     monkeypatch.setattr(unfold, "fill", lambda network, model: None)
-    for differences, message in (([1e-2], "is no osnet-0.25"), ([1e-6, 1e-2], "with the measured statistics, outputs differ")):
+    for differences, message in (([1e-2], "is not osnet-0.25"), ([1e-6, 1e-2], "with the measured statistics, outputs differ")):
         each = iter(differences)
         monkeypatch.setattr(unfold, "largest_difference", lambda network, file, each=each: next(each))
         assert unfold.main(arguments) == 2

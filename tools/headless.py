@@ -1,8 +1,8 @@
-"""Write a finished run's network without its head, as weights that others can train on from.
+"""Write a finished run's network without its head, as weights that others can start from.
 
     python tools/headless.py runs/student src/resight/shipped/student-160x64.safetensors
 
-The head tells the training identities apart and nothing else; it is most of the file.
+The head only tells the training identities apart, and is most of the file.
 """
 
 from __future__ import annotations

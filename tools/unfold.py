@@ -1,11 +1,11 @@
-"""Make an OSNet from an ONNX file trainable again: its batch normalisations, folded into the convolutions, are taken out again.
+"""Make an OSNet from an ONNX file trainable again: take its batch normalisations out of the convolutions.
 
     python tools/unfold.py osnet_x0_25_msmt17.onnx --height 160 --width 64 --data DIR --out osnet-0.25-msmt17.safetensors
 
-An exporter multiplies a batch normalisation into the convolution before it. Training needs it back, with the statistics of that
-convolution's output, or its first step would be another function. They are measured on training images at the size that will be
-trained; scale and shift are then those that leave the function as it was. The result is compared with the file, run by ONNX
-Runtime, and not written if they differ. It is a weights file for `--weights` and for ``osnet-0.25:FILE``.
+An exporter folds a batch normalisation into the convolution before it. Training needs it back, with the statistics of that
+convolution's output; otherwise the first step would change the function. The tool measures them on training images at the size of
+the training, and sets scale and shift so that the function stays the same. It compares the result with the file in ONNX Runtime,
+and does not write it if they differ. The result is a weights file for `--weights` and for ``osnet-0.25:FILE``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _EPSILON = nn.BatchNorm2d(1).eps
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read the command line, and write the weights; the exit code is 0, or 2 after a user's mistake."""
+    """Read the command line, and write the weights. The exit code is 0, or 2 after a user's mistake."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("onnx", type=Path)
     parser.add_argument("--network", default="osnet-0.25")
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         unfold(given)
     except DecodeError:
-        print(f"unfold: {given.onnx} is damaged, or no ONNX file", file=sys.stderr)
+        print(f"unfold: {given.onnx} is damaged, or not an ONNX file", file=sys.stderr)
     except (ResightError, OSError) as error:
         print(f"unfold: {error}", file=sys.stderr)
     else:
@@ -64,7 +64,7 @@ def unfold(given: argparse.Namespace) -> None:
     fill(network, onnx.load(given.onnx))
     difference = largest_difference(network, given.onnx)
     if not difference < _TOLERANCE:
-        raise WeightsError(f"{given.onnx} is no {given.network} in the names of its authors: outputs differ by {difference:.2g}")
+        raise WeightsError(f"{given.onnx} is not {given.network} in the names of its authors: outputs differ by {difference:.2g}")
     paths = open_dataset(given.data).train.paths
     chosen = [paths[i] for i in np.linspace(0, len(paths) - 1, min(given.images, len(paths))).astype(int)]
     with TerminalProgress() as progress:
@@ -82,7 +82,7 @@ def unfold(given: argparse.Namespace) -> None:
 
 
 def fill(network: ReidNetwork, model: onnx.ModelProto) -> None:
-    """Give a network a file's weights; of a folded normalisation nothing is left but the convolution's shift."""
+    """Give a network a file's weights. A folded normalisation only keeps the convolution's shift."""
     values = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in model.graph.initializer}
     expected = network.state_dict()
     state = {name: tensor for name, tensor in values.items() if name in expected}
@@ -148,7 +148,7 @@ def restore_statistics(network: ReidNetwork, pixels: Pixels) -> None:
 
 @torch.inference_mode()
 def largest_difference(network: ReidNetwork, file: Path) -> float:
-    """Of the embeddings of eight random images, between a network and a file in ONNX Runtime, relative to the largest number."""
+    """Largest difference between a network's and a file's embeddings of eight random images, relative to the largest number."""
     session = onnxruntime.InferenceSession(str(file))
     height, width = session.get_inputs()[0].shape[2:]
     images = np.random.default_rng(0).normal(size=(8, 3, height, width)).astype(np.float32)

@@ -86,3 +86,9 @@ class BusyError(ResightError):
 
 class UploadError(ResightError):
     """An upload that is no form, or not the form that was expected."""
+
+
+def one_line(error: Exception) -> str:
+    """Message of an error in one line, with its type unless Resight raised it on purpose."""
+    text = str(error) if isinstance(error, ResightError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())

@@ -27,13 +27,18 @@ from resight.errors import ConfigurationError
             for value in (-1.0, math.nan, math.inf)
         ),
         ({"hint_weight": 1.0}, "set targets to online"),
-        ({"rkd_weight": 1.0, "batch_size": 2}, "batch_size = 2; relational losses compare triangles, expected at least 3"),
+        ({"rkd_weight": 1.0, "batch_size": 2}, "batch_size = 2; rkd_weight compares images, expected at least 3"),
         (
             {"teacher": ("A",), "soft_weight": 0.0},
-            "no loss compares the student with a teacher that is named; set soft_weight to 1",
+            "a teacher is named and no loss compares the student with it; set soft_weight to 1",
         ),
-        ({"peer": "osnet-0.25"}, "a peer 'osnet-0.25' that no loss compares the student with; set mutual_weight to 1"),
+        ({"peer": "osnet-0.25"}, "peer = 'osnet-0.25' and no loss compares the student with it; set mutual_weight to 1"),
         ({"mutual_weight": 1.0, "peer_weights": "file.pth"}, "peer_weights belong to a peer of another architecture; set peer"),
+        ({"copies": -1}, "copies = -1; expected at least 0"),
+        ({"unlabelled_share": 0.0}, "unlabelled_share = 0.0; expected more than 0 and less than 1"),
+        ({"copies": 1, "soft_weight": 0.0}, "images without an identity need a teacher"),
+        ({"unlabelled": ("A",), "batch_size": 16, "unlabelled_share": 0.01}, "leaves 16 of 16 images with an identity"),
+        ({"copies": 1, "batch_size": 16, "images_per_identity": 8}, "leaves 12 of 16 images with an identity; expected"),
         ({"hard_weight": 0.0, "soft_weight": 0.0}, "every loss has weight 0; set one of hard_weight, triplet_weight, soft_weight"),
     ],
 )

@@ -17,7 +17,7 @@ from resight.datasets import open_dataset
 from resight.distillation.config import DistillConfig
 from resight.distillation.distill import distill
 from resight.distillation.mutual import MutualLoss
-from resight.errors import CheckpointError, ConfigurationError
+from resight.errors import CheckpointError, ConfigurationError, DatasetError
 from resight.files import sha256_file
 from resight.models import load_model
 from resight.models.fitted import fit_model
@@ -160,7 +160,7 @@ def test_a_model_that_is_no_network_teaches_embeddings(tiny: Path, tiny_run: Pat
     with pytest.raises(ConfigurationError, match="xqda gives embeddings and no classes; set --soft-weight 0"):
         distill(tiny, tmp_path / "b", config(fitted, epochs=1), cache=tmp_path)
     for name, changes in (("attention", {}), ("hint", {"targets": "online"})):
-        with pytest.raises(ConfigurationError, match="xqda has no feature maps; set attention_weight and hint_weight to 0"):
+        with pytest.raises(ConfigurationError, match=f"xqda has no feature maps; set {name}_weight to 0"):
             distill(tiny, tmp_path / "b", config(fitted, soft_weight=0.0, **{f"{name}_weight": 1.0}, **changes), cache=tmp_path)
     # two fits to one network are two teachers, which the cache must not take for each other
     first = load_model(str(fitted)).sha256
@@ -188,7 +188,7 @@ def test_a_peer_starts_from_its_own_weights(tiny: Path, tmp_path: Path, monkeypa
             peers.append({name: tensor.clone() for name, tensor in peer.state_dict().items()})
             super().__init__(peer, *rest)
 
-    monkeypatch.setattr("resight.distillation.distill.MutualLoss", Watched)
+    monkeypatch.setattr("resight.distillation.mutual.MutualLoss", Watched)
     file = tmp_path / "peer.safetensors"
     save_file(build("osnet-0.25", 3, seed=7).state_dict(), file)
     how = config(soft_weight=0.0, mutual_weight=1.0, peer="osnet-0.25", peer_weights=str(file), epochs=1)
@@ -213,3 +213,44 @@ def test_teachers_that_cannot_teach_are_refused(tiny: Path, tiny_run: Path, tmp_
     shuffled = train(tiny, tmp_path / "untaught", dataclasses.replace(TINY, epochs=1, learning_rate=1e-9))
     with pytest.raises(ConfigurationError, match="hardly more than chance"):
         distill(tiny, tmp_path / "c", config(shuffled), cache=tmp_path)
+
+
+def test_images_without_an_identity_take_part(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    crops = tmp_path / "crops" / "deeper"
+    crops.mkdir(parents=True)
+    for number, image in enumerate(sorted((tiny / "bounding_box_test").glob("*.jpg"))[:9]):
+        shutil.copy(image, crops / f"{number}.jpg")
+    how = config(
+        tiny_run,
+        embedding_weight=1.0,
+        triplet_weight=1.0,
+        images_per_identity=2,
+        unlabelled=(str(crops.parent),),
+        copies=2,
+        epochs=2,
+        colour=0.3,
+        coarse=0.3,
+        height=48,  # the teacher is asked at another size
+    )
+    whole = distill(tiny, tmp_path / "whole", how, cache=tmp_path)
+    card = read_card(whole)
+    assert card.training["images_without_identity"] == 9 + 2 * card.training["images"]
+    assert card.training["sha256"]["unlabelled images"]
+    # six of eight images in a batch have an identity
+    assert [row["steps"] for row in rows(whole)] == [card.training["images"] // 6, 2 * (card.training["images"] // 6)]
+
+    def stop(stage: str, done: int, total: int, note: str = "") -> None:
+        if stage == "training" and done > total // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        distill(tiny, tmp_path / "resumed", how, cache=tmp_path, checkpoint_seconds=0, progress=stop)
+    resumed = load_file(distill(tiny, tmp_path / "resumed", how, cache=tmp_path) / "network.safetensors")
+    assert all(torch.equal(resumed[name], tensor) for name, tensor in load_file(whole / "network.safetensors").items())
+
+    (crops / "0.jpg").unlink()
+    with pytest.raises(CheckpointError, match="finished run with other unlabelled images"):
+        distill(tiny, tmp_path / "whole", how, cache=tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="no images in this folder or in the folders inside it"):
+        distill(tiny, tmp_path / "none", dataclasses.replace(how, unlabelled=(str(tmp_path / "empty"),)), cache=tmp_path)

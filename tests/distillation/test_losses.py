@@ -12,16 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillation.teachers import batch_of, outputs_of, teacher_of
-from resight.distillation.losses import (
-    EmbeddingLoss,
-    RelationalLoss,
-    SimilarityLoss,
-    SoftTargetLoss,
-    TeacherSpace,
-    angle_loss,
-    distance_loss,
-    soft_target_loss,
-)
+from resight.distillation.embedding import EmbeddingLoss
+from resight.distillation.rkd import RelationalLoss, angle_loss, distance_loss
+from resight.distillation.similarity import SimilarityLoss
+from resight.distillation.soft import SoftTargetLoss, soft_target_loss
+from resight.distillation.space import TeacherSpace
 from resight.distillation.targets import entropies
 from resight.errors import ConfigurationError
 from resight.networks.batches import View
@@ -131,6 +126,25 @@ def test_several_teachers_in_one_of_their_sizes_keep_to_the_numbers_of_the_first
     turn, _ = scipy.linalg.orthogonal_procrustes(components, wanted)
     np.testing.assert_allclose(found[:, :6], (components @ turn)[:, :6], atol=1e-5)
     np.testing.assert_allclose(found @ found.T, components @ components.T, atol=1e-5)
+
+
+@pytest.mark.parametrize(("numbers", "dimensions"), [(6, 6), (6, 9), (10, 7)])
+def test_a_space_is_turned_to_agree_with_a_student_that_has_learned_before(numbers: int, dimensions: int) -> None:
+    random = np.random.default_rng(10)
+    teacher, student = random.normal(size=(2, 40, numbers)), random.normal(size=(30, dimensions)) + 2
+    plain, turned = (
+        TeacherSpace([teacher_of(teacher)], dimensions, before) for before in (None, torch.from_numpy(student).float())
+    )
+    first, second = (
+        np.concatenate([space(View(np.arange(40), np.full(40, flip))).numpy() for flip in (False, True)]).astype(np.float64)
+        for space in (plain, turned)
+    )
+    np.testing.assert_allclose(second @ second.T, first @ first.T, atol=1e-5)  # no cosine and no length has changed
+    wanted = student - student.mean(0)
+    rotation, _ = scipy.linalg.orthogonal_procrustes(first[:30], wanted)
+    best = np.sum(first[:30] @ rotation * wanted)
+    assert np.sum(second[:30] * wanted) == pytest.approx(best, rel=1e-5)
+    assert best > np.sum(first[:30] * wanted)
 
 
 def test_a_space_for_descriptors_that_are_far_too_long_is_refused() -> None:

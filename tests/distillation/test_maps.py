@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from distillation.teachers import batch_of, outputs_of, teacher_of
-from resight.distillation.maps import AttentionLoss, HintLoss, attention_loss, same_grid
+from resight.distillation.attention import AttentionLoss, attention_loss, same_grid
+from resight.distillation.hint import HintLoss
 from resight.distillation.targets import OnlineTeacher
 from resight.errors import ConfigurationError
 from resight.models.pytorch import NetworkModel

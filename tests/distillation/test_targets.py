@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from resight.distillation.losses import SoftTargetLoss
-from resight.distillation.targets import CachedTeacher, OnlineTeacher, entropies, matching_classes
+from resight.distillation.knowledge import matching_classes
+from resight.distillation.soft import SoftTargetLoss
+from resight.distillation.targets import CachedTeacher, OnlineTeacher, entropies
 from resight.errors import ConfigurationError
 from resight.models.lomo import LomoModel
 from resight.models.pytorch import NetworkModel
@@ -86,6 +87,27 @@ def test_the_teacher_is_asked_once_and_read_from_the_cache_afterwards(tmp_path: 
     assert len(calls) == 2
     CachedTeacher.ask(teacher, np.ascontiguousarray(pixels(3)[:, ::-1]), columns, CPU, cache=tmp_path, progress=count)
     assert len(calls) == 4
+
+
+def test_answers_for_mirror_images_can_be_saved(tmp_path: Path) -> None:
+    teacher = NetworkModel("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
+    calls, count = counter()
+    both = CachedTeacher.ask(teacher, pixels(3), np.arange(4), CPU, cache=tmp_path)
+    for _ in range(2):
+        once = CachedTeacher.ask(teacher, pixels(3), np.arange(4), CPU, mirrored=False, cache=tmp_path, progress=count)
+        for name in ("embedding", "logits"):
+            assert torch.equal(getattr(once, name), getattr(both, name)[:1].expand(2, -1, -1))
+    assert calls == ["teacher"]
+
+
+def test_answers_about_parts_are_joined(tmp_path: Path) -> None:
+    teacher = NetworkModel("t", build("mobilenet-0.25", 4, seed=0), device="cpu")
+    parts = [CachedTeacher.ask(teacher, part, np.arange(4), CPU, cache=tmp_path) for part in (pixels(7)[:4], pixels(7)[4:])]
+    whole = CachedTeacher.ask(teacher, pixels(7), np.arange(4), CPU, cache=tmp_path)
+    joined = CachedTeacher.joined(parts)(VIEW)
+    torch.testing.assert_close(joined.embedding, whole(VIEW).embedding)
+    torch.testing.assert_close(joined.logits, whole(VIEW).logits)
+    assert joined.attention is None and CachedTeacher.joined(parts[:1]) is parts[0]
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "other images", "other numbers", "foreign"])

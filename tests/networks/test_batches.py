@@ -70,3 +70,35 @@ def test_rectangles_become_the_mean_colour_after_the_shift() -> None:
     mean = np.array([0.4, 0.5, 0.6]) * 255
     scale, shift = how.affine()
     np.testing.assert_allclose(mean * scale + shift, 0, atol=1e-5)  # 0 is the mean colour
+
+
+@pytest.mark.parametrize("colour", ["rgb", "bgr"])
+def test_colours_are_a_matrix_and_an_offset_cut_off_at_black_and_white(colour: str) -> None:
+    random = np.random.default_rng(3)
+    pixels = random.integers(0, 256, (4, 6, 5, 3), np.uint8)
+    how = Preprocessing(height=6, width=5, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 0.2), colour=colour)
+    colours = random.normal(0.5, 0.5, (3, 3, 4)).astype(np.float32)
+    rows, flips = np.array([2, 0, 3]), np.array([False, True, False])
+    batch = Batches(pixels, how, torch.device("cpu"))(View(rows, flips, colours=colours))
+    for image, row, flip, change in zip(batch.numpy(), rows, flips, colours, strict=True):
+        old = (pixels[row][:, ::-1] if flip else pixels[row]) / 255.0
+        new = np.clip(np.einsum("ij,hwj->hwi", change[:, :3], old) + change[:, 3], 0, 1)
+        assert ((new == 0) | (new == 1)).any()
+        new = new[:, :, ::-1] if colour == "bgr" else new
+        np.testing.assert_allclose(image.transpose(1, 2, 0), (new - [0.1, 0.2, 0.3]) / [0.5, 0.25, 0.2], atol=1e-5)
+    unchanged = np.tile(np.eye(3, 4, dtype=np.float32), (3, 1, 1))
+    plain = Batches(pixels, how, torch.device("cpu"))
+    torch.testing.assert_close(plain(View(rows, flips, colours=unchanged)), plain(View(rows, flips)), rtol=0, atol=1e-5)
+
+
+def test_a_coarse_image_keeps_its_mean_and_loses_its_detail() -> None:
+    pixels = np.random.default_rng(4).integers(0, 256, (3, 64, 32, 3), np.uint8)
+    before = pixels.copy()
+    batches = Batches(pixels, Preprocessing(height=64, width=32, mean=(0, 0, 0), std=(1, 1, 1)), torch.device("cpu"))
+    rows, detail = np.array([2, 1, 0]), np.array([1.0, 0.25, 0.5])
+    whole, found = batches(View(rows)), batches(View(rows, detail=detail))
+    assert torch.equal(found[0], whole[0]) and np.array_equal(pixels, before)
+    torch.testing.assert_close(found.mean((2, 3)), whole.mean((2, 3)), rtol=0, atol=0.01)
+    # Averages of k x k pixels of noise vary by 1 / k squared as much; what lies between them varies less.
+    spread = found.var((1, 2, 3)) / whole.var((1, 2, 3))
+    assert spread[1] < 1 / 16 and 1 / 16 < spread[2] < 1 / 4

@@ -1,31 +1,24 @@
-"""The ablation tool on a drawn camera network: means, spread, failures, and nothing trained twice."""
+"""An ablation on a drawn camera network: means, spread, failures, and nothing trained twice."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
 from conftest import TINY
+from resight.cli import main
 from resight.distillation.config import DistillConfig
 from resight.errors import ConfigurationError
+from resight.studies.ablation import read_plan
 from resight.training.config import TrainConfig
 
 BASE = "\n".join(
     f"{name} = {json.dumps(value)}" for name, value in (dataclasses.asdict(TINY) | {"epochs": 2}).items() if name != "validation"
 )
-
-
-@pytest.fixture
-def ablation(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "tools")
-    import ablation
-
-    return ablation
 
 
 def plan_in(folder: Path, text: str) -> Path:
@@ -34,8 +27,8 @@ def plan_in(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_plan_is_run_summed_up_and_gone_on_with(
-    ablation: ModuleType, tiny: Path, tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_plan_is_run_summed_up_and_resumed(
+    tiny: Path, tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = f"""
         seeds = [0, 1]
@@ -52,9 +45,13 @@ def test_a_plan_is_run_summed_up_and_gone_on_with(
         seeds = [0]
     """
     plan, out, target = plan_in(tmp_path, text), tmp_path / "runs", tmp_path / "results" / "found.json"
-    arguments = [str(plan), "--data", str(tiny), "--out", str(out), "--json", str(target)]
-    assert ablation.main(arguments) == 0
-    rows = {row["name"]: row for row in json.loads(target.read_text())["runs"]}
+    arguments = ["study", "ablation", str(plan), "--data", str(tiny), "--out", str(out), "--json", str(target)]
+    arguments += ["--cache", str(tmp_path / "cache")]
+    assert main(arguments) == 0
+    record = json.loads(target.read_text())
+    assert json.loads((out / "ablation.json").read_text()) == record
+    assert record["provenance"]["configuration"]["plan"] == "plan.toml"
+    rows = {row["name"]: row for row in record["runs"]}
     assert list(rows) == ["plain", "no weights", "taught"]
     epochs = {seed: json.loads((out / "plain" / str(seed) / "history.json").read_text())["epochs"] for seed in (0, 1)}
     for name in ("map", "rank1"):
@@ -67,7 +64,7 @@ def test_a_plan_is_run_summed_up_and_gone_on_with(
     assert failed["seed"] == 3 and "missing.h5" in failed["failure"] and rows["no weights"]["map"] is None
     assert rows["taught"]["map_deviation"] is None
     assert json.loads((out / "taught" / "0" / "card.json").read_text())["training"]["kind"] == "distilled"
-    table = target.with_suffix(".md").read_text()
+    table = (out / "ablation.md").read_text()
     plain = rows["plain"]
     assert f"| plain | {plain['map']:.1f} ± {plain['map_deviation']:.1f} | " in table
     assert "| no weights | - | - | - | 0 |" in table and "- no weights, seed 3: " in table
@@ -76,15 +73,15 @@ def test_a_plan_is_run_summed_up_and_gone_on_with(
     weights = sorted(out.glob("*/*/network.safetensors"))
     before = [path.stat().st_mtime_ns for path in weights]
     plan_in(tmp_path, text + "\n[runs.more]\nerase = 0.5\nseeds = [0]\n")
-    assert ablation.main(arguments) == 0
+    assert main([*arguments, "--together", "2"]) == 0  # beside each other as in turn
     assert len(weights) == 3 and [path.stat().st_mtime_ns for path in weights] == before
     again = json.loads(target.read_text())["runs"]
     assert [row["name"] for row in again] == ["plain", "no weights", "taught", "more"]
-    assert again[0] == plain
+    assert again[0] == plain and again[1]["seeds"] == rows["no weights"]["seeds"]
 
 
-def test_the_first_seeds_come_first_and_kinds_follow_the_options(ablation: ModuleType, tmp_path: Path) -> None:
-    plan = ablation.read_plan(
+def test_kinds_follow_the_options(tmp_path: Path) -> None:
+    plan = read_plan(
         plan_in(
             tmp_path,
             "seeds = [4, 2]\n[base]\nepochs = 3\n[runs.a]\n[runs.b]\nmutual_weight = 1\nsoft_weight = 0\nseeds = [7]\n",
@@ -96,17 +93,17 @@ def test_the_first_seeds_come_first_and_kinds_follow_the_options(ablation: Modul
     assert plan[1].changes == {"mutual_weight": 1, "soft_weight": 0}
 
 
-def test_the_published_plan_is_one(ablation: ModuleType) -> None:
-    plan = ablation.read_plan(Path(ablation.__file__).with_name("ablation-market1501.toml"))
+def test_the_published_plan_is_one() -> None:
+    plan = read_plan(Path(__file__).parents[2] / "benchmarks" / "ablation-market1501.toml")
     assert [trial.name for trial in plan][:1] == ["plain"] and not plan[0].changes
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[base]\nepochs = 3\n", "is no plan"),
-        ("seed = 3\n[runs.a]\n", "is no plan"),
-        ("[runs]\na = 3\n", "is no plan"),
+        ("[base]\nepochs = 3\n", "is not a plan"),
+        ("seed = 3\n[runs.a]\n", "is not a plan"),
+        ("[runs]\na = 3\n", "is not a plan"),
         ("[runs.a]\nepoch = 3\n", "plan.toml, a: unknown key 'epoch' (did you mean 'epochs'?)"),
         ("[runs.a]\nepochs = 0\n", "epochs = 0; expected at least 1"),
         ("[runs.a]\nseeds = 3\n", "plan.toml, a: seeds = 3; expected a list of int"),
@@ -115,18 +112,17 @@ def test_the_published_plan_is_one(ablation: ModuleType) -> None:
     ],
 )
 def test_plans_that_cannot_be_run_are_refused_before_anything_is_trained(
-    ablation: ModuleType, tmp_path: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ConfigurationError) as error:
-        ablation.read_plan(plan_in(tmp_path, text))
+        read_plan(plan_in(tmp_path, text))
     assert message in str(error.value)
-    assert ablation.main([str(tmp_path / "plan.toml"), "--data", "nowhere", "--out", str(tmp_path / "runs")]) == 2
+    assert main(["study", "ablation", str(tmp_path / "plan.toml"), "--data", "nowhere", "--out", str(tmp_path / "runs")]) == 2
     assert capsys.readouterr().err.count("\n") == 1 and not (tmp_path / "runs").exists()
 
 
-def test_a_folder_that_is_no_data_set_is_named_once(
-    ablation: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_is_not_a_data_set_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = plan_in(tmp_path, "[runs.a]\n")
-    assert ablation.main([str(plan), "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "runs")]) == 2
+    arguments = ["study", "ablation", str(plan), "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "runs")]
+    assert main(arguments) == 2
     assert "nowhere: no such folder" in capsys.readouterr().err

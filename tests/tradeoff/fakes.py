@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from resight.gallery.search.index import SearchIndex
 from resight.gallery.sighting import Where
 from resight.images import Pixels
+from resight.tradeoff.bench import Bench
 from resight.tradeoff.report import Report, Row
-from resight.tradeoff.speed import Bench, SpeedConfig
+from resight.tradeoff.speed import SpeedConfig
 
 PROVENANCE = {
     "versions": {"python": "3.11.7", "torch": "2.13.0"},

@@ -33,13 +33,13 @@ def test_rows_get_the_scores_of_their_weights(tmp_path: Path) -> None:
     assert scored.dataset == "tiny"
     assert [one.on_front for one in scored.rows] == [True, False, False, True]
     (warning,) = scored.warnings
-    assert "cc-50.0-tiny.json is of none of the models" in warning
+    assert "cc-50.0-tiny.json belongs to none of the models" in warning
 
 
 def test_scores_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     rows = report(row("a", sha256="aa"), row("b", sha256="bb"))
     for files, message in (
-        ([scores(tmp_path, "aa", 1), scores(tmp_path, "aa", 2)], "of the same model"),
+        ([scores(tmp_path, "aa", 1), scores(tmp_path, "aa", 2)], "belongs to the same model"),
         ([scores(tmp_path, "aa"), scores(tmp_path, "bb", dataset="other")], "different data sets: other, tiny"),
         ([scores(tmp_path, "")], "untrained"),
         ([tmp_path / "nowhere.json"], "not a record"),

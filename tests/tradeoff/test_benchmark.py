@@ -101,9 +101,9 @@ def test_where_a_process_cannot_be_confined_only_all_cores_are_measured(paths: l
 
 
 def test_mistakes_are_refused_before_anything_is_measured(paths: list[str], tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no model is named"):
+    with pytest.raises(ConfigurationError, match="no model is given"):
         benchmark([], paths, CONFIG)
-    with pytest.raises(ConfigurationError, match="a is there twice"):
+    with pytest.raises(ConfigurationError, match="a is given twice"):
         benchmark(["a", "b", "a"], paths, CONFIG)
     with pytest.raises(ConfigurationError, match="no image"):
         benchmark(["a"], [], CONFIG)
@@ -111,7 +111,7 @@ def test_mistakes_are_refused_before_anything_is_measured(paths: list[str], tmp_
     with pytest.raises(ImageError, match=r"broken\.jpg"):
         benchmark(["a"], [*paths, str(tmp_path / "broken.jpg")], CONFIG)
     assert not FakeWorker.log
-    with pytest.raises(ConfigurationError, match="student is there twice"):  # known when they are loaded
+    with pytest.raises(ConfigurationError, match="student is given twice"):  # known when they are loaded
         benchmark(["runs/1/student", "runs/2/student"], paths, CONFIG)
     assert "round" not in {what for _, what, _ in FakeWorker.log}
 
@@ -165,9 +165,9 @@ def test_the_command(tiny: Path, tiny_run: Path, tmp_path: Path, capsys: pytest.
         (["benchmark", "lomo", "--images", "TINY", "--batch-sizes", "1,few"], "few"),
         (["benchmark", "lomo", "--images", "TINY", "--rounds", "0"], "0 rounds"),
         (["benchmark", "lomo", "--images", "TINY", "--count", "-40"], "-40 images to measure on; expected at least 1, or 0"),
-        (["benchmark", "lomo", "--merge", "a.json"], "leave the models, --data and --images out"),
-        (["benchmark", "--merge", "a.json", "--data", "TINY"], "leave the models, --data and --images out"),
-        (["benchmark", "--merge", "a.json", "--images", "TINY"], "leave the models, --data and --images out"),
+        (["benchmark", "lomo", "--merge", "a.json"], "leave out the models, --data and --images"),
+        (["benchmark", "--merge", "a.json", "--data", "TINY"], "leave out the models, --data and --images"),
+        (["benchmark", "--merge", "a.json", "--images", "TINY"], "leave out the models, --data and --images"),
         (["benchmark", "--merge", "a.json", "b.json"], "a.json is not a record"),
     ],
 )

@@ -11,7 +11,8 @@ import pytest
 
 from resight.datasets import open_dataset
 from resight.errors import ConfigurationError, ResightError
-from resight.tradeoff.speed import Speed, SpeedConfig, interleaved
+from resight.tradeoff.bench import interleaved
+from resight.tradeoff.speed import Speed, SpeedConfig
 from tradeoff.fakes import Clock, TimedModel, bench
 
 
@@ -153,7 +154,7 @@ def test_no_images_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_real_search_and_the_real_clock(paths: tuple[str, ...]) -> None:
-    from resight.tradeoff.speed import Bench
+    from resight.tradeoff.bench import Bench
 
     real = Bench(TimedModel(Clock(), batched), paths, SpeedConfig(seconds=0.001))
     assert 0 < real.search()["search_ms"] < 10_000

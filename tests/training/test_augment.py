@@ -8,13 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resight.errors import DatasetError
-from resight.training.augment import identity_batches, plan_epoch, random_rectangles
+from resight.training.augment import identity_batches, plan_epoch, random_colours, random_rectangles
 
 LABELS = np.repeat(np.arange(6), [1, 2, 3, 4, 9, 17])  # people with fewer images than any K, and with many more
 
 
+CHANGES = ("rows", "flips", "shifts", "erased", "colours", "detail")
+
+
 def equal(one: object, other: object) -> bool:
-    names = ("rows", "flips", "shifts", "erased")
+    names = CHANGES
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
@@ -40,19 +43,19 @@ def test_an_epoch_shows_every_image_at_most_once_and_depends_on_its_arguments_al
     assert not np.array_equal(plan.rows, plan_epoch(labels, 4, seed=4, epoch=1).rows)
     assert not plan_epoch(labels, 4, flip=False, seed=3, epoch=1).flips.any()
     assert np.array_equal(plan.rows, plan_epoch(labels, 4, flip=False, seed=3, epoch=1).rows)
-    everything = {"size": (32, 16), "images_per_identity": 2, "pad": 3, "erase": 0.5}
+    everything = {"size": (32, 16), "images_per_identity": 2, "pad": 3, "erase": 0.5, "colour": 0.3, "coarse": 0.5}
     plan, again, later = (plan_epoch(LABELS, 4, seed=3, epoch=epoch, **everything) for epoch in (1, 1, 2))  # type: ignore[arg-type]
     assert equal(plan, again)
-    for name in ("rows", "flips", "shifts", "erased"):
+    for name in CHANGES:
         assert not np.array_equal(getattr(plan, name), getattr(later, name))
 
 
 def test_a_step_shows_its_part_of_the_plan() -> None:
-    plan = plan_epoch(LABELS, 4, seed=3, epoch=1, size=(32, 16), images_per_identity=2, pad=3, erase=0.5)
+    plan = plan_epoch(LABELS, 4, seed=3, epoch=1, size=(32, 16), images_per_identity=2, pad=3, erase=0.5, colour=0.3, coarse=0.5)
     view = plan[5]
-    assert all(np.array_equal(getattr(view, name), getattr(plan, name)[5]) for name in ("rows", "flips", "shifts", "erased"))
+    assert all(np.array_equal(getattr(view, name), getattr(plan, name)[5]) for name in CHANGES)
     bare = plan_epoch(LABELS, 4, seed=3, epoch=1)[5]
-    assert bare.shifts is None and bare.erased is None
+    assert all(getattr(bare, name) is None for name in CHANGES[2:])
 
 
 def test_half_of_the_images_are_mirrored() -> None:
@@ -134,3 +137,59 @@ def test_rectangles_are_as_random_erasing_defines_them() -> None:
     # the place is uniform among those that fit
     place = top[whole] / (height - rows[whole])
     assert place.mean() == pytest.approx(0.5, abs=0.02) and place.min() == 0 and place.max() == 1
+
+
+@pytest.mark.parametrize("each", [0, 2])
+def test_images_without_an_identity_are_a_share_of_every_batch(each: int) -> None:
+    labels = np.concatenate([np.full(5, -1), LABELS, np.full(7, -1)])  # wherever they stand
+    rows = plan_epoch(labels, 8, seed=0, epoch=0, images_per_identity=each, unlabelled_share=0.25).rows
+    assert rows.shape == (len(LABELS) // 6, 8)
+    assert (labels[rows[:, :6]] >= 0).all() and (labels[rows[:, 6:]] < 0).all()
+    if each:
+        assert all(set(np.unique(labels[step], return_counts=True)[1]) == {each} for step in rows[:, :6])
+    shown = np.unique(rows[:, 6:], return_counts=True)
+    assert shown[0].tolist() == np.flatnonzero(labels < 0).tolist()[: len(shown[0])] or len(shown[0]) == 12
+    assert shown[1].max() - shown[1].min() <= 1  # dealt evenly
+    later = plan_epoch(labels, 8, seed=0, epoch=1, images_per_identity=each, unlabelled_share=0.25).rows
+    assert not np.array_equal(rows[:, 6:], later[:, 6:])
+    # the share is of no account where there are none
+    plain = plan_epoch(LABELS, 8, seed=0, epoch=0, images_per_identity=each, unlabelled_share=0.25)
+    assert equal(plain, plan_epoch(LABELS, 8, seed=0, epoch=0, images_per_identity=each))
+
+
+def test_some_images_lose_detail_down_to_a_quarter() -> None:
+    detail = plan_epoch(np.zeros(8000, np.int64), 40, seed=0, epoch=0, coarse=0.3).detail
+    assert detail is not None and detail.shape == (200, 40)
+    assert (detail < 1).mean() == pytest.approx(0.3, abs=0.02)
+    logs = np.log2(detail[detail < 1])
+    assert logs.min() >= -2 and logs.mean() == pytest.approx(-1, abs=0.03) and logs.std() == pytest.approx(2 / 12**0.5, rel=0.03)
+
+
+def applied(colours: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    return np.asarray(colours[..., :3] @ colour + colours[..., 3], np.float64)
+
+
+def test_colours_change_as_far_as_they_may() -> None:
+    still = random_colours(3, 0.0, np.random.default_rng(0))
+    np.testing.assert_allclose(still, np.tile(np.eye(3, 4), (3, 1, 1)), atol=1e-6)
+    colours = random_colours(20000, 0.5, np.random.default_rng(0))
+    black, white = applied(colours, np.zeros(3)), applied(colours, np.ones(3))
+    gain = white - black  # contrast, brightness and channel
+    most = 1.5 * 1.5 * 1.25
+    assert 1 / most <= gain.min() < 1.5 / most and most / 1.5 < gain.max() <= most
+    assert np.log(gain).mean() == pytest.approx(0, abs=0.01)
+    uniform = np.log([1.5, 1.5, 1.25]) ** 2 / 3  # variances of uniform distributions
+    assert np.log(gain).var() == pytest.approx(uniform.sum(), rel=0.03)
+    assert np.log(gain).var(1).mean() * 3 / 2 == pytest.approx(uniform[2], rel=0.05)  # only channels differ within an image
+    contrast = 1 - 2 * black / (gain / np.exp(np.log(gain).mean(1, keepdims=True)))  # of middle gray, but for the channels' mean
+    assert np.log(contrast).std() == pytest.approx(np.log(1.5) / 3**0.5, rel=0.15)
+    saturation = 1 - colours[:, 0, 2] / gain[:, 0] / 0.114  # blue in red, by its share of the luma
+    assert saturation.min() >= 1 / 1.5 - 1e-3 and saturation.max() <= 1.5 + 1e-3
+    assert np.log(saturation).mean() == pytest.approx(0, abs=0.01)
+    assert np.log(saturation).var() == pytest.approx(uniform[0], rel=0.03)
+    # turns about the gray axis leave gray alone and keep a colour's distance from it
+    one, other = (random_colours(5, 0.0, np.random.default_rng(1), hue=hue) for hue in (0.0, 0.5))
+    np.testing.assert_allclose(applied(other, np.full(3, 0.3)), 0.3, atol=1e-6)
+    red = np.array([1.0, 0, 0])
+    np.testing.assert_allclose(np.linalg.norm(applied(other, red) - 1 / 3, axis=1), np.linalg.norm(red - 1 / 3), rtol=1e-5)
+    assert np.abs(applied(other, red) - applied(one, red)).max() > 0.3

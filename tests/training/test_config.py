@@ -41,7 +41,7 @@ COUNTS = ("height", "width", "momentum", "weight_decay", "seed", "held_out_seed"
         ({"schedule": "linear"}, "schedule 'linear'; expected step or cosine"),
         ({"precision": "float16"}, "precision 'float16'; expected auto or float32 or bfloat16"),
         ({"triplet_weight": 1.0}, "a triplet loss needs several images of each person in a batch; set images_per_identity to 4"),
-        ({"images_per_identity": 5, "batch_size": 32}, "batch_size = 32 is no multiple of images_per_identity = 5"),
+        ({"images_per_identity": 5, "batch_size": 32}, "batch_size = 32 is not a multiple of images_per_identity = 5"),
         ({"hard_weight": 0.0}, "every loss has weight 0; set one of hard_weight, triplet_weight"),
     ],
 )

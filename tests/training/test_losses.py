@@ -96,3 +96,17 @@ def test_a_weighted_sum_keeps_its_parts_and_leaves_out_what_has_no_weight() -> N
     assert parts["accuracy"].item() == 0.75
     assert parts["hard"].item() == HardLabelLoss()(batch, outputs)[0].item()
     assert total.item() == pytest.approx(0.25 * parts["hard"].item() + 2 * parts["triplet"].item(), rel=1e-6)
+
+
+def test_images_without_an_identity_are_left_out() -> None:
+    labels = np.array([0, 0, -1, 1, 1, -1, 2, 2])
+    features, embedding, logits = (RANDOM.normal(size=(8, numbers)) for numbers in (5, 5, 3))
+    kept = labels >= 0
+    terms = {"hard": (1.0, HardLabelLoss(0.1)), "triplet": (2.0, TripletLoss(0.3))}
+    found, parts = WeightedLosses(terms)(batch_of(labels), outputs_of(features, embedding, logits))
+    alone = [array[kept] for array in (features, embedding, logits)]
+    expected, expected_parts = WeightedLosses(terms)(batch_of(labels[kept]), outputs_of(*alone))
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert {name: part.item() for name, part in parts.items()} == pytest.approx(
+        {name: part.item() for name, part in expected_parts.items()}
+    )

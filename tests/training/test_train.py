@@ -330,7 +330,7 @@ def test_whom_a_training_holds_out_is_its_own_seed(tiny: Path, tiny_run: Path, t
 
 def test_held_out_images_are_not_none(tiny: Path, tmp_path: Path) -> None:
     config = dataclasses.replace(TINY, epochs=1, validation="image", held_out=0.005)
-    with pytest.raises(ConfigurationError, match=r"held_out = 0\.005 of \d+ images is none; hold out more"):
+    with pytest.raises(ConfigurationError, match=r"held_out = 0\.005 of \d+ images is not one image; hold out more"):
         train(tiny, tmp_path / "run", config)
     run = train(tiny, tmp_path / "run", dataclasses.replace(config, held_out=0.02))
     assert json.loads((run / "history.json").read_text())["epochs"][0]["validation"].keys() == {"accuracy"}

@@ -1,4 +1,8 @@
-"""The command line: verbs only. Each one imports what it needs when it runs, so that `resight --help` answers at once."""
+"""The command line: verbs only.
+
+A verb is a function in a module of this folder, and a line in `VERBS`. The module is imported when the verb is named, and imports
+what it needs when it runs, so that the command line answers at once.
+"""
 
 from __future__ import annotations
 
@@ -9,62 +13,100 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 
-from resight.cli.access import access
-from resight.cli.benchmark import benchmark
-from resight.cli.calibrate import calibrate
-from resight.cli.classical import classical, fit
-from resight.cli.dataset import inspect
-from resight.cli.demo import demo
-from resight.cli.evaluate import evaluate
-from resight.cli.export import export
-from resight.cli.extract import extract
-from resight.cli.gallery import add, create, search, stats
-from resight.cli.gallery_upkeep import purge, restore, snapshot, verify
 from resight.cli.options import recipe
-from resight.cli.serve import serve
-from resight.cli.study import study
-from resight.cli.tradeoff import tradeoff
-from resight.cli.train import distill, train
-from resight.distillation.config import DistillConfig
 from resight.errors import MissingDependencyError, ResightError
-from resight.training.config import TrainConfig
 
-__all__ = ["app", "main"]
+__all__ = ["VERBS", "app", "main"]
+
+_USE, _KEEP, _MAKE, _MEASURE, _REPRODUCE = _HEADINGS = (
+    "Use a model",
+    "Keep a gallery",
+    "Make a model",
+    "Measure",
+    "Reproduce",
+)
+
+VERBS = {
+    "demo": ("demo", _USE),
+    "extract": ("extract", _USE),
+    "gallery create": ("gallery", _KEEP),
+    "gallery add": ("gallery", _KEEP),
+    "gallery search": ("gallery", _KEEP),
+    "gallery stats": ("gallery", _KEEP),
+    "gallery purge": ("gallery_upkeep", _KEEP),
+    "gallery snapshot": ("gallery_upkeep", _KEEP),
+    "gallery restore": ("gallery_upkeep", _KEEP),
+    "gallery verify": ("gallery_upkeep", _KEEP),
+    "calibrate": ("calibrate", _KEEP),
+    "serve": ("serve", _KEEP),
+    "access": ("access", _KEEP),
+    "dataset inspect": ("dataset", _MAKE),
+    "train": ("train", _MAKE),
+    "distill": ("train", _MAKE),
+    "fit": ("fit", _MAKE),
+    "export": ("export", _MAKE),
+    "evaluate": ("evaluate", _MEASURE),
+    "tradeoff": ("tradeoff", _MEASURE),
+    "benchmark": ("benchmark", _MEASURE),
+    "study ruiz2019": ("study", _REPRODUCE),
+    "study ablation": ("study", _REPRODUCE),
+    "classical": ("classical", _REPRODUCE),
+}
+"""Module of each verb in this folder, and its heading in `resight --help`. The function has the name of the verb's last word."""
+
+_FAMILIES = {
+    "dataset": "Look at data sets.",
+    "gallery": "Keep crops of people, search them, and delete them for good.",
+    "study": "Reproduce a paper, or compare recipes on held-out people.",
+}
+"""Help of each first word that several verbs share."""
 
 _EXTRAS = dict.fromkeys(("torch", "matplotlib", "scipy", "numba", "h5py", "tensorboardX"), "train")
 _EXTRAS |= {"onnx": "export", "psycopg": "postgres"}
 _EXTRAS |= dict.fromkeys(("fastapi", "uvicorn", "starlette", "pydantic", "python_multipart", "prometheus_client"), "serve")
-"""Which extra brings an optional package."""
+"""Extra that installs each optional package."""
 
-_RESUMED = ("train", "distill", "extract", "gallery add", "gallery purge", "classical", "study", "demo")
-"""Verbs that keep what they have done when they are interrupted, and go on from there."""
+_RESUMED = ("train", "distill", "extract", "gallery add", "gallery purge", "classical", "study ruiz2019", "study ablation", "demo")
+"""Verbs that keep finished work when they are interrupted, and resume it."""
 
-app = App(
-    name="resight",
-    help="Find a person again across cameras: train, distil, evaluate, and see speed beside accuracy.",
-    result_action="return_value",
-    suppress_keyboard_interrupt=False,
-    default_parameter=Parameter(show_default=lambda default: default if default not in ("", ()) else None),
-)
-dataset_app = App(name="dataset", help="Look at data sets.")
-dataset_app.command(inspect)
-app.command(dataset_app)
-gallery_app = App(name="gallery", help="Keep crops of people, search them, and delete them for good.")
-for work in (create, add, search, stats, purge, snapshot, restore, verify):
-    gallery_app.command(work)
-app.command(gallery_app)
-app.command(train, config=(recipe(TrainConfig),))
-app.command(distill, config=(recipe(DistillConfig),))
-for verb in (fit, export, extract, evaluate, tradeoff, benchmark, classical, study, calibrate, serve, access, demo):
-    app.command(verb)
+
+def _command_line() -> App:
+    """The application with all `VERBS`."""
+    app = App(
+        name="resight",
+        help="Find a person again across cameras.",
+        config=(recipe,),
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+        default_parameter=Parameter(show_default=lambda default: default if default not in ("", ()) else None),
+    )
+    headings = {name: Group(name, sort_key=place) for place, name in enumerate(_HEADINGS)}
+    families: dict[str, App] = {}
+    for place, (verb, (module, heading)) in enumerate(VERBS.items()):
+        first, _, last = verb.rpartition(" ")
+        function = f"resight.cli.{module}:{last}"
+        if not first:
+            app.command(function, name=last, group=headings[heading], sort_key=place)
+            continue
+        if first not in families:
+            families[first] = App(name=first, help=_FAMILIES[first], group=headings[heading], sort_key=place)
+            app.command(families[first])
+        families[first].command(function, name=last, sort_key=place)
+    return app
+
+
+app = _command_line()
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit code is 0, 1 if nobody reads the output, 2 after a user's mistake, 130 after an interruption."""
+    """Run one command. The exit code is 0, 1 if nobody reads the output, 2 after a user's mistake, 130 after an interruption."""
     with _sigterm_interrupts():
         try:
+            words, path, _ = app.parse_commands(arguments)
+            if not any(" ".join(words[:length]) in VERBS for length in (1, 2)):  # help lists verbs by their docstrings
+                [one for one in path if one.default_command is None][-1].resolved_commands()
             app(arguments, exit_on_error=False, print_error=False)
             sys.stdout.flush()
         except CycloptsError as error:
@@ -76,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
             way_out = "goes on where it stopped" if resumed else "starts from the beginning"
             sys.stderr.write(f"\nresight: interrupted; the same command {way_out}\n")
             return 130
-        except BrokenPipeError:  # whoever read the output has gone, as `head` does; what is left to say is dropped
+        except BrokenPipeError:  # whoever read the output has gone, as `head` does; the rest of the output is dropped
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except ModuleNotFoundError as error:
@@ -95,7 +137,7 @@ def _complain(message: str, way_out: str = "") -> int:
 
 @contextmanager
 def _sigterm_interrupts() -> Iterator[None]:
-    """Let a polite kill end a run as Ctrl-C does: no half-written file, no traceback."""
+    """Make SIGTERM end a run as Ctrl-C does: no half-written file, no traceback."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

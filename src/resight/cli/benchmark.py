@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from resight.cli.options import Device, DistanceName, Layout, chosen
+from resight.cli.options import EXPERT, Device, DistanceName, Layout, chosen
 from resight.cli.terminal import check_writable, say, show_report, write_report, write_result
 from resight.progress import TerminalProgress
 
@@ -16,7 +16,7 @@ __all__ = ["benchmark"]
 
 
 def _numbers(kind: type, tokens: Sequence[Any]) -> tuple[int, ...]:
-    """``1,8,32`` and ``1,all``; all is 0."""
+    """Numbers of ``1,8,32`` or ``1,all``; all is 0."""
     return tuple(0 if word == "all" else int(word) for token in tokens for word in token.value.split(","))
 
 
@@ -29,50 +29,49 @@ def benchmark(
     images: Path | None = None,
     data: Path | None = None,
     scores: Files = (),
-    merge: Files = (),
+    merge: Annotated[Files, EXPERT] = (),
     out: Path = Path("benchmark"),
     distance: DistanceName = "auto",
     layout: Layout = "auto",
     count: int = 1024,
     rounds: int = 5,
-    batch_sizes: Numbers = (1, 8, 32, 64),
+    batch_sizes: Annotated[Numbers, EXPERT] = (1, 8, 32, 64),
     threads: Numbers = (1, 0),
-    seconds: float = 0.5,
-    seed: int = 0,
+    seconds: Annotated[float, EXPERT] = 0.5,
+    seed: Annotated[int, EXPERT] = 0,
     device: Device = "auto",
     json: Path | None = None,
 ) -> None:
-    """Measure speed in earnest: latency and throughput, pixels and files, one thread and all, in interleaved rounds.
+    """Measure speed carefully: each model in a process of its own, on one core and on all, in interleaved rounds.
 
     Parameters
     ----------
     models
-        student unless given; whatever `resight evaluate` takes, or usual:NETWORK for the way most repositories go: Pillow,
-        PyTorch eager, batch 32.
+        Models to measure; the default is student. usual:NETWORK is the usual loop for comparison: Pillow, PyTorch eager, batch 32.
     images
-        Folder of images to measure on; the data set's gallery unless given.
+        Folder of images to measure on; the default is the data set's gallery.
     data
-        Folder of a data set to evaluate the models on as well.
+        Folder of a data set on which to evaluate the models too.
     scores
-        Files that `resight evaluate --json` wrote, instead of evaluating.
+        Files that `resight evaluate --json` wrote, to use instead of evaluating.
     merge
-        JSON files of earlier benchmarks on this hardware to put together instead of measuring; --scores can be added.
+        JSON files of earlier benchmarks on this hardware to merge instead of measuring. --scores can be added.
     out
-        Folder to write benchmark.json, .csv, .md and, where accuracies are known, .png to.
+        Folder to write benchmark.json, .csv and .md to, and .png if accuracies are known.
     distance
-        Between vectors, for --data; auto is each model's own.
+        Distance between vectors, for --data; auto is each model's own.
     count
-        Images at most; 0 is all.
+        Largest number of images to measure on; 0 is all.
     rounds
         Counted rounds, after a warm-up.
     batch_sizes
-        To find the fastest of, for example 1,8,32,64.
+        Batch sizes to find the fastest of, for example 1,8,32,64.
     threads
         Numbers of threads, for example 1,all.
     seconds
-        How long a figure of a round takes at the least.
+        Shortest time that a figure of a round takes.
     seed
-        Of the order of the models.
+        Seed of the order of the models.
     json
         Also write the JSON to this file.
     """
@@ -89,7 +88,7 @@ def benchmark(
 
     if merge and (models or data or images):
         raise ConfigurationError(
-            "--merge measures and evaluates nothing; leave the models, --data and --images out, or give --scores"
+            "--merge does not measure or evaluate; leave out the models, --data and --images, or give --scores"
         )
     check_writable(out / "benchmark.json", json)
     config = SpeedConfig(rounds=rounds, batch_sizes=batch_sizes, seconds=seconds, seed=seed)
@@ -104,7 +103,7 @@ def benchmark(
             elif dataset is not None:
                 paths = dataset.gallery.paths
             else:
-                raise ConfigurationError("there are no images to measure on; name their folder with --images")
+                raise ConfigurationError("there are no images to measure on; give their folder with --images")
             models = models or ("student",)
             report = measure(models, some_images(paths, count), config, threads=threads, device=device, progress=progress)
         save_report(report, out, "benchmark")  # what is measured is not lost when what follows fails

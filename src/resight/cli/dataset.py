@@ -12,7 +12,7 @@ __all__ = ["inspect"]
 
 
 def inspect(data: Path, *, layout: Layout = "auto", json: Path | None = None) -> None:
-    """Say what is in a folder: images, identities, cameras, junk, distractors, unreadable files.
+    """Count what a folder holds: images, identities, cameras, junk, distractors, unreadable files.
 
     Parameters
     ----------

@@ -15,13 +15,12 @@ __all__ = ["demo"]
 
 
 def demo(*, out: Path = Path("demo"), threads: TorchThreads = 0, json: Path | None = None) -> None:
-    """The whole job on drawn pedestrians, offline, in minutes: data set, teacher, student alone, student distilled, trade-off,
-    and a gallery to search.
+    """Do the whole job on drawn people, offline, in minutes: data set, teacher, student, trade-off, and a gallery to search.
 
     Parameters
     ----------
     out
-        Folder for the drawn camera network, the runs and the trade-off. Given again, finished parts are not done again.
+        Folder for the drawn camera network, the runs and the trade-off. Finished parts in it are not repeated.
     json
         Also write the trade-off's JSON to this file.
     """

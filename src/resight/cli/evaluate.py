@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from resight.cli.options import Device, DistanceName, Layout, ModelName, Threads, chosen
+from resight.cli.options import EXPERT, Device, DistanceName, Layout, ModelName, Threads, chosen
 from resight.cli.terminal import check_writable, say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -19,34 +19,34 @@ def evaluate(
     model: ModelName = "student",
     distance: DistanceName = "auto",
     rerank: bool = False,
-    rerank_k1: int | None = None,
-    rerank_k2: int | None = None,
-    rerank_lambda: float | None = None,
+    rerank_k1: Annotated[int | None, EXPERT] = None,
+    rerank_k2: Annotated[int | None, EXPERT] = None,
+    rerank_lambda: Annotated[float | None, EXPERT] = None,
     layout: Layout = "auto",
-    height: int = 0,
-    width: int = 0,
+    height: Annotated[int, EXPERT] = 0,
+    width: Annotated[int, EXPERT] = 0,
     device: Device = "auto",
     threads: Threads = 0,
     json: Path | None = None,
 ) -> None:
-    """Rank the gallery for every query and score the ranking: Rank-k and mAP, by the data set's own protocol.
+    """Measure accuracy: rank the gallery for every query, and give Rank-k and mAP by the data set's own protocol.
 
     Parameters
     ----------
     data
         Folder of a data set.
     rerank
-        Re-rank by k-reciprocal encoding (Zhong et al., CVPR 2017): queries and gallery images that share neighbours come nearer.
+        Re-rank by k-reciprocal encoding (Zhong et al., CVPR 2017), which moves images that share neighbours closer together.
     rerank_k1
-        How many neighbours may be reciprocal; 20 unless given.
+        Number of neighbours that may be reciprocal; the default is 20.
     rerank_k2
-        Over how many images an encoding is averaged; 6 unless given.
+        Number of images over which an encoding is averaged; the default is 6.
     rerank_lambda
-        Weight of the original distance beside the Jaccard distance of the encodings, from 0 to 1; 0.3 unless given.
+        Weight of the original distance beside the Jaccard distance of the encodings, from 0 to 1; the default is 0.3.
     height
-        Of the network's input, in pixels; 0 is the model's own.
+        Input height in pixels; 0 is the model's own.
     width
-        Of the network's input, in pixels; 0 is the model's own.
+        Input width in pixels; 0 is the model's own.
     json
         Also write all figures to this file, in per cent, with their provenance.
     """
@@ -68,7 +68,9 @@ def evaluate(
     divisions = len(dataset.splits)
     warn(dataset.warnings)
     if divisions > 1 and _learned_from(model) == dataset.name:
-        note = "learned from people whom all but the first division test: too good; --distance xqda learns anew for each division"
+        note = (
+            "was trained on people that most divisions test, so its scores are too good; --distance xqda learns anew for each one"
+        )
         warn((f"{model} {note}",))
     with TerminalProgress() as progress:
         scores = evaluate_model(extractor, dataset, chosen(distance), reranking=reranking, progress=progress)
@@ -86,7 +88,7 @@ def evaluate(
 
 
 def _learned_from(model: str) -> str:
-    """The data set that a run or a fitted distance learned from; empty for any other model."""
+    """Name of the data set that a run or a fitted distance learned from; empty for any other model."""
     from resight.files import read_json
     from resight.models.reference import parse
     from resight.networks import CARD

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from resight.cli.options import Layout, TorchThreads
+from resight.cli.options import Layout, TorchThreads, for_experts
 from resight.cli.terminal import check_writable, say, use_threads, write_result
 from resight.export.config import ExportConfig
 from resight.progress import TerminalProgress
 
 __all__ = ["export"]
+
+if TYPE_CHECKING:
+    ExportOptions = ExportConfig
+else:
+    ExportOptions = for_experts(ExportConfig, "precision", "batch", "normalise")
 
 
 def export(
@@ -24,21 +29,21 @@ def export(
     layout: Layout = "auto",
     threads: TorchThreads = 0,
     json: Path | None = None,
-    config: Annotated[ExportConfig, Parameter(name="*", consume_multiple=True, negative_iterable=())] = ExportConfig(),  # noqa: B008 (frozen)
+    config: Annotated[ExportOptions, Parameter(name="*", consume_multiple=True, negative_iterable=())] = ExportOptions(),  # noqa: B008 (frozen)
 ) -> None:
-    """Write a trained network as one ONNX file that runs without PyTorch, if it agrees with what was trained.
+    """Write a network as one ONNX file that runs without PyTorch, and check that it agrees with the network.
 
     Parameters
     ----------
     model
-        Run folder, a folder written by `resight fit` for a network, student or another that the package brings along, or
+        Model to export: a run folder, a folder that `resight fit` wrote for a network, a shipped model such as student, or
         NETWORK:FILE with foreign weights.
     out
         File to write, ending in .onnx.
     data
-        Folder of a data set: its training images calibrate int8, and people held out among them show what the export costs.
+        Folder of a data set. Its training images calibrate int8, and people held out among them show the loss of accuracy.
     json
-        Also write the file's card, with what the parity gate measured, to this file.
+        Also write the file's card, with the measured differences, to this file.
     """
     from resight.datasets import open_dataset
     from resight.export.model import export_model
@@ -47,7 +52,7 @@ def export(
     use_threads(threads)
     dataset = None if data is None else open_dataset(data, layout)
     with TerminalProgress() as progress:
-        card = export_model(model, out, config, data=dataset, progress=progress)
+        card = export_model(model, out, ExportConfig(**vars(config)), data=dataset, progress=progress)
     say(f"{out}: {card['name']}, {card['precision']}, {out.stat().st_size / 2**20:.2f} MiB; {_agreement(card['parity'])}")
     write_result(json, card)
 
@@ -55,7 +60,7 @@ def export(
 def _agreement(parity: dict[str, Any]) -> str:
     said = f"cosine with PyTorch at least {parity['cosine_min']:.6f}"
     if held_out := parity.get("held_out"):
-        known = "that the training held out" if held_out["unseen"] else "that the network may know from training"
+        known = "held out of the training" if held_out["unseen"] else "whom the network may know from training"
         changes = ", ".join(
             f"{name} {held_out[key]['exported']:.2f} % ({held_out[key]['change']:+.2f})"
             for name, key in (("Rank-1", "rank1"), ("mAP", "map"))

@@ -24,8 +24,7 @@ def extract(
     """Turn images into vectors: OUT.npy, OUT.csv and OUT.report.json.
 
     OUT.npy is float32 and has a row an image; OUT.csv has the columns path, identity, camera and model_sha256 for the same rows.
-    An image that cannot be read is left out, and named in the report with the reason. After an interruption the same command goes
-    on where it stopped.
+    The report names each image that cannot be read, and why. The same command resumes after an interruption.
 
     Parameters
     ----------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, is_dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
-from cyclopts import App, ArgumentCollection, Parameter
+from cyclopts import App, ArgumentCollection, Group, Parameter
 from cyclopts.config import Dict
 from cyclopts.validators import Number
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from resight.gallery import Where
 
 __all__ = [
+    "EXPERT",
     "Count",
     "Device",
     "DistanceName",
@@ -25,9 +27,15 @@ __all__ = [
     "Threads",
     "TorchThreads",
     "chosen",
+    "for_experts",
     "recipe",
     "where_of",
 ]
+
+T = TypeVar("T")
+
+EXPERT = Parameter(group=Group("Expert options", sort_key=1))
+"""Heading of the options that few people need."""
 
 ModelName = Annotated[
     str,
@@ -58,37 +66,41 @@ PlainDistance = Annotated[
     str, Parameter(validator=_check_distance, help="Distance between vectors: euclidean or cosine; auto is the model's own.")
 ]
 Device = Annotated[
-    Literal["auto", "cpu", "cuda"], Parameter(help="Where a network of PyTorch computes; auto takes a GPU if there is one.")
+    Literal["auto", "cpu", "cuda"], Parameter(help="Processor or GPU for networks in PyTorch; auto takes a GPU if there is one.")
 ]
 Count = Annotated[int, Parameter(validator=Number(gte=0))]
-Threads = Annotated[Count, Parameter(help="Of the model, on the processor; 0 is one for each usable core.")]
-TorchThreads = Annotated[Count, Parameter(help="Of the processor, for networks; 0 leaves it to PyTorch.")]
+Threads = Annotated[Count, Parameter(help="Processor threads of the model; 0 is one for each usable core.")]
+TorchThreads = Annotated[Count, Parameter(help="Processor threads of PyTorch; 0 leaves the number to PyTorch.")]
 Layout = Annotated[
-    str, Parameter(help="Of the data set: market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.")
+    str, Parameter(help="Layout of the data set: market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.")
 ]
 Names = Annotated[list[str] | None, Parameter(negative=())]
-"""An option that may be given several times."""
+"""An option that can be given several times."""
 
 
 def chosen(name: str) -> str:
-    """The value of an option as the library takes it, where empty stands for ``auto``."""
+    """Value of an option as the library takes it: empty instead of ``auto``."""
     return "" if name == "auto" else name
 
 
-def recipe(kind: type[Any]) -> Any:
-    """A Cyclopts configuration source: the file named by --recipe, whose fields the flags override."""
+def recipe(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Fill a verb's configuration from the file that --recipe names. Flags override it."""
+    for argument in arguments:
+        if argument.name == "--recipe" and argument.tokens:
+            from resight.configuration import configure, read_recipe
 
-    def apply(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-        for argument in arguments:
-            if argument.name == "--recipe" and argument.tokens:
-                from resight.configuration import configure, read_recipe
+            path = argument.tokens[0].value
+            values = read_recipe(path)
+            (kind,) = (one.hint for one in arguments if isinstance(one.hint, type) and is_dataclass(one.hint))
+            configure(kind, values, source=path)
+            Dict(values, use_commands_as_keys=False, source=path)(app, commands, arguments)
 
-                path = argument.tokens[0].value
-                values = read_recipe(path)
-                configure(kind, values, source=path)
-                Dict(values, use_commands_as_keys=False, source=path)(app, commands, arguments)
 
-    return apply
+def for_experts(kind: type[T], *usual: str) -> type[T]:
+    """A configuration whose options stand under a heading of their own in the help, all but the `usual` ones."""
+    hints = get_type_hints(kind)
+    about = {name: hint if name in usual else Annotated[hint, EXPERT] for name, hint in hints.items()}
+    return dataclass(frozen=True, kw_only=True)(type(kind.__name__, (kind,), {"__annotations__": about, "__doc__": kind.__doc__}))
 
 
 def where_of(

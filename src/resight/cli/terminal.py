@@ -1,4 +1,4 @@
-"""What verbs say and write."""
+"""Output of the verbs: lines, tables and files."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ __all__ = ["check_writable", "say", "show", "show_report", "shown", "table", "us
 
 
 def say(text: str) -> None:
-    """One line on the standard output."""
+    """Print one line."""
     sys.stdout.write(_printable(text) + "\n")
 
 
 def warn(warnings: tuple[str, ...]) -> None:
-    """Notes on the standard error."""
+    """Print notes on standard error."""
     for warning in warnings:
         sys.stderr.write(f"resight: note: {_printable(warning)}\n")
 
 
 def table(title: str, headings: list[str], rows: list[list[str]]) -> Table:
-    """A table whose first column is text and whose others are figures."""
+    """A table with text in the first column and figures in the others."""
     from rich.table import Table
     from rich.text import Text
 
-    # Text, because names of people, cameras and files are not ours, and "[hall]" is no style.
+    # Text, because a name such as "[hall]" is not a style.
     table = Table(title=Text(_printable(title), style="table.title"), title_justify="left")
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=number == 0)
@@ -42,16 +42,15 @@ def table(title: str, headings: list[str], rows: list[list[str]]) -> Table:
 
 
 def show(table: Table) -> None:
-    """Print a table, at any width where nobody looks at it."""
+    """Print a table; in a pipe at any width, so that nothing is cut off."""
     from rich.console import Console
 
     console = Console()
-    # In a pipe there is no width to fit into: let nothing be cut off.
     Console(width=None if console.is_terminal else 200).print(table)
 
 
 def show_report(title: str, report: Report) -> None:
-    """The rows of a trade-off or benchmark, then what failed and why."""
+    """Print the rows of a trade-off or benchmark, then each failure and its reason."""
     from resight.tradeoff.report import on_threads
     from resight.tradeoff.tables import cells
 
@@ -62,7 +61,7 @@ def show_report(title: str, report: Report) -> None:
 
 
 def write_report(report: Report, folder: Path, name: str) -> list[Path]:
-    """See `resight.tradeoff.tables.save_report`; with a note where matplotlib is missing for the picture."""
+    """Write a report with `resight.tradeoff.tables.save_report`, and print a note if matplotlib is missing for the picture."""
     from resight.tradeoff.tables import save_report
 
     written = save_report(report, folder, name)
@@ -72,12 +71,12 @@ def write_report(report: Report, folder: Path, name: str) -> list[Path]:
 
 
 def check_writable(*paths: Path | None) -> None:
-    """Refuse files that cannot be written, before the work whose results they are to hold. Nothing is left behind.
+    """Refuse files that cannot be written, before the work begins. Leaves nothing behind.
 
     Raises
     ------
     StorageError
-        If one is a folder, or no file can be made where it belongs.
+        If one is a folder, or no file can be made in its place.
     """
     from resight.errors import StorageError
 
@@ -92,7 +91,7 @@ def check_writable(*paths: Path | None) -> None:
 
 
 def write_result(path: Path | None, values: Any) -> None:
-    """What `--json FILE` asks for."""
+    """Write a result to the file of `--json`, if it is given."""
     if path is not None:
         from resight.files import write_json
 
@@ -112,7 +111,7 @@ def shown(gallery: str) -> str:
 
 
 def use_threads(threads: int) -> None:
-    """PyTorch's threads; 0 leaves them as they are."""
+    """Set PyTorch's number of threads; 0 leaves it as it is."""
     if threads > 0:
         import torch
 
@@ -120,5 +119,5 @@ def use_threads(threads: int) -> None:
 
 
 def _printable(text: str) -> str:
-    """Without what would move a terminal's cursor, or is no text."""
+    """Text without characters that move the cursor or cannot be printed."""
     return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)

@@ -23,7 +23,7 @@ def tradeoff(
     threads: Threads = 0,
     json: Path | None = None,
 ) -> None:
-    """Speed beside accuracy for several models on this machine: table, CSV, JSON, Markdown and picture.
+    """Compare models on this machine, speed beside accuracy: table, CSV, JSON, Markdown and picture.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def tradeoff(
     out
         Folder to write tradeoff.json, .csv, .md and .png to.
     count
-        Gallery images at most that speed is measured on; 0 is all.
+        Largest number of gallery images to measure speed on; 0 is all.
     rounds
-        Counted rounds of timing, after one that is not counted.
+        Counted rounds, after a warm-up.
     json
         Also write the JSON to this file.
     """

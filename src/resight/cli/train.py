@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from resight.cli.options import Device, Layout, TorchThreads
+from resight.cli.options import EXPERT, Device, Layout, TorchThreads, for_experts
 from resight.cli.terminal import say, use_threads, warn, write_result
+from resight.distillation import LOSSES
 from resight.distillation.config import DistillConfig
 from resight.progress import TerminalProgress
 from resight.training.config import TrainConfig
 
 __all__ = ["distill", "train"]
+
+_USUAL = ("network", "weights", "height", "width", "epochs", "batch_size", "learning_rate", "seed")
+
+if TYPE_CHECKING:
+    TrainOptions = TrainConfig
+    DistillOptions = DistillConfig
+else:
+    TrainOptions = for_experts(TrainConfig, *_USUAL)
+    DistillOptions = for_experts(
+        DistillConfig, *_USUAL, "teacher", "temperature", *(f"{name}_weight" for name in ("hard", *LOSSES))
+    )
 
 
 def train(
@@ -24,11 +36,11 @@ def train(
     layout: Layout = "auto",
     device: Device = "auto",
     threads: TorchThreads = 0,
-    cache: Path | None = None,
+    cache: Annotated[Path | None, EXPERT] = None,
     json: Path | None = None,
-    config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008 (frozen)
+    config: Annotated[TrainOptions, Parameter(name="*")] = TrainOptions(),  # noqa: B008 (frozen)
 ) -> None:
-    """Train a network alone; an interrupted run goes on when the same command is given again.
+    """Train a network on the ground truth. The same command resumes an interrupted run.
 
     Parameters
     ----------
@@ -37,8 +49,8 @@ def train(
     out
         Run folder to write.
     recipe
-        TOML file with any of the options below, or one of the package, such as fine-tune/student-160x64.toml; options given here
-        override it.
+        TOML file with any of the options below, or one of the package, such as fine-tune/student-160x64.toml. Options on the
+        command line override it.
     cache
         Folder for decoded images, for data sets larger than the memory.
     json
@@ -51,7 +63,7 @@ def train(
     dataset = open_dataset(data, layout)
     warn(dataset.warnings)
     with TerminalProgress() as progress:
-        _report_run(fit_alone(dataset, out, config, device=device, cache=cache, progress=progress), json)
+        _report_run(fit_alone(dataset, out, TrainConfig(**vars(config)), device=device, cache=cache, progress=progress), json)
 
 
 def distill(
@@ -62,13 +74,13 @@ def distill(
     layout: Layout = "auto",
     device: Device = "auto",
     threads: TorchThreads = 0,
-    cache: Path | None = None,
+    cache: Annotated[Path | None, EXPERT] = None,
     json: Path | None = None,
-    config: Annotated[DistillConfig, Parameter(name="*", consume_multiple=True, negative_iterable=())] = DistillConfig(),  # noqa: B008 (frozen)
+    config: Annotated[DistillOptions, Parameter(name="*", consume_multiple=True, negative_iterable=())] = DistillOptions(),  # noqa: B008 (frozen)
 ) -> None:
-    """Train a student on what its teachers say: soft targets (equation 2 of the paper), embeddings, feature maps.
+    """Train a small student to answer like its teachers. The same command resumes an interrupted run.
 
-    Goes on after an interruption as `train` does.
+    The student learns soft targets, embeddings or feature maps of one or several larger models, and the ground truth.
 
     Parameters
     ----------
@@ -77,8 +89,8 @@ def distill(
     out
         Run folder to write.
     recipe
-        TOML file with any of the options below, or one of the package, such as fine-tune/student-160x64.toml; options given here
-        override it.
+        TOML file with any of the options below, or one of the package, such as fine-tune/student-160x64.toml. Options on the
+        command line override it.
     cache
         Folder for decoded images and the teachers' answers.
     json
@@ -91,7 +103,7 @@ def distill(
     dataset = open_dataset(data, layout)
     warn(dataset.warnings)
     with TerminalProgress() as progress:
-        _report_run(fit_student(dataset, out, config, device=device, cache=cache, progress=progress), json)
+        _report_run(fit_student(dataset, out, DistillConfig(**vars(config)), device=device, cache=cache, progress=progress), json)
 
 
 def _report_run(folder: Path, json: Path | None) -> None:

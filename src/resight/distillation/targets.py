@@ -1,8 +1,9 @@
-"""What the teacher says about the training images: asked at every batch, or once for every image and its mirror image."""
+"""Answers of a teacher for the training images: asked at every batch, or once for every image and its mirror image."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -11,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resight.errors import ConfigurationError
 from resight.files import atomic_write
 from resight.images import Pixels, cache_folder
 from resight.models.model import Model
@@ -19,21 +19,21 @@ from resight.models.pytorch import NetworkModel, network_outputs
 from resight.networks.batches import Batches, View
 from resight.progress import Progress, silent
 
-__all__ = ["Answers", "CachedTeacher", "OnlineTeacher", "Teacher", "entropies", "matching_classes"]
+__all__ = ["Answers", "CachedTeacher", "OnlineTeacher", "Teacher", "entropies", "entropy"]
 
 
 class Answers(NamedTuple):
-    """What a teacher says about n images.
+    """Answers of a teacher for n images.
 
     Attributes
     ----------
     embedding : float32 tensor of shape (n, d)
     logits : float32 tensor of shape (n, classes), optional
-        Only of a teacher that knows the training identities.
+        Logits of the student's classes, from a teacher that knows the training identities.
     attention : float32 tensor of shape (n, rows, columns), optional
-        See `resight.networks.Outputs.attention`; only of a network, where it is wanted.
+        Attention maps of a network, if they are wanted; see `resight.networks.Outputs.attention`.
     maps : float32 tensor of shape (n, channels, rows, columns), optional
-        The last feature maps; only of a network that is asked online.
+        Last feature maps of a network that is asked online.
     """
 
     embedding: Tensor
@@ -46,53 +46,11 @@ class Teacher(Protocol):
     """Answers for training images."""
 
     def __call__(self, view: View) -> Answers:
-        """For images `view.rows`, mirrored where `view.flips`; shifts and erasures are not seen by the teacher."""
-
-
-def matching_classes(teacher: Model, identities: NDArray[np.int64], all_identities: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Which of the teacher's outputs stand for the student's classes.
-
-    Parameters
-    ----------
-    teacher : Model
-        If its weights do not say whom its outputs stand for (foreign files), it must have as many as the data set has training
-        identities, and they are taken in sorted order, which is how this field's toolboxes number them.
-    identities : int64 array of shape (classes,)
-        The student's classes.
-    all_identities : int64 array
-        All training identities of the data set, those held out included.
-
-    Returns
-    -------
-    int64 array of shape (classes,)
-
-    Raises
-    ------
-    ConfigurationError
-        If some class of the student is unknown to the teacher.
-    """
-    if not isinstance(teacher, NetworkModel):
-        raise ConfigurationError(f"the teacher {teacher.name} gives embeddings and no classes; set --soft-weight 0")
-    known = np.asarray(teacher.identities, np.int64)
-    if not len(known):
-        if teacher.network.classes != len(all_identities):
-            raise ConfigurationError(
-                f"the teacher {teacher.name} tells {teacher.network.classes} people apart and the data set has "
-                f"{len(all_identities)}; use a teacher that was trained on this data set"
-            )
-        known = np.sort(all_identities)
-    columns = {int(identity): column for column, identity in enumerate(known)}
-    missing = [int(identity) for identity in identities if int(identity) not in columns]
-    if missing:
-        raise ConfigurationError(
-            f"the teacher {teacher.name} does not know {len(missing)} of the {len(identities)} training identities "
-            f"(first: {missing[0]}); use a teacher that was trained on them"
-        )
-    return np.array([columns[int(identity)] for identity in identities], np.int64)
+        """Answer for images `view.rows`, mirrored if `view.flips`. The teacher does not see the other changes."""
 
 
 class OnlineTeacher:
-    """Runs the teacher on each batch, at its cost for every image of every epoch: for answers too large to keep, its maps.
+    """Runs the teacher on each batch, which costs time in every epoch: for its maps, which are too large to keep.
 
     Parameters
     ----------
@@ -105,7 +63,7 @@ class OnlineTeacher:
     Attributes
     ----------
     channels : int
-        Of its feature maps.
+        Channels of its feature maps.
     """
 
     def __init__(self, teacher: NetworkModel, pixels: Pixels, columns: NDArray[np.int64] | None) -> None:
@@ -116,7 +74,7 @@ class OnlineTeacher:
         self._last: tuple[View, Answers] | None = None
 
     def __call__(self, view: View) -> Answers:
-        """See `Teacher`; losses that ask about the same view one after the other cost one run."""
+        """See `Teacher`. Losses that ask about the same view in turn cost one run."""
         if self._last is None or self._last[0] is not view:
             with torch.no_grad():
                 outputs = self._network(self._batches(View(view.rows, view.flips)))
@@ -126,12 +84,12 @@ class OnlineTeacher:
 
 
 class CachedTeacher:
-    """Looks the teacher's answers up: there are two for each image, one for its mirror image.
+    """Looks up the teacher's answers: two for each image, one of them for its mirror image.
 
     Parameters
     ----------
     embedding : float32 tensor of shape (2, n, d)
-        Of the images as they are, and of their mirror images.
+        Embeddings of the images and of their mirror images.
     logits : float32 tensor of shape (2, n, classes), optional
     attention : float32 tensor of shape (2, n, rows, columns), optional
     """
@@ -150,10 +108,11 @@ class CachedTeacher:
         device: torch.device,
         *,
         attention: bool = False,
+        mirrored: bool = True,
         cache: Path | None = None,
         progress: Progress = silent,
     ) -> CachedTeacher:
-        """Run the teacher once over all images and once over their mirror images, or read what it said before from the cache.
+        """Run the teacher over all images and their mirror images, or read its earlier answers from the cache.
 
         Parameters
         ----------
@@ -163,9 +122,11 @@ class CachedTeacher:
         columns : int64 array of shape (classes,), optional
             See `matching_classes`; no logits without it.
         device : torch.device
-            Where the answers are kept.
+            Device that keeps the answers.
         attention : bool
-            Whether attention maps are wanted; only a network has them.
+            True for attention maps too, which only networks have.
+        mirrored : bool
+            False saves half of the time; the answer for an image then stands for its mirror image too.
         cache : Path, optional
             Cache folder, `resight.images.cache_folder` unless given. The files' names hold the teacher's weights and the pixels.
         progress : Progress
@@ -176,27 +137,42 @@ class CachedTeacher:
             If the cache cannot be written.
         """
         how = teacher.network.preprocessing if isinstance(teacher, NetworkModel) else teacher.size
-        digest = hashlib.sha256(repr((teacher.sha256, teacher.name, how)).encode())
+        digest = hashlib.sha256(repr((teacher.sha256, teacher.name, how)).encode() + (b"" if mirrored else b"once"))
         digest.update(np.ascontiguousarray(pixels).data)
         wanted = ["embedding"]
         if isinstance(teacher, NetworkModel):
             wanted += ["logits", "attention"] if attention else ["logits"]
         folder = (cache or cache_folder()) / "teachers"
         files = {name: folder / f"{digest.hexdigest()[:32]}-{name}.npy" for name in wanted}
-        if missing := [name for name in wanted if not _is_whole(files[name], len(pixels))]:
-            answers = [_answers(teacher, pixels, mirrored, missing, progress) for mirrored in (False, True)]
-            for name, *pair in zip(missing, *answers, strict=True):
+        ways = (False, True) if mirrored else (False,)
+        if missing := [name for name in wanted if not _is_whole(files[name], (len(ways), len(pixels)))]:
+            answers = [_answers(teacher, pixels, way, missing, progress) for way in ways]
+            for name, *both in zip(missing, *answers, strict=True):
                 with atomic_write(files[name]) as stream:
-                    np.save(stream, np.stack(pair))
+                    np.save(stream, np.stack(both))
 
         def read(name: str) -> Tensor:
-            return torch.from_numpy(np.load(files[name]))
+            stored = torch.from_numpy(np.load(files[name]))
+            return stored.expand(2, *stored.shape[1:])
 
         return cls(
             read("embedding").to(device),
             None if columns is None else read("logits")[..., torch.from_numpy(columns)].to(device),
             read("attention").to(device) if "attention" in wanted else None,
         )
+
+    @classmethod
+    def joined(cls, parts: Iterable[CachedTeacher]) -> CachedTeacher:
+        """One teacher's answers for several arrays of images, one after the other."""
+        first, *others = parts
+        if not others:
+            return first
+
+        def join(name: str) -> Tensor | None:
+            tensors = [getattr(part, name) for part in (first, *others)]
+            return None if tensors[0] is None else torch.cat(tensors, 1)
+
+        return cls(torch.cat([part.embedding for part in (first, *others)], 1), join("logits"), join("attention"))
 
     def __call__(self, view: View) -> Answers:
         """See `Teacher`."""
@@ -206,13 +182,13 @@ class CachedTeacher:
         return Answers(self.embedding[place], logits, None if self.attention is None else self.attention[place])
 
 
-def _is_whole(file: Path, images: int) -> bool:
-    """Whether a file of the cache is there and holds answers for so many images and their mirror images."""
+def _is_whole(file: Path, shape: tuple[int, int]) -> bool:
+    """Tell if a file of the cache holds answers of this shape: once or twice, and images."""
     try:
         answers = np.load(file, mmap_mode="r")  # reads the header, and holds the length of the file against it
     except (OSError, ValueError, EOFError):
         return False
-    return bool(answers.dtype == np.float32 and answers.shape[:2] == (2, images))
+    return bool(answers.dtype == np.float32 and answers.shape[:2] == shape)
 
 
 def _answers(teacher: Model, pixels: Pixels, mirrored: bool, wanted: list[str], progress: Progress) -> list[NDArray[np.float32]]:
@@ -227,13 +203,16 @@ def _answers(teacher: Model, pixels: Pixels, mirrored: bool, wanted: list[str], 
     return [np.concatenate(found)]
 
 
-def entropies(logits: Tensor, temperatures: tuple[float, ...] = (1, 2, 3, 5, 10, 20, 30)) -> dict[str, Any]:
-    """Mean entropy, in nats, of a teacher's distributions at several temperatures, and the most there can be.
+def entropy(logits: Tensor, temperature: float) -> Tensor:
+    """Entropy of softmax(logits / temperature), in nats: (..., classes) to (...)."""
+    scaled = torch.log_softmax(logits.double() / temperature, dim=-1)
+    return -(scaled.exp() * scaled).sum(-1)
 
-    Near the most, the soft targets are flat and hardly teach; near 0 they say no more than the ground truth.
+
+def entropies(logits: Tensor, temperatures: tuple[float, ...] = (1, 2, 3, 5, 10, 20, 30)) -> dict[str, Any]:
+    """Mean entropy, in nats, of a teacher's distributions at several temperatures, and the largest possible one.
+
+    Near the largest, the soft targets are flat and hardly teach; near 0 they say no more than the ground truth.
     """
-    means = {}
-    for temperature in temperatures:
-        scaled = torch.log_softmax(logits.double() / temperature, dim=-1)
-        means[f"{temperature:g}"] = float(-(scaled.exp() * scaled).sum(-1).mean())
+    means = {f"{temperature:g}": float(entropy(logits, temperature).mean()) for temperature in temperatures}
     return {"nats": means, "uniform": float(np.log(logits.shape[-1]))}

@@ -1,4 +1,4 @@
-"""How accurate the models of a report are: evaluated now, or read from what `resight evaluate` wrote."""
+"""Accuracy of the models of a report: evaluated now, or read from files of `resight evaluate`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Accuracy:
 
 
 def accuracy(extractor: Model, dataset: Dataset, distance: str = "", *, progress: Progress = silent) -> Accuracy:
-    """Evaluate a model; see `resight.evaluation.model.evaluate_model`. Raises whatever that raises."""
+    """Evaluate a model, as `resight.evaluation.model.evaluate_model` does, with its errors."""
     scores = evaluate_model(extractor, dataset, distance, progress=progress)
     return Accuracy(rank1=100 * scores.rank1, map=100 * scores.map)
 
@@ -48,17 +48,17 @@ def with_evaluation(
     ----------
     report : Report
     models : sequence of str
-        What it was measured on. The usual way is left out: it takes the same weights to other pixels.
+        Models that were measured. The usual way is left out, because it gives the same weights other pixels.
     dataset : Dataset
     distance : str
-        For all of them, or empty for each model's own.
+        Distance for all of them; empty for each model's own.
     device : str
     progress : Progress
 
     Returns
     -------
     Report
-        With their scores; a model that cannot be evaluated is among the warnings.
+        The report with scores, and a warning for each model that cannot be evaluated.
 
     Raises
     ------
@@ -88,17 +88,18 @@ def with_scores(report: Report, files: Sequence[str | Path]) -> Report:
     ----------
     report : Report
     files : sequence of str or Path
-        Of one data set, and of different models.
+        Files of one data set and of different models.
 
     Returns
     -------
     Report
-        With the scores, and a warning for each file that is of none of its models.
+        The report with scores, and a warning for each file of another model.
 
     Raises
     ------
     MeasurementError
-        If a file is something else or of an untrained model, two are of one model, or they are of different data sets.
+        If a file is not such a record, belongs to an untrained model, or belongs to the same model or another data set than
+        another file.
     """
     datasets = {report.dataset} - {""}
     known: dict[str, Accuracy] = {}
@@ -112,15 +113,15 @@ def with_scores(report: Report, files: Sequence[str | Path]) -> Report:
             reason = f"{type(error).__name__}: {error}"
             raise MeasurementError(f"{file} is not a record that `resight evaluate --json` wrote ({reason})") from error
         if not sha256:
-            raise MeasurementError(f"{file} is of an untrained model, which has no SHA-256 to be known by; evaluate with --data")
+            raise MeasurementError(f"{file} belongs to an untrained model, which has no SHA-256; evaluate with --data")
         if scores.get("reranking"):
-            raise MeasurementError(f"{file} was re-ranked, which this report does not time; evaluate without --rerank")
+            raise MeasurementError(f"{file} was re-ranked, and this report does not time that; evaluate without --rerank")
         if sha256 in known:
-            raise MeasurementError(f"{file} is of the same model as another of the score files; give one of them")
+            raise MeasurementError(f"{file} belongs to the same model as another score file; give one of them")
         datasets.add(dataset)
         known[sha256] = score
         if sha256 not in {row.sha256 for row in report.rows}:
-            warnings.append(f"{file} is of none of the models")
+            warnings.append(f"{file} belongs to none of the models")
     if len(datasets) > 1:
         raise MeasurementError(f"the scores are of different data sets: {', '.join(sorted(datasets))}; give those of one")
     scored = [_scored(row, known.get(row.sha256)) for row in report.rows]

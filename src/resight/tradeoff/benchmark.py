@@ -1,4 +1,4 @@
-"""Speed in earnest: each model in a process of its own, on one thread and on all, in interleaved rounds."""
+"""Careful measurement of speed: each model in a process of its own, on one thread and on all, in interleaved rounds."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from typing import Any
 from resight.errors import ConfigurationError, MeasurementError, ResightError
 from resight.progress import Progress, silent
 from resight.provenance import hardware, provenance
+from resight.tradeoff.bench import interleaved
 from resight.tradeoff.conditions import describe_images, disturbances
 from resight.tradeoff.report import Failure, Report, Row, on_threads
-from resight.tradeoff.speed import Speed, SpeedConfig, interleaved
+from resight.tradeoff.speed import Speed, SpeedConfig
 from resight.tradeoff.worker import Worker
 
 __all__ = ["benchmark"]
@@ -30,12 +31,12 @@ def benchmark(
     device: str = "auto",
     progress: Progress = silent,
 ) -> Report:
-    """Measure how fast several models are on this machine.
+    """Measure the speed of several models on this machine.
 
     Parameters
     ----------
     models : sequence of str
-        See `resight.models.load_model`; ``usual:NETWORK`` is a network by `resight.tradeoff.usual.UsualWay`.
+        Models, as `resight.models.load_model` names them; ``usual:NETWORK`` is a network in `resight.tradeoff.usual.UsualWay`.
     paths : sequence of str
         Image files.
     config : SpeedConfig
@@ -48,21 +49,21 @@ def benchmark(
     Returns
     -------
     Report
-        Without accuracies, which `resight.tradeoff.accuracy` adds. A model that fails is among the failures, and the others are
-        measured nevertheless.
+        Speeds without accuracies, which `resight.tradeoff.accuracy` adds. A model that fails is among the failures; the others are
+        measured all the same.
 
     Raises
     ------
     ConfigurationError
-        If there is no model or no image, a model is given twice, there are fewer cores than threads, or the system does not
-        confine a process to fewer cores than there are.
+        If there is no model or no image, a model is given twice, there are fewer cores than threads, or the system cannot confine
+        a process to some of its cores.
     ImageError
         If an image cannot be read.
     MeasurementError
         If all models fail.
     """
     if not models:
-        raise ConfigurationError("no model is named; give one or more run folders, exported models or NETWORK:FILE")
+        raise ConfigurationError("no model is given; give one or more run folders, exported models or NETWORK:FILE")
     _refuse_twice(models)
     named = [model.replace(str(Path.home()), "~") for model in models]
     origin = provenance(asdict(config) | {"models": named, "threads": list(threads), "device": device}, seed=config.seed)
@@ -71,7 +72,7 @@ def benchmark(
     if not counts or max(counts) > cores or min(counts) < 1:
         raise ConfigurationError(f"threads {', '.join(map(str, threads))}; expected 1 to the {cores} cores, or 0 for all")
     if min(counts) < cores and not hasattr(os, "sched_setaffinity"):
-        raise ConfigurationError("this system does not confine a process to some of its cores; measure on all, with --threads all")
+        raise ConfigurationError("this system cannot confine a process to some of its cores; measure on all, with --threads all")
     images = describe_images(paths)
     rows: list[Row] = []
     failures: list[Failure] = []
@@ -100,7 +101,7 @@ def _measured(
     device: str,
     progress: Progress,
 ) -> tuple[list[Row], list[Failure], str | None]:
-    """All models on one number of threads; and the accelerator that they saw."""
+    """Rows of all models on one number of threads, their failures, and the accelerator that they found."""
     reasons: dict[str, str] = {}
     with ExitStack() as stack:
         workers = {model: stack.enter_context(Worker(model, paths, threads, config, device)) for model in models}
@@ -134,4 +135,4 @@ def _measured(
 def _refuse_twice(names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise ConfigurationError(f"the model {twice[0]} is there twice; leave one out, or rename one of two folders of one name")
+        raise ConfigurationError(f"the model {twice[0]} is given twice; leave one out, or rename one of two folders")

@@ -1,4 +1,4 @@
-"""Under what conditions figures are measured: the images, and whether the machine was quiet."""
+"""Conditions of a measurement: the images, and how quiet the machine was."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def some_images(paths: Sequence[str], count: int) -> Sequence[str]:
 
 
 def describe_images(paths: Sequence[str]) -> dict[str, Any]:
-    """What tells images from others.
+    """Describe the images of a measurement.
 
-    Each is decoded once, so that one that cannot be read is known before anything is measured, and all lie in the file cache.
+    Decodes each image once, so that unreadable ones are found before anything is measured, and all are in the file cache.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ def describe_images(paths: Sequence[str]) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        If there is none.
+        If there is no image.
     ImageError
-        If any cannot be read.
+        If an image cannot be read.
     """
     if not paths:
-        raise ConfigurationError("there is no image to measure speed on; give a folder that holds some")
+        raise ConfigurationError("there is no image to measure speed on; give a folder with images")
     read_images(paths, (1, 1))
     digests = "".join(map(sha256_file, paths))
     mean = sum(Path(path).stat().st_size for path in paths) / len(paths)
@@ -55,20 +55,20 @@ def describe_images(paths: Sequence[str]) -> dict[str, Any]:
 
 
 def disturbances(hardware: dict[str, Any], rows: Sequence[Row]) -> tuple[str, ...]:
-    """Warnings of a machine that was not quiet.
+    """Warnings about a machine that was not quiet.
 
     Parameters
     ----------
     hardware : dict
-        See `resight.provenance.hardware`; from before the measurement.
+        Hardware before the measurement; see `resight.provenance.hardware`.
     rows : sequence of Row
-        What was measured.
+        Measured rows.
 
     Returns
     -------
     tuple of str
-        One if the load average was above 0.2 for each core, and one for each row whose fastest round took all files 1.3 times as
-        fast as its slowest.
+        A warning if the load average was above 0.2 for each core, and one for each row whose fastest round was more than 1.3 times
+        as fast as its slowest.
     """
     load, cores = hardware["load"], hardware["cores"]
     warnings = []

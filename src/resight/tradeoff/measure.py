@@ -1,4 +1,4 @@
-"""Speed beside accuracy: the paper's Table 4 and Figure 10 for any models on any data set, on this machine."""
+"""Speed beside accuracy, like the paper's Table 4 and Figure 10, for any models on any data set, on this machine."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from resight.models.model import Model
 from resight.progress import Progress, silent
 from resight.provenance import hardware, provenance
 from resight.tradeoff.accuracy import accuracy
+from resight.tradeoff.bench import Bench, interleaved
 from resight.tradeoff.conditions import describe_images, disturbances, some_images
 from resight.tradeoff.report import Report, Row, marked
-from resight.tradeoff.speed import Bench, Speed, SpeedConfig, interleaved
+from resight.tradeoff.speed import Speed, SpeedConfig
 
 __all__ = ["measure_tradeoff"]
 
@@ -28,23 +29,23 @@ def measure_tradeoff(
     threads: int = 0,
     progress: Progress = silent,
 ) -> Report:
-    """Evaluate and time several models that are loaded already, all in this process.
+    """Evaluate and time several loaded models in this process.
 
-    `resight.tradeoff.benchmark.benchmark` gives each a process of its own, which takes longer and says more.
+    `resight.tradeoff.benchmark.benchmark` gives each a process of its own, which takes longer and tells more.
 
     Parameters
     ----------
     extractors : sequence of Model
-        With different names.
+        Models with different names.
     dataset : Dataset
     distance : str
-        ``"euclidean"`` or ``"cosine"`` for all of them, or empty for each model's own.
+        Distance for all of them; empty for each model's own.
     timed_images : int
-        Gallery images at most that speed is measured on; 0 is all.
+        Largest number of gallery images to measure speed on; 0 is all.
     rounds : int
         See `SpeedConfig`.
     threads : int
-        What the models were told to use, for the record; 0 is all cores.
+        Threads that the models were told to use, for the record; 0 is all cores.
     progress : Progress
 
     Returns
@@ -57,7 +58,7 @@ def measure_tradeoff(
     ConfigurationError
         If two models have one name, `timed_images` is negative, or there is no image or no round.
     ResightError
-        Whatever evaluation raises.
+        Any error of the evaluation.
     """
     names = [extractor.name for extractor in extractors]
     if len(set(names)) < len(names):

@@ -1,4 +1,4 @@
-"""Which models nobody beats."""
+"""The Pareto front: models that no other model beats."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ __all__ = ["pareto_front"]
 
 
 def pareto_front(cost: ArrayLike, score: ArrayLike) -> NDArray[np.bool_]:
-    """Mark the points that no other point beats: none costs at most as much, scores at least as well, and is better in one.
+    """Mark the points that no other point beats.
+
+    A point beats another if it costs at most as much, scores at least as well, and is better in one of the two.
 
     Parameters
     ----------
     cost : array of shape (n,)
-        Smaller is better, for example seconds per image.
+        Cost, for example seconds per image; smaller is better.
     score : array of shape (n,)
-        Larger is better, for example mAP.
+        Score, for example mAP; larger is better.
 
     Returns
     -------
     bool array of shape (n,)
-        Equal points are all on the front or all off it.
+        True for points on the front. Equal points are all on it or all off it.
 
     Examples
     --------

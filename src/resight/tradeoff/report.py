@@ -1,4 +1,4 @@
-"""What is known of models after measuring them: a row for each model and number of threads, and where the figures come from."""
+"""The report of a measurement: a row for each model and number of threads, and the source of the figures."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ __all__ = ["Failure", "Report", "Row", "marked", "merged", "on_threads", "read_r
 
 @dataclass(frozen=True, kw_only=True)
 class Row(Speed):
-    """One model on one number of threads: its speed, and these.
+    """One model on one number of threads: its speed, and more.
 
     Attributes
     ----------
     model : str
     threads : int
-        Cores that it may use.
+        Cores that it could use.
     rank1, map : float or None
-        Per cent; None where the accuracy is not known.
+        Scores, per cent; None if the accuracy is unknown.
     parameters : int
-        Of the embedding network.
+        Parameters of the embedding network.
     multiply_adds : int or None
-        For one image.
+        Multiply-adds for one image.
     embedding_size : int
         Numbers in one vector.
     input_size : tuple of (height, width)
     sha256 : str
-        Names the weights; empty for an untrained network.
+        SHA-256 of the weights; empty for an untrained network.
     on_front : bool
-        On the same threads, no other model of known accuracy is both faster, from file to vector, and better in mAP.
+        True if no other model of known accuracy on the same threads is both faster, from file to vector, and better in mAP.
     """
 
     model: str
@@ -70,13 +70,13 @@ class Report:
     rows : tuple of Row
     failures : tuple of Failure
     dataset : str
-        That the accuracies are from; empty without accuracies.
+        Data set of the accuracies; empty without accuracies.
     images : dict
-        ``count`` of the files that speed was measured on, their ``sha256``, and ``mean_bytes`` of a file.
+        Files that speed was measured on: ``count``, ``sha256``, and ``mean_bytes`` of a file.
     load : dict
-        Load average of the last minute ``before`` and ``after``; None where the system does not tell.
+        Load average of the last minute ``before`` and ``after``; None if the system does not tell.
     warnings : tuple of str
-        What makes the figures less than they seem.
+        Reasons to trust the figures less.
     provenance : dict
         See `resight.provenance.provenance`.
     """
@@ -90,13 +90,13 @@ class Report:
     provenance: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values; the rows are called ``models``."""
+        """Plain JSON values; the rows are called ``models``."""
         values = asdict(self)
         return {"dataset": values.pop("dataset"), "models": values.pop("rows")} | values
 
 
 def marked(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """The rows, with those marked that nobody on the same threads beats; see `Row.on_front`."""
+    """Mark the rows that no other row on the same threads beats; see `Row.on_front`."""
     rows = tuple(rows)
     front: set[int] = set()
     for threads in {row.threads for row in rows}:
@@ -112,7 +112,7 @@ def on_threads(count: int) -> str:
 
 
 def read_report(path: str | Path) -> Report:
-    """Read what `resight benchmark` wrote as JSON. Raises `MeasurementError`, and `ConfigurationError` for a damaged row."""
+    """Read a JSON file of `resight benchmark`. Raises `MeasurementError`, and `ConfigurationError` for a damaged row."""
     try:
         values = read_json(path)
         hardware = values["provenance"]["hardware"].keys()
@@ -134,16 +134,16 @@ def read_report(path: str | Path) -> Report:
 
 
 def merged(reports: Sequence[Report], names: Sequence[str], provenance: dict[str, Any]) -> Report:
-    """Put reports of one machine together.
+    """Merge reports of one machine.
 
     Parameters
     ----------
     reports : sequence of Report
         At least one.
     names : sequence of str
-        Of the reports, for messages.
+        Names of the reports, for messages.
     provenance : dict
-        Of the merging; hardware and versions are those of the first report, and each report's own provenance is kept in ``parts``.
+        Provenance of the merged report. Hardware and versions are those of the first report; ``parts`` keeps each report's own.
 
     Returns
     -------
@@ -160,7 +160,7 @@ def merged(reports: Sequence[Report], names: Sequence[str], provenance: dict[str
         for what, mine, theirs in _conditions(first, other):
             if mine != theirs:
                 raise MeasurementError(
-                    f"{names[0]} has {what} {mine} and {name} has {theirs}: their rows cannot be compared; measure them in one run"
+                    f"{names[0]} has {what} {mine} and {name} has {theirs}, so they cannot be compared; measure them in one run"
                 )
     rows = [row for report in reports for row in report.rows]
     seen: set[tuple[str, int]] = set()
@@ -181,7 +181,7 @@ def merged(reports: Sequence[Report], names: Sequence[str], provenance: dict[str
 
 
 def _conditions(first: Report, other: Report) -> Iterable[tuple[str, Any, Any]]:
-    """What two reports must have in common, and what each has."""
+    """Conditions that two reports must share: name, and the value of each."""
     hardware, their_hardware = (report.provenance.get("hardware", {}) for report in (first, other))
     for name in ("processor", "cores", "accelerator", "system"):
         yield name, hardware.get(name), their_hardware.get(name)

@@ -1,4 +1,4 @@
-"""A report as people read it: table, CSV, Markdown and picture."""
+"""A report for people: table, CSV, Markdown and picture."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _BRIEF = (
 
 
 def cells(report: Report, *, brief: bool = False) -> tuple[list[str], list[list[str]]]:
-    """Headings, and the cells of each row as text; columns of which nothing is known are left out, and most if it is to be brief.
+    """Headings, and the cells of each row as text. Empty columns are left out; `brief` leaves out most.
 
-    Medians over the rounds; in brackets the slowest and the fastest round. A latency is followed by its 95th percentile. The search
-    is for one query in 100,000 vectors. A star marks models that nobody on the same threads beats; see `Row.on_front`.
+    Figures are medians over the rounds, with the slowest and the fastest round in brackets. The 95th percentile follows a latency.
+    The search is for one query in 100,000 vectors. A star marks models that no model on the same threads beats; see `Row.on_front`.
     """
     rows = [_formatted(row) for row in report.rows]
     headings = _BRIEF if brief else list(rows[0])
@@ -75,7 +75,7 @@ def _formatted(row: Row) -> dict[str, str]:
 
 
 def table_markdown(report: Report) -> str:
-    """A Markdown table, with the reasons of failures and the warnings below it."""
+    """A Markdown table, with failures and warnings below it."""
     headings, rows = cells(report)
     lines = [headings, ["---"] + ["---:"] * (len(headings) - 1), *rows]
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -85,7 +85,7 @@ def table_markdown(report: Report) -> str:
 
 
 def table_csv(report: Report) -> str:
-    """A CSV with the fields of `Row`, unrounded, ranges as ``..._low`` and ``..._high``, and the reason of a failure."""
+    """A CSV with the unrounded fields of `Row`, ranges as ``..._low`` and ``..._high``, and the reason of each failure."""
     names = [field.name for field in fields(Row) if field.name not in ("by_batch", "ranges", "model", "threads")]
     ranged = sorted({name for row in report.rows for name in row.ranges})
     bounds = [f"{name}_{end}" for name in ranged for end in ("low", "high")]
@@ -105,7 +105,7 @@ def table_csv(report: Report) -> str:
 def draw_tradeoff(report: Report, path: str | Path) -> None:
     """Draw mAP against the time for one image, from file to vector, with the Pareto front, as PNG.
 
-    The rows of known accuracy on the largest number of threads are drawn; there must be one. Raises `StorageError`.
+    Draws the rows of known accuracy on the largest number of threads; there must be one. Raises `StorageError`.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
@@ -136,7 +136,7 @@ def draw_tradeoff(report: Report, path: str | Path) -> None:
 
 
 def name_points(axes: Axes, points: list[tuple[float, float, str]]) -> None:
-    """Write the name of each point (x, y, name) beside it, where it covers other names and points least."""
+    """Write the name of each point (x, y, name) beside it, in the place that covers other names and points least."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.transforms import Bbox
 
@@ -164,9 +164,9 @@ def _area(box: Bbox | None) -> float:
 
 
 def save_report(report: Report, folder: str | Path, name: str) -> list[Path]:
-    """Write ``NAME.json``, ``.csv`` and ``.md`` into `folder`, and ``.png`` where an accuracy is known; return what was written.
+    """Write ``NAME.json``, ``.csv`` and ``.md`` into `folder`, and ``.png`` if an accuracy is known. Returns the written files.
 
-    Without matplotlib there is no picture. Raises `StorageError`.
+    Needs matplotlib for the picture, and leaves it out without. Raises `StorageError`.
     """
     stem = Path(folder) / name
     write_json(stem.with_suffix(".json"), report.to_dict())

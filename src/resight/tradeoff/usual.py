@@ -1,4 +1,4 @@
-"""The usual way from files to vectors, to compare Resight's with: Pillow, per-image transforms, PyTorch eager, batches of 32."""
+"""The usual loop from files to vectors, for comparison: Pillow, transforms of each image, PyTorch eager, batches of 32."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BATCH_SIZE = 32
 
 
 class UsualWay(Model):
-    """A network behind the loop that most repositories of the field extract features with.
+    """A network behind the loop that most repositories of the field use to extract features.
 
     One image after the other is decoded and resized by Pillow, turned into a float tensor of shape (3, height, width) and
     normalised, as torchvision's ``Resize``, ``ToTensor`` and ``Normalize`` do; 32 of them are stacked and embedded. The network
@@ -30,7 +30,7 @@ class UsualWay(Model):
     Parameters
     ----------
     model : NetworkModel
-        Its network's memory format is changed.
+        Network of PyTorch; its memory format is changed.
 
     Raises
     ------
@@ -40,7 +40,7 @@ class UsualWay(Model):
         If it is another kind of model.
     """
 
-    sha256 = ""  # other pixels than Resight's, so that scores of the weights are not scores of this
+    sha256 = ""  # its pixels differ from Resight's, so the scores of the weights are not its scores
 
     def __init__(self, model: Model) -> None:
         if not isinstance(model, NetworkModel):

@@ -1,8 +1,8 @@
-"""A model on the test bench in a process of its own, which has some of the processor's cores.
+"""A model on the test bench in a process of its own, on some of the processor's cores.
 
-How the number of threads is set differs between PyTorch, OpenCV, ONNX Runtime, OpenVINO and plain thread pools, and some libraries
-read it once. A process that may use n cores does n things at a time, whatever it runs; besides, its memory is the model's own, and
-a model that takes its process down takes no other along.
+PyTorch, OpenCV, ONNX Runtime, OpenVINO and plain thread pools each set their number of threads in another way, and some read it
+once. A process that may use n cores does n things at a time, whatever it runs. Its memory is the model's own, and a model that
+takes its process down takes no other along.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from resight.compute import Child, answering
-from resight.errors import MeasurementError, ResightError
+from resight.errors import MeasurementError, one_line
 from resight.provenance import hardware
 
 if TYPE_CHECKING:
-    from resight.tradeoff.speed import Bench, SpeedConfig
+    from resight.tradeoff.bench import Bench
+    from resight.tradeoff.speed import SpeedConfig
 
 __all__ = ["USUAL", "Worker"]
 
 USUAL = "usual:"
-"""Before the name of a network that is to go the usual way."""
+"""Prefix of a network that is measured in the usual way."""
 
 
 class Worker:
@@ -35,7 +36,7 @@ class Worker:
     Parameters
     ----------
     reference : str
-        See `resight.models.load_model`; ``usual:NETWORK`` is a network by `resight.tradeoff.usual.UsualWay`.
+        Model, as `resight.models.load_model` names it; ``usual:NETWORK`` is a network in `resight.tradeoff.usual.UsualWay`.
     paths : sequence of str
         Image files to measure on.
     threads : int
@@ -58,7 +59,7 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """Number of the process."""
         return self._child.pid
 
     def load(self) -> dict[str, Any]:
@@ -67,7 +68,7 @@ class Worker:
         Returns
         -------
         dict
-            What `resight.tradeoff.speed.Bench.about` gives, and ``accelerator`` of the machine.
+            Result of `resight.tradeoff.bench.Bench.about`, and ``accelerator`` of the machine.
 
         Raises
         ------
@@ -102,9 +103,8 @@ def _serve() -> None:
     def answer(work: Callable[[], Any]) -> None:
         try:
             say({"result": work()})
-        except Exception as error:  # whatever a model does is a row of the report
-            text = str(error) if isinstance(error, ResightError) else f"{type(error).__name__}: {error}"
-            say({"error": " ".join(text.split())})
+        except Exception as error:  # every failure of a model is a row of the report
+            say({"error": one_line(error)})
 
     bench = cache(lambda: _warm_bench(job))
     memory = cache(_peak_memory)  # asked after the first round, when nothing has been searched yet
@@ -121,7 +121,8 @@ def _warm_bench(job: dict[str, Any]) -> Bench:
 
 def _bench(job: dict[str, Any]) -> Bench:
     from resight.models import load_model
-    from resight.tradeoff.speed import Bench, SpeedConfig
+    from resight.tradeoff.bench import Bench
+    from resight.tradeoff.speed import SpeedConfig
 
     config = SpeedConfig(**job["config"] | {"batch_sizes": tuple(job["config"]["batch_sizes"])})
     reference: str = job["reference"]
@@ -134,7 +135,7 @@ def _bench(job: dict[str, Any]) -> Bench:
 
 
 def _peak_memory() -> dict[str, float]:
-    # Of this program: getrusage's figure begins with what the parent held.
+    # Not getrusage, because its figure begins with the memory of the parent.
     try:
         for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM"):

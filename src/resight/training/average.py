@@ -1,4 +1,4 @@
-"""A moving average of a network's weights, which generalises better than the last of them."""
+"""A moving average of a network's weights, which generalises better than the last weights."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class WeightAverage:
     ----------
     network : nn.Module
     decay : float
-        Share of the old average that is kept at every step; the first steps keep less, (1 + n) / (10 + n), so that the initial
-        weights are soon forgotten.
+        Share of the old average to keep at every step. The first steps keep less, (1 + n) / (10 + n), to forget the initial weights
+        soon.
 
     Attributes
     ----------
     tensors : dict of str to Tensor
         The average, by the names of the network's state.
     steps : int
-        How often it was updated.
+        Number of updates.
 
     References
     ----------
@@ -47,7 +47,7 @@ class WeightAverage:
 
     @contextmanager
     def applied(self, network: nn.Module) -> Iterator[None]:
-        """The network has the average's weights inside the block, and its own again afterwards."""
+        """Give the network the average's weights inside the block, and its own again afterwards."""
         own = {name: tensor.detach().clone() for name, tensor in _averaged(network).items()}
         self.copy_to(network)
         try:

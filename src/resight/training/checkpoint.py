@@ -22,7 +22,7 @@ __all__ = ["Position", "load_checkpoint", "save_checkpoint"]
 
 @dataclass
 class Position:
-    """How far a training has come.
+    """Position of a training.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Position:
     step : int
         Steps finished in the current epoch.
     history : list of dict
-        What was measured at the end of every finished epoch.
+        Figures at the end of every finished epoch.
     sums : dict
         Sums of the current epoch's figures over its finished steps.
     """
@@ -50,7 +50,7 @@ def save_checkpoint(
     position: Position,
     origin: Mapping[str, str],
 ) -> None:
-    """Write a checkpoint; what was under `path` stays until the new one is whole.
+    """Write a checkpoint. The file under `path` stays until the new one is complete.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def save_checkpoint(
     average : WeightAverage, optional
     position : Position
     origin : mapping of str to str
-        What the run is made of: SHA-256 of its options, its data, and the weights it begins with or learns from.
+        Sources of the run: SHA-256 of its options, its data, and the weights that it starts from or learns from.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def load_checkpoint(
     trained, optimiser, average
         As they were built for this run; changed in place.
     origin : mapping of str to str
-        Of this run; must be the checkpoint's.
+        Sources of this run; they must be those of the checkpoint.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How a training is configured; kept free of PyTorch, so that `resight train --help` answers at once."""
+"""Configuration of a training, without PyTorch, so that `resight train --help` answers at once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from resight.errors import ConfigurationError
 __all__ = ["PAPER_HELD_OUT", "TrainConfig"]
 
 PAPER_HELD_OUT = 0.1
-"""Share of the training data that is held out: Market-1501's 12,936 images give the 1,294 of the paper's baseline."""
+"""Share of the training data to hold out: of Market-1501's 12,936 images it gives the 1,294 of the paper's baseline."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How a network is trained; the defaults are the paper's for MobileNet 0.25 on Market-1501.
+    """How a network is trained. The defaults are the paper's for MobileNet 0.25 on Market-1501.
 
     Attributes
     ----------
@@ -23,66 +23,70 @@ class TrainConfig:
         Architecture: mobilenet-0.25, mobilenet-0.5, mobilenet-0.75, mobilenet-1.0, resnet-50, osnet-0.25, osnet-0.5, osnet-0.75
         or osnet-1.0.
     weights : str
-        Where to start: a weights file; student, student-fast or student-fastest; published weights, such as
-        mobilenet-0.25-imagenet; random weights unless given.
+        Weights to start from: a file; student, student-fast or student-fastest; or published weights, such as
+        mobilenet-0.25-imagenet. The default is random weights.
     height : int
-        Of the input, in pixels; 0 is the network's own.
+        Input height in pixels; 0 is the network's own.
     width : int
-        Of the input, in pixels; 0 is the network's own.
+        Input width in pixels; 0 is the network's own.
     last_stride : int
-        1 keeps the last feature maps at twice the height and width; 0 is the network's own.
+        Stride of the last stage: 1 doubles the height and width of the last feature maps; 0 is the network's own.
     neck : bool
-        Batch normalisation between features and head (BNNeck); its output is what is compared, by cosine.
+        Batch normalisation between features and head (BNNeck). Its output becomes the embedding, compared by cosine.
     batch_size : int
         Images in one step.
     images_per_identity : int
-        0 shuffles all images; more draws batches of several people with so many images each, as a triplet loss needs them.
+        Images of each person in a batch, as a triplet loss needs them; 0 shuffles all images.
     epochs : int
         Passes over the training images.
     optimiser : str
-        ``"sgd"`` or ``"adam"``.
+        Optimiser: ``"sgd"`` or ``"adam"``.
     learning_rate : float
-        At the start, after the warm-up.
+        Learning rate at the start, after the warm-up.
     momentum : float
-        Of stochastic gradient descent.
+        Momentum of stochastic gradient descent.
     weight_decay : float
         L2 penalty on all parameters.
     schedule : str
-        Of the learning rate: ``"step"`` or ``"cosine"``, which ends near zero.
+        Schedule of the learning rate: ``"step"``, or ``"cosine"``, which ends near zero.
     warm_up : float
         Epochs during which the learning rate rises.
     decay_every : int
-        With ``"step"``: batches after which the learning rate falls, again and again.
+        Batches between two falls of the learning rate, with the schedule ``"step"``.
     decay_factor : float
-        With ``"step"``: what the learning rate is multiplied by each time.
+        Factor of each fall of the learning rate, with the schedule ``"step"``.
     average : float
-        Decay of the moving average of the weights, which is validated and kept instead of the last weights; 0 for none.
+        Decay of a moving average of the weights, which is validated and kept instead of the last weights; 0 turns it off.
     flip : bool
         Mirror half of the images left to right.
     pad : int
-        Pixels by which an image is moved at most, each way: padded by so many and cropped at random.
+        Largest random shift of an image, in pixels each way.
     erase : float
-        Probability of a random rectangle of an image being erased.
+        Probability that an image loses a random rectangle.
+    colour : float
+        Strength of random changes of brightness, contrast, saturation and white balance, as between cameras; 0.3 is usual.
+    coarse : float
+        Probability that an image loses detail, as from a camera farther away.
     hard_weight : float
-        Of the cross-entropy with the ground truth.
+        Weight of the cross-entropy with the ground truth.
     label_smoothing : float
         Share of the ground truth that is spread over all classes.
     triplet_weight : float
-        Of the batch-hard triplet loss; it needs several images of each person in a batch.
+        Weight of the batch-hard triplet loss, which needs several images of each person in a batch.
     triplet_margin : float
-        Distance by which the nearest other person should be farther than the farthest image of the same.
+        Margin of the triplet loss: distance by which other people should be farther than images of the same person.
     validation : str
-        What is held out: ``"identity"`` people, ``"image"`` images of known people, or ``"none"``.
+        Held-out part: ``"identity"`` is people, ``"image"`` is images of known people, ``"none"`` is nothing.
     held_out : float
-        Share of the people or images that is held out, between 0 and 1.
+        Share of the people or images to hold out, between 0 and 1.
     held_out_seed : int
-        Which people or images; the same for all runs of one comparison, whatever their own seeds.
+        Seed of the choice of held-out people or images. Keep it the same for all runs of a comparison.
     validate_every : int
         Epochs between two validations; the last epoch is always validated.
     seed : int
-        Of everything that is random: initial weights, the order of the images, and how they are changed.
+        Seed of everything random: initial weights, the order of the images, and their changes.
     precision : str
-        ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 on a GPU, float32 elsewhere.
+        Precision: ``"float32"``, ``"bfloat16"``, or ``"auto"``, which is bfloat16 on a GPU and float32 elsewhere.
     """
 
     network: str = "mobilenet-0.25"
@@ -106,6 +110,8 @@ class TrainConfig:
     flip: bool = True
     pad: int = 0
     erase: float = 0.0
+    colour: float = 0.0
+    coarse: float = 0.0
     hard_weight: float = 1.0
     label_smoothing: float = 0.0
     triplet_weight: float = 0.0
@@ -127,7 +133,7 @@ class TrainConfig:
         ):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigurationError(f"{name} = {getattr(self, name)}; expected at least 0")
-        for name in ("average", "erase", "label_smoothing"):
+        for name in ("average", "erase", "colour", "coarse", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigurationError(f"{name} = {getattr(self, name)}; expected 0 or more and less than 1")
         if not 0 < self.learning_rate < math.inf:
@@ -152,10 +158,10 @@ class TrainConfig:
             raise ConfigurationError(f"every loss has weight 0; set one of {', '.join(self._weights())}")
         if self.images_per_identity and self.batch_size % self.images_per_identity:
             raise ConfigurationError(
-                f"batch_size = {self.batch_size} is no multiple of images_per_identity = {self.images_per_identity}"
+                f"batch_size = {self.batch_size} is not a multiple of images_per_identity = {self.images_per_identity}"
             )
 
     @classmethod
     def _weights(cls) -> list[str]:
-        """Fields that are weights of losses."""
+        """Fields that hold the weight of a loss."""
         return [name for name in cls.__dataclass_fields__ if name.endswith("_weight")]

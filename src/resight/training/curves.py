@@ -1,4 +1,4 @@
-"""What a training looks like: scalars for TensorBoard while it runs, a picture afterwards."""
+"""Curves of a training: scalars for TensorBoard while it runs, and a picture afterwards."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""From a data set to what a training needs: images in memory, class labels, and people or images held out."""
+"""Turns a data set into the data of a training: images in memory, class labels, and held-out people or images."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.datasets import Dataset
-from resight.datasets.records import Records, Split
+from resight.datasets.records import IMAGE_SUFFIXES, JUNK, Records, Split
 from resight.datasets.splits import by_identity, by_image, class_labels
 from resight.errors import ConfigurationError, DatasetError, ImageError
 from resight.evaluation.protocol import evaluate
@@ -20,8 +20,28 @@ from resight.models.pytorch import network_outputs
 from resight.networks.network import ReidNetwork
 from resight.progress import Progress, silent
 from resight.training.config import PAPER_HELD_OUT
+from resight.training.copies import Copies, plan_copies
 
-__all__ = ["TrainingData", "data_digest", "prepare"]
+__all__ = ["Extra", "TrainingData", "data_digest", "prepare", "unlabelled_records"]
+
+
+@dataclass(frozen=True, eq=False)
+class Extra:
+    """Images without an identity, which only a teacher's losses learn from.
+
+    Attributes
+    ----------
+    records : Records
+        Image files.
+    copies : int
+        Changed copies to make of each labelled training image; see `resight.training.copies`.
+    share : float
+        Share of each batch.
+    """
+
+    records: Records
+    copies: int = 0
+    share: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +51,19 @@ class TrainingData:
     Attributes
     ----------
     records : Records
-        The n training images.
-    pixels : uint8 array of shape (n, height, width, 3)
-    labels : int64 array of shape (n,)
+        The n labelled training images.
+    pixels : uint8 array of shape (m, height, width, 3)
+        Pixels of all m images: first the labelled ones, then those without an identity.
+    labels : int64 array of shape (m,)
+        Class of each image; -1 for an image without an identity.
     identities : int64 array of shape (classes,)
-        The identity of each class.
+        Identity of each class.
     validate : callable or None
-        Scores a network on what was held out; the figures are per cent. ``rank1`` and ``map`` for people held out,
-        ``accuracy`` for images held out.
+        Function that scores a network on the held-out part, in per cent: ``rank1`` and ``map`` for people, ``accuracy`` for images.
+    unlabelled : Records
+        Image files without an identity.
+    copies : Copies, optional
+        Plan of the copies among the images.
     """
 
     records: Records
@@ -46,6 +71,41 @@ class TrainingData:
     labels: NDArray[np.int64]
     identities: NDArray[np.int64]
     validate: Callable[[ReidNetwork], dict[str, float]] | None
+    unlabelled: Records
+    copies: Copies | None
+
+    def parts(self, size: tuple[int, int], *, cache: Path | None = None, progress: Progress = silent) -> list[Pixels]:
+        """The same images at another size, in parts: the labelled ones, files without an identity, and copies."""
+        return _parts(self.records, self.unlabelled, self.copies, size, cache, progress)
+
+
+def unlabelled_records(folders: Sequence[str | Path]) -> Records:
+    """All images in some folders and in the folders inside them.
+
+    Raises
+    ------
+    DatasetError
+        If a folder holds no image.
+    """
+    rows: list[tuple[Path, int, int]] = []
+    for folder in map(Path, folders):
+        found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        if not found:
+            raise DatasetError(f"{folder}: no images in this folder or in the folders inside it; give a folder of crops of people")
+        rows += [(path, JUNK, 0) for path in found]
+    return Records.from_rows(rows)
+
+
+def _parts(
+    labelled: Records,
+    unlabelled: Records,
+    copies: Copies | None,
+    size: tuple[int, int],
+    cache: Path | None,
+    progress: Progress,
+) -> list[Pixels]:
+    parts = [load_pixels(records.paths, size, cache=cache, progress=progress) for records in (labelled, unlabelled) if len(records)]
+    return parts if copies is None else [*parts, copies.of(parts[0])]
 
 
 def prepare(
@@ -55,6 +115,7 @@ def prepare(
     validation: str = "identity",
     fraction: float = PAPER_HELD_OUT,
     seed: int = 0,
+    extra: Extra | None = None,
     cache: Path | None = None,
     progress: Progress = silent,
 ) -> TrainingData:
@@ -63,7 +124,7 @@ def prepare(
     Parameters
     ----------
     dataset : Dataset
-        Its first split's training images are used; query and gallery are never read here.
+        Data set whose first split's training images are used; query and gallery are not read.
     size : tuple of (height, width)
     validation : str
         ``"identity"`` holds out people (choose by this), ``"image"`` holds out images of known people as the paper did,
@@ -71,7 +132,9 @@ def prepare(
     fraction : float
         Share of the people or images to hold out.
     seed : int
-        Of the choice. It is the same for all trainings of one comparison, whatever their own seeds.
+        Seed of the choice. Keep it the same for all trainings of a comparison, whatever their own seeds.
+    extra : Extra, optional
+        Images without an identity to put after the others.
     cache : Path, optional
         See `resight.images.load_pixels`.
     progress : Progress
@@ -99,25 +162,31 @@ def prepare(
         count = round(fraction * len(train))
         if not count:
             raise ConfigurationError(
-                f"held_out = {fraction} of {len(train)} images is none; hold out more, or set validation to none"
+                f"held_out = {fraction} of {len(train)} images is not one image; hold out more, or set validation to none"
             )
         train, held_out = by_image(train, count, seed=seed)
     elif validation != "none":
         raise ConfigurationError(f"validation {validation!r}; expected identity, image or none")
     if len(train.people()) < 2:
-        raise DatasetError(f"{dataset.root}: {len(train.people())} person to train on; telling people apart needs at least two")
+        raise DatasetError(f"{dataset.root}: {len(train.people())} person to train on; a training needs at least two")
     labels, identities = class_labels(train)
+    extra = extra or Extra(unlabelled_records(()))
+    copies = plan_copies(len(train), extra.copies, seed) if extra.copies else None
+    parts = _parts(train, extra.records, copies, size, cache, progress)
+    pixels = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return TrainingData(
         records=train,
-        pixels=load_pixels(train.paths, size, cache=cache, progress=progress),
-        labels=labels,
+        pixels=pixels,
+        labels=np.pad(labels, (0, len(pixels) - len(labels)), constant_values=-1),
         identities=identities,
         validate=_validator(held_out, identities, size, cache, progress),
+        unlabelled=extra.records,
+        copies=copies,
     )
 
 
 def data_digest(records: Records) -> str:
-    """What tells the images of one training from another's before any is decoded; the same wherever the files lie.
+    """SHA-256 of a training's file names and records, without decoding; the same wherever the files lie.
 
     Returns
     -------

@@ -20,7 +20,7 @@ from resight.errors import ResightError
 from resight.networks.batches import Batches
 from resight.networks.network import ReidNetwork
 from resight.progress import Progress, silent
-from resight.training.augment import plan_epoch
+from resight.training.augment import EpochPlan, plan_epoch
 from resight.training.average import WeightAverage
 from resight.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from resight.training.config import TrainConfig
@@ -42,6 +42,7 @@ def run_epochs(
     checkpoint: Path | None = None,
     origin: Mapping[str, str] | None = None,
     checkpoint_seconds: float = 60.0,
+    unlabelled_share: float = 0.0,
     validate: Callable[[int], dict[str, float]] | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     progress: Progress = silent,
@@ -53,18 +54,20 @@ def run_epochs(
     network : ReidNetwork
         On the device of `batches`.
     batches : Batches
-        Of all training images.
+        Batches of all training images.
     labels : int64 array of shape (n,)
-        Class of each of them.
+        Class of each of them; less than 0 for an image without an identity.
     loss : Loss
     config : TrainConfig
-        Optimiser, schedule, augmentation, seed; what it says of network, data and losses is not read here.
+        Optimiser, schedule, augmentation and seed; its fields for network, data and losses are not read here.
     checkpoint : Path, optional
-        File to resume from if it exists, and to write: after each epoch and every `checkpoint_seconds`. An interrupted run
-        loses what came after; it does not write in the middle of a step, where weights and position need not agree.
+        File to resume from if it exists, and to write after each epoch and every `checkpoint_seconds`. An interrupted run loses the
+        steps after it.
     origin : mapping of str to str, optional
-        What the run is made of, by name, as SHA-256; a checkpoint of anything else is refused.
+        Sources of the run as SHA-256, by name; a checkpoint with others is refused.
     checkpoint_seconds : float
+    unlabelled_share : float
+        Share of each batch that shows images without an identity, if there are any.
     validate : callable, optional
         Called with the number of finished epochs; what it returns is stored in that epoch's row under ``validation``.
     on_epoch : callable, optional
@@ -83,7 +86,7 @@ def run_epochs(
     CheckpointError
         If `checkpoint` cannot be resumed from.
     ResightError
-        If the loss is no longer finite.
+        If the loss is not finite.
     """
     keep_freed_memory()
     loss.to(batches.device)
@@ -94,8 +97,25 @@ def run_epochs(
     if checkpoint is not None and checkpoint.exists():
         position = load_checkpoint(checkpoint, trained, optimiser, average, origin or {})
     on_device = torch.from_numpy(labels).to(batches.device)
-    steps = len(labels) // min(config.batch_size, len(labels))
     trained.train()
+
+    def plan_of(epoch: int) -> EpochPlan:
+        return plan_epoch(
+            labels,
+            config.batch_size,
+            epoch=epoch,
+            seed=config.seed,
+            size=network.preprocessing.size,
+            images_per_identity=config.images_per_identity,
+            unlabelled_share=unlabelled_share,
+            flip=config.flip,
+            pad=config.pad,
+            erase=config.erase,
+            colour=config.colour,
+            coarse=config.coarse,
+        )
+
+    steps = len(plan_of(0))
 
     def save() -> None:
         if checkpoint is not None:
@@ -103,17 +123,7 @@ def run_epochs(
 
     saved = time.monotonic()
     while position.epoch < config.epochs:
-        plan = plan_epoch(
-            labels,
-            config.batch_size,
-            epoch=position.epoch,
-            seed=config.seed,
-            size=network.preprocessing.size,
-            images_per_identity=config.images_per_identity,
-            flip=config.flip,
-            pad=config.pad,
-            erase=config.erase,
-        )
+        plan = plan_of(position.epoch)
         sums = _Sums(position.sums)
         while position.step < steps:
             view = plan[position.step]
@@ -203,9 +213,7 @@ class _Sums:
             self._values[name] += float(value)
         self._pending.clear()
         if not math.isfinite(self._values["loss"]):
-            raise ResightError(
-                f"the loss is no longer finite (epoch {position.epoch + 1}, step {position.step}); lower --learning-rate"
-            )
+            raise ResightError(f"the loss is not finite (epoch {position.epoch + 1}, step {position.step}); lower --learning-rate")
 
     def read(self) -> dict[str, float]:
         return dict(self._values)

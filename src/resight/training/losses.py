@@ -1,7 +1,7 @@
-"""Losses of a network that learns to tell the training identities apart.
+"""Losses of the ground truth: a network learns to tell the training identities apart.
 
-A loss is a module, so that one that learns something itself can; it is called with a view of the training images and what the
-network made of them. What else it needs (labels, a teacher) it holds.
+A loss is a module, because some losses learn weights of their own. It is called with a batch and the network's outputs. It holds
+everything else that it needs, such as a teacher.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Batch(NamedTuple):
     Attributes
     ----------
     view : View
-        Which training images these are, and how they were changed.
+        Rows of the training images, and their changes.
     images : float tensor of shape (batch, 3, height, width)
-        What the network sees.
+        Input of the network.
     labels : int64 tensor of shape (batch,)
-        Their classes.
+        Classes; -1 for an image without an identity, which only the losses with a teacher use.
     """
 
     view: View
@@ -38,7 +38,7 @@ class Batch(NamedTuple):
 
 
 class Loss(nn.Module):
-    """The loss of `resight.training.loop.run_epochs`; its own weights are trained and kept in the checkpoint with the network's."""
+    """A loss of `resight.training.loop.run_epochs`. Its own weights, if any, are trained and kept in the checkpoint."""
 
     def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Loss of one batch.
@@ -70,7 +70,8 @@ class WeightedLosses(Loss):
     def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
         """See `Loss`; besides the parts of its terms, ``accuracy`` is the share of the batch that the head names rightly."""
         total = outputs.logits.new_zeros((), dtype=torch.float32)
-        parts = {"accuracy": (outputs.logits.argmax(1) == batch.labels).float().mean()}
+        labelled = batch.labels >= 0
+        parts = {"accuracy": (outputs.logits.argmax(1) == batch.labels)[labelled].float().mean()}
         for name, term in self.terms.items():
             value, more = term(batch, outputs)
             total = total + self.weights[name] * value
@@ -97,7 +98,8 @@ class HardLabelLoss(Loss):
 
     def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
         """See `Loss`."""
-        return F.cross_entropy(outputs.logits.float(), batch.labels, label_smoothing=self.smoothing), {}
+        logits = outputs.logits.float()
+        return F.cross_entropy(logits, batch.labels, ignore_index=-1, label_smoothing=self.smoothing), {}
 
 
 class TripletLoss(Loss):
@@ -109,7 +111,8 @@ class TripletLoss(Loss):
 
     def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
         """See `Loss`."""
-        return batch_hard_triplet(outputs.features.float(), batch.labels, self.margin), {}
+        labelled = batch.labels >= 0
+        return batch_hard_triplet(outputs.features.float()[labelled], batch.labels[labelled], self.margin), {}
 
 
 def batch_hard_triplet(features: Tensor, labels: Tensor, margin: float) -> Tensor:

@@ -23,7 +23,7 @@ from resight.provenance import provenance
 from resight.shipped import SHIPPED, TERMS
 from resight.training.config import TrainConfig
 from resight.training.curves import ScalarLog, draw_curves
-from resight.training.data import TrainingData, data_digest, prepare
+from resight.training.data import Extra, TrainingData, data_digest, prepare
 from resight.training.loop import run_epochs
 from resight.training.losses import HardLabelLoss, Loss, TripletLoss, WeightedLosses
 
@@ -34,7 +34,7 @@ _CHECKPOINT = "checkpoint.safetensors"
 
 
 MakeLoss = Callable[[TrainingData, ReidNetwork], tuple[Loss, dict[str, Any]]]
-"""Builds the loss once the data and the network are known, with what the card should say about it."""
+"""Function that makes the loss from the data and the network, and gives an entry for the card."""
 
 
 def train(
@@ -54,22 +54,22 @@ def train(
     data : str, Path or Dataset
         See `resight.datasets.open_dataset`. Query and gallery are not read.
     out : str or Path
-        Run folder. Holds ``card.json`` and ``network.safetensors`` when the training is done, ``history.json`` and
-        ``curves.png``, scalars for TensorBoard, and until then ``checkpoint.safetensors``, from which the same call goes on.
+        Run folder. It gets scalars for TensorBoard and ``checkpoint.safetensors``, from which the same call resumes; and at the end
+        ``card.json``, ``network.safetensors``, ``history.json`` and ``curves.png``.
     config : TrainConfig
     device : str
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
     cache : Path, optional
         Folder for decoded images, see `resight.images.load_pixels`.
     checkpoint_seconds : float
-        What a kill costs at most.
+        Seconds between two checkpoints: the most that a kill costs.
     progress : Progress
 
     Returns
     -------
     Path
-        `out`, which `resight.models.pytorch.load_extractor` reads. A run that was finished before is returned as it is, if it is of
-        the same configuration, data and initial weights.
+        `out`, which `resight.models.pytorch.load_extractor` reads. A finished run of the same configuration, data and initial
+        weights is returned as it is.
 
     Raises
     ------
@@ -100,33 +100,32 @@ def train_with(
     config: TrainConfig,
     *,
     sources: Mapping[str, str] | None = None,
+    extra: Extra | None = None,
     device: str = "auto",
     cache: Path | None = None,
     checkpoint_seconds: float = 60.0,
     progress: Progress = silent,
 ) -> Path:
-    """Train a network with any loss; `train` and `resight.distillation.distill` are this with theirs. See `train`.
+    """Train a network with any loss. `train` and `resight.distillation.distill` call this with theirs; see `train`.
 
-    `sources` are the SHA-256 of whatever else the loss learns from, by name: another run in `out` is one that learned from others.
+    `sources` are the SHA-256 of everything else that the loss learns from, by name. A finished run in `out` with others is refused.
     """
     out = Path(out)
     where = choose_device(device)
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
     network = initial_network(config, classes=2)  # refuses wrong names and weights before any image is read
-    size = network.preprocessing.size
-    sources = {
-        "training data": data_digest(dataset.train),
-        **weights_digest("initial weights", config.weights),
-        **(sources or {}),
-    }
+    sources = (
+        {"training data": data_digest(dataset.train)} | weights_digest("initial weights", config.weights) | dict(sources or {})
+    )
     if finished := _finished(out, config, sources):
         return finished
     prepared = prepare(
         dataset,
-        size,
+        network.preprocessing.size,
         validation=config.validation,
         fraction=config.held_out,
         seed=config.held_out_seed,
+        extra=extra,
         cache=cache,
         progress=progress,
     )
@@ -151,6 +150,7 @@ def train_with(
             checkpoint=out / _CHECKPOINT,
             origin={"options": fingerprint(config)} | sources,
             checkpoint_seconds=checkpoint_seconds,
+            unlabelled_share=extra.share if extra else 0.0,
             validate=validate,
             on_epoch=log.write,
             progress=progress,
@@ -165,7 +165,7 @@ def train_with(
         neck=config.neck,
         training={
             "dataset": dataset.name,
-            "images": len(prepared.labels),
+            "images": len(prepared.records),
             "warnings": list(dataset.warnings),
             "sha256": sources,
             "seconds": sum(row["seconds"] for row in history),
@@ -181,14 +181,14 @@ def train_with(
 
 
 def initial_network(config: TrainConfig, classes: int) -> ReidNetwork:
-    """The network that a configuration describes, before its training. Raises `ConfigurationError`, `WeightsError`."""
+    """Make the network that a configuration describes. Raises `ConfigurationError`, `WeightsError`."""
     network = build(config.network, classes, config.seed, last_stride=config.last_stride)
     if config.weights:
         load_weights(network, weights_file(config.weights))
     if config.neck and network.neck is None:
         network.add_neck()
     if network.neck is not None and not config.neck:
-        raise ConfigurationError(f"{config.weights} has a neck, and its features are of little use without; train with --neck")
+        raise ConfigurationError(f"{config.weights} has a neck, and its features need it; train with --neck")
     network.resize_input(config.height, config.width)
     if config.pad >= min(network.preprocessing.size):
         rows, columns = network.preprocessing.size
@@ -197,7 +197,7 @@ def initial_network(config: TrainConfig, classes: int) -> ReidNetwork:
 
 
 def weights_digest(what: str, reference: str) -> dict[str, str]:
-    """SHA-256 of weights to start from, under their name; nothing where there are none. Raises `WeightsError`."""
+    """SHA-256 of weights to start from, under their name; empty if there are none. Raises `WeightsError`."""
     try:
         return {what: sha256_file(weights_file(reference))} if reference else {}
     except OSError as error:
@@ -205,7 +205,7 @@ def weights_digest(what: str, reference: str) -> dict[str, str]:
 
 
 def _terms(reference: str, sources: Mapping[str, str]) -> dict[str, str]:
-    """What the makers of the initial weights ask of those who use them, as far as it is known."""
+    """Terms of use of the initial weights, as far as they are known."""
     if reference in SHIPPED:
         return {"terms": TERMS}
     known = {published.sha256: published.terms for published in PUBLISHED.values()}
@@ -213,7 +213,7 @@ def _terms(reference: str, sources: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_history(run: Path) -> dict[str, Any]:
-    """What a finished run left in ``history.json``: ``start``, ``epochs``, provenance. Raises `CheckpointError`."""
+    """Read ``history.json`` of a finished run: ``start``, ``epochs``, provenance. Raises `CheckpointError`."""
     try:
         history: dict[str, Any] = read_json(run / HISTORY)
         history["epochs"][-1]["loss"]
@@ -226,7 +226,7 @@ def read_history(run: Path) -> dict[str, Any]:
 def _finished(out: Path, config: TrainConfig, sources: Mapping[str, str]) -> Path | None:
     """`out` if it holds a finished run of this configuration and these sources.
 
-    Fields that came later than its card stood at their default; sources that its card does not name are not compared.
+    Fields that its card does not have count as their default; sources that its card does not name are not compared.
     """
     if not (out / CARD).exists():
         return None

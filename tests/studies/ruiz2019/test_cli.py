@@ -13,10 +13,10 @@ from resight.cli import main
 
 
 def test_help_needs_no_torch(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["study", "--help"]) == 0
+    assert main(["study", "ruiz2019", "--help"]) == 0
     shown = capsys.readouterr().out
     assert all(option in shown for option in ("--duke", "--profile", "--teacher", "--adopt", "--no-run"))
-    code = "import sys; from resight.cli import main; main(['study', '--help']); sys.exit('torch' in sys.modules)"
+    code = "import sys; from resight.cli import main; main(['study', 'ruiz2019', '--help']); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 

@@ -88,7 +88,6 @@ def test_an_added_teacher_has_its_sweep(tmp_path: Path) -> None:
         ({"weights": ("resnet-50:nowhere",)}, "weights 'resnet-50:nowhere'"),
         ({"teacher": ("nobody",)}, "teacher 'nobody'"),
         ({"teacher": ("osnet-0.25:nowhere",)}, "teacher 'osnet-0.25:nowhere'"),
-        ({"recipes": "nowhere"}, "--recipes"),
     ],
 )
 def test_mistakes_are_named(options: dict[str, object], message: str, tmp_path: Path) -> None:
@@ -100,5 +99,5 @@ def test_a_folder_without_weights_and_a_taken_name_are_refused(tmp_path: Path) -
     with pytest.raises(ConfigurationError, match=r"holds none of .*resnet50"):
         runs(tmp_path, weights=(str(tmp_path),))
     (tmp_path / "resnet-50").mkdir()
-    with pytest.raises(ConfigurationError, match="'resnet-50' is in the study already"):
+    with pytest.raises(ConfigurationError, match="already has a network named 'resnet-50'"):
         runs(tmp_path, teacher=(str(tmp_path / "resnet-50"),))

@@ -20,8 +20,9 @@ from resight.errors import ConfigurationError, DownloadError
 from resight.evaluation.model import evaluate_model
 from resight.files import read_json, write_json
 from resight.models import load_model
-from resight.studies.ruiz2019 import perform, pictures, schedule
+from resight.studies import perform
 from resight.studies.ruiz2019 import run as module
+from resight.studies.ruiz2019.report import pictures
 from resight.studies.ruiz2019.run import run_study
 from studies.ruiz2019.small import small, without
 
@@ -192,7 +193,7 @@ def test_weights_that_cannot_be_had_are_told(tiny: Path, tmp_path: Path, monkeyp
         asked.append(name)
         raise DownloadError(f"{name} cannot be downloaded")
 
-    monkeypatch.setattr(schedule, "fetch", offline)
+    monkeypatch.setattr(module, "fetch", offline)
     student = "mobilenet-0.25-from-mobilenet-1.0-T3-lambda0.001"
     config = without(small(only=(ALONE, "mobilenet-1.0", student)), "weights")
     report = run_study(tiny, tmp_path, config)

@@ -1,100 +1,199 @@
-"""The classical side of the paper beside ours: Table 1, the times of section 5, and Figure 7."""
+"""The classical side of the paper in one run: Table 1, Figure 7, and the times of section 5."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-from resight.studies.ruiz2019.beside import SCORES, Beside, claims, figure
-from resight.studies.ruiz2019.classical_side import PAPER_TABLE_1
-from resight.studies.ruiz2019.outcomes import NOT_RUN, Outcomes
-from resight.studies.ruiz2019.pages import Picture, Section, Table
-from resight.studies.ruiz2019.pictures import draw_dimensions
-from resight.studies.ruiz2019.published import TIMING
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["figure_7", "table_1", "timing"]
+from resight.datasets.records import JUNK, Dataset, Records
+from resight.datasets.splits import by_identity
+from resight.distances.fitted import fit_distance
+from resight.distances.quadratic import QuadraticGallery
+from resight.distances.xqda import XQDA
+from resight.errors import ConfigurationError
+from resight.evaluation.protocol import evaluate
+from resight.evaluation.scores import Scores
+from resight.files import atomic_write, read_json, write_json
+from resight.images import read_images
+from resight.lomo.descriptor import RETINEX, lomo, warm_up
+from resight.models.embedding import embed_files
+from resight.models.lomo import LomoModel
+from resight.progress import Progress, silent
+from resight.provenance import provenance
+from resight.studies.ruiz2019.report.pictures import draw_dimensions
 
+__all__ = ["classical_study"]
 
-def table_1(outcomes: Outcomes) -> Section:
-    """LOMO with three ways of comparing."""
-    outcome = outcomes.get("market1501", "classical")
-    test = outcome.classical
-    table = Beside("LOMO, compared by", SCORES)
-    titles = {"euclidean": "Euclidean distance", "kissme": "KISSME", "xqda": "XQDA (paper: dimensionality 75)"}
-    for name, (rank1, mean) in PAPER_TABLE_1.items():
-        here = {score: None if test is None else float(test[name][score]) for score in SCORES}
-        table.add(titles[name], {"rank1": rank1, "map": mean}, here, outcome.reason)
-    text = f"{NOT_RUN}: {outcome.reason}"
-    if test is not None and outcome.scores is not None:
-        text = (
-            f"Retinex, chosen on held-out identities: {outcome.scores['chosen']}. XQDA has {test['xqda']['dimensions']} dimensions."
-        )
-    return Section(
-        key="table-1",
-        title="Table 1: LOMO and XQDA on Market-1501",
-        paragraphs=(text,),
-        tables=(table.table(""),),
-        data=table.data,
-    )
+_DIMENSIONS = 75  # XQDA in the paper's Table 1
 
 
-def timing(outcomes: Outcomes) -> Section:
-    """The times that section 5 gives for the classical way."""
-    outcome = outcomes.get("market1501", "classical")
-    test, record = outcome.classical, outcome.scores
-    here: dict[str, float | None] = dict.fromkeys(TIMING)
-    if test is not None and record is not None:
-        milliseconds = record["timing"][f"{record['chosen']}_1_workers_ms"]
-        here = {
-            "lomo_ms": milliseconds,
-            "lomo_images_per_second": 1000 / milliseconds,
-            "xqda_fit_seconds": test["seconds"]["xqda_fit"],
-            "query_ms": 1000 * test["seconds"]["one_query_with_projection"],
+def classical_study(
+    dataset: Dataset, out: str | Path, *, held_out_seed: int = 0, seed: int = 0, progress: Progress = silent
+) -> dict[str, Any]:
+    """Evaluate LOMO with the Euclidean distance, KISSME and XQDA, with and without Retinex.
+
+    XQDA's mAP on held-out training identities chooses the Retinex; query and gallery only give the final figures. Finished steps
+    stay in `out` and are not repeated.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Data set with one split, such as Market-1501.
+    out : str or Path
+        Folder for descriptors, finished steps, ``classical.json`` and ``classical.png``.
+    held_out_seed : int
+        Seed of the choice of held-out identities.
+    seed : int
+        Seed of KISSME's random pairs.
+    progress : Progress
+
+    Returns
+    -------
+    dict
+        Content of ``classical.json``; figures are per cent, times seconds.
+
+    Raises
+    ------
+    ConfigurationError
+        If `out` holds steps of another data set.
+    ResightError
+        Any error of reading, fitting and writing.
+    """
+    out = Path(out)
+    _refuse_other_data(out, dataset.name)
+    gallery = dataset.gallery.select(dataset.gallery.identities != JUNK)
+    record: dict[str, Any] = {"dataset": dataset.name, "retinex": {}}
+    warm_up()
+    for retinex in RETINEX:
+        features = _Features(dataset, gallery, LomoModel(retinex), out / "descriptors", progress)
+
+        def held_out(features: _Features = features) -> dict[str, Any]:
+            split = by_identity(dataset.train, seed=held_out_seed)
+            rows = features.rows_of(split.train), features.rows_of(split.query), features.rows_of(split.gallery)
+            model = XQDA().fit(features.train[rows[0]], split.train.identities, split.train.cameras, progress=progress)
+            sides = model.transform(features.train[rows[1]]), model.transform(features.train[rows[2]])
+            return {"dimensions": model.dimensions_} | _short(_scores(*sides, model, split.query, split.gallery))
+
+        def test(features: _Features = features) -> dict[str, Any]:
+            return _test_figures(dataset.train, dataset.query, gallery, features, seed, progress)
+
+        record["retinex"][retinex] = {
+            "held_out": _once(out / f"{retinex}-held-out.json", held_out),
+            "test": _once(out / f"{retinex}-test.json", test),
         }
-    titles = {
-        "lomo_ms": "LOMO, one image on one core (ms)",
-        "lomo_images_per_second": "LOMO, images/s on one core",
-        "xqda_fit_seconds": "XQDA, fit to the training images (s)",
-        "query_ms": "one query against the gallery, with its projection (ms)",
-    }
-    digits = dict.fromkeys(titles, 2) | {"lomo_images_per_second": 0, "xqda_fit_seconds": 0}
-    rows = tuple((title, f"{TIMING[name]:g}", figure(here[name], digits[name])) for name, title in titles.items())
-    table = Table(caption="", headings=("", "paper", "here"), rows=rows)
-    return Section(
-        key="timing",
-        title="Section 5: what the classical way costs",
-        paragraphs=("The paper's processor is an Intel Core i5-6300U; the descriptor is timed from the decoded image.",),
-        tables=(table,),
-        data={name: {"paper": TIMING[name], "here": here[name]} for name in titles},
-    )
+    record["chosen"] = max(RETINEX, key=lambda retinex: record["retinex"][retinex]["held_out"]["map"])
+    record["timing"] = _once(out / "timing.json", lambda: _descriptor_times(dataset.train.paths[:512]))
+    record["provenance"] = provenance({"held_out_seed": held_out_seed, "seed": seed}, seed=seed)
+    write_json(out / "classical.json", record)
+    with atomic_write(out / "classical.png") as stream:
+        stream.write(draw_dimensions(record["retinex"][record["chosen"]]["test"]["by_dimension"]))
+    return record
 
 
-def figure_7(outcomes: Outcomes) -> Section:
-    """XQDA against its dimensions."""
-    outcome = outcomes.get("market1501", "classical")
-    test = outcome.classical
-    title = "Figure 7: LOMO + XQDA against the dimensions of XQDA"
-    if test is None:
-        return Section(
-            key="figure-7",
-            title=title,
-            paragraphs=(f"{NOT_RUN}: {outcome.reason}",),
-            tables=(claims({"dimensions": ""}),),
-            data={"by_dimension": None},
+def _refuse_other_data(out: Path, name: str) -> None:
+    """Refuse a folder with finished steps of another data set."""
+    begun = _once(out / "dataset.json", lambda: {"dataset": name})["dataset"]
+    if begun != name:
+        raise ConfigurationError(f"{out} holds a study of the data set {begun}, and this one is {name}; choose another --out")
+
+
+class _Features:
+    """LOMO descriptors of all images of the study, kept on disk."""
+
+    def __init__(self, dataset: Dataset, gallery: Records, extractor: LomoModel, folder: Path, progress: Progress) -> None:
+        self._place = {path: row for row, path in enumerate(dataset.train.paths)}
+
+        def load(part: str, records: Records) -> NDArray[np.float32]:
+            file = folder / f"{extractor.retinex}-{part}.npy"
+            if not file.exists():
+                vectors = embed_files(extractor, records.paths, progress=progress)
+                with atomic_write(file) as stream:
+                    np.save(stream, vectors)
+            return np.load(file, mmap_mode="r")  # type: ignore[no-any-return]
+
+        self.train, self.query, self.gallery = (
+            load(part, records) for part, records in (("train", dataset.train), ("query", dataset.query), ("gallery", gallery))
         )
-    curve = test["by_dimension"]
-    rises = sum(after["rank1"] > before["rank1"] for before, after in pairwise(curve))
-    ends = [f"{figure(row['rank1'])} with {row['dimensions']}" for row in (curve[0], curve[-1])]
-    said = f"Rank-1 rises at {rises} of {len(curve) - 1} steps, from {ends[0]} dimensions to {ends[1]}."
-    rows = tuple((str(row["dimensions"]), figure(row["rank1"]), figure(row["map"])) for row in curve)
-    picture = Picture(
-        name="figure-7",
-        caption="Rank-1 and mAP of LOMO + XQDA against the dimensions of XQDA",
-        png=draw_dimensions(curve, PAPER_TABLE_1["xqda"]),
-    )
-    return Section(
-        key="figure-7",
-        title=title,
-        tables=(Table(caption="", headings=("dimensions", "Rank-1 (%)", "mAP (%)"), rows=rows), claims({"dimensions": said})),
-        pictures=(picture,),
-        data={"by_dimension": curve},
-    )
+
+    def rows_of(self, records: Records) -> NDArray[np.int64]:
+        """Rows of `train` that hold the images of `records`."""
+        return np.array([self._place[path] for path in records.paths])
+
+
+def _test_figures(
+    train: Records, query: Records, gallery: Records, features: _Features, seed: int, progress: Progress
+) -> dict[str, Any]:
+    figures: dict[str, Any] = {"euclidean": _short(evaluate(features.query, features.gallery, query, gallery))}
+
+    kissme = fit_distance("kissme", features.train, train.identities, train.cameras, seed=seed, progress=progress)
+    sides = kissme.transform(features.query), kissme.transform(features.gallery)
+    figures["kissme"] = _short(evaluate(*sides, query, gallery, kissme.compare)) | {"dimensions": kissme.dimensions}
+
+    started = time.perf_counter()
+    xqda = XQDA().fit(np.asarray(features.train), train.identities, train.cameras, progress=progress)
+    fit_seconds = time.perf_counter() - started
+    queries, answers = xqda.transform(features.query), xqda.transform(features.gallery)
+    curve = []
+    most = min(_DIMENSIONS, xqda.dimensions_)
+    for k in [*range(25, most, 5), most]:
+        curve.append({"dimensions": k} | _short(_scores(queries[:, :k], answers[:, :k], xqda.truncated(k), query, gallery)))
+    figures["xqda"] = dict(curve[-1])
+    figures["by_dimension"] = curve
+    best = xqda.truncated(curve[-1]["dimensions"])
+    prepared = best.prepare(features.gallery)
+    one = features.query[:1]
+    figures["seconds"] = {
+        "xqda_fit": fit_seconds,
+        "one_query_with_projection": _median_seconds(lambda: prepared.distances(best.transform(one)), 50),
+        "each_query_in_one_product": _median_seconds(lambda: prepared.distances(queries[:, : best.dimensions_]), 5) / len(query),
+        "gallery_images": len(gallery),
+    }
+    return figures
+
+
+def _scores(queries: NDArray[Any], answers: NDArray[Any], model: XQDA, query: Records, gallery: Records) -> Scores:
+    """Scores of vectors that `model` has projected."""
+
+    def compare(u: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
+        return QuadraticGallery(v, model.M_).distances(u)
+
+    return evaluate(queries, answers, query, gallery, compare)
+
+
+def _short(scores: Scores) -> dict[str, float]:
+    return {"rank1": 100 * scores.rank1, "map": 100 * scores.map}
+
+
+def _descriptor_times(paths: Sequence[str]) -> dict[str, float]:
+    """Milliseconds for the descriptor of one decoded image in memory, without compilation."""
+    images = read_images(paths, (128, 64))
+    times = {}
+    for retinex in RETINEX:
+        for workers in (1, 2):
+            seconds = _median_seconds(partial(lomo, images, retinex, workers=workers), 5)
+            times[f"{retinex}_{workers}_workers_ms"] = 1000 * seconds / len(images)
+    return times
+
+
+def _median_seconds(work: Callable[[], Any], rounds: int) -> float:
+    work()
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return float(np.median(times))
+
+
+def _once(file: Path, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Do a step and keep its result, or read the result if it was done before."""
+    if not file.exists():
+        write_json(file, work())
+    found: dict[str, Any] = read_json(file)
+    return found

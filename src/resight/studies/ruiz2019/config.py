@@ -1,4 +1,4 @@
-"""How a study is configured; kept free of PyTorch, so that `resight study --help` answers at once."""
+"""Configuration of the study, without PyTorch, so that `resight study --help` answers at once."""
 
 from __future__ import annotations
 
@@ -11,34 +11,32 @@ from resight.errors import ConfigurationError
 __all__ = ["PROFILES", "StudyConfig"]
 
 PROFILES = ("full", "cpu")
-"""Everything, which is for a GPU; and the part that two cores finish in a night."""
+"""Every experiment, for a GPU; and the part that two cores finish in a night."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig:
-    """Which runs of a study are made, and from what.
+    """The runs to make, and their sources.
 
     Attributes
     ----------
     profile : str
-        ``"full"`` is every experiment of the paper, for a GPU; ``"cpu"`` the part that two cores finish in a night.
+        Experiments to run: ``"full"`` is everything in the paper, for a GPU; ``"cpu"`` is what two cores finish in a night.
     teacher : tuple of str
-        Teachers that are not in the paper: run folders or NETWORK:FILE; their sweeps appear beside the paper's.
+        Teachers that are not in the paper: run folders or NETWORK:FILE. Their sweeps appear beside the paper's.
     weights : tuple of str
-        Where the networks' ImageNet weights are: folders with files of their makers' names, or ``NETWORK:FILE``.
+        ImageNet weights of the networks: folders with the files under their makers' names, or ``NETWORK:FILE``.
     adopt : tuple of str
-        Folders of finished runs: those of the same configuration as a run of the study are copied instead of being made again.
+        Folders of finished runs. A run of the study with the same configuration is copied from there instead of made again.
     only : tuple of str
-        Names of runs, or patterns such as ``*-T3-*``; all of the profile unless given.
+        Names of runs, or patterns such as ``*-T3-*``; the default is all runs of the profile.
     override : tuple of str
-        ``NAME=VALUE`` for every training, against its recipe, for example ``epochs=2``: to try a study out.
+        Settings ``NAME=VALUE`` that replace those of every recipe, for example ``epochs=2`` to try the study out.
     run : bool
-        Make the runs that are missing; without it, only report what is there.
+        Make the runs that are missing. Without it, only report what is there.
     together : int
-        Runs at the same time, each in a process of its own; 1 makes them one after the other in this process; 0 is 4 on a GPU, and
+        Runs at the same time, each in a process of its own. 1 makes them one after the other in this process; 0 is 4 on a GPU,
         otherwise one for each core, up to 4.
-    recipes : str
-        Folder of the recipes; those that come with Resight unless given.
     """
 
     profile: str = "cpu"
@@ -49,7 +47,6 @@ class StudyConfig:
     override: tuple[str, ...] = ()
     run: bool = True
     together: int = 0
-    recipes: str = ""
 
     def __post_init__(self) -> None:
         if self.profile not in PROFILES:
@@ -60,7 +57,7 @@ class StudyConfig:
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """`override` as names and values: TOML's values, and words without quotes."""
+        """Names and values of `override`: TOML values, and words without quotes."""
         found: dict[str, Any] = {}
         for setting in self.override:
             name, equals, value = (part.strip() for part in setting.partition("="))

@@ -1,4 +1,4 @@
-"""The experiments of Ruiz et al. (2019), one after the other: what each is called, where it is shown, and which recipe makes it.
+"""The experiments of Ruiz et al. (2019), in order: the name of each, its tables and figures, and its recipe.
 
 I. Ruiz, B. Raducanu, R. Mehta, J. Amores, "Optimizing Speed/Accuracy Trade-Off for Person Re-identification via Knowledge
 Distillation", 2019. Section 4.3 says how each network is trained; `recipes/ruiz2019` holds that.
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 DATASETS = {"market1501": "Market-1501", "dukemtmc": "DukeMTMC-reID"}
-"""Names of data sets here and in the paper."""
+"""Data sets: our name and the paper's."""
 
 STUDENT = "mobilenet-0.25"
 
@@ -51,7 +51,7 @@ WEIGHTS = {
     "mobilenet-0.75": ("mobilenet_7_5_224_tf_no_top.h5",),
     "mobilenet-1.0": ("mobilenet_1_0_224_tf_no_top.h5",),
 }
-"""ImageNet weights of each network: the names of its makers' files, the one to be preferred first."""
+"""ImageNet weights of each network: names of its makers' files, the preferred one first."""
 
 _ALL = ("full", "cpu")
 
@@ -63,24 +63,24 @@ class Experiment:
     Attributes
     ----------
     name : str
-        Of its run folder.
+        Name of its run folder.
     shown : tuple of str
-        The tables and figures that it belongs to.
+        Tables and figures that show it.
     kind : str
-        ``"network"`` is trained by its recipe, ``"teacher"`` is there already; ``"classical"`` and ``"speed"`` are
-        `resight.studies.ruiz2019.classical_side.classical_study` and `resight.tradeoff.benchmark.benchmark`.
+        ``"network"`` is trained by its recipe, ``"teacher"`` is trained already; ``"classical"`` and ``"speed"`` are
+        `resight.studies.ruiz2019.classical.classical_study` and `resight.tradeoff.benchmark.benchmark`.
     recipe : str
-        File, after the data set's name and a hyphen and without ending.
+        File name of the recipe, without the data set's name and hyphen before it and without ending.
     settings : mapping of str to float
-        Against the recipe.
+        Settings that replace those of the recipe.
     teacher : str
-        Name of the experiment that must be there first, whose network teaches.
+        Name of the experiment whose network teaches; it must be finished first.
     model : str
-        Of a teacher that is there already: see `resight.models.load_model`.
+        Model of a teacher that is trained already; see `resight.models.load_model`.
     teaches : bool
-        Whether its distributions are shown (Figures 2 and 5).
+        True if its soft targets are shown (Figures 2 and 5).
     profiles : tuple of str
-        That it belongs to.
+        Profiles that it belongs to.
     datasets : tuple of str
         Keys of `DATASETS`.
     """
@@ -98,7 +98,7 @@ class Experiment:
 
 
 def title_of(name: str) -> str:
-    """What the paper calls a network; an added teacher is called as it is here."""
+    """Name of a network in the paper; an added teacher keeps its own."""
     return _TITLES.get(name, name)
 
 
@@ -131,16 +131,16 @@ def sweep(
     recipe : str
     temperatures : tuple of float
     night : bool
-        Whether a part of it belongs to the profile ``"cpu"``: lambda = .001 at every T, the other two at T = 1, 1.5, 3 and 10, and
+        True if a part of it belongs to the profile ``"cpu"``: lambda = .001 at every T, the other two at T = 1, 1.5, 3 and 10, and
         Figure 6.
     high : tuple of str
-        Data sets on which lambda = .1 is run too, at T = 3, for Figure 6.
+        Data sets that also get lambda = .1 at T = 3, for Figure 6.
     datasets : tuple of str
 
     Returns
     -------
     list of Experiment
-        Those of lambda = .001 first.
+        Experiments with lambda = .001 come first.
     """
     found = []
     for hard_weight in sorted(LAMBDAS, key=lambda value: value != 0.001):
@@ -210,14 +210,14 @@ EXPERIMENTS = [
 
 
 def added_teacher(name: str, model: str) -> list[Experiment]:
-    """A teacher that is not in the paper, and the sweep with it, on Market-1501.
+    """A teacher that is not in the paper, and its sweep, on Market-1501.
 
-    One more temperature is tried: teachers that were trained with label smoothing are nearly flat at T = 2 already.
+    The sweep has one more temperature, because teachers trained with label smoothing are nearly flat at T = 2 already.
 
     Parameters
     ----------
     name : str
-        Of the teacher in the study.
+        Name of the teacher in the study.
     model : str
         See `resight.models.load_model`.
 

@@ -1,4 +1,4 @@
-"""Which runs are finished, by what they contain and not by where their files lay; and finished runs made elsewhere, taken in."""
+"""Finished runs, told by their content and not by their place; and the adoption of runs made elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from resight.configuration import configure, to_dict
 from resight.errors import ConfigurationError, ResightError, StorageError, WeightsError
@@ -25,18 +24,18 @@ _HARMLESS = ("validate_every", "targets")  # the weights do not depend on them
 
 
 def refuse_other_data(runs: Sequence[Run], names: Mapping[str, str]) -> None:
-    """Refuse the folder of a study of another data set, whose results would stand in the report as if they were of this one.
+    """Refuse the folder of a study of another data set, because the report would show its results as those of this one.
 
     Parameters
     ----------
     runs : sequence of Run
     names : mapping of str to str
-        What the data sets that are there call themselves, by their keys in the study.
+        Names that the given data sets have, by their keys in the study.
 
     Raises
     ------
     ConfigurationError
-        If a run, its scores or another record is of a data set of another name.
+        If a run, its scores or another record belongs to a data set of another name.
     """
     for run in runs:
         expected = names.get(run.dataset, run.dataset)
@@ -50,7 +49,7 @@ def refuse_other_data(runs: Sequence[Run], names: Mapping[str, str]) -> None:
 
 
 def _data_set(file: Path) -> str:
-    """The data set that a card or record is of; empty if there is none, or it does not say."""
+    """Name of the data set in a card or record; empty if the file is missing or does not name one."""
     try:
         values = read_json(file)
         return str(values.get("dataset") or values.get("training", {}).get("dataset", ""))
@@ -59,7 +58,7 @@ def _data_set(file: Path) -> str:
 
 
 def is_trained(run: Run) -> bool:
-    """Whether there is a network to evaluate.
+    """Tell if there is a network to evaluate.
 
     Raises
     ------
@@ -80,7 +79,7 @@ def is_trained(run: Run) -> bool:
 
 
 def is_evaluated(run: Run) -> bool:
-    """Whether the scores of the network that is there are known, and its distributions if it teaches."""
+    """Tell if the network's scores are recorded, and its soft targets if it teaches."""
     wanted = [run.scores, run.distributions] if run.experiment.teaches else [run.scores]
     try:
         return all(read_json(file)["model_sha256"] == _sha256(run.model) for file in wanted)
@@ -89,31 +88,28 @@ def is_evaluated(run: Run) -> bool:
 
 
 def differences(run: Run, card: Card) -> list[str]:
-    """What distinguishes a finished run from one of the study; nothing if they are the same.
+    """Differences between a finished run and one of the study; empty if they are the same.
 
-    Initial weights are told apart by the name of their file, of which every network has a few, and teachers by the SHA-256 of their
-    weights.
+    Initial weights are compared by the name of their file, of which every network has a few; teachers by the SHA-256 of
+    their weights.
 
     Parameters
     ----------
     run : Run
         A training.
     card : Card
-        Of the finished run.
+        Card of the finished run.
 
     Returns
     -------
     list of str
-        For each difference what was found and what was expected.
+        Each difference: what was found and what was expected.
     """
     config = run.config
     if config is None:
-        return ["the run of the study is no training"]
-    stored = dict(card.configuration)
-    if isinstance(stored.get("teacher"), str):  # before there could be several
-        stored["teacher"] = [stored["teacher"]]
+        return ["the run of the study is not a training"]
     try:
-        found, wanted = to_dict(configure(type(config), stored)), to_dict(config)
+        found, wanted = to_dict(configure(type(config), card.configuration)), to_dict(config)
     except ConfigurationError as error:
         return [str(error)]
     unlike = [
@@ -125,7 +121,7 @@ def differences(run: Run, card: Card) -> list[str]:
     if begun != expected and not {begun, expected} <= set(INITIAL.get(config.network, ())):
         unlike.append(f"weights are {begun or 'random'} instead of {expected or 'random'}")
     if run.experiment.teacher:
-        theirs = _teachers(card)
+        theirs = [teacher["sha256"] for teacher in card.training.get("teachers", ())]
         ours = [_sha256(teacher) for teacher in wanted["teacher"]]
         if theirs != ours:
             unlike.append(f"the teacher is {_short(theirs)} instead of {_short(ours)}")
@@ -133,24 +129,16 @@ def differences(run: Run, card: Card) -> list[str]:
 
 
 def _file(weights: str) -> str:
-    """Name of a file of initial weights, which a card may name by its path or by its published name."""
+    """File name of initial weights, given by their path or by their published name."""
     return PUBLISHED[weights].file if weights in PUBLISHED else Path(weights).name
 
 
-def _teachers(card: Card) -> list[str]:
-    """SHA-256 of a run's teachers."""
-    training: dict[str, Any] = card.training
-    if "teacher_sha256" in training:  # before there could be several
-        return [training["teacher_sha256"]]
-    return [teacher["sha256"] for teacher in training.get("teachers", ())]
-
-
 def _short(digests: Iterable[str]) -> str:
-    return ", ".join(digest[:8] for digest in digests) or "not there"
+    return ", ".join(digest[:8] for digest in digests) or "missing"
 
 
 def _sha256(model: str) -> str:
-    """Of a model's weights; empty where there is none."""
+    """SHA-256 of a model's weights; empty if there are none."""
     try:
         if (Path(model) / CARD).exists():
             return read_card(model).weights_sha256
@@ -172,16 +160,16 @@ def adopt(folders: Sequence[str | Path], runs: Sequence[Run], names: Mapping[str
     folders : sequence of str or Path
         Run folders that `resight train` or `resight distill` wrote.
     runs : sequence of Run
-        Those of the study; one that is there already is left alone.
+        Runs of the study. A run that is finished already stays as it is.
     names : mapping of str to str
-        What the data sets that are there call themselves, by their keys in the study.
+        Names that the given data sets have, by their keys in the study.
 
     Returns
     -------
     adopted : list of str
-        For each that was taken in: its folder, and the run that it now is.
+        Folder of each adopted run, and its name in the study.
     left : list of str
-        For each other: its folder, and why.
+        Each other folder, and why it was left out.
 
     Raises
     ------
@@ -207,7 +195,7 @@ def adopt(folders: Sequence[str | Path], runs: Sequence[Run], names: Mapping[str
         same = [run for unlike, run in found if not unlike]
         if not same:
             nearest, _ = min(found, key=lambda pair: len(pair[0]))
-            left.append(f"{folder} is none of the study's runs: {'; '.join(nearest)}")
+            left.append(f"{folder} matches none of the study's runs: {'; '.join(nearest)}")
             continue
         if not (same[0].folder / CARD).exists():
             _copy(folder, same[0].folder)
@@ -216,7 +204,7 @@ def adopt(folders: Sequence[str | Path], runs: Sequence[Run], names: Mapping[str
 
 
 def _copy(folder: Path, into: Path) -> None:
-    """A finished run, the card last, so that a folder with a card is whole."""
+    """Copy a finished run, the card last, so that a folder with a card is complete."""
     for name in (WEIGHTS, HISTORY, "curves.png", CARD):
         try:
             source = (folder / name).open("rb")

@@ -1,4 +1,4 @@
-"""What a study's folder holds so far: scores, histories, distributions; and for what is not there, why."""
+"""Results in the folder of the study: scores, histories, soft targets; and for each missing one, why."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOT_RUN = "not run"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outcome:
-    """What became of one run.
+    """Result of one run.
 
     Attributes
     ----------
@@ -29,9 +29,9 @@ class Outcome:
     state : str
         ``"done"``, ``"failed"``, ``"begun"`` or ``"not run"``.
     reason : str
-        Why it is not done.
+        Reason why it is not done.
     scores : dict or None
-        Of its evaluation, in per cent; what `measure_speed` or `classical_study` recorded for those.
+        Scores of its evaluation, in per cent; or the record of `measure_speed` or `classical_study`.
     """
 
     run: Run
@@ -41,12 +41,12 @@ class Outcome:
 
     @property
     def rank1(self) -> float | None:
-        """Per cent."""
+        """Rank-1, per cent."""
         return self._score("rank1")
 
     @property
     def map(self) -> float | None:
-        """Per cent."""
+        """Mean average precision, per cent."""
         return self._score("map")
 
     def _score(self, name: str) -> float | None:
@@ -55,7 +55,7 @@ class Outcome:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """A row an epoch; empty if there is none."""
+        """Rows of the history, one for each epoch; empty if there is none."""
         found = _read(self.run.folder / HISTORY) if self.state == "done" else None
         return list(found["epochs"]) if found else []
 
@@ -66,7 +66,7 @@ class Outcome:
 
     @property
     def held_out_accuracy(self) -> float | None:
-        """Per cent of the held-out images of training identities, at the end; None if none were held out."""
+        """Accuracy on held-out images of training identities at the end, per cent; None if none were held out."""
         found = self.history[-1].get("validation", {}).get("accuracy") if self.history else None
         return None if found is None else float(found)
 
@@ -77,7 +77,7 @@ class Outcome:
 
     @property
     def distributions(self) -> dict[str, Any] | None:
-        """What it says about training images, if it teaches."""
+        """Record of its soft targets on training images, if it teaches."""
         return _read(self.run.distributions) if self.state == "done" and self.run.experiment.teaches else None
 
 
@@ -88,7 +88,7 @@ class Outcomes:
     ----------
     runs : sequence of Run
     reasons : mapping of Run to str
-        Why those that are not there were not made, as far as it is known.
+        Reasons of the runs that were not made, as far as they are known.
     """
 
     def __init__(self, runs: Sequence[Run], reasons: Mapping[Run, str]) -> None:
@@ -96,11 +96,11 @@ class Outcomes:
         self._by_name = {(found.run.dataset, found.run.name): found for found in self.all}
 
     def get(self, dataset: str, name: str) -> Outcome:
-        """Of one run."""
+        """Result of one run."""
         return self._by_name[dataset, name]
 
     def teachers(self, dataset: str) -> list[str]:
-        """Names of the teachers of a data set's students: the paper's, then those added."""
+        """Names of the teachers of a data set's students: those of the paper, then the added ones."""
         names = dict.fromkeys(found.run.experiment.teacher for found in self.all if found.run.dataset == dataset)
         return [name for name in names if name]
 
@@ -118,12 +118,12 @@ def _outcome(run: Run, reason: str) -> Outcome:
     if failure is not None:
         return Outcome(run=run, state="failed", reason=str(failure["reason"]))
     if (run.folder / "checkpoint.safetensors").exists():
-        return Outcome(run=run, state="begun", reason=reason or "begun and not finished")
+        return Outcome(run=run, state="begun", reason=reason or "not finished")
     return Outcome(run=run, state=NOT_RUN, reason=reason or ("trained and not evaluated" if trained else "not run so far"))
 
 
 def _recorded(run: Run, reason: str) -> Outcome:
-    """Of the classical study or of the speeds; those that were measured stand, also where others failed."""
+    """Result of the classical study or of the speeds. Measured figures stand, even if others failed."""
     record, failure = _read(run.scores), _read(run.failure)
     if failure is not None:
         return Outcome(run=run, state="failed", reason=str(failure["reason"]), scores=record)
@@ -133,7 +133,7 @@ def _recorded(run: Run, reason: str) -> Outcome:
 
 
 def _read(file: Path) -> dict[str, Any] | None:
-    """A JSON object; None if there is none, or only a damaged one."""
+    """Content of a JSON file; None if it is missing or damaged."""
     try:
         found = read_json(file)
     except (OSError, ValueError):

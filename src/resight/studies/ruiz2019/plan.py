@@ -1,4 +1,4 @@
-"""From the list of experiments to runs: where each one is kept, its whole configuration, and what stands in its way."""
+"""Turns the list of experiments into runs: the folder of each, its whole configuration, and what stands in its way."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from resight.training.config import TrainConfig
 __all__ = ["Run", "experiments", "plan"]
 
 _KEYS = ", ".join(PUBLISHED)
+_RECIPES = Path(resight.__file__).parent / "recipes" / "ruiz2019"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,15 +36,15 @@ class Run:
     dataset : str
         Key of `resight.studies.ruiz2019.experiments.DATASETS`.
     folder : Path
-        Its run folder; what was found out lies beside it.
+        Its run folder. Results lie beside it.
     config : TrainConfig or None
-        Of the training, if there is one.
+        Configuration of the training, if there is one.
     model : str
-        What is evaluated, as `resight.models.load_model` names it.
+        Model to evaluate, as `resight.models.load_model` names it.
     data : str
         Folder of the data set; empty if it was not given.
     obstacle : str
-        Why it is not made; empty if it can be. Where there is a network nevertheless, it is evaluated.
+        Reason not to train it; empty if there is none. If its network exists all the same, it is evaluated.
     """
 
     experiment: Experiment
@@ -56,22 +57,22 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of the experiment."""
+        """Name of the experiment."""
         return self.experiment.name
 
     @property
     def scores(self) -> Path:
-        """File of what its evaluation found; of what `classical_study` or `measure_speed` recorded for those."""
+        """JSON file of its scores, or the record of `classical_study` or `measure_speed`."""
         return self.folder / "classical.json" if self.experiment.kind == "classical" else self._beside("json")
 
     @property
     def distributions(self) -> Path:
-        """File of what it says about some training images, if it teaches."""
+        """JSON file of its soft targets on some training images, if it teaches."""
         return self._beside("distributions.json")
 
     @property
     def failure(self) -> Path:
-        """File that says why it failed the last time."""
+        """JSON file with the reason of its last failure."""
         return self._beside("failed.json")
 
     def _beside(self, ending: str) -> Path:
@@ -79,19 +80,19 @@ class Run:
 
 
 def experiments(config: StudyConfig) -> list[Experiment]:
-    """The paper's, and those of the teachers that were added.
+    """Experiments of the paper, and those of the added teachers.
 
     Raises
     ------
     ConfigurationError
-        If a teacher is not there, or has the name of another or of a network of the paper.
+        If a teacher does not exist, or has the name of another one or of a network of the paper.
     """
     found = list(EXPERIMENTS)
     taken = {experiment.name for experiment in found}
     for reference in config.teacher:
         name, model = _teacher(reference)
         if name in taken:
-            raise ConfigurationError(f"a network named {name!r} is in the study already; rename the folder of {reference}")
+            raise ConfigurationError(f"the study already has a network named {name!r}; rename the folder of {reference}")
         taken.add(name)
         found += added_teacher(name, model)
     return found
@@ -105,11 +106,11 @@ def _teacher(reference: str) -> tuple[str, str]:
             return found.path.resolve().name, found.absolute
         if found.kind == "published" or (found.kind == "weights" and found.path is not None and found.path.is_file()):
             return found.name, found.absolute
-    raise ConfigurationError(f"teacher {reference!r}; expected a run folder, NETWORK:FILE with a file that is there, or {_KEYS}")
+    raise ConfigurationError(f"teacher {reference!r}; expected a run folder, NETWORK:FILE with an existing file, or {_KEYS}")
 
 
 def plan(out: Path, config: StudyConfig, data: Mapping[str, str]) -> list[Run]:
-    """All runs of a study in the order in which they are made.
+    """All runs of the study, in the order in which they are made.
 
     Parameters
     ----------
@@ -117,25 +118,24 @@ def plan(out: Path, config: StudyConfig, data: Mapping[str, str]) -> list[Run]:
         Folder of the study.
     config : StudyConfig
     data : mapping of str to str
-        Folders of the data sets that are there, by their keys in `resight.studies.ruiz2019.experiments.DATASETS`.
+        Folders of the data sets that were given, by their keys in `resight.studies.ruiz2019.experiments.DATASETS`.
 
     Returns
     -------
     list of Run
-        Those of other profiles too, with that as their obstacle.
+        Runs of other profiles are among them, with that as their obstacle.
 
     Raises
     ------
     ConfigurationError
-        If a recipe cannot be read, or what the user named is not there.
+        If a recipe cannot be read, or something that the user named does not exist.
     """
-    recipes = _recipes(config)
     weights = _given_weights(config.weights)
     listed = experiments(config)
     models = {experiment.name: experiment.model for experiment in listed}
     unknown = [pattern for pattern in config.only if not any(fnmatch(experiment.name, pattern) for experiment in listed)]
     if unknown:
-        raise ConfigurationError(f"no run is named {unknown[0]!r}; names are such as {listed[1].name} or {listed[6].name}")
+        raise ConfigurationError(f"no run is named {unknown[0]!r}; runs have names such as {listed[1].name} or {listed[6].name}")
     runs = []
     for dataset, title in DATASETS.items():
         for experiment in listed:
@@ -145,7 +145,7 @@ def plan(out: Path, config: StudyConfig, data: Mapping[str, str]) -> list[Run]:
             model = experiment.model or str(folder)
             settings, lacking = None, ""
             if experiment.kind == "network":
-                recipe = recipes / f"{dataset}-{experiment.recipe}.toml"
+                recipe = _RECIPES / f"{dataset}-{experiment.recipe}.toml"
                 teacher = models.get(experiment.teacher) or str(folder.parent / experiment.teacher)
                 settings, lacking = _configuration(experiment, teacher, recipe, config.overrides, weights)
             if dataset not in data:
@@ -153,7 +153,7 @@ def plan(out: Path, config: StudyConfig, data: Mapping[str, str]) -> list[Run]:
             elif config.profile not in experiment.profiles:
                 obstacle = f"not in the profile {config.profile}"
             elif config.only and not any(fnmatch(experiment.name, pattern) for pattern in config.only):
-                obstacle = "not among those asked for with --only"
+                obstacle = "not among those named with --only"
             else:
                 obstacle = lacking
             runs.append(
@@ -173,7 +173,7 @@ def plan(out: Path, config: StudyConfig, data: Mapping[str, str]) -> list[Run]:
 def _configuration(
     experiment: Experiment, teacher: str, recipe: Path, overrides: Mapping[str, Any], weights: Mapping[str, str]
 ) -> tuple[TrainConfig, str]:
-    """Of one training, and what it lacks."""
+    """Configuration of one training, and the reason why it cannot begin."""
     values: dict[str, Any] = read_recipe(recipe) | dict(experiment.settings) | dict(overrides)
     lacking = ""
     if "weights" not in overrides:
@@ -184,20 +184,20 @@ def _configuration(
 
 
 def _initial_weights(network: str, given: Mapping[str, str]) -> tuple[str, str]:
-    """Where a network starts: a file, a key of `PUBLISHED`, or the name of a file that is not there, and then what is lacking."""
+    """Start of a network: a file, a key of `PUBLISHED`, or the name of a missing file and a message that says so."""
     if network in given:
         return given[network], ""
     if network not in WEIGHTS:
-        return "", f"no ImageNet weights of {network} are known: give --override weights=FILE"
+        return "", f"Resight knows no ImageNet weights of {network}; give --override weights=FILE"
     wanted = WEIGHTS[network][0]
     for key, published in PUBLISHED.items():
         if published.file == wanted:
             return key, ""
-    return wanted, f"the ImageNet weights of {network} are not there: name the folder of {wanted} with --weights"
+    return wanted, f"the ImageNet weights of {network} are missing; name the folder of {wanted} with --weights"
 
 
 def _given_weights(given: Sequence[str]) -> dict[str, str]:
-    """File of each network."""
+    """Weights file of each network."""
     found: dict[str, str] = {}
     for item in given:
         network, colon, file = item.partition(":")
@@ -205,20 +205,10 @@ def _given_weights(given: Sequence[str]) -> dict[str, str]:
             there = {name: [Path(item, file) for file in files if Path(item, file).is_file()] for name, files in WEIGHTS.items()}
             if not any(there.values()):
                 names = ", ".join(file for files in WEIGHTS.values() for file in files)
-                raise ConfigurationError(f"{item} holds none of {names}; name a file as NETWORK:FILE")
+                raise ConfigurationError(f"{item} holds none of {names}; give a file as NETWORK:FILE")
             found |= {name: str(paths[0].resolve()) for name, paths in there.items() if paths}
         elif colon and network in NETWORKS and Path(file).is_file():
             found[network] = str(Path(file).resolve())
         else:
-            raise ConfigurationError(f"weights {item!r}; expected a folder, or NETWORK:FILE with a file that is there")
+            raise ConfigurationError(f"weights {item!r}; expected a folder, or NETWORK:FILE with an existing file")
     return found
-
-
-def _recipes(config: StudyConfig) -> Path:
-    """Folder of the recipes: the one asked for, the package's, or the checkout's."""
-    package = Path(resight.__file__).parent
-    places = [Path(config.recipes)] if config.recipes else [package / "recipes/ruiz2019", package.parents[1] / "recipes/ruiz2019"]
-    for place in places:
-        if place.is_dir():
-            return place
-    raise ConfigurationError(f"{places[-1]}: no such folder; name the folder of the recipes with --recipes")

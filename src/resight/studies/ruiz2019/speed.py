@@ -1,4 +1,4 @@
-"""The speed columns of Tables 2 and 4: how many images a second each network turns into vectors on this machine."""
+"""Speed columns of Tables 2 and 4: images per second that each network turns into vectors on this machine."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ def measure_speed(
 ) -> dict[str, Any]:
     """Measure LOMO, the networks of the paper and the added teachers in one run, on all cores, unless that was done before.
 
-    A network's speed does not depend on its weights: those of the paper are measured before any training.
+    A network's speed does not depend on its weights, so the networks of the paper are measured before any training.
 
     Parameters
     ----------
     dataset : Dataset
-        Its gallery's images are used.
+        Data set whose gallery images are used.
     file : Path
-        JSON file to write, or to read if it has a speed of all of them, measured on this data set.
+        JSON file to write; or to read, if it has a speed of all of them, measured on this data set.
     teachers : sequence of Experiment
-        Those added.
+        Added teachers.
     device : str
     progress : Progress
 
     Returns
     -------
     dict
-        The name of the ``dataset``; ``images_per_second`` from files to vectors, by name of the experiment, or None for one that
-        could not be measured; and the whole ``report``.
+        Name of the ``dataset``; ``images_per_second`` from files to vectors by name of the experiment, None for one that could not
+        be measured; and the whole ``report``.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def measure_speed(
         earlier: dict[str, Any] = read_json(file)
         rates = earlier["images_per_second"]
         whole = models.keys() <= rates.keys() and None not in rates.values()
-        if whole and earlier.get("dataset", dataset.name) == dataset.name:  # older records do not say
+        if whole and earlier["dataset"] == dataset.name:
             return earlier
     paths = dataset.gallery.paths[:_IMAGES]
     report = benchmark(list(models.values()), paths, _CONFIG, threads=(0,), device=device, progress=progress)

@@ -16,8 +16,8 @@ from resight.studies.ruiz2019.outcomes import Outcomes
 from resight.studies.ruiz2019.plan import Run
 from resight.studies.ruiz2019.published import TABLE_2, TABLE_3
 from resight.studies.ruiz2019.report import write_report
+from studies.ruiz2019.report.test_pages import Reader
 from studies.ruiz2019.small import make_up
-from studies.ruiz2019.test_pages import Reader
 
 CONFIG = StudyConfig(profile="full")
 PROVENANCE = {
@@ -48,7 +48,7 @@ def written(out: Path, runs: list[Run]) -> dict[str, Any]:
 def report(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     out = tmp_path_factory.mktemp("study")
     runs = make_up(out, CONFIG, tiny_run / "card.json", invented)
-    results = Path(__file__).parents[3] / "results" / "market1501-classical.json"
+    results = Path(__file__).parents[4] / "results" / "market1501-classical.json"
     (out / "market1501" / "classical").mkdir()
     shutil.copy(results, out / "market1501" / "classical" / "classical.json")
     hardware = {"hardware": {"processor": "a processor", "cores": 2, "accelerator": None}}
@@ -61,7 +61,7 @@ def test_table_1_is_the_classical_study(report: tuple[Path, dict[str, Any]]) -> 
     _, record = report
     (xqda,) = [row for name, row in record["table-1"].items() if name.startswith("XQDA")]
     assert xqda["paper"] == {"rank1": 43.32, "map": 22.01}
-    results = json.loads((Path(__file__).parents[3] / "results/market1501-classical.json").read_text())
+    results = json.loads((Path(__file__).parents[4] / "results/market1501-classical.json").read_text())
     found = results["retinex"][results["chosen"]]["test"]["xqda"]
     assert xqda["here"] == {"rank1": found["rank1"], "map": found["map"]}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from conftest import TINY
 from resight.configuration import to_dict
-from resight.studies.ruiz2019.perform import Task
-from resight.studies.ruiz2019.worker import Worker
+from resight.studies.perform import Task
+from resight.studies.worker import Worker
 
 
 def task(data: str, folder: Path, **changes: object) -> Task:

@@ -1,4 +1,4 @@
-"""A report as sections of text, tables and pictures, and what they look like as one HTML file or as Markdown."""
+"""A report as sections of text, tables and pictures, written as one HTML file or as Markdown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ figcaption { color: var(--faint); } nav li { display: inline-block; margin-right
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows of cells that are texts already.
+    """Rows of cells, which are text already.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Table:
     rows : tuple of tuple of str
         The first cell of a row names it.
     text : bool
-        Whether the cells are sentences, and not figures.
+        True if the cells are sentences and not figures.
     """
 
     caption: str
@@ -48,14 +48,14 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A PNG, and what it shows.
+    """A PNG and its caption.
 
     Attributes
     ----------
     name : str
-        Of its file, without ending.
+        Name of its file, without ending.
     caption : str
-        Says in words what is to be seen.
+        Description of the picture in words.
     png : bytes
     """
 
@@ -71,13 +71,13 @@ class Section:
     Attributes
     ----------
     key : str
-        In the JSON report.
+        Name in the JSON report.
     title : str
     paragraphs : tuple of str
     tables : tuple of Table
     pictures : tuple of Picture
     data : dict
-        The same as plain JSON values, None for what was not run.
+        The same figures as plain JSON values; None for those not run.
     """
 
     key: str
@@ -89,14 +89,14 @@ class Section:
 
 
 def as_html(title: str, sections: Sequence[Section], missing: str) -> str:
-    """One HTML file that needs no other: pictures embedded, no script, nothing from a network.
+    """One HTML file that needs no other: embedded pictures, no script, nothing from the network.
 
     Parameters
     ----------
     title : str
     sections : sequence of Section
     missing : str
-        Cells with this text are set apart.
+        Text of the cells to set apart.
     """
     contents = "".join(f'<li><a href="#{section.key}">{_escaped(section.title.partition(":")[0])}</a></li>' for section in sections)
     body = "".join(_section(section, missing) for section in sections)
@@ -136,14 +136,14 @@ def _escaped(text: str) -> str:
 
 
 def as_markdown(title: str, sections: Sequence[Section], pictures: str) -> str:
-    """The same as Markdown, whose pictures are files.
+    """The same as Markdown, with pictures in files.
 
     Parameters
     ----------
     title : str
     sections : sequence of Section
     pictures : str
-        Their folder, as seen from the Markdown file.
+        Folder of the pictures, as seen from the Markdown file.
     """
     parts = [f"# {title}\n"]
     for section in sections:
@@ -160,7 +160,7 @@ def as_markdown(title: str, sections: Sequence[Section], pictures: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that means nothing more to Markdown than it says."""
+    """Text with Markdown's special characters escaped."""
     for mark in "\\|*_<[`":
         text = text.replace(mark, "\\" + mark)
     return text

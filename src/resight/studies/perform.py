@@ -1,4 +1,4 @@
-"""One run of a study from beginning to end: train, evaluate, and write down what a teacher says."""
+"""One run of a study from beginning to end: train, evaluate, and record a teacher's soft targets."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from resight.configuration import configure
 from resight.datasets import Dataset, open_dataset
 from resight.distillation.config import DistillConfig
 from resight.distillation.distill import distill
-from resight.distillation.targets import entropies
-from resight.errors import ConfigurationError, ResightError
+from resight.distillation.targets import entropies, entropy
+from resight.errors import ConfigurationError, one_line
 from resight.evaluation.model import evaluate_model
 from resight.files import write_json
 from resight.images import load_pixels
@@ -26,10 +26,10 @@ from resight.provenance import provenance
 from resight.training.config import TrainConfig
 from resight.training.train import train
 
-__all__ = ["DISTANCE", "TEMPERATURES_SHOWN", "Task", "attempt", "one_line"]
+__all__ = ["DISTANCE", "TEMPERATURES_SHOWN", "Task", "attempt"]
 
 DISTANCE = "euclidean"
-"""What the paper compares deep features by."""
+"""Distance between deep features in the paper."""
 
 TEMPERATURES_SHOWN = (1, 3, 5, 10, 20, 30)
 """T of Figure 5."""
@@ -39,7 +39,7 @@ _SHOWN_IMAGES = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What one run needs to know; plain values, so that it can be handed to another process.
+    """Everything one run needs. Plain values, so that another process can take it.
 
     Attributes
     ----------
@@ -48,13 +48,13 @@ class Task:
     folder : str
         Run folder.
     configuration : dict or None
-        Of the training; None if there is nothing to train.
+        Configuration of the training; None if there is nothing to train.
     model : str
-        What is evaluated then, as `resight.models.load_model` names it.
+        Model to evaluate afterwards, as `resight.models.load_model` names it; empty for none.
     scores : str
         JSON file for its scores.
     distributions : str
-        JSON file for what it says about training images; empty if it does not teach.
+        JSON file for its soft targets on training images; empty if it does not teach.
     device, cache : str
         See `resight.training.train.train`.
     """
@@ -62,15 +62,15 @@ class Task:
     data: str
     folder: str
     configuration: dict[str, Any] | None
-    model: str
-    scores: str
-    distributions: str
+    model: str = ""
+    scores: str = ""
+    distributions: str = ""
     device: str
     cache: str
 
 
 def attempt(task: Task, progress: Progress = silent) -> str:
-    """Do a task.
+    """Do a task. Whatever goes wrong with one run, the others go on.
 
     Parameters
     ----------
@@ -80,19 +80,13 @@ def attempt(task: Task, progress: Progress = silent) -> str:
     Returns
     -------
     str
-        Empty, or in one line why it failed: whatever goes wrong with one run, the others go on.
+        Reason of the failure in one line; empty if it succeeded.
     """
     try:
         _perform(task, progress)
     except Exception as error:
         return one_line(error)
     return ""
-
-
-def one_line(error: Exception) -> str:
-    """What went wrong, in one line; with the error's type unless it is one that is raised on purpose."""
-    text = str(error) if isinstance(error, ResightError) else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())
 
 
 def _perform(task: Task, progress: Progress) -> None:
@@ -103,6 +97,8 @@ def _perform(task: Task, progress: Progress) -> None:
             distill(dataset, task.folder, configure(DistillConfig, task.configuration), **how)
         else:
             train(dataset, task.folder, configure(TrainConfig, task.configuration), **how)
+    if not task.model:
+        return
     model = load_model(task.model, device=task.device)
     if task.distributions:
         write_json(task.distributions, _distributions(model, dataset, Path(task.cache), progress))
@@ -113,9 +109,9 @@ def _perform(task: Task, progress: Progress) -> None:
 
 
 def _distributions(model: Model, dataset: Dataset, cache: Path, progress: Progress) -> dict[str, Any]:
-    """What a teacher says about some training images: its logits for a typical one, and mean entropies.
+    """Soft targets of a teacher on some training images: its logits for a typical one, and mean entropies.
 
-    Typical is the image whose entropy at T = 1 is the median.
+    The typical image is the one whose entropy at T = 1 is the median.
     """
     if not isinstance(model, NetworkModel) or not model.network.classes:
         raise ConfigurationError(f"the teacher {model.name} gives embeddings and no classes; its soft targets cannot be used")
@@ -123,8 +119,7 @@ def _distributions(model: Model, dataset: Dataset, cache: Path, progress: Progre
     some = np.linspace(0, len(paths) - 1, min(len(paths), _SHOWN_IMAGES)).astype(int)
     pixels = load_pixels([paths[i] for i in some], model.size, cache=cache, progress=progress)
     (logits,) = network_outputs(model.network, pixels, wanted=["logits"], progress=progress, stage="teacher")
-    scaled = torch.log_softmax(torch.from_numpy(logits).double(), dim=1)
-    each = -(scaled.exp() * scaled).sum(1)
+    each = entropy(torch.from_numpy(logits), 1)
     typical = int(each.argsort()[len(each) // 2])
     return {
         "model": model.name,

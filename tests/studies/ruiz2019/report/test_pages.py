@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import cv2
 import numpy as np
 
-from resight.studies.ruiz2019.pages import Picture, Section, Table, as_html, as_markdown
+from resight.studies.ruiz2019.report.pages import Picture, Section, Table, as_html, as_markdown
 
 HOSTILE = "<script>alert('x')</script> | *a* & \"b\" [c](d) `e`"
 PNG = cv2.imencode(".png", np.zeros((4, 6, 3), np.uint8))[1].tobytes()

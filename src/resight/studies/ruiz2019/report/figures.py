@@ -1,26 +1,29 @@
-"""Figures 2, 5, 6 and 10, each beside ours, with what the text says of them and whether our runs bear it out."""
+"""Figures 2, 5, 6, 7 and 10 beside ours, with the sentences of the text and what our runs say to them."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 
-from resight.studies.ruiz2019.beside import claims
+from resight.distillation.targets import entropy
+from resight.studies.perform import TEMPERATURES_SHOWN
 from resight.studies.ruiz2019.experiments import DATASETS, distilled_name, title_of
 from resight.studies.ruiz2019.outcomes import NOT_RUN, Outcomes
-from resight.studies.ruiz2019.pages import Picture, Section, Table
-from resight.studies.ruiz2019.perform import TEMPERATURES_SHOWN
-from resight.studies.ruiz2019.pictures import draw_distributions, draw_losses, draw_tradeoff, shares
-from resight.studies.ruiz2019.tables import tradeoff_rows
+from resight.studies.ruiz2019.report.beside import claims, figure
+from resight.studies.ruiz2019.report.pages import Picture, Section, Table
+from resight.studies.ruiz2019.report.pictures import draw_dimensions, draw_distributions, draw_losses, draw_tradeoff, shares
+from resight.studies.ruiz2019.report.tables import tradeoff_rows
 
-__all__ = ["figure_6", "figure_10", "figures_2_and_5"]
+__all__ = ["figure_6", "figure_7", "figure_10", "figures_2_and_5"]
 
 _FIGURE_6 = {"a": 0.0001, "b": 0.1}
 
 
 def figures_2_and_5(outcomes: Outcomes) -> Section:
-    """What teachers say at T = 1, 3, 5, 10, 20, 30."""
+    """Soft targets of the teachers at T = 1, 3, 5, 10, 20, 30."""
     pictures, rows = [], []
     data: dict[str, Any] = {}
     flat = ""
@@ -35,7 +38,7 @@ def figures_2_and_5(outcomes: Outcomes) -> Section:
                 continue
             logits = np.array(found["logits"], np.float64)
             means = found["entropy"]["nats"]
-            panels = [(float(t), _entropy(shares(logits, t)), means[f"{t:g}"]) for t in TEMPERATURES_SHOWN]
+            panels = [(float(t), float(entropy(torch.from_numpy(logits), t)), means[f"{t:g}"]) for t in TEMPERATURES_SHOWN]
             pictures.append(
                 Picture(
                     name=f"figures-2-and-5-{dataset}-{teacher}",
@@ -49,13 +52,13 @@ def figures_2_and_5(outcomes: Outcomes) -> Section:
             gap = 100 * (hottest.max() - hottest.min())
             flat += f"{name}: {gap:.3f} % between the most and the least probable identity of that image. "
             data[f"{dataset} {teacher}"] = {
-                "image": {f"{t:g}": entropy for t, entropy, _ in panels},
+                "image": {f"{t:g}": value for t, value, _ in panels},
                 "mean": {f"{t:g}": mean for t, _, mean in panels},
                 "uniform": uniform,
                 "largest_difference_at_30_percent": gap,
             }
     headings = ("mean entropy (nats)", *(f"T = {t:g}" for t in TEMPERATURES_SHOWN))
-    most = f" The most there can be is {uniform:.2f}." if uniform else ""
+    most = f" The largest possible entropy is {uniform:.2f}." if uniform else ""
     return Section(
         key="figures-2-and-5",
         title="Figures 2 and 5: the teacher's distribution at rising temperature",
@@ -69,13 +72,8 @@ def figures_2_and_5(outcomes: Outcomes) -> Section:
     )
 
 
-def _entropy(probabilities: np.ndarray[Any, np.dtype[np.float64]]) -> float:
-    some = probabilities[probabilities > 0]
-    return float(-(some * np.log(some)).sum())
-
-
 def figure_6(outcomes: Outcomes) -> Section:
-    """Which term of the loss leads, at low and at high lambda."""
+    """The two terms of the loss, at low and at high lambda."""
     dataset = "market1501"
     pictures, text = [], []
     data: dict[str, Any] = {}
@@ -108,6 +106,38 @@ def figure_6(outcomes: Outcomes) -> Section:
         tables=(claims({name: line.strip() for name, line in said.items()}),),
         pictures=tuple(pictures),
         data=data,
+    )
+
+
+def figure_7(outcomes: Outcomes) -> Section:
+    """XQDA against its dimensions."""
+    outcome = outcomes.get("market1501", "classical")
+    test = outcome.classical
+    title = "Figure 7: LOMO + XQDA against the dimensions of XQDA"
+    if test is None:
+        return Section(
+            key="figure-7",
+            title=title,
+            paragraphs=(f"{NOT_RUN}: {outcome.reason}",),
+            tables=(claims({"dimensions": ""}),),
+            data={"by_dimension": None},
+        )
+    curve = test["by_dimension"]
+    rises = sum(after["rank1"] > before["rank1"] for before, after in pairwise(curve))
+    ends = [f"{figure(row['rank1'])} with {row['dimensions']}" for row in (curve[0], curve[-1])]
+    said = f"Rank-1 rises at {rises} of {len(curve) - 1} steps, from {ends[0]} dimensions to {ends[1]}."
+    rows = tuple((str(row["dimensions"]), figure(row["rank1"]), figure(row["map"])) for row in curve)
+    picture = Picture(
+        name="figure-7",
+        caption="Rank-1 and mAP of LOMO + XQDA against the dimensions of XQDA",
+        png=draw_dimensions(curve),
+    )
+    return Section(
+        key="figure-7",
+        title=title,
+        tables=(Table(caption="", headings=("dimensions", "Rank-1 (%)", "mAP (%)"), rows=rows), claims({"dimensions": said})),
+        pictures=(picture,),
+        data={"by_dimension": curve},
     )
 
 

@@ -1,4 +1,4 @@
-"""The pictures of a study's report, as PNG: the paper's figures, drawn from our runs."""
+"""Pictures of the report, as PNG: the paper's figures, drawn from our runs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from resight.studies.ruiz2019.published import TABLE_1
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["draw_dimensions", "draw_distributions", "draw_losses", "draw_sweep", "draw_tradeoff"]
+__all__ = ["draw_dimensions", "draw_distributions", "draw_losses", "draw_sweep", "draw_tradeoff", "shares"]
 
 Points = Sequence[tuple[float, float]]
 
@@ -55,7 +57,7 @@ def draw_losses(panels: Sequence[tuple[str, float, Sequence[Mapping[str, Any]]]]
     Parameters
     ----------
     panels : sequence of (title, lambda, rows of history)
-        A panel without rows says that it was not run.
+        A panel without rows says "not run".
     """
     figure = _figure(9, 3.4)
     for axes, (title, hard_weight, rows) in zip(figure.subplots(1, len(panels)), panels, strict=True):
@@ -73,12 +75,12 @@ def draw_losses(panels: Sequence[tuple[str, float, Sequence[Mapping[str, Any]]]]
     return _png(figure)
 
 
-def draw_dimensions(curve: Sequence[Mapping[str, float]], paper: tuple[float, float]) -> bytes:
-    """Figure 7: Rank-1 and mAP against XQDA's dimensions; `paper` is what it prints for 75."""
+def draw_dimensions(curve: Sequence[Mapping[str, float]]) -> bytes:
+    """Figure 7: Rank-1 and mAP against XQDA's dimensions, with the paper's Table 1 at 75."""
     figure = _figure(9, 3.4)
-    for axes, name, title, published in zip(figure.subplots(1, 2), ("rank1", "map"), ("Rank-1 (%)", "mAP (%)"), paper, strict=True):
+    for axes, name, title in zip(figure.subplots(1, 2), ("rank1", "map"), ("Rank-1 (%)", "mAP (%)"), strict=True):
         axes.plot([row["dimensions"] for row in curve], [row[name] for row in curve], marker="o", color=_HERE, label="here")
-        axes.plot([75], [published], marker="D", linestyle="", color=_PAPER, label="paper, 75 dimensions")
+        axes.plot([75], [getattr(TABLE_1["xqda"], name)], marker="D", linestyle="", color=_PAPER, label="paper, 75 dimensions")
         axes.set(xlabel="XQDA dimensions", ylabel=title)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, loc="lower right")
@@ -97,9 +99,9 @@ def draw_sweep(
     ----------
     title : str
     curves : mapping of lambda to mapping of ``"rank1"`` and ``"map"`` to points (T, per cent)
-        Those that were run.
+        Runs that were made.
     here, paper : mapping of ``"teacher"``, ``"student"`` and ``"best"`` to mapping of ``"rank1"`` and ``"map"`` to per cent
-        Lines, and the best of the paper's sweep, which it has at T = 3; what is not known is not in it.
+        Lines, and the best of the paper's sweep, which is at T = 3. Unknown figures are left out.
     """
     figure = _figure(9, 4.2)
     styles = {"teacher": "-", "student": "-."}

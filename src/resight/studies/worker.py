@@ -1,7 +1,7 @@
-"""Runs beside each other, each in a process of its own: a run that takes its process down takes no other along.
+"""A run in a process of its own: a run that takes its process down takes no other along.
 
-A MobileNet's step is too short to fill a GPU, or two cores, with what one Python interpreter hands out; several do. All read one
-memory-mapped array of decoded images from the cache.
+A MobileNet's step is too short to fill a GPU, or two cores, from one Python interpreter; several interpreters fill it. All of them
+read one memory-mapped array of decoded images from the cache.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from resight.compute import Child, answering
 from resight.progress import Progress
-from resight.studies.ruiz2019.perform import Task, attempt
+from resight.studies.perform import Task, attempt
 
 __all__ = ["Worker"]
 
@@ -31,15 +31,15 @@ class Worker:
     ----------
     task : Task
     threads : int
-        Of its libraries.
+        Threads of its libraries.
     """
 
     def __init__(self, task: Task, threads: int) -> None:
-        self._child = Child("resight.studies.ruiz2019.worker", threads, ignore_interrupt=True)
+        self._child = Child("resight.studies.worker", threads, ignore_interrupt=True)
         self._child.tell(asdict(task))
 
     def wait(self, progress: Progress) -> str:
-        """Follow the run to its end; empty, or in one line why it failed. See `resight.studies.ruiz2019.perform.attempt`."""
+        """Follow the run to its end. Returns what `resight.studies.perform.attempt` returns."""
         try:
             while (said := self._child.hear()) is not None:
                 if "progress" in said:
@@ -51,7 +51,7 @@ class Worker:
             self._child.close()
 
     def end(self) -> None:
-        """Ask the process to stop; what its checkpoint holds is kept."""
+        """Ask the process to stop. Its checkpoint stays."""
         self._child.terminate()
 
 

@@ -1,16 +1,16 @@
-"""Figures 8 and 9: the distilled student against temperature and lambda, and whether the paper's sentences hold here."""
+"""Figures 8 and 9: the distilled student against temperature and lambda, and the paper's sentences on them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from resight.studies.ruiz2019.beside import claims, figure
 from resight.studies.ruiz2019.experiments import DATASETS, LAMBDAS, STUDENT, title_of
 from resight.studies.ruiz2019.outcomes import Outcome, Outcomes
-from resight.studies.ruiz2019.pages import Picture, Section, Table
-from resight.studies.ruiz2019.pictures import draw_sweep
 from resight.studies.ruiz2019.published import TABLE_2, TABLE_3
+from resight.studies.ruiz2019.report.beside import claims, figure
+from resight.studies.ruiz2019.report.pages import Picture, Section, Table
+from resight.studies.ruiz2019.report.pictures import draw_sweep
 
 __all__ = ["sweep_figure"]
 
@@ -35,7 +35,7 @@ def sweep_figure(outcomes: Outcomes, dataset: str, number: int) -> Section:
 
 
 class _Sweep:
-    """One teacher's students on one data set, as far as they are in Figures 8 and 9.
+    """Students of one teacher on one data set, as Figures 8 and 9 show them.
 
     Parameters
     ----------
@@ -57,16 +57,16 @@ class _Sweep:
 
     @property
     def done(self) -> dict[tuple[float, float], float]:
-        """mAP of the students that are there, by T and lambda."""
+        """mAP of the finished students, by T and lambda."""
         return {place: student.map for place, student in self.students.items() if student.map is not None}
 
     def curve(self, hard_weight: float, score: str) -> dict[float, float]:
-        """Per cent by T, of the students with one lambda that are there."""
+        """Scores of the finished students with one lambda, per cent by T."""
         found = {t: getattr(student, score) for (t, weight), student in self.students.items() if weight == hard_weight}
         return {t: value for t, value in found.items() if value is not None}
 
     def state(self) -> str:
-        """How much of it is there."""
+        """Number of finished runs."""
         why = "" if self.done else f" ({next(iter(self.students.values())).reason})"
         return f"From {self.title}: {len(self.done)} of {len(self.students)} runs{why}."
 
@@ -93,7 +93,7 @@ class _Sweep:
         return Picture(name=f"figure-{number}-{self.teacher}", caption=caption, png=png)
 
     def values(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Figures as plain JSON values."""
         points = [
             {"temperature": t, "hard_weight": weight, "rank1": student.rank1, "map": student.map}
             for (t, weight), student in self.students.items()
@@ -106,7 +106,7 @@ def _scores(found: Outcome) -> dict[str, float]:
 
 
 def _extreme(what: str, pick: Callable[..., float]) -> Callable[[_Sweep], str]:
-    """Where a sweep is best or worst; it must have T = 1, T = 3 and another one."""
+    """Temperature at which a sweep is best or worst; it needs T = 1, T = 3 and another one."""
 
     def say(sweep: _Sweep) -> str:
         parts = []
@@ -132,7 +132,7 @@ def _flat(sweep: _Sweep) -> str:
 
 
 def _better(whose: str, other: Callable[[_Sweep], Outcome]) -> Callable[[_Sweep], str]:
-    """How many students are better than their teacher, or than the student alone."""
+    """Number of students that are better than their teacher, or than the student alone."""
 
     def say(sweep: _Sweep) -> str:
         mean = other(sweep).map
@@ -156,4 +156,4 @@ _SENTENCES: dict[str, Callable[[_Sweep], str]] = {
     "teacher": _better("the teacher", lambda sweep: sweep.taught_by),
     "saturated": _flat,
 }
-"""For each of the paper's sentences what was found; empty where too little was run to say."""
+"""Findings on each of the paper's sentences; empty if too little was run to say."""

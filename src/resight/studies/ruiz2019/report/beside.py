@@ -1,4 +1,4 @@
-"""What is published beside what was found: tables of both, and sentences with what became of them."""
+"""Published figures beside ours: tables of both, and the paper's sentences with our findings."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from collections.abc import Iterable
 from typing import Any
 
 from resight.studies.ruiz2019.outcomes import NOT_RUN, Outcome
-from resight.studies.ruiz2019.pages import Table
 from resight.studies.ruiz2019.published import CLAIMS, Published
+from resight.studies.ruiz2019.report.pages import Table
 
 __all__ = ["SCORES", "WITH_SPEED", "Beside", "claims", "figure", "found_scores", "published_values"]
 
 SCORES = {"rank1": "Rank-1 (%)", "map": "mAP (%)"}
 WITH_SPEED = SCORES | {"images_per_second": "images/s"}
-"""Columns: what they are called in JSON and in tables."""
+"""Columns: their names in JSON and in tables."""
 
 
 def figure(value: float | None, digits: int = 2) -> str:
-    """A number for a table, or that it was not run."""
+    """A number for a table, or ``not run``."""
     return NOT_RUN if value is None else f"{value:.{digits}f}"
 
 
 class Beside:
-    """A table that grows row by row: what is published beside what was found, and both as JSON.
+    """A table that grows row by row: the paper's figures beside ours, and both as JSON.
 
     Parameters
     ----------
     first : str
         Heading of the column with the rows' names.
     columns : dict of str to str
-        Such as `SCORES`.
+        Columns, such as `SCORES`.
 
     Attributes
     ----------
     data : dict
-        By row, ``paper`` and ``here`` as plain values; None for what was not run.
+        Rows by name: ``paper`` and ``here`` as plain values; None for what was not run.
     """
 
     def __init__(self, first: str, columns: dict[str, str]) -> None:
@@ -44,7 +44,7 @@ class Beside:
         self.data: dict[str, dict[str, Any]] = {}
 
     def add(self, row: str, paper: dict[str, float] | None, here: dict[str, float | None] | None, reason: str = "") -> None:
-        """`paper` is None for what the paper does not have, `here` for the methods of others, which are not run."""
+        """Add a row. `paper` is None if the paper has no such row; `here` is None for methods of others, which are not run."""
         cells = []
         for name in self._columns:
             digits = 0 if name == "images_per_second" else 2
@@ -69,6 +69,6 @@ def found_scores(outcome: Outcome) -> dict[str, float | None]:
 
 
 def claims(found: dict[str, str]) -> Table:
-    """Sentences of the paper beside what was found here."""
+    """Sentences of the paper beside our findings."""
     rows = tuple((CLAIMS[name], text or NOT_RUN) for name, text in found.items())
     return Table(caption="", headings=("the paper says", "here"), rows=rows, text=True)

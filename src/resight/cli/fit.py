@@ -1,0 +1,75 @@
+"""`resight fit`: learned distances."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from resight.cli.options import EXPERT, Device, Layout, TorchThreads
+from resight.cli.terminal import say, use_threads, warn, write_result
+from resight.progress import TerminalProgress
+
+__all__ = ["fit"]
+
+
+def fit(
+    *,
+    data: Path,
+    out: Path,
+    model: str = "lomo",
+    distance: Literal["kissme", "xqda"] = "xqda",
+    dimensions: Annotated[int, EXPERT] = 0,
+    layout: Layout = "auto",
+    height: Annotated[int, EXPERT] = 0,
+    width: Annotated[int, EXPERT] = 0,
+    seed: Annotated[int, EXPERT] = 0,
+    device: Device = "auto",
+    threads: TorchThreads = 0,
+    json: Path | None = None,
+) -> None:
+    """Learn a distance (KISSME or XQDA) for LOMO or a network. The result is a model like any other.
+
+    Parameters
+    ----------
+    data
+        Folder of a data set; only its training images are read.
+    out
+        Folder to write.
+    model
+        Model that gives the vectors: lomo, lomo:msrcp, student, FILE.onnx, a run folder, or NETWORK:FILE with foreign weights.
+    distance
+        Distance to learn.
+    dimensions
+        Largest number of dimensions of xqda, 0 for what its rule gives; components of the PCA before kissme, 0 for 200.
+    height
+        Input height in pixels; 0 is the model's own.
+    width
+        Input width in pixels; 0 is the model's own. VIPeR's images are 48 wide, LOMO's own width is 64.
+    seed
+        Seed of kissme's random pairs.
+    json
+        Also write the model's card to this file.
+    """
+    from resight.datasets import open_dataset
+    from resight.files import read_json
+    from resight.models.fitted import fit_model
+
+    use_threads(threads)
+    dataset = open_dataset(data, layout)
+    warn(dataset.warnings)
+    with TerminalProgress() as progress:
+        fit_model(
+            dataset,
+            out,
+            model,
+            distance,
+            dimensions=dimensions,
+            seed=seed,
+            device=device,
+            height=height,
+            width=width,
+            progress=progress,
+        )
+    card = read_json(out / "card.json")
+    say(f"{out}: {distance} on {model}, {card['dimensions']} dimensions, from {card['training']['images']} images")
+    write_result(json, card)

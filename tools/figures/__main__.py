@@ -1,0 +1,74 @@
+"""Put the figures of results/*.json into the README and the docs, between markers; none is typed by hand.
+
+    python tools/figures            rewrites the files
+    python tools/figures --check    fails if a file differs from its results
+
+A marker pair in a Markdown file looks like this, with NAME a key of `BLOCKS`:
+
+    <!-- figures: NAME -->
+    ...
+    <!-- end -->
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import accuracy
+import speed
+from records import ROOT
+
+import training
+
+MARKER = re.compile(r"(<!-- figures: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+BLOCKS = {
+    "evaluation-check": accuracy.evaluation_check,
+    "main-job": accuracy.main_job,
+    "classical": accuracy.classical,
+    "lomo-gap": accuracy.lomo_gap,
+    "deep-distances": accuracy.deep_distances,
+    "student": accuracy.student,
+    "mobilenet": accuracy.mobilenet,
+    "reranking": accuracy.reranking,
+    "calibration": accuracy.calibration,
+    "ablation": training.ablation,
+    "student-probe": training.student_probe,
+    "starts": training.starts,
+    "temperatures": training.temperatures,
+    "study": training.study,
+    "entropies": training.entropies,
+    "classical-speed": speed.classical_speed,
+    "market-tradeoff": speed.market_tradeoff,
+    "demo-tradeoff": speed.demo_tradeoff,
+    "market-benchmark": speed.market_benchmark,
+    "deployment": speed.deployment,
+    "market-extract": speed.market_extract,
+    "gallery": speed.gallery,
+    "ranking-speed": speed.ranking_speed,
+    "training-speed": speed.training_speed,
+}
+
+
+def rendered(text: str) -> str:
+    """A Markdown file with every block made anew."""
+    return MARKER.sub(lambda match: f"{match[1]}{BLOCKS[match[2]]()}{match[3]}", text)
+
+
+def main(check: bool) -> int:
+    """Rewrite the files, or name those that differ."""
+    stale = []
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        before = path.read_text(encoding="utf-8")
+        after = rendered(before)
+        if after != before:
+            stale.append(str(path.relative_to(ROOT)))
+            if not check:
+                path.write_text(after, encoding="utf-8")
+    print(f"{'stale' if check else 'rewritten'}: {', '.join(stale) or 'none'}")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))

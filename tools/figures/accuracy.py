@@ -1,0 +1,125 @@
+"""Accuracy on Market-1501."""
+
+from __future__ import annotations
+
+import math
+
+from records import core_minutes, minutes, number, pair, result, scores, table, where
+
+from resight.studies.ruiz2019.published import TABLE_1, TABLE_2, TABLE_3
+
+STUDENTS = {
+    "student": ("`student`: OSNet x0.25 at 160x64", "student-160x64 fp32 onnx"),
+    "student-fast": ("`student-fast`: OSNet x0.25 at 128x64", "student-osnet-128x64 fp32 onnx"),
+    "student-fastest": ("`student-fastest`: MobileNet 0.25 at 128x64", "student-mobilenet-128x64 fp32 onnx"),
+}
+"""Shipped models: in words, and their name in a benchmark."""
+
+TEACHER = "osnet-0.25 osnet_x0_25_market1501 fp32 onnx"
+
+
+def evaluation_check() -> str:
+    rows = []
+    published = {"euclidean": ("91.18", "74.94", "74.22"), "cosine": ("91.48", "77.38", "76.66")}
+    for distance, reference in published.items():
+        found = result(f"market1501-osnet-0.25-{distance}")
+        figures = [f"{found[name]:.2f}" for name in ("rank1", "map", "map_trapezoidal")]
+        rows.append([distance, *(f"{mine} ({theirs})" for mine, theirs in zip(figures, reference, strict=True))])
+    return table(["OSNet x0.25, distance", "Rank-1 (reference)", "mAP", "mAP, trapezoidal"], rows)
+
+
+def main_job() -> str:
+    runs = result("market1501-runs")["runs"]
+    published = {"alone": TABLE_2["market1501"]["mobilenet-0.25"], "distilled": TABLE_3["market1501"]["resnet-50"]}
+    rows = []
+    for name, paper in published.items():
+        cells = [pair(result(f"market1501-{name}")), pair(paper._asdict()), str(len(runs[name]["epochs"]))]
+        rows.append([f"MobileNet 0.25 {name}", *cells, f"{minutes(runs[name]):.0f}"])
+    return table(["Market-1501, Rank-1 / mAP (%)", "Resight", "paper", "epochs", "training, minutes"], rows)
+
+
+def classical() -> str:
+    record = result("market1501-classical")
+    kinds = [record["retinex"][retinex] for retinex in ("none", "msrcp")]
+    rows = []
+    for distance, paper in TABLE_1.items():
+        found = [kind["test"][distance] for kind in kinds]
+        dimensions = " / ".join(str(figures.get("dimensions", 26960)) for figures in found)
+        rows.append([distance, *map(pair, found), dimensions, pair(paper._asdict())])
+    held_out = [kind["held_out"]["map"] for kind in kinds]
+    seconds, timing = record["retinex"][record["chosen"]]["test"]["seconds"], record["timing"]
+    text = (
+        f"Chosen on held-out identities: {record['chosen']} (held-out mAP of XQDA {held_out[0]:.1f} without Retinex, "
+        f"{held_out[1]:.1f} with MSRCP). Descriptor of a 128x64 image on one core {timing['none_1_workers_ms']:.2f} ms, with MSRCP "
+        f"{timing['msrcp_1_workers_ms']:.2f} ms; XQDA fit {seconds['xqda_fit']:.0f} s; one query against "
+        f"{seconds['gallery_images']} images {1000 * seconds['one_query_with_projection']:.2f} ms with its projection "
+        f"({where(record)}).\n"
+    )
+    return table(["LOMO, Rank-1 / mAP (%)", "without Retinex", "MSRCP", "dimensions", "paper"], rows) + "\n" + text
+
+
+def lomo_gap() -> str:
+    record, paper = result("market1501-classical"), TABLE_1["euclidean"]
+    rows = []
+    for retinex in ("none", "msrcp"):
+        found = record["retinex"][retinex]["test"]["euclidean"]
+        rank1, mean = scores(found)
+        error = 100 * math.sqrt(found["rank1"] / 100 * (1 - found["rank1"] / 100) / 3368)
+        rows.append([retinex, rank1, f"{found['rank1'] - paper.rank1:+.2f}", f"{error:.2f}", mean])
+    return table(["LOMO, Euclidean", "Rank-1 (%)", f"against {paper.rank1}", "standard error", f"mAP (paper: {paper.map})"], rows)
+
+
+def deep_distances() -> str:
+    runs = result("market1501-deep-distances")["runs"]
+    names = {"alone": "MobileNet 0.25 alone", "distilled": "MobileNet 0.25 distilled", "osnet": "OSNet x0.25"}
+    distances = ("euclidean", "kissme", "xqda")
+    rows = [[title, *(pair(runs[f"{name}-{distance}"]) for distance in distances)] for name, title in names.items()]
+    return table(["Market-1501, Rank-1 / mAP (%)", *distances], rows)
+
+
+def student() -> str:
+    speeds = {row["model"]: row["images_per_second"] for row in result("market1501-deployment")["models"]}
+    rows = []
+    for name, (text, model) in STUDENTS.items():
+        trained = sum(map(core_minutes, result(f"market1501-{name}-run")["runs"].values()))
+        times = [number(speeds.get(model), 0), number(speeds[model] / speeds[TEACHER] if model in speeds else None, 1)]
+        rows.append([text, *scores(result(f"market1501-{name}")), *times, f"{trained:.0f}"])
+    teacher = scores(result("market1501-osnet-0.25-euclidean"))
+    rows.append(["OSNet x0.25 at 256x128, its authors'", *teacher, f"{speeds[TEACHER]:.0f}", "1.0", "-"])
+    paper = scores(TABLE_3["market1501"]["resnet-50"]._asdict())
+    rows.append(["the paper's MobileNet 0.25 at 128x128", *paper, "-", "-", "-"])
+    headings = ["Market-1501", "Rank-1 (%)", "mAP (%)", "images/s, file to vector", "times OSNet x0.25"]
+    return table([*headings, "training with teachers, minutes of a core"], rows)
+
+
+def mobilenet() -> str:
+    names = {"float32": "market1501-mobilenet-192x96", "int8": "market1501-mobilenet-192x96-int8"}
+    rows = [[text, *scores(result(name))] for text, name in names.items()]
+    trained = sum(map(core_minutes, result("market1501-mobilenet-192x96-run")["runs"].values()))
+    return table(["MobileNet 0.25 at 192x96", "Rank-1 (%)", "mAP (%)"], rows) + f"\n{trained:.0f} minutes of a core.\n"
+
+
+def reranking() -> str:
+    record = result("benchmark-rerank")
+    found = record["figures"]
+    rows = [[when, *scores(found[when])] for when in ("before", "after")]
+    everything = found["all"]
+    ours, dense = everything["resight"], everything["dense"]
+    text = (
+        f"{ours['seconds_median']:.1f} s and {ours['peak_memory_gib']:.2f} GiB for all of Market-1501, against "
+        f"{dense['seconds_median']:.0f} s and {dense['peak_memory_gib']:.1f} GiB for whole matrices: "
+        f"{everything['ratio']:.0f} times as fast ({where(record)}).\n"
+    )
+    return table(["OSNet x0.25, re-ranking", "Rank-1 (%)", "mAP (%)"], rows) + "\n" + text
+
+
+def calibration() -> str:
+    record = result("market1501-calibration")
+    rows = []
+    for answer in ("match", "possible"):
+        for people, part in ((record["people"], record), (record["check"]["people"], record["check"])):
+            rates = [part[answer][name] for name in ("false_positives", "misses")]
+            cells = [f"{100 * rate['value']:.1f} ({100 * rate['lower']:.1f} to {100 * rate['upper']:.1f})" for rate in rates]
+            kind = "fitted to" if part is record else "measured on"
+            rows.append([f"{answer}, {kind} {people} people", f"{100 * part[answer]['wanted']:.0f}", *cells])
+    return table(["%", "wanted at most", "absent person falsely found", "present person missed"], rows)

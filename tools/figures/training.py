@@ -1,0 +1,86 @@
+"""Trainings: comparisons on held-out people, and the study of the paper."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from records import core_minutes, result, scores, table
+
+from resight.studies.ablation import markdown
+
+STARTS = {
+    "msmt17": "MSMT17",
+    "market1501": "Market-1501",
+    "student-176x64-2": "the second round at 176x64",
+    "student-176x64": "the first round at 176x64",
+}
+"""In words, by a part of the weights' name."""
+
+STUDY_TEACHERS = {"osnet-0.25": "with label smoothing", "osnet-0.25-plain": "without"}
+"""Teachers of the study, both OSNet x0.25, and how each was trained."""
+
+
+def ablation() -> str:
+    return markdown(result("market1501-ablation")["runs"])
+
+
+def student_probe() -> str:
+    runs = result("market1501-student-probes")["runs"]
+    rows = []
+    for name, text in (("M1", "MobileNet 0.25 at 192x96"), ("O2", "OSNet x0.25 at 160x64")):
+        held_out = _held_out(runs[name])
+        for figure, title in (("rank1", "Rank-1"), ("map", "mAP")):
+            rows.append([f"{text}, {title}", *(f"{values[figure]:.1f}" for values in held_out.values())])
+    return table(["held out, after epoch", *map(str, held_out)], rows)
+
+
+def _held_out(run: dict[str, Any]) -> dict[int, dict[str, float]]:
+    """Scores on held-out people by epoch."""
+    return {row["epoch"]: row["validation"] for row in run["epochs"] if row.get("validation")}
+
+
+def starts() -> str:
+    """Trainings of OSNet x0.25: their start, their result on the training images, and on the test images."""
+    runs, found = result("market1501-starts")["runs"], result("market1501-starts-scores")["runs"]
+    rows = []
+    for name, run in runs.items():
+        settings, last = run["provenance"]["configuration"], run["epochs"][-1]
+        start = next(text for part, text in STARTS.items() if part in settings["weights"])
+        size, reached = f"{settings['height']}x{settings['width']}", [f"{100 * last['accuracy']:.1f}", f"{last['embedding']:.2f}"]
+        rows.append([size, start, str(settings["epochs"]), f"{core_minutes(run):.0f}", *reached, *scores(found[name])])
+    headings = ["OSNet x0.25 at", "starts from", "epochs", "minutes of a core", "images named rightly (%)"]
+    return table([*headings, "1 - cosine to teachers", "Rank-1 (%)", "mAP (%)"], rows)
+
+
+def temperatures() -> str:
+    runs = result("market1501-temperatures")["runs"]
+    rows = {}
+    for run in runs.values():
+        settings, held_out = run["provenance"]["configuration"], _held_out(run)
+        place = settings["temperature"], settings["hard_weight"]
+        rows[place] = [f"{held_out[epoch]['map']:.1f}" if epoch in held_out else "not run" for epoch in (2, 4, 6, 8)]
+    lines = [[f"{temperature:g}", f"{weight:g}", *rows[temperature, weight]] for temperature, weight in sorted(rows)]
+    return table(["T", "lambda", "mAP held out after 2 epochs", "4", "6", "8"], lines)
+
+
+def study() -> str:
+    """Finished runs of the study with OSNet x0.25 as the teacher, and the student alone."""
+    report = result("market1501-study")
+    rows = [["alone", "-", *scores(report["figure-8"]["osnet-0.25"]["student_alone"])]]
+    made = planned = 0
+    for teacher, trained in STUDY_TEACHERS.items():
+        sweep = report["figure-8"][teacher]
+        points = [point for point in sweep["points"] if point["map"] is not None]
+        made, planned = made + len(points), planned + len(sweep["points"])
+        rows += [[f"T = {point['temperature']:g}, lambda = {point['hard_weight']:g}", trained, *scores(point)] for point in points]
+        rows.append(["the teacher itself", trained, *scores(sweep["teacher"])])
+    text = f"\n{made} of the {planned} runs of these two sweeps were made.\n"
+    return table(["MobileNet 0.25, whole trainings", "its teacher, OSNet x0.25", "Rank-1 (%)", "mAP (%)"], rows) + text
+
+
+def entropies() -> str:
+    """Entropies of the teachers' soft targets on training images, as the study found them."""
+    found = {teacher: result("market1501-study")["figures-2-and-5"][f"market1501 {teacher}"] for teacher in STUDY_TEACHERS}
+    rows = [[STUDY_TEACHERS[teacher], *(f"{value:.2f}" for value in one["mean"].values())] for teacher, one in found.items()]
+    first = found["osnet-0.25"]
+    return table(["entropy (nats) at T =", *first["mean"]], rows) + f"\nThe largest possible is log 751 = {first['uniform']:.2f}.\n"
