@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from datasets.layouts import write_market
 from resight.datasets import Dataset, Records, inspect, open_dataset
-from resight.datasets.synthetic import MARKER, load
+from resight.datasets.drawn import MARKER, load
 from resight.drawn import crops
 from resight.errors import DatasetError, StorageError
 from resight.images import read_images
@@ -30,14 +30,14 @@ def digests(root: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("synthetic")
+    root = tmp_path_factory.mktemp("drawn")
     draw(root)
     return root
 
 
 def test_the_layout_is_markets(drawn: Path) -> None:
     dataset = open_dataset(drawn)
-    assert dataset.name == "synthetic" and dataset.warnings == ()
+    assert dataset.name == "drawn" and dataset.warnings == ()
     assert dataset.train.people().tolist() == [1, 2, 3, 4]
     assert dataset.query.people().tolist() == dataset.gallery.people().tolist() == [5, 6, 7, 8, 9, 10]
     found = inspect(dataset)
@@ -80,7 +80,7 @@ def test_an_interrupted_drawing_is_not_taken_for_complete_and_is_done_again(draw
         draw(tmp_path, progress=interrupt)
     assert not (tmp_path / MARKER).exists()
     next((tmp_path / "query").iterdir()).write_bytes(b"half")
-    with pytest.raises(DatasetError, match="no complete synthetic network"):
+    with pytest.raises(DatasetError, match="no complete drawn network"):
         load(tmp_path)
     draw(tmp_path)
     assert digests(tmp_path) == digests(drawn)

@@ -40,7 +40,7 @@ Count = Annotated[int, Parameter(validator=Number(gte=0))]
 Threads = Annotated[Count, Parameter(help="Of the model, on the processor; 0 is one for each usable core.")]
 TorchThreads = Annotated[Count, Parameter(help="Of the processor, for networks; 0 leaves it to PyTorch.")]
 Layout = Annotated[
-    str, Parameter(help="Of the data set: market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.")
+    str, Parameter(help="Of the data set: market1501, dukemtmc, viper, cuhk01, folder or drawn; auto recognises it.")
 ]
 Names = Annotated[list[str] | None, Parameter(negative=())]
 """An option that may be given several times."""

@@ -52,12 +52,10 @@ def test_steps_of_one_data_set_are_not_taken_for_those_of_another(
     drawn, other = open_dataset(tiny), open_dataset(tiny, "market1501")
     with pytest.raises(RuntimeError, match="interrupted"):
         classical_study(drawn, tmp_path)
-    with pytest.raises(
-        ConfigurationError, match="holds a study of the data set synthetic, and this one is market1501; choose another"
-    ):
+    with pytest.raises(ConfigurationError, match="holds a study of the data set drawn, and this one is market1501; choose another"):
         classical_study(other, tmp_path)
     (tmp_path / "dataset.json").unlink()  # as finished studies were before there was one
-    (tmp_path / "classical.json").write_text(json.dumps({"dataset": "synthetic"}))
+    (tmp_path / "classical.json").write_text(json.dumps({"dataset": "drawn"}))
     with pytest.raises(ConfigurationError, match="choose another --out"):
         classical_study(other, tmp_path)
     with pytest.raises(RuntimeError, match="interrupted"):
