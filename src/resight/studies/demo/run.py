@@ -119,16 +119,14 @@ def run_demo(out: str | Path, *, seed: int = 0, progress: Progress = silent) -> 
     network = out / "camera-network"
     marker = read_marker(network)
     if marker is not None and marker.get("seed") != seed:
-        raise ConfigurationError(
-            f"{out} holds the demo of seed {marker.get('seed')}, and this is seed {seed}; choose another --out"
-        )
+        raise ConfigurationError(f"{out} holds the demo of seed {marker.get('seed')}, not {seed}; choose another folder with --out")
     watch = _Watch()
     with watch.part("drawing"):
         dataset = crops.generate(
             network, identities_train=_LEARN + _ASIDE, identities_test=_TEST, images_per_camera=3, seed=seed, progress=progress
         )
         draw_sheet(dataset.train, out / "people.png")
-        learn, aside = _set_aside(dataset)
+        learn, aside = set_aside(dataset)
     with watch.part("LOMO + XQDA"):
         learned = fit_model(learn, out / "lomo xqda", "lomo", "xqda", progress=progress)
     with watch.part("teacher"):
@@ -147,7 +145,7 @@ def run_demo(out: str | Path, *, seed: int = 0, progress: Progress = silent) -> 
     return Outcome(report, watch.seconds, watch.processor_seconds)
 
 
-def _set_aside(dataset: Dataset) -> tuple[Dataset, Records]:
+def set_aside(dataset: Dataset) -> tuple[Dataset, Records]:
     """The data set without the last of the people to train on, and those people."""
     train = dataset.train
     aside = np.isin(train.identities, train.people()[-_ASIDE:])
