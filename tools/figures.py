@@ -145,6 +145,20 @@ def demo_tradeoff() -> str:
     return tradeoff_table("demo")
 
 
+def demo_seeds() -> str:
+    record = result("demo")
+    names = ("lomo xqda", "teacher", "student alone", "student distilled")
+    rows = [
+        [str(one["seed"]), *(f"{one['map'][name]:.1f}" for name in names), f"{one['gain']:+.1f}", f"{one['process_seconds']:.0f}"]
+        for one in record["seeds"]
+    ]
+    means = [f"{record['map'][name]['mean']:.1f}" for name in names]
+    seconds = sum(one["process_seconds"] for one in record["seeds"]) / len(rows)
+    rows.append(["mean", *means, f"{record['map']['gain']['mean']:+.1f}", f"{seconds:.0f}"])
+    headings = ["Seed", "LOMO + XQDA, mAP (%)", "teacher", "student alone", "student distilled", "distillation adds", "seconds"]
+    return table(headings, rows) + f"\n{where(record)}.\n"
+
+
 def tradeoff_table(name: str) -> str:
     record = result(name)
     rows = [
@@ -503,6 +517,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "reranking": reranking,
     "market-tradeoff": market_tradeoff,
     "demo-tradeoff": demo_tradeoff,
+    "demo-seeds": demo_seeds,
     "study": study,
     "temperatures": temperatures,
     "entropies": entropies,

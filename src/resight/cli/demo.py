@@ -21,7 +21,7 @@ def demo(*, out: Path = Path("demo"), seed: int = 0, threads: TorchThreads = 0, 
     Parameters
     ----------
     out
-        Folder for the drawn images, the runs, the figures and the gallery. Given again, finished parts are not repeated.
+        Folder for the drawn images, the runs, the figures and the gallery. Given again, finished trainings are not repeated.
     seed
         Seed of the drawing and of the trainings.
     json

@@ -74,4 +74,5 @@ def paint(
     cloth = np.where(mask, *np.array(colours[::-1], np.float32))
     folds = 0.05 * np.sin(38 * turn + 14 * rows) * np.clip(rows * 3 - 0.5, 0, 1)
     shading = 1.08 - 0.3 * (across - 0.45 * light).astype(np.float32)[None, :] ** 2 + folds
-    return np.asarray(np.clip(cloth * shading[..., None], 0, 255), np.uint8)
+    painted: NDArray[np.uint8] = np.minimum(cloth * shading[..., None], 255).astype(np.uint8)
+    return painted

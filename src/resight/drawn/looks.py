@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -107,6 +108,7 @@ def draw_look(rng: np.random.Generator, palettes: int = len(PALETTES)) -> Look:
     )
 
 
+@lru_cache(maxsize=1024)
 def shade(colour: Colour, factor: float) -> Colour:
     """A colour made lighter or darker by a factor."""
     r, g, b = (min(int(channel * factor), 255) for channel in colour)

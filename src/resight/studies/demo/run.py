@@ -98,7 +98,7 @@ def run_demo(out: str | Path, *, seed: int = 0, progress: Progress = silent) -> 
     Parameters
     ----------
     out : str or Path
-        Folder for everything, also for what `make_gallery` makes. Given again, finished parts are not repeated.
+        Folder for everything, also for what `make_gallery` makes. Given again, finished trainings are not repeated.
     seed : int
         Seed of the drawing and of the trainings.
     progress : Progress
