@@ -70,7 +70,7 @@ def test_inspect(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_inspect_names_unreadable_files(tiny: Path, tmp_path: Path) -> None:
     root = tmp_path / "data"
     shutil.copytree(tiny, root)
-    (root / "synthetic.json").unlink()
+    (root / "drawn.json").unlink()
     victim = sorted((root / "query").iterdir())[0]
     victim.write_bytes(b"no image")
     assert main(["dataset", "inspect", str(root), "--json", str(tmp_path / "found.json")]) == 0

@@ -25,7 +25,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "viper": write_viper,
     "cuhk01": write_cuhk01,
     "folder": write_folder,
-    "synthetic": draw,
+    "drawn": draw,
 }
 
 
@@ -79,7 +79,7 @@ def test_a_named_layout_that_is_not_there(tmp_path: Path, layout: str) -> None:
 
 
 def test_an_unknown_layout(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="unknown layout 'market'; expected auto, synthetic, dukemtmc, market1501"):
+    with pytest.raises(DatasetError, match="unknown layout 'market'; expected auto, drawn, dukemtmc, market1501"):
         open_dataset(tmp_path, layout="market")
 
 

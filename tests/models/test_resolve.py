@@ -156,7 +156,7 @@ def test_folders_that_rest_on_themselves_are_refused(tiny: Path, tmp_path: Path,
 def test_one_camera_teaches_no_cross_camera_distance(tiny: Path, tmp_path: Path) -> None:
     root = tmp_path / "one"
     shutil.copytree(tiny, root)
-    (root / "synthetic.json").unlink()
+    (root / "drawn.json").unlink()
     for path in (root / "bounding_box_train").iterdir():
         if "_c1" not in path.name:
             path.unlink()

@@ -72,7 +72,7 @@ Count = Annotated[int, Parameter(validator=Number(gte=0))]
 Threads = Annotated[Count, Parameter(help="Processor threads of the model; 0 is one for each usable core.")]
 TorchThreads = Annotated[Count, Parameter(help="Processor threads of PyTorch; 0 leaves the number to PyTorch.")]
 Layout = Annotated[
-    str, Parameter(help="Layout of the data set: market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.")
+    str, Parameter(help="Layout of the data set: market1501, dukemtmc, viper, cuhk01, folder or drawn; auto recognises it.")
 ]
 Names = Annotated[list[str] | None, Parameter(negative=())]
 """An option that can be given several times."""

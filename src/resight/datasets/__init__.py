@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from resight.datasets import cuhk01, dukemtmc, folder, market1501, synthetic, viper
+from resight.datasets import cuhk01, drawn, dukemtmc, folder, market1501, viper
 from resight.datasets.inspect import Inspection, inspect
 from resight.datasets.records import DISTRACTOR, JUNK, Dataset, Records, Split
 from resight.errors import DatasetError
@@ -16,7 +16,7 @@ from resight.errors import DatasetError
 __all__ = ["DATASETS", "DISTRACTOR", "JUNK", "Dataset", "Inspection", "Records", "Split", "inspect", "open_dataset", "recognise"]
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
-    "synthetic": synthetic.load,
+    "drawn": drawn.load,
     "dukemtmc": dukemtmc.load,
     "market1501": market1501.load,
     "viper": viper.load,
@@ -66,8 +66,8 @@ def open_dataset(root: str | Path, layout: str = "auto", seed: int = 0) -> Datas
 
 def recognise(root: Path) -> str:
     """Layout of a folder, a key of `DATASETS`, by what is in it. Raises `DatasetError` if it is in none."""
-    if synthetic.find_root(root):
-        return "synthetic"
+    if drawn.find_root(root):
+        return "drawn"
     if dukemtmc.find_root(root):  # before Market-1501, whose folders it shares: only the names differ
         return "dukemtmc"
     if market1501.find_root(root):

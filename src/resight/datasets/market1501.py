@@ -1,4 +1,4 @@
-"""Market-1501, and every data set in its layout (MARS crops, MSMT17 exports, `synthetic`).
+"""Market-1501, and every data set in its layout (MARS crops, MSMT17 exports, `drawn`).
 
 L. Zheng, L. Shen, L. Tian, S. Wang, J. Wang, Q. Tian, "Scalable Person Re-identification: A Benchmark", ICCV 2015.
 For research only; nothing here downloads it: ask its authors for it.

@@ -12,7 +12,7 @@ from resight.files import read_json
 
 __all__ = ["MARKER", "drawn_files", "find_root", "load", "read_marker"]
 
-MARKER = "synthetic.json"
+MARKER = "drawn.json"
 """File that says how a folder was drawn; written last, so that a folder without it is not complete."""
 
 
@@ -33,8 +33,8 @@ def load(root: str | Path) -> Dataset:
     root = Path(root)
     marker = read_marker(root)
     if marker is None or len(drawn_files(root)) != marker.get("images"):
-        raise DatasetError(f"{root}: no complete synthetic network here; draw it again")
-    return market1501.load(root, name="synthetic")
+        raise DatasetError(f"{root}: no complete drawn network here; draw it again")
+    return market1501.load(root, name="drawn")
 
 
 def read_marker(root: Path) -> dict[str, Any] | None:
