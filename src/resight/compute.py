@@ -6,14 +6,17 @@ what libraries print is not taken for an answer.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import json
+import math
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any, cast
 
 __all__ = ["Child", "answering", "keep_freed_memory", "usable_cores"]
@@ -23,8 +26,33 @@ _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VEC
 
 
 def usable_cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Processor cores that this process may use: those of its affinity, at most the limit of its container, at least one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(cores, _container_limit())))
+
+
+def _container_limit(root: Path = Path("/sys/fs/cgroup"), mine: Path = Path("/proc/self/cgroup")) -> float:
+    """Cores that Linux control groups allow, of version 2 (cpu.max) or 1 (cpu.cfs_quota_us); infinity without a limit."""
+    limits = [math.inf]
+    try:
+        lines = [line.split(":", 2) for line in mine.read_text().splitlines()]
+    except OSError:
+        return math.inf
+    for _, controllers, path in (line for line in lines if len(line) == 3):
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = root / "cpu" if controllers else root
+        group = top / path.lstrip("/")
+        # Every group above counts, too. In a container the path may be the host's, which is not there: then the top counts.
+        for folder in [group, *group.parents][: len(group.parts) - len(top.parts) + 1]:
+            with contextlib.suppress(OSError, ValueError):
+                if controllers:
+                    quota, period = ((folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+                else:
+                    quota, period = (folder / "cpu.max").read_text().split()
+                if float(quota) > 0 and float(period) > 0:
+                    limits.append(float(quota) / float(period))
+    return min(limits)
 
 
 @functools.cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from resight.compute import usable_cores
 from resight.datasets.records import DISTRACTOR, JUNK, Dataset, Records
 from resight.errors import ImageError
 from resight.images import read_image
@@ -111,7 +111,7 @@ def inspect(dataset: Dataset | str | Path, *, progress: Progress = silent) -> In
     parts = (dataset.train, dataset.query, dataset.gallery)
     paths = list(dict.fromkeys(path for part in parts for path in part.paths))
     findings = {}
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for done, finding in enumerate(pool.map(_look, paths), 1):
             findings[paths[done - 1]] = finding
             if done % 256 == 0 or done == len(paths):

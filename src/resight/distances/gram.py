@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,6 +10,7 @@ import scipy.sparse
 from numba import njit
 from numpy.typing import NDArray
 
+from resight.compute import usable_cores
 from resight.errors import ArrayError
 from resight.progress import Progress, silent
 
@@ -125,7 +125,7 @@ def _add_sparse(features: NDArray[Any], columns: NDArray[np.int64], products: Ma
         stop = min(start + _SPARSE_ROWS, len(features))
         _multiply_rows(start, stop, *arrays, by_row.data, by_column.data, products)
 
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(workers or usable_cores()) as pool:
         list(pool.map(add, range(0, len(features), _SPARSE_ROWS)))
 
 

@@ -15,7 +15,6 @@ same for everybody gets the worst score instead of an accidental one.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from resight.compute import usable_cores
 from resight.datasets.records import JUNK, Records
 from resight.distances import DISTANCES
 from resight.distances.euclidean import both_embeddings
@@ -193,7 +193,7 @@ def _score(blocks: Iterable[Block], relations: Relations, max_rank: int, progres
     if max_rank < 20:
         raise ArrayError(f"max_rank is {max_rank}; expected at least 20, for Rank-20")
     queries, gallery = len(relations.query_identities), len(relations.gallery_identities)
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processors = usable_cores()
     ranks = MatchRanks(relations)
     done = 0
     with ThreadPoolExecutor(processors) as pool:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from resight.compute import usable_cores
 from resight.errors import ArrayError, ConfigurationError
 from resight.lomo.retinex import blur_matrices, msrcp_into
 from resight.lomo.siltp import CODES, RADII, gray_into, siltp_into
@@ -94,7 +94,7 @@ def lomo(
         return stop - start
 
     starts = range(0, len(images), _CHUNK)
-    threads = min(workers or os.cpu_count() or 1, len(starts) or 1)
+    threads = min(workers or usable_cores(), len(starts) or 1)
     with ThreadPoolExecutor(threads) as pool:
         done = 0
         for count in pool.map(describe, starts) if threads > 1 else map(describe, starts):
