@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from resight.cli.options import Device, Layout, TorchThreads
+from resight.cli.options import Data, Device, Layout, NamePattern, TorchThreads
 from resight.cli.terminal import say, show, table, use_threads, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -14,12 +14,13 @@ __all__ = ["classical", "fit"]
 
 def fit(
     *,
-    data: Path,
+    data: Data,
     out: Path,
     model: str = "lomo",
     distance: Literal["kissme", "xqda"] = "xqda",
     dimensions: int = 0,
     layout: Layout = "auto",
+    name_pattern: NamePattern = "",
     height: int = 0,
     width: int = 0,
     seed: int = 0,
@@ -32,7 +33,7 @@ def fit(
     Parameters
     ----------
     data
-        Folder of a data set; only its training images are read.
+        Folder of a data set, or a table; only its training images are read. May be given several times.
     out
         Folder to write.
     model
@@ -55,7 +56,7 @@ def fit(
     from resight.models.fitted import fit_model
 
     use_threads(threads)
-    dataset = open_dataset(data, layout)
+    dataset = open_dataset(data, layout, name_pattern=name_pattern)
     warn(dataset.warnings)
     with TerminalProgress() as progress:
         fit_model(
@@ -72,10 +73,10 @@ def fit(
         )
     card = read_json(out / "card.json")
     say(f"{out}: {distance} on {model}, {card['dimensions']} dimensions, from {card['training']['images']} images")
-    write_result(json, card)
+    write_result(json, card, dataset.account("train"))
 
 
-def classical(*, data: Path, out: Path = Path("classical"), seed: int = 0, json: Path | None = None) -> None:
+def classical(*, data: Data, out: Path = Path("classical"), seed: int = 0, json: Path | None = None) -> None:
     """The paper's classical side: LOMO with Euclidean, KISSME and XQDA (Table 1, Figure 7, timing); resumable step by step.
 
     Parameters
@@ -103,4 +104,4 @@ def classical(*, data: Path, out: Path = Path("classical"), seed: int = 0, json:
         rows.append([distance, *(f"{found['rank1']:.2f} / {found['map']:.2f}" for found in figures), f"{paper[0]} / {paper[1]}"])
     show(table(f"LOMO on {dataset.name}, Rank-1 / mAP (%)", ["", *RETINEX, "paper (Market-1501)"], rows))
     say(f"chosen on held-out identities: {record['chosen']}. {out / 'classical.png'} shows XQDA against its dimensions.")
-    write_result(json, record)
+    write_result(json, record, dataset.accounting)

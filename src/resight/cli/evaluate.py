@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from resight.cli.options import Device, DistanceName, Layout, ModelName, Threads, chosen
+from resight.cli.options import Data, Device, DistanceName, Layout, ModelName, NamePattern, Threads, chosen
 from resight.cli.terminal import check_writable, say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -15,7 +15,7 @@ __all__ = ["evaluate"]
 
 def evaluate(
     *,
-    data: Path,
+    data: Data,
     model: ModelName = "student",
     distance: DistanceName = "auto",
     rerank: bool = False,
@@ -23,6 +23,7 @@ def evaluate(
     rerank_k2: int | None = None,
     rerank_lambda: float | None = None,
     layout: Layout = "auto",
+    name_pattern: NamePattern = "",
     height: int = 0,
     width: int = 0,
     device: Device = "auto",
@@ -33,8 +34,6 @@ def evaluate(
 
     Parameters
     ----------
-    data
-        Folder of a data set.
     distance
         Between vectors; auto is the model's own. kissme and xqda are learned from the data set's training images, for each of its
         divisions anew.
@@ -66,7 +65,7 @@ def evaluate(
         raise ConfigurationError("--rerank-k1, --rerank-k2 and --rerank-lambda belong to re-ranking; give --rerank, too")
     reranking = replace(PAPER, **given) if rerank else None
     check_writable(json)
-    dataset = open_dataset(data, layout)
+    dataset = open_dataset(data, layout, name_pattern=name_pattern)
     extractor = load_model(model, device=device, height=height, width=width, threads=threads)
     divisions = len(dataset.splits)
     warn(dataset.warnings)
@@ -86,7 +85,8 @@ def evaluate(
     say(f"{values['queries']} queries, {values['gallery']} gallery images, ranked in {values['seconds_ranking']:.2f} s{mean}")
     about: dict[str, Any] = {"model": extractor.name, "model_sha256": extractor.sha256, "dataset": dataset.name, "distance": used}
     about["reranking"] = asdict(reranking) if reranking else None
-    write_result(json, about | values | {"provenance": provenance({"model": model, "distance": used})})
+    about |= values | {"provenance": provenance({"model": model, "distance": used})}
+    write_result(json, about, dataset.account("query", "gallery"))
 
 
 def _learned_from(model: str) -> str:

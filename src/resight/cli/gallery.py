@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
-from resight.cli.options import Device, ModelName, Names, PlainDistance, Threads, chosen
+from resight.cli.options import Device, ModelName, NamePattern, Names, PlainDistance, Threads, chosen
 from resight.cli.terminal import say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -66,6 +66,8 @@ def add(
     time: str = "",
     identity: str = "",
     named: bool = False,
+    name_pattern: NamePattern = "",
+    time_unit: Literal["iso", "s", "ms"] = "iso",
     model: str = "",
     device: Device = "auto",
     threads: Threads = 0,
@@ -81,13 +83,15 @@ def add(
         Images, folders, data sets (their queries and gallery), text files with a path a line, or CSVs with the columns path and
         any of camera, time, tracklet, identity.
     camera
-        That saw all crops of which no camera is known.
+        Camera of all crops of which none is known.
     time
-        At which all crops of no known time were seen; ISO 8601, UTC without a zone.
+        Time of all crops of which none is known; ISO 8601, UTC without a zone.
     identity
-        Of all crops of which no identity is known.
+        Person on all crops of which none is known.
     named
         Images in a folder are called PERSON/CAMERA_anything.jpg.
+    time_unit
+        Times in tables: ISO 8601, or s or ms for seconds or milliseconds since 1970.
     model
         Where the gallery's model is now; where it was unless given.
     json
@@ -95,29 +99,38 @@ def add(
     """
     from dataclasses import asdict, replace
 
+    from resight.datasets.accounting import UNREADABLE, Accounting
     from resight.errors import ConfigurationError, ImageError
     from resight.gallery import Gallery, find_crops, parse_time
 
     if not paths:
         raise ConfigurationError("no crops are named; give images, folders or lists")
     seen = parse_time(time) if time else None
+    found = [find_crops(path, named=named, name_pattern=name_pattern, time_unit=time_unit) for path in paths]
+    warn(tuple(note for each in found for note in each.notes))
     crops = [
         replace(crop, camera=crop.camera or camera, time=crop.time or seen, identity=crop.identity or identity)
-        for path in paths
-        for crop in find_crops(path, named=named)
+        for each in found
+        for crop in each
     ]
     with Gallery.open(gallery) as opened:
         extractor = model_of(opened, model, device, threads)
         with TerminalProgress() as progress:
             done = opened.enrol(extractor, crops, progress=progress)
-        say(f"{done.added} added, {done.present} were there already, {len(done.failures)} unreadable, {done.expired} too old")
+        named_now = f", {done.labelled} labelled" if done.labelled else ""
+        say(
+            f"{done.added} added, {done.present} were there already{named_now}, {len(done.failures)} unreadable, "
+            f"{done.expired} too old"
+        )
         for source, reason in done.failures[:20]:
             say(f"  {source}: {reason}")
         if len(done.failures) > 20:
             say(f"  and {len(done.failures) - 20} more; --json names them all")
         if done.recall is not None:
             say(f"stored as {opened.settings.precision}: {100 * done.recall:.1f} % of the 10 nearest among the new crops stay so")
-    write_result(json, asdict(done))
+    accounting = sum((each.accounting for each in found), Accounting()).without(UNREADABLE, len(done.failures))
+    accounting = accounting.without("older than the gallery may keep", done.expired)
+    write_result(json, asdict(done), accounting if done.ids or not done.failures else None)
     if crops and not done.ids and done.failures:
         raise ImageError(f"none of {len(crops)} crops could be read; see the list above")
 

@@ -55,7 +55,7 @@ def purge(
     """
     from dataclasses import asdict
 
-    from resight.errors import ConfigurationError
+    from resight.errors import ConfigurationError, GalleryError
     from resight.gallery import Gallery, Removal, Where
 
     with Gallery.open(gallery) as opened:
@@ -71,6 +71,9 @@ def purge(
             meant = [{"id": id} for id in sorted(opened.index.present(where.ids or ()))]
         else:
             meant = [record.to_dict() for record in opened.records(where)]
+        if not (meant or everything or expired or opened.index.copies(where)):
+            asked = ", ".join(repr(value) for value in (*(identity or ()), *(camera or ()), *(id or ()), since, until) if value)
+            raise GalleryError(f"no sighting is of {asked}: nothing was deleted; `resight gallery stats` says what is there")
         if dry_run:
             columns = ["id", "camera", "time", "identity", "source"]
             rows = [[str(record.get(column) or "") for column in columns] for record in meant[:50]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, ArgumentCollection, Parameter
@@ -12,10 +13,12 @@ from resight.shipped import SHIPPED
 
 __all__ = [
     "Count",
+    "Data",
     "Device",
     "DistanceName",
     "Layout",
     "ModelName",
+    "NamePattern",
     "Names",
     "PlainDistance",
     "Threads",
@@ -40,7 +43,25 @@ Count = Annotated[int, Parameter(validator=Number(gte=0))]
 Threads = Annotated[Count, Parameter(help="Of the model, on the processor; 0 is one for each usable core.")]
 TorchThreads = Annotated[Count, Parameter(help="Of the processor, for networks; 0 leaves it to PyTorch.")]
 Layout = Annotated[
-    str, Parameter(help="Of the data set: market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.")
+    str,
+    Parameter(
+        help="Layout of the data set: market1501, dukemtmc, cuhk03, msmt17, mars, viper, prid2011, ilids-vid, cuhk01, "
+        "divided (folders "
+        "train, query, gallery), cameras (a folder for each camera), folder (a folder for each person, or a table) or "
+        "synthetic; auto "
+        "recognises it."
+    ),
+]
+Data = Annotated[
+    list[Path], Parameter(negative=(), help="Folder of a data set, or a table. Given several times, the sets are taken together.")
+]
+NamePattern = Annotated[
+    str,
+    Parameter(
+        help="Meaning of file names in a folder, such as {identity}/{camera}_{*}: each field takes as much as it can, {*} is "
+        "anything, "
+        "{**} also spans folders."
+    ),
 ]
 Names = Annotated[list[str] | None, Parameter(negative=())]
 """An option that may be given several times."""

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from resight.cli.options import Device, Layout, TorchThreads
+from resight.cli.options import Data, Device, Layout, NamePattern, TorchThreads
 from resight.cli.terminal import say, use_threads, warn, write_result
 from resight.distillation.config import DistillConfig
 from resight.progress import TerminalProgress
 from resight.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from resight.datasets import Dataset
 
 __all__ = ["distill", "train"]
 
 
 def train(
     *,
-    data: Path,
+    data: Data,
     out: Path,
     recipe: Path | None = None,
     layout: Layout = "auto",
+    name_pattern: NamePattern = "",
     device: Device = "auto",
     threads: TorchThreads = 0,
     cache: Path | None = None,
@@ -33,7 +37,7 @@ def train(
     Parameters
     ----------
     data
-        Folder of a data set; only its training images are read.
+        Folder of a data set, or a table; only its training images are read. May be given several times.
     out
         Run folder to write.
     recipe
@@ -48,18 +52,19 @@ def train(
     from resight.training.train import train as fit_alone
 
     use_threads(threads)
-    dataset = open_dataset(data, layout)
+    dataset = open_dataset(data, layout, name_pattern=name_pattern)
     warn(dataset.warnings)
     with TerminalProgress() as progress:
-        _report_run(fit_alone(dataset, out, config, device=device, cache=cache, progress=progress), json)
+        _report_run(fit_alone(dataset, out, config, device=device, cache=cache, progress=progress), dataset, json)
 
 
 def distill(
     *,
-    data: Path,
+    data: Data,
     out: Path,
     recipe: Path | None = None,
     layout: Layout = "auto",
+    name_pattern: NamePattern = "",
     device: Device = "auto",
     threads: TorchThreads = 0,
     cache: Path | None = None,
@@ -73,7 +78,7 @@ def distill(
     Parameters
     ----------
     data
-        Folder of a data set; only its training images are read.
+        Folder of a data set, or a table; only its training images are read. May be given several times.
     out
         Run folder to write.
     recipe
@@ -88,13 +93,13 @@ def distill(
     from resight.distillation.distill import distill as fit_student
 
     use_threads(threads)
-    dataset = open_dataset(data, layout)
+    dataset = open_dataset(data, layout, name_pattern=name_pattern)
     warn(dataset.warnings)
     with TerminalProgress() as progress:
-        _report_run(fit_student(dataset, out, config, device=device, cache=cache, progress=progress), json)
+        _report_run(fit_student(dataset, out, config, device=device, cache=cache, progress=progress), dataset, json)
 
 
-def _report_run(folder: Path, json: Path | None) -> None:
+def _report_run(folder: Path, dataset: Dataset, json: Path | None) -> None:
     from resight.training.train import read_history
 
     history = read_history(folder)
@@ -102,4 +107,4 @@ def _report_run(folder: Path, json: Path | None) -> None:
     before = {name: f"{value:.2f} -> " for name, value in start.items()}
     held_out = ", ".join(f"{name} {before.get(name, '')}{value:.2f} %" for name, value in last.get("validation", {}).items())
     say(f"{folder}: {last['epoch']} epochs, loss {last['loss']:.3f}" + (f"; held out: {held_out}" if held_out else ""))
-    write_result(json, history)
+    write_result(json, history, dataset.account("train"))

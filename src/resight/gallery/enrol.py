@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.compute import usable_cores
+from resight.datasets.names import camera_name, nfc
 from resight.errors import ArrayError, ImageError
 from resight.extraction.extract import printable
 from resight.gallery.crops import Crop
+from resight.gallery.labels import label_known
 from resight.gallery.sighting import Sighting, draw_thumbnail, sighting_id
 from resight.gallery.store.precision import recall
 from resight.gallery.store.store import Store
@@ -37,8 +39,8 @@ class Enrolment:
     ----------
     ids : tuple of str
         Of each crop that is in the gallery now, in the order of the crops; crops that were there already included.
-    added, present : int
-        How many are new, and how many were there already.
+    added, present, labelled : int
+        How many are new, how many were there already, and how many of those have another name now, which the crop gives.
     expired : int
         How many were left out because they are older than the gallery may keep them.
     failures : tuple of (str, str)
@@ -51,6 +53,7 @@ class Enrolment:
     ids: tuple[str, ...]
     added: int
     present: int
+    labelled: int
     expired: int
     failures: tuple[tuple[str, str], ...]
     recall: float | None
@@ -86,11 +89,13 @@ def enrol(index: Store, extractor: Model, crops: Sequence[Crop], *, progress: Pr
     index.settings.check_model(extractor)
     now = datetime.now(UTC)
     oldest = index.settings.expired_before(now)
+    crops = [replace(c, camera=camera_name(c.camera), identity=nfc(c.identity), tracklet=nfc(c.tracklet)) for c in crops]
     kept = [crop for crop in crops if oldest is None or crop.time is None or crop.time >= oldest]
     ids: list[str] = []
     failures: list[tuple[str, str]] = []
     sample: list[NDArray[np.float32]] = []
     added = 0
+    known: dict[str, Crop] = {}
     chunks = [kept[start : start + CHUNK] for start in range(0, len(kept), CHUNK)]
     with ThreadPoolExecutor(usable_cores()) as pool:
         ahead = _submit(pool, index, extractor.size, chunks[0]) if chunks else []
@@ -105,7 +110,9 @@ def enrol(index: Store, extractor: Model, crops: Sequence[Crop], *, progress: Pr
                     failures.append((printable(crop.source), printable(str(error))))
                     continue
                 ids.append(look.id)
-                if look.pixels is not None:
+                if look.pixels is None:
+                    known[look.id] = crop
+                else:
                     new.setdefault(look.id, (crop, look))
             if new:
                 vectors = embed(extractor, [look.pixels for _, look in new.values() if look.pixels is not None])
@@ -116,6 +123,7 @@ def enrol(index: Store, extractor: Model, crops: Sequence[Crop], *, progress: Pr
         ids=tuple(ids),
         added=added,
         present=len(ids) - added,
+        labelled=label_known(index, {id: crop.identity for id, crop in known.items()}),
         expired=len(crops) - len(kept),
         failures=tuple(failures),
         recall=_recall(index, sample),

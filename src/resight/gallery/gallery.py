@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from resight.datasets.names import nfc
 from resight.distances.euclidean import embeddings_of
 from resight.errors import GalleryError, MissingSightingError
 from resight.gallery.crops import Crop
@@ -197,7 +198,7 @@ class Gallery:
 
     def label(self, ids: Iterable[str], identity: str) -> int:
         """Say whose image some are (empty: unknown); how many of them there are."""
-        return self.index.label(ids, identity)
+        return self.index.label(ids, nfc(identity))
 
     def purge(self, where: Where, *, progress: Progress = silent) -> Removal:
         """Delete sightings for good; see `resight.gallery.store.purge`."""
