@@ -175,6 +175,39 @@ def test_identities_are_text(tmp_path: Path) -> None:
     assert result(tmp_path, "gallery", "stats", tmp_path / "G")["identities"] == 4
 
 
+def test_a_tracklet_does_not_fill_the_list(tmp_path: Path) -> None:
+    drawings.tracklets(tmp_path / "D")
+    run("gallery", "create", tmp_path / "G", "--retention", "unlimited")
+    run("gallery", "add", tmp_path / "G", tmp_path / "D" / "list.csv")
+    asked = ("gallery", "search", tmp_path / "G", tmp_path / "D" / "a00.jpg", "-k", "10")
+    found = result(tmp_path, *asked, "--one-per", "tracklet")["matches"]
+    assert [match["tracklet"] for match in found][:2] == ["t1", "t9"]
+    assert [match["rank"] for match in found] == [1, 2, 3, 4, 5, 6]
+    assert {match["camera"] for match in result(tmp_path, *asked, "--one-per", "camera")["matches"]} == {"hall", "door"}
+    elsewhere = result(tmp_path, *asked, "--not-camera", "hall")["matches"]
+    assert elsewhere[0]["tracklet"] == "t9" and len(elsewhere) == 5
+    assert main([*map(str, asked), "--not-camera", "hall", "--not-camera", "door"]) == 2
+
+
+def test_names_by_id_tracklet_and_table(tmp_path: Path) -> None:
+    drawings.tracklets(tmp_path / "D")
+    gallery = tmp_path / "G"
+    run("gallery", "create", gallery, "--retention", "unlimited")
+    run("gallery", "add", gallery, tmp_path / "D" / "list.csv")
+    asked = ("gallery", "search", gallery, tmp_path / "D" / "same.jpg", "-k", "1")
+    match = result(tmp_path, *asked)["matches"][0]
+    assert result(tmp_path, "gallery", "label", gallery, "--tracklet", "t1", "--identity", "Zoë")["labelled"] == 25
+    assert result(tmp_path, "gallery", "label", gallery, "--id", match["id"], "--identity", "Zoe")["labelled"] == 1
+    assert main(["gallery", "label", str(gallery), "--tracklet", "t77", "--identity", "x"]) == 2
+    assert main(["gallery", "rename", str(gallery), "Zoe", "Zoë"]) == 2
+    assert result(tmp_path, "gallery", "merge", gallery, "Zoe", "Zoe\u0308")["labelled"] == 1
+    assert result(tmp_path, "gallery", "rename", gallery, "Zoë", "Anna")["labelled"] == 26
+    assert main(["gallery", "merge", str(gallery), "Zoë", "Anna"]) == 2
+    (tmp_path / "names.csv").write_text("path,identity\nD/b2.jpg,Bob\nD/b3.jpg,Cid\nD/new.jpg,Dan\n")
+    assert result(tmp_path, "gallery", "label", gallery, tmp_path / "names.csv")["labelled"] == 2
+    assert result(tmp_path, "gallery", "stats", gallery)["identities"] == 3
+
+
 def test_other_endings(tmp_path: Path, capsys: Capture) -> None:
     drawings.other_endings(tmp_path / "D")
     found = counts(tmp_path, tmp_path / "D")

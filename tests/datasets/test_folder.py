@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,7 @@ def test_a_csv_with_its_own_division(tmp_path: Path) -> None:
         dataset = open_dataset(root)
         assert dataset.name == "folder"
         assert [note.partition(": ")[2] for note in dataset.warnings] == [
-            "columns not read: note; known are path, identity, camera, time, tracklet, split, junk"
+            "columns not read: note; known are path, identity, camera, time, time_s, time_ms, tracklet, split, junk"
         ]
         assert dataset.train.identities.tolist() == [1, 1] and dataset.train.cameras.tolist() == [1, 2]
         assert dataset.query.identities.tolist() == [2]
@@ -261,3 +262,29 @@ def test_names_by_a_pattern(tmp_path: Path) -> None:
 )
 def test_the_camera_in_a_name(name: str, camera: str) -> None:
     assert camera_of(name) == camera
+
+
+def test_folders_that_may_be_cameras_are_asked_about(tmp_path: Path) -> None:
+    write_images(
+        tmp_path, [f"{place}/{name}_{n}.png" for place in ("hall", "door") for name in ("ann", "bob", "cid", "dan") for n in "12"]
+    )
+    with pytest.raises(DatasetError, match=r"2 folders \(door, hall, .*\), and names that begin in 4 ways"):
+        open_dataset(tmp_path)
+    assert open_dataset(tmp_path, layout="folder").train.identity_names()[0] in ("door", "hall")
+    found = open_dataset(tmp_path, name_pattern="{camera}/{identity}_{*}")
+    assert set(found.gallery.camera_names()) == {"hall", "door"} and len(found.query) == 4
+
+
+def test_a_folder_in_a_folder(tmp_path: Path) -> None:
+    write_folder(tmp_path / "my people")
+    assert open_dataset(tmp_path).train.paths == open_dataset(tmp_path / "my people").train.paths
+
+
+@pytest.mark.parametrize(
+    ("column", "text"), [("time", "2026-03-01T09:30:00+01:00"), ("time_s", "1772353800"), ("time_ms", "1772353800000")]
+)
+def test_times_say_their_unit_in_the_header(tmp_path: Path, column: str, text: str) -> None:
+    write_images(tmp_path, ["0.png", "sub/1.png"])
+    table = write_csv(tmp_path, f"path,identity,camera,split,{column}\n0.png,a,1,query,{text}\nsub\\1.png,a,2,gallery,\n")
+    found = folder.load(table)
+    assert found.query.times == (datetime(2026, 3, 1, 8, 30, tzinfo=UTC),) and found.gallery.times == (None,)

@@ -21,6 +21,7 @@ from resight.cli.evaluate import evaluate
 from resight.cli.export import export
 from resight.cli.extract import extract
 from resight.cli.gallery import add, create, search, stats
+from resight.cli.gallery_labels import label, merge, rename
 from resight.cli.gallery_upkeep import purge, restore, snapshot, verify
 from resight.cli.options import recipe
 from resight.cli.serve import serve
@@ -52,7 +53,7 @@ dataset_app = App(name="dataset", help="Look at data sets.")
 dataset_app.command(inspect)
 app.command(dataset_app)
 gallery_app = App(name="gallery", help="Keep crops of people, search them, and delete them for good.")
-for work in (create, add, search, stats, purge, snapshot, restore, verify):
+for work in (create, add, search, stats, label, rename, merge, purge, snapshot, restore, verify):
     gallery_app.command(work)
 app.command(gallery_app)
 app.command(train, config=(recipe(TrainConfig),))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from resight.gallery import Gallery, Match, Where
     from resight.models.embedding import Model
 
+OnePer = Literal["sighting", "tracklet", "identity", "camera"]
+
 __all__ = ["add", "create", "model_of", "search", "shown", "stats", "where_of"]
 
 
@@ -67,7 +69,6 @@ def add(
     identity: str = "",
     named: bool = False,
     name_pattern: NamePattern = "",
-    time_unit: Literal["iso", "s", "ms"] = "iso",
     model: str = "",
     device: Device = "auto",
     threads: Threads = 0,
@@ -90,8 +91,6 @@ def add(
         Person on all crops of which none is known.
     named
         Images in a folder are called PERSON/CAMERA_anything.jpg.
-    time_unit
-        Times in tables: ISO 8601, or s or ms for seconds or milliseconds since 1970.
     model
         Where the gallery's model is now; where it was unless given.
     json
@@ -106,7 +105,7 @@ def add(
     if not paths:
         raise ConfigurationError("no crops are named; give images, folders or lists")
     seen = parse_time(time) if time else None
-    found = [find_crops(path, named=named, name_pattern=name_pattern, time_unit=time_unit) for path in paths]
+    found = [find_crops(path, named=named, name_pattern=name_pattern) for path in paths]
     warn(tuple(note for each in found for note in each.notes))
     crops = [
         replace(crop, camera=crop.camera or camera, time=crop.time or seen, identity=crop.identity or identity)
@@ -172,6 +171,8 @@ def search(
     camera: Names = None,
     since: str = "",
     until: str = "",
+    not_camera: Names = None,
+    one_per: OnePer = "sighting",
     identity: str = "",
     calibration: Path | None = None,
     picture: Path | None = None,
@@ -192,6 +193,10 @@ def search(
         How many sightings to show.
     camera
         Search only this camera; may be given several times.
+    not_camera
+        Leave out this camera, for example the one that took the images; may be given several times.
+    one_per
+        Show only the nearest sighting of each tracklet, identity or camera.
     since
         Search only what was seen at this time or later; ISO 8601, UTC without a zone.
     until
@@ -211,6 +216,7 @@ def search(
     from resight.errors import ConfigurationError
     from resight.extraction.extract import printable
     from resight.gallery import Gallery
+    from resight.gallery.grouping import search_one_per, without_cameras
     from resight.gallery.picture import draw_matches
     from resight.images import read_image
 
@@ -224,7 +230,9 @@ def search(
             warn(calibrated.notes(opened.settings, len(images)))
         pixels = [read_image(image) for image in images]
         extractor = model_of(opened, model, device, threads)
-        matches = opened.search(opened.embed(extractor, pixels), k, where)
+        if not_camera:
+            where = without_cameras(opened, where, frozenset(not_camera))
+        matches = search_one_per(opened, opened.embed(extractor, pixels), k, where, one_per)
         drawn = [] if picture is None else [match.record.id for match in matches]
         thumbnails = {id: sighting.thumbnail for id, sighting in opened.index.get(drawn).items()}
     rows = [_row(match, identity) for match in matches]

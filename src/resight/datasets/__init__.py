@@ -92,6 +92,8 @@ def open_dataset(
         If a folder is missing or empty, is in none of the layouts, or if `layout` is unknown.
     """
     if not isinstance(root, str | Path):
+        if not root:
+            raise DatasetError("no data set is named; give its folder or table")
         parts = [open_dataset(one, layout, seed, name_pattern=name_pattern) for one in root]
         return parts[0] if len(parts) == 1 else merge(parts)
     root = Path(root)
@@ -111,11 +113,13 @@ def open_dataset(
         tree = Tree.read(root)
         if name_pattern:
             return folder.load(tree, seed=seed, pattern=name_pattern)
-        return DATASETS[recognise_tree(tree, DATASETS) if layout == "auto" else layout].load(tree, seed=seed)
+        if layout == "auto":
+            layout, tree = recognise_tree(tree, DATASETS)
+        return DATASETS[layout].load(tree, seed=seed)
     except OSError as error:
         raise DatasetError(f"{root}: cannot be read: {error.strerror or error}") from error
 
 
 def recognise(root: str | Path | Tree) -> str:
     """Layout of a folder, a key of `DATASETS`, by what is in it. Raises `DatasetError` if it is in none."""
-    return recognise_tree(Tree.read(root), DATASETS)
+    return recognise_tree(Tree.read(root), DATASETS)[0]

@@ -15,7 +15,6 @@ from resight.datasets.names import NEARLY, STYLES, camera_name, camera_of, first
 from resight.datasets.records import JUNK, Dataset, Split
 from resight.datasets.rows import PERSON, Row, alike_notes, records_of
 from resight.datasets.tables import Table, find_table, read_table
-from resight.datasets.times import TimeUnit
 from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
@@ -32,7 +31,16 @@ def fit(tree: Tree) -> float:
     """
     if find_table(tree.root) is not None:
         return 1.0
+    _refuse_parts(tree)
     depths = [image.count("/") == 1 for image in tree.images]
+    share = sum(depths) / max(len(depths), 1)
+    if share >= NEARLY:
+        _check_folders(tree)
+    return share
+
+
+def _refuse_parts(tree: Tree) -> None:
+    """Refuse folders called train, query, gallery and the like."""
     if parts := [folder for folder in tree.folders if split_of(folder)]:
         raise DatasetError(
             f"{tree.root}: {', '.join(parts)} {'are parts' if len(parts) > 1 else 'is a part'} of a data set, not people, "
@@ -42,10 +50,23 @@ def fit(tree: Tree) -> float:
             "folder for each person; or say by --name-pattern what the names mean, or write a CSV with path, identity, "
             "camera, split"
         )
-    return sum(depths) / max(len(depths), 1)
 
 
-def load(root: str | Path | Tree, *, seed: int = 0, pattern: str = "", time_unit: TimeUnit = "iso") -> Dataset:
+def _check_folders(tree: Tree) -> None:
+    """Refuse folders that may as well be cameras: few of them, and more different beginnings of names, each in several."""
+    images = [image.split("/") for image in tree.images if image.count("/") == 1]
+    pairs = {(folder, camera) for (folder, _), camera in zip(images, _cameras(images), strict=True) if camera}
+    cameras = Counter(camera for _, camera in pairs)
+    if 1 < len(tree.folders) < len(cameras) and all(count > 1 for count in cameras.values()):
+        raise DatasetError(
+            f"{tree.root}: {len(tree.folders)} folders ({', '.join(tree.folders[:3])}, ...), and names that begin in "
+            f"{len(cameras)} ways "
+            f"({', '.join(sorted(cameras)[:3])}, ...): are the folders people or cameras? Give --layout folder for people, or "
+            "--name-pattern {camera}/{identity}_{*} for cameras"
+        )
+
+
+def load(root: str | Path | Tree, *, seed: int = 0, pattern: str = "") -> Dataset:
     """Read a folder of one's own.
 
     Either one folder for each person, its name any text, holding images whose names begin with the camera:
@@ -63,8 +84,6 @@ def load(root: str | Path | Tree, *, seed: int = 0, pattern: str = "", time_unit
         Seed of the division; not used if the table gives one.
     pattern : str
         What the names of images mean, such as ``{identity}/{camera}_{*}``; see `resight.datasets.names.parse_pattern`.
-    time_unit : str
-        How the times in a table are written.
 
     Returns
     -------
@@ -77,17 +96,17 @@ def load(root: str | Path | Tree, *, seed: int = 0, pattern: str = "", time_unit
         If nothing is found, a row is wrong, one file has two identities, or no query can have a match.
     """
     if not isinstance(root, Tree) and Path(root).is_file():
-        return _from_table(Path(root), table_of(Path(root), time_unit=time_unit), seed)
+        return _from_table(Path(root), table_of(Path(root)), seed)
     tree = Tree.read(root)
     if not pattern and (table := find_table(tree.root)) is not None:
-        return _from_table(tree.root, table_of(table, found_in=tree.root, time_unit=time_unit), seed)
+        return _from_table(tree.root, table_of(table, found_in=tree.root), seed)
     rows, left_out, notes = read_rows(tree, pattern)
     return dataset_of("folder", tree, rows, left_out, notes, seed)
 
 
-def table_of(table: Path, *, found_in: Path | None = None, time_unit: TimeUnit = "iso") -> Table:
+def table_of(table: Path, *, found_in: Path | None = None) -> Table:
     """Read a table of labels; one that was found in a folder, and not named by the user, reaches no file outside of it."""
-    return read_table(table, inside=found_in, must_exist=True, time_unit=time_unit)
+    return read_table(table, inside=found_in, must_exist=True)
 
 
 def read_rows(tree: Tree, pattern: str = "", *, without_camera: bool = False) -> Found:
@@ -174,7 +193,7 @@ def _by_pattern(tree: Tree, pattern: str) -> Found:
 
 def _by_folders(tree: Tree, without_camera: bool) -> Found:
     """Rows of ``person/camera_anything.jpg``."""
-    fit(tree)  # refuses folders that are no people
+    _refuse_parts(tree)
     images = [image.split("/") for image in tree.images if image.count("/") == 1]
     cameras = _cameras(images)
     known = any(cameras) and not without_camera

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from resight.datasets import DATASETS, recognise
+from resight.datasets import DATASETS
 from resight.datasets.accounting import DUPLICATE, Accounting
 from resight.datasets.folder import read_rows
+from resight.datasets.layout import recognise
 from resight.datasets.names import Style, find_style
 from resight.datasets.records import DISTRACTOR, JUNK, Records
 from resight.datasets.rows import PERSON, Row, records_of
 from resight.datasets.tables import Table, find_table, has_header, read_table
-from resight.datasets.times import TimeUnit
 from resight.datasets.tree import Tree, is_image
 from resight.errors import DatasetError
 
@@ -26,7 +26,7 @@ _BINARY = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _NOT_ASKED = "of the data set, neither query nor gallery of its first division"
 
 
-def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "", time_unit: TimeUnit = "iso") -> Records:
+def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "") -> Records:
     """The images that a user means by a folder, a list or one image.
 
     Parameters
@@ -41,8 +41,6 @@ def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "
         A key of `resight.datasets.DATASETS`; ``"auto"`` recognises it.
     name_pattern : str
         What names in a folder mean; see `resight.datasets.names.parse_pattern`.
-    time_unit : str
-        How the times in a table are written; see `resight.datasets.times.parse_time`.
 
     Returns
     -------
@@ -59,16 +57,18 @@ def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "
         if is_image(root):
             return replace(records_of([Row(str(root))]), accounting=Accounting(1))
         if root.suffix.lower() in (".csv", ".tsv") or has_header(root):
-            return _of_table(read_table(root, time_unit=time_unit))
+            return _of_table(read_table(root))
         return _of_lines(root)
     tree = Tree.read(root)
     if not tree.images:
         raise DatasetError(f"{root}: no image in this folder or below it (JPEG, PNG, WebP, BMP); {tree.account(0, {})}")
     try:
-        name = "folder" if name_pattern else recognise(tree) if layout == "auto" else layout
+        name = "folder" if name_pattern else layout
+        if name == "auto":
+            name, tree = recognise(tree, DATASETS)
         if name == "folder":
-            if not name_pattern and (table := find_table(root)) is not None:
-                return _of_table(read_table(table, inside=root, must_exist=True, time_unit=time_unit))
+            if not name_pattern and (table := find_table(tree.root)) is not None:
+                return _of_table(read_table(table, inside=tree.root, must_exist=True))
             rows, left_out, notes = read_rows(tree, name_pattern, without_camera=True)
             return replace(records_of(rows), accounting=tree.account(len(rows), left_out), notes=tuple(notes))
         dataset = DATASETS[name].load(tree)

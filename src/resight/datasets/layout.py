@@ -56,13 +56,18 @@ def find(tree: Tree, fit: Callable[[Tree], float], inside: tuple[str, ...] = ())
     return max(((fit(place), place) for place in _places(tree, inside)), key=lambda found: found[0])
 
 
-def recognise(tree: Tree, layouts: Mapping[str, Layout]) -> str:
-    """The first layout that nearly all names fit. Raises `DatasetError`, saying what was found, if there is none."""
+def recognise(tree: Tree, layouts: Mapping[str, Layout]) -> tuple[str, Tree]:
+    """The first layout that nearly all names fit, and where: in the folder, or in the only folder in it.
+
+    Raises `DatasetError`, saying what was found, if there is none.
+    """
     fits = {}
     for name, layout in layouts.items():
         fits[name] = find(tree, layout.fit, layout.inside)[0]
         if fits[name] >= NEARLY:
-            return name
+            return name, tree
+    if len(tree.folders) == 1 and (inside := tree.below(tree.folders[0])) is not None and len(inside.images) == len(tree.images):
+        return recognise(inside, layouts)
     partly = "; ".join(f"{100 * fit:.0f} % of them fit {name}" for name, fit in fits.items() if fit)
     raise DatasetError(
         f"{tree.root}: no known layout: {tree.summary()}{'; ' + partly if partly else ''}. Expected one of: "

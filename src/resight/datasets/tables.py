@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from resight.datasets.accounting import DUPLICATE, OUTSIDE, UNREADABLE, Accounting
@@ -16,17 +17,19 @@ from resight.datasets.names import camera_name, nfc
 from resight.datasets.records import DISTRACTOR, JUNK
 from resight.datasets.rows import PERSON, Row, alike_notes
 from resight.datasets.times import TimeUnit, parse_time
+from resight.datasets.tree import is_hidden
 from resight.errors import ConfigurationError, DatasetError
 
 __all__ = ["COLUMNS", "MADE_BY_EXTRACT", "Table", "find_table", "has_header", "read_table"]
 
-COLUMNS = ("path", "identity", "camera", "time", "tracklet", "split", "junk")
+COLUMNS = ("path", "identity", "camera", "time", "time_s", "time_ms", "tracklet", "split", "junk")
 MADE_BY_EXTRACT = "model_sha256"
 """Column of the tables that `resight extract` writes beside vectors."""
 
 _PARTS = ("train", "query", "gallery")
 _TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no", "")
 _DELIMITERS = ",;\t"
+_TIMES: dict[str, TimeUnit] = {"time": "iso", "time_s": "s", "time_ms": "ms"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Table:
     notes: tuple[str, ...]
 
 
-def read_table(table: Path, *, inside: Path | None = None, must_exist: bool = False, time_unit: TimeUnit = "iso") -> Table:
+def read_table(table: Path, *, inside: Path | None = None, must_exist: bool = False) -> Table:
     """Read a table: comma, semicolon or tab, UTF-8 or UTF-16 with or without a mark, any line ends.
 
     ``path`` is relative to the table. ``identity`` and ``camera`` are names, empty if unknown. ``split`` is train, query or
@@ -69,8 +72,6 @@ def read_table(table: Path, *, inside: Path | None = None, must_exist: bool = Fa
         Leave out rows whose file is not in this folder, links resolved. A table that the user did not name is read so.
     must_exist : bool
         Leave out rows whose file is missing.
-    time_unit : str
-        How times are written; see `resight.datasets.times.parse_time`.
 
     Returns
     -------
@@ -95,7 +96,7 @@ def read_table(table: Path, *, inside: Path | None = None, must_exist: bool = Fa
                 f"{table}, line {number}: {len(cells)} values; expected {len(columns)}, with {delimiter!r} between them"
             )
         try:
-            row = _row(dict(zip(columns, cells, strict=True)), table.parent, time_unit, numbers=numbers)
+            row = _row(dict(zip(columns, cells, strict=True)), table.parent, numbers=numbers)
             reason = _unusable(row.path, inside, must_exist=must_exist)
         except (ConfigurationError, DatasetError) as error:
             raise DatasetError(f"{table}, line {number}: {error}") from error
@@ -128,7 +129,11 @@ def find_table(folder: Path, *, any_label: bool = False) -> Path | None:
     """
     if not folder.is_dir():
         return None
-    tables = [path for path in sorted(folder.glob("*.[ct]sv")) if not path.name.startswith(".") and _is_labels(path, any_label)]
+    tables = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in (".csv", ".tsv") and not is_hidden(path.name) and _is_labels(path, any_label)
+    ]
     if len(tables) > 1:
         raise DatasetError(f"{folder}: {len(tables)} tables ({', '.join(t.name for t in tables[:3])}); name the one to read")
     return tables[0] if tables else None
@@ -175,7 +180,7 @@ def _has_path(header: str, delimiter: str) -> bool:
     return "path" in [cell.strip(' "').lower() for cell in header.split(delimiter)]
 
 
-def _row(cells: Mapping[str, str], folder: Path, time_unit: TimeUnit, *, numbers: bool) -> Row:
+def _row(cells: Mapping[str, str], folder: Path, *, numbers: bool) -> Row:
     for name in COLUMNS[1:]:
         if any(letter < " " or "\ud800" <= letter <= "\udfff" for letter in cells.get(name, "")):
             raise DatasetError(f"{name} is {cells[name]!r}, not text in UTF-8; save the table as UTF-8")
@@ -193,14 +198,28 @@ def _row(cells: Mapping[str, str], folder: Path, time_unit: TimeUnit, *, numbers
     elif (extracted and "junk" not in cells and identity == "0") or (not identity and part == "gallery"):
         kind = DISTRACTOR
     return Row(
-        os.path.join(folder, cells["path"]),
+        _path(folder, cells["path"]),
         identity if kind == PERSON else "",
         "" if extracted and camera == "-1" else camera,
-        parse_time(cells["time"], time_unit) if cells.get("time") else None,
+        _time(cells),
         nfc(cells.get("tracklet", "")),
         part,
         kind,
     )
+
+
+def _path(folder: Path, name: str) -> str:
+    path = os.path.join(folder, name)
+    if "\\" in name and not os.path.exists(path):  # written on Windows
+        return os.path.join(folder, name.replace("\\", "/"))
+    return path
+
+
+def _time(cells: Mapping[str, str]) -> datetime | None:
+    found = [(cells[name], unit) for name, unit in _TIMES.items() if cells.get(name)]
+    if len(found) > 1:
+        raise DatasetError("there is more than one time; expected one of time, time_s, time_ms")
+    return parse_time(*found[0]) if found else None
 
 
 def _are_numbers(columns: tuple[str, ...], lines: list[tuple[int, list[str]]]) -> bool:

@@ -53,7 +53,8 @@ def parse_time(text: str, unit: TimeUnit = "iso") -> datetime:
             time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     except (ValueError, OverflowError) as error:
         expected = {
-            "iso": "ISO 8601, such as 2026-03-01T12:30:00+01:00; of seconds or milliseconds since 1970 the unit must be given",
+            "iso": "ISO 8601, such as 2026-03-01T12:30:00+01:00 (seconds or milliseconds since 1970 stand in a column time_s "
+            "or time_ms)",
             "s": "seconds since 1970",
             "ms": "milliseconds since 1970",
         }[unit]

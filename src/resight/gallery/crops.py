@@ -14,7 +14,6 @@ from resight.datasets.image_list import find_images
 from resight.datasets.records import Records
 from resight.datasets.rows import PERSON, Row
 from resight.datasets.tables import find_table, read_table
-from resight.datasets.times import TimeUnit
 from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
@@ -61,7 +60,7 @@ class Crops(list[Crop]):
         self.notes = notes
 
 
-def find_crops(path: str | Path, *, named: bool = False, name_pattern: str = "", time_unit: TimeUnit = "iso") -> Crops:
+def find_crops(path: str | Path, *, named: bool = False, name_pattern: str = "") -> Crops:
     """The crops that a user means by a path.
 
     Parameters
@@ -74,8 +73,6 @@ def find_crops(path: str | Path, *, named: bool = False, name_pattern: str = "",
         `resight.datasets.names.camera_of`). Otherwise names mean nothing.
     name_pattern : str
         What the names mean, such as ``{identity}/{camera}_{*}``; see `resight.datasets.names.parse_pattern`.
-    time_unit : str
-        How the times in a table are written; see `resight.datasets.times.parse_time`.
 
     Returns
     -------
@@ -89,7 +86,7 @@ def find_crops(path: str | Path, *, named: bool = False, name_pattern: str = "",
     """
     path = Path(path)
     if path.is_file():
-        return _of_records(find_images(path, time_unit=time_unit))
+        return _of_records(find_images(path))
     tree = Tree.read(path)
     if not tree.images:
         raise DatasetError(f"{path}: no image in this folder or below it (JPEG, PNG, WebP, BMP); {tree.account(0, {})}")
@@ -99,7 +96,7 @@ def find_crops(path: str | Path, *, named: bool = False, name_pattern: str = "",
     if _is_published(tree):
         return _of_records(find_images(path))
     if (table := find_table(path, any_label=True)) is not None:
-        found = read_table(table, inside=path, time_unit=time_unit)
+        found = read_table(table, inside=path)
         return Crops(map(_of_row, found.rows), found.accounting, found.notes)
     return Crops((Crop(source=tree.path(image)) for image in tree.images), tree.account(len(tree.images), {}))
 

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from resight.datasets.names import nfc
 from resight.datasets.tables import Table, read_table
 from resight.errors import DatasetError, GalleryError
-from resight.gallery.sighting import Where
-from resight.gallery.store.store import Store
+from resight.gallery.sighting import EVERYTHING, Record, Where
 
 __all__ = ["label", "label_by_table", "label_known", "rename"]
 
 
-def label_known(store: Store, names: Mapping[str, str]) -> int:
+class Sightings(Protocol):
+    """A gallery or its store, as far as it is needed here."""
+
+    def records(self, where: Where = EVERYTHING) -> list[Record]:
+        """What is known of sightings."""
+
+    def label(self, ids: Iterable[str], identity: str) -> int:
+        """Say whose image some are."""
+
+
+def label_known(store: Sightings, names: Mapping[str, str]) -> int:
     """Give sightings the names that were found for them; an empty name changes nothing.
 
     Parameters
     ----------
-    store : Store
+    store : Gallery or Store
     names : mapping of str to str
         Identity by the id of a sighting.
 
@@ -37,12 +48,12 @@ def label_known(store: Store, names: Mapping[str, str]) -> int:
     return sum(store.label(ids, name) for name, ids in changed.items())
 
 
-def label(store: Store, identity: str, *, ids: frozenset[str] = frozenset(), tracklets: frozenset[str] = frozenset()) -> int:
+def label(store: Sightings, identity: str, *, ids: frozenset[str] = frozenset(), tracklets: frozenset[str] = frozenset()) -> int:
     """Say who is on some sightings, by their ids, their tracklets, or both.
 
     Parameters
     ----------
-    store : Store
+    store : Gallery or Store
     identity : str
         Empty takes the name away.
     ids, tracklets : set of str
@@ -58,7 +69,7 @@ def label(store: Store, identity: str, *, ids: frozenset[str] = frozenset(), tra
         If no sighting has such an id or tracklet.
     """
     tracklets = frozenset(map(nfc, tracklets))
-    found = [record for record in store.records(Where()) if record.id in ids or (record.tracklet and record.tracklet in tracklets)]
+    found = [record for record in store.records() if record.id in ids or (record.tracklet and record.tracklet in tracklets)]
     there = {record.id for record in found} | {record.tracklet for record in found}
     if missing := sorted((ids | tracklets) - there):
         raise GalleryError(f"no sighting has the id or tracklet {', '.join(missing[:3])}; `resight gallery search` shows ids")
@@ -67,7 +78,7 @@ def label(store: Store, identity: str, *, ids: frozenset[str] = frozenset(), tra
     return store.label(changed, identity) if changed else 0
 
 
-def rename(store: Store, old: str, new: str) -> int:
+def rename(store: Sightings, old: str, new: str) -> int:
     """Call a person by another name; if somebody has that name already, the two become one person.
 
     Returns
@@ -89,7 +100,7 @@ def rename(store: Store, old: str, new: str) -> int:
     return store.label(found, new) if old != new else 0
 
 
-def label_by_table(store: Store, path: Path) -> tuple[int, Table]:
+def label_by_table(store: Sightings, path: Path) -> tuple[int, Table]:
     """Name sightings by a table with the column identity: a row names the sightings whose file, or tracklet, it gives.
 
     A row with a tracklet names the whole tracklet. Files are compared as enrolling wrote them down.
@@ -107,10 +118,10 @@ def label_by_table(store: Store, path: Path) -> tuple[int, Table]:
     table = read_table(path)
     if "identity" not in table.columns:
         raise DatasetError(f"{path}: no column identity; expected path, identity and perhaps tracklet")
-    by_source = {row.path: row.identity for row in table.rows if row.identity}
+    by_source = {os.path.abspath(row.path): row.identity for row in table.rows if row.identity}
     by_tracklet = {row.tracklet: row.identity for row in table.rows if row.identity and row.tracklet}
-    records = store.records(Where())
-    names = {record.id: by_source.get(record.source) or by_tracklet.get(record.tracklet, "") for record in records}
+    records = store.records()
+    names = {record.id: by_source.get(os.path.abspath(record.source)) or by_tracklet.get(record.tracklet, "") for record in records}
     if not any(names.values()):
         raise DatasetError(
             f"{path}: none of its {len(table.rows)} rows is a file or tracklet of this gallery; add the crops by it instead"
