@@ -25,7 +25,10 @@ from resight.training.config import TrainConfig
 
 VERBS = ["demo", "dataset inspect", "train", "distill", "fit", "export", "extract", "evaluate", "tradeoff", "benchmark"]
 VERBS += ["classical", "study", "calibrate", "serve", "access"]
-VERBS += [f"gallery {verb}" for verb in ("create", "add", "search", "stats", "purge", "snapshot", "restore", "verify")]
+VERBS += [
+    f"gallery {verb}"
+    for verb in ("create", "add", "search", "stats", "label", "rename", "merge", "purge", "snapshot", "restore", "verify")
+]
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])

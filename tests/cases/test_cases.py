@@ -30,7 +30,7 @@ def result(folder: Path, *arguments: object) -> dict[str, Any]:
     return values
 
 
-def counts(folder: Path, data: Path, *options: str) -> dict[str, Any]:
+def counts(folder: Path, data: Path, *options: object) -> dict[str, Any]:
     return result(folder, "dataset", "inspect", data, *options)
 
 
@@ -131,7 +131,7 @@ def test_one_camera(tmp_path: Path, capsys: Capture, table: str) -> None:
     total = found["total"]
     assert (total["identities"], total["cameras"], total["images"]) == (8, int(table == "list.csv"), 32)
     scores = result(tmp_path, "evaluate", "--data", tmp_path / "D" / table)
-    assert (scores["rank1"], scores["queries"]) == (100, 4)
+    assert (scores["rank1"], scores["queries"], scores["protocol"]) == (100, 4, "all but itself")
     assert "easier than the usual protocol" in capsys.readouterr().err
     calibrated = ("--rate", "0.9", "--possible-rate", "0.95", "--confidence", "0.6", "--out", tmp_path / "c.json")
     run("calibrate", "--data", tmp_path / "D" / table, *calibrated)
@@ -217,3 +217,12 @@ def test_other_endings(tmp_path: Path, capsys: Capture) -> None:
     run("extract", "--images", tmp_path / "D" / "cid" / "hall_0.jfif", "--out", tmp_path / "one")
     assert main(["extract", "--images", str(tmp_path / "D" / "dan" / "hall_0.tif"), "--out", str(tmp_path / "x")]) == 2
     assert "not an image of a format that is read" in capsys.readouterr().err
+
+
+def test_several_data_sets_at_once(tmp_path: Path) -> None:
+    drawings.divided(tmp_path / "A", "train", "query", "gallery")
+    drawings.divided(tmp_path / "B", "image_train", "image_query", "image_test")
+    found = counts(tmp_path, tmp_path / "A", tmp_path / "B")
+    assert (found["total"]["identities"], found["total"]["cameras"], found["files"]["used"]) == (28, 4, 100)
+    scores = result(tmp_path, "evaluate", "--data", tmp_path / "A", "--data", tmp_path / "B")
+    assert (scores["queries"], scores["gallery"], scores["dataset"]) == (12, 24, "divided+divided")

@@ -32,6 +32,8 @@ def evaluate(
 ) -> None:
     """Rank the gallery for every query and score the ranking: Rank-k and mAP, by the data set's own protocol.
 
+    If all images are by one camera, or no camera is known, a query is compared with all images but itself, and a note says so.
+
     Parameters
     ----------
     distance
@@ -84,6 +86,7 @@ def evaluate(
     mean = f"; mean ± deviation of {divisions} divisions" if divisions > 1 else ""
     say(f"{values['queries']} queries, {values['gallery']} gallery images, ranked in {values['seconds_ranking']:.2f} s{mean}")
     about: dict[str, Any] = {"model": extractor.name, "model_sha256": extractor.sha256, "dataset": dataset.name, "distance": used}
+    about["protocol"] = dataset.protocol
     about["reranking"] = asdict(reranking) if reranking else None
     about |= values | {"provenance": provenance({"model": model, "distance": used})}
     write_result(json, about, dataset.account("query", "gallery"))

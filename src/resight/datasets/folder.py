@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,8 @@ from pathlib import Path
 from resight.datasets.accounting import NO_LABEL, Accounting
 from resight.datasets.divide import divide, given_split
 from resight.datasets.layout import Layout
-from resight.datasets.names import NEARLY, STYLES, camera_name, camera_of, first_cut, nfc, parse_pattern, split_of
+from resight.datasets.names import NEARLY, camera_name, nfc, parse_pattern, split_of
+from resight.datasets.people import Found, check_folders, refuse_parts, rows_by_folders
 from resight.datasets.records import JUNK, Dataset, Split
 from resight.datasets.rows import PERSON, Row, alike_notes, records_of
 from resight.datasets.tables import Table, find_table, read_table
@@ -19,9 +19,6 @@ from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
 __all__ = ["LAYOUT", "dataset_of", "fit", "load", "read_rows", "table_of"]
-
-Found = tuple[list[Row], dict[str, int], list[str]]
-"""Rows, how many images are left out by reason, and what a user should know."""
 
 
 def fit(tree: Tree) -> float:
@@ -31,39 +28,12 @@ def fit(tree: Tree) -> float:
     """
     if find_table(tree.root) is not None:
         return 1.0
-    _refuse_parts(tree)
+    refuse_parts(tree)
     depths = [image.count("/") == 1 for image in tree.images]
     share = sum(depths) / max(len(depths), 1)
     if share >= NEARLY:
-        _check_folders(tree)
+        check_folders(tree)
     return share
-
-
-def _refuse_parts(tree: Tree) -> None:
-    """Refuse folders called train, query, gallery and the like."""
-    if parts := [folder for folder in tree.folders if split_of(folder)]:
-        raise DatasetError(
-            f"{tree.root}: {', '.join(parts)} {'are parts' if len(parts) > 1 else 'is a part'} of a data set, not people, "
-            "and there is "
-            f"{tree.summary()}; expected train, query and gallery (or test) with images named like 0002_c1s1_000451_03.jpg, "
-            "or with one "
-            "folder for each person; or say by --name-pattern what the names mean, or write a CSV with path, identity, "
-            "camera, split"
-        )
-
-
-def _check_folders(tree: Tree) -> None:
-    """Refuse folders that may as well be cameras: few of them, and more different beginnings of names, each in several."""
-    images = [image.split("/") for image in tree.images if image.count("/") == 1]
-    pairs = {(folder, camera) for (folder, _), camera in zip(images, _cameras(images), strict=True) if camera}
-    cameras = Counter(camera for _, camera in pairs)
-    if 1 < len(tree.folders) < len(cameras) and all(count > 1 for count in cameras.values()):
-        raise DatasetError(
-            f"{tree.root}: {len(tree.folders)} folders ({', '.join(tree.folders[:3])}, ...), and names that begin in "
-            f"{len(cameras)} ways "
-            f"({', '.join(sorted(cameras)[:3])}, ...): are the folders people or cameras? Give --layout folder for people, or "
-            "--name-pattern {camera}/{identity}_{*} for cameras"
-        )
 
 
 def load(root: str | Path | Tree, *, seed: int = 0, pattern: str = "") -> Dataset:
@@ -119,7 +89,7 @@ def read_rows(tree: Tree, pattern: str = "", *, without_camera: bool = False) ->
     DatasetError
         If no name fits, one file has two identities, or the cameras cannot be told.
     """
-    rows, left_out, notes = _by_pattern(tree, pattern) if pattern else _by_folders(tree, without_camera)
+    rows, left_out, notes = _by_pattern(tree, pattern) if pattern else rows_by_folders(tree, without_camera)
     if not rows:
         expected = (
             f"names that fit {pattern}" if pattern else "one folder for each person, holding images named like entrance_0001.jpg"
@@ -189,52 +159,6 @@ def _by_pattern(tree: Tree, pattern: str) -> Found:
                 )
             )
     return rows, {f"{NO_LABEL}: the name does not fit {pattern}": len(tree.images) - len(rows)}, []
-
-
-def _by_folders(tree: Tree, without_camera: bool) -> Found:
-    """Rows of ``person/camera_anything.jpg``."""
-    _refuse_parts(tree)
-    images = [image.split("/") for image in tree.images if image.count("/") == 1]
-    cameras = _cameras(images)
-    known = any(cameras) and not without_camera
-    rows = [
-        Row(tree.path("/".join(image)), nfc(image[0]), camera)
-        for image, camera in zip(images, cameras, strict=True)
-        if camera or not known
-    ]
-    return rows, {NO_LABEL: len(images) - len(rows)}, _camera_notes(tree, images, cameras)
-
-
-def _cameras(images: list[list[str]]) -> list[str]:
-    """The camera of each image, by its folder and name; empty if the name does not say it."""
-    for style in STYLES.values():
-        labels = [style.parse(name) for _, name in images]
-        plain = [str(int(folder)) if folder.isdecimal() else folder for folder, _ in images]
-        if sum(label is not None and label.identity == folder for label, folder in zip(labels, plain, strict=True)) >= NEARLY * len(
-            images
-        ):
-            return [label.camera if label is not None else "" for label in labels]
-    if sum(name.startswith(folder + "_") for folder, name in images) >= NEARLY * len(images):  # the person's name over again
-        return [camera_of(name.removeprefix(folder + "_")) for folder, name in images]
-    return [camera_of(name) for _, name in images]
-
-
-def _camera_notes(tree: Tree, images: list[list[str]], cameras: list[str]) -> list[str]:
-    found = sorted(set(cameras) - {""})
-    if len(found) > 20 and 2 * len(found) > len(images):
-        raise DatasetError(
-            f"{tree.root}: the names of {len(images)} images would be of {len(found)} cameras ({', '.join(found[:3])}, ...); "
-            "say by "
-            "--name-pattern what they mean, such as {identity}/{camera}_{*}, or {identity}/{*} if no camera is known"
-        )
-    first = sorted({first_cut(name) for (_, name), camera in zip(images, cameras, strict=True) if camera})
-    if found and len(first) != len(found) and not any(re.fullmatch("[0-9]+", camera) for camera in found):
-        return [
-            f"cameras are {', '.join(found[:5])}{', ...' if len(found) > 5 else ''}: what stands before a name's last "
-            "underscore (before "
-            f"the first: {', '.join(first[:5])}); --name-pattern says it in another way"
-        ]
-    return []
 
 
 LAYOUT = Layout(

@@ -174,6 +174,11 @@ class Dataset:
         if not self.splits:
             raise DatasetError(f"{self.root}: no split")
 
+    @property
+    def protocol(self) -> str:
+        """``"other cameras"``, or ``"all but itself"`` if there is one camera (see `resight.datasets.splits.ask`)."""
+        return "all but itself" if (self.query.cameras == ALONE).any() else "other cameras"
+
     def account(self, *parts: str) -> Accounting:
         """The accounting of a command that uses some parts only, such as ``"query", "gallery"``, of all divisions."""
         used = {path for split in self.splits for part in parts for path in getattr(split, part).paths}

@@ -18,7 +18,20 @@ __all__ = ["IMAGE_SUFFIXES", "Tree", "ending", "is_hidden", "is_image"]
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp"})
 """Endings, in lower case, of files that are taken for images without a look inside."""
 
-_SYSTEM = frozenset({"@eadir", "__macosx", "#recycle", "$recycle.bin", "thumbs.db", "desktop.ini", "system volume information"})
+_SYSTEM = frozenset(
+    {
+        "@eadir",
+        "__macosx",
+        "#recycle",
+        "@recycle",
+        "#snapshot",
+        "lost+found",
+        "$recycle.bin",
+        "thumbs.db",
+        "desktop.ini",
+        "system volume information",
+    }
+)
 _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.datasets.names import nfc
+from resight.datasets.names import camera_name, nfc
 from resight.datasets.times import parse_time
 from resight.errors import ConfigurationError
 from resight.images import Pixels, resize
@@ -114,7 +114,9 @@ class Where:
             if isinstance(values, str):
                 raise ConfigurationError(f"{name} is the text {values!r}; expected a set of texts")
             if values is not None:
-                object.__setattr__(self, name, frozenset(values if name == "ids" else map(nfc, values)))
+                object.__setattr__(
+                    self, name, frozenset(map({"cameras": camera_name, "identities": nfc, "ids": str}[name], values))
+                )
         for name in ("since", "until", "older_than"):
             time: datetime | None = getattr(self, name)
             if time is not None and time.tzinfo is None:

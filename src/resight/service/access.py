@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from resight.datasets.names import camera_name, nfc
 from resight.errors import AccessError, ConfigurationError
 from resight.files import write_text
 from resight.gallery import Record, Where
@@ -50,7 +51,7 @@ class Caller:
 
     def sees(self, record: Record) -> bool:
         """Whether a sighting exists for them."""
-        return self.cameras is None or record.camera in self.cameras
+        return self.cameras is None or nfc(record.camera) in self.cameras
 
     def narrow(self, where: Where) -> Where:
         """Those of the sightings that are meant which exist for them. Raises `AccessError` if another camera is named."""
@@ -135,7 +136,7 @@ def new_token(path: Path, name: str, role: str, cameras: Sequence[str] | None = 
         If it cannot be written.
     """
     token = secrets.token_urlsafe(32)
-    caller = Caller(name=name, role=role, cameras=None if cameras is None else frozenset(cameras))
+    caller = Caller(name=name, role=role, cameras=None if cameras is None else frozenset(map(camera_name, cameras)))
     _check(caller, path)
     kept = {sha256: entry for sha256, entry in (_read(path) if path.exists() else {}).items() if entry[0].name != name}
     _write(path, kept | {_sha256(token): (caller, datetime.now(UTC).isoformat(timespec="seconds"))})
@@ -177,7 +178,9 @@ def _read(path: Path) -> dict[str, tuple[Caller, str]]:
                 raise ValueError("cameras are no list of texts")
             if unknown := entry.keys() - {"name", "role", "cameras", "sha256", "created"}:
                 raise ValueError(f"unknown key {sorted(unknown)[0]}")
-            caller = Caller(name=entry["name"], role=entry["role"], cameras=None if cameras is None else frozenset(cameras))
+            caller = Caller(
+                name=entry["name"], role=entry["role"], cameras=None if cameras is None else frozenset(map(camera_name, cameras))
+            )
             _check(caller, path)
             if not re.fullmatch("[0-9a-f]{64}", entry["sha256"]):
                 raise ValueError(f"the SHA-256 of {caller.name} is none")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from resight.datasets.names import camera_name, nfc
 from resight.errors import ConfigurationError
 from resight.gallery import Match, Record, parse_time
 from resight.gallery.store.store import check_text
@@ -57,10 +58,11 @@ def _storable(text: str) -> str:
         check_text("the text", text)
     except ConfigurationError as error:
         raise ValueError(str(error)) from error
-    return text
+    return nfc(text)
 
 
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_storable)]
+CameraName = Annotated[Text, AfterValidator(camera_name)]
 Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
 Band = Literal["match", "possible", "unknown"] | None
@@ -75,7 +77,7 @@ class SearchForm(_Given):
 
     images: list[bytes] = Field(min_length=1, max_length=8, description="JPEG, PNG, WebP or BMP; all of one person")
     k: int = Field(default=20, ge=1, description="how many sightings to find")
-    camera: list[Text] = Field(default=[], max_length=100, description="search only these cameras")
+    camera: list[CameraName] = Field(default=[], max_length=100, description="search only these cameras")
     since: Time = Field(default=None, description="only what was seen then or later; ISO 8601, UTC without a zone")
     until: Time = Field(default=None, description="only what was seen before")
     box: list[Text] = Field(default=[], max_length=8, description="x,y,width,height in pixels, one an image; empty is all of it")
@@ -86,7 +88,7 @@ class EnrolForm(_Given):
     """An image of one person, and what is known of it."""
 
     image: bytes = Field(description="JPEG, PNG, WebP or BMP")
-    camera: Text = ""
+    camera: CameraName = ""
     time: Time = None
     source: Text = Field(default="", description="where it came from, for people to read")
     tracklet: Text = ""
@@ -107,7 +109,7 @@ class Wanted(_Given):
     """Which sightings to list: those for which everything that is given holds."""
 
     identity: Text | None = None
-    cameras: list[Text] = Field(default=[], max_length=100)
+    cameras: list[CameraName] = Field(default=[], max_length=100)
     since: Time = None
     until: Time = None
     limit: int = Field(default=100, ge=1, le=1000)
@@ -125,7 +127,7 @@ class Purge(_Given):
     """Sightings to delete for good: those for which everything that is given holds."""
 
     identity: Text | None = None
-    cameras: list[Text] | None = Field(default=None, max_length=100)
+    cameras: list[CameraName] | None = Field(default=None, max_length=100)
     ids: list[Id] | None = Field(default=None, max_length=10_000)
     since: Time = None
     until: Time = None
