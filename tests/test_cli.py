@@ -269,7 +269,7 @@ def test_a_polite_kill_leaves_a_run_that_goes_on(tiny: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("command", "work", "message"),
     [
-        ("train --data TINY --out run", "training.fit.train", "the same command goes on where it stopped"),
+        ("train --data TINY --out run", "training.train.train", "the same command goes on where it stopped"),
         ("gallery add people a.jpg", "gallery.find_crops", "the same command goes on where it stopped"),
         ("evaluate --data TINY", "datasets.open_dataset", "the same command starts from the beginning"),
         ("gallery create people --retention 1d", "models.load_model", "the same command starts from the beginning"),

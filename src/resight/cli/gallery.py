@@ -212,6 +212,7 @@ def search(
     json
         Also write the ranked list to this file.
     """
+    from resight.datasets.names import nfc
     from resight.decision.calibration import UNKNOWN, Calibration, decide
     from resight.errors import ConfigurationError
     from resight.extraction.extract import printable
@@ -222,7 +223,7 @@ def search(
 
     if not images:
         raise ConfigurationError("no image is named; give one or more images of one person")
-    where = where_of(camera=camera, since=since, until=until)
+    where, identity = where_of(camera=camera, since=since, until=until), nfc(identity)
     calibrated = None if calibration is None else Calibration.load(calibration)
     with Gallery.open(gallery) as opened:
         if calibrated is not None:

@@ -43,14 +43,7 @@ Count = Annotated[int, Parameter(validator=Number(gte=0))]
 Threads = Annotated[Count, Parameter(help="Of the model, on the processor; 0 is one for each usable core.")]
 TorchThreads = Annotated[Count, Parameter(help="Of the processor, for networks; 0 leaves it to PyTorch.")]
 Layout = Annotated[
-    str,
-    Parameter(
-        help="Layout of the data set: market1501, dukemtmc, cuhk03, msmt17, mars, viper, prid2011, ilids-vid, cuhk01, "
-        "divided (folders "
-        "train, query, gallery), cameras (a folder for each camera), folder (a folder for each person, or a table) or "
-        "synthetic; auto "
-        "recognises it."
-    ),
+    str, Parameter(help="Layout of the data set, such as market1501 or folder; auto recognises it. A wrong name lists them all.")
 ]
 Data = Annotated[
     list[Path], Parameter(negative=(), help="Folder of a data set, or a table. Given several times, the sets are taken together.")

@@ -19,6 +19,7 @@ __all__ = [
     "camera_of",
     "find_style",
     "first_cut",
+    "in_ascii",
     "nfc",
     "parse_pattern",
     "split_of",
@@ -178,6 +179,14 @@ def camera_name(name: str) -> str:
     place, stroke, path = path.rpartition("@")[2].partition("/")
     kept = [pair for pair in query.split("&") if pair and not _SECRET.search(pair.partition("=")[0])]
     return f"{scheme}://{place}{stroke}{path}{mark if kept else ''}{'&'.join(kept)}"
+
+
+def in_ascii(name: str) -> str:
+    """A name in letters that every font has: accents are dropped, and any other letter stands as its number, such as <5F20>."""
+    letters = (
+        unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode() or f"<{ord(letter):X}>" for letter in nfc(name)
+    )
+    return "".join(letters)
 
 
 def alike(names: Iterable[str]) -> list[list[str]]:

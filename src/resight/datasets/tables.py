@@ -182,7 +182,7 @@ def _has_path(header: str, delimiter: str) -> bool:
 
 def _row(cells: Mapping[str, str], folder: Path, *, numbers: bool) -> Row:
     for name in COLUMNS[1:]:
-        if any(letter < " " or "\ud800" <= letter <= "\udfff" for letter in cells.get(name, "")):
+        if any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in cells.get(name, "")):
             raise DatasetError(f"{name} is {cells[name]!r}, not text in UTF-8; save the table as UTF-8")
     if not cells["path"] or "\0" in cells["path"]:
         raise DatasetError("no path")

@@ -114,9 +114,8 @@ class Where:
             if isinstance(values, str):
                 raise ConfigurationError(f"{name} is the text {values!r}; expected a set of texts")
             if values is not None:
-                object.__setattr__(
-                    self, name, frozenset(map({"cameras": camera_name, "identities": nfc, "ids": str}[name], values))
-                )
+                plain = {"cameras": camera_name, "identities": nfc}.get(name, str)
+                object.__setattr__(self, name, frozenset(plain(value) for value in values))
         for name in ("since", "until", "older_than"):
             time: datetime | None = getattr(self, name)
             if time is not None and time.tzinfo is None:

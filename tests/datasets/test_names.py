@@ -1,4 +1,4 @@
-"""Times as people write them."""
+"""Names, cameras and times as people write them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from resight.datasets.names import camera_name, nfc
+from resight.datasets.names import camera_name, in_ascii, nfc
 from resight.datasets.times import TimeUnit, parse_time
 from resight.errors import ConfigurationError
 
@@ -66,3 +66,10 @@ def test_a_camera_keeps_no_password(name: str, expected: str) -> None:
 
 def test_equal_names_compare_equal() -> None:
     assert nfc("Jose\u0301 Mun\u0303oz") == nfc("José Muñoz") == "José Muñoz"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("Jose\u0301 Muñoz", "Jose Munoz"), ("张 1", "<5F20> 1"), ("Ødegård ß", "<D8>degard <DF>"), ("", "")]
+)
+def test_names_that_a_simple_font_can_draw(name: str, expected: str) -> None:
+    assert in_ascii(name) == expected
