@@ -108,9 +108,9 @@ def test_train_distill_evaluate_extract_tradeoff(
     assert main(["extract", "--model", teacher, "--images", str(tiny), "--out", str(vectors)]) == 0
     written = np.load(tmp_path / "vectors.npy")
     rows = (tmp_path / "vectors.csv").read_text().splitlines()
-    assert rows[0] == "path,identity,camera,model_sha256"
+    assert rows[0] == "path,identity,camera,split,model_sha256"
     assert len(rows) - 1 == len(written)
-    paths = [row.rsplit(",", 3)[0] for row in rows[1:]]
+    paths = [row.rsplit(",", 4)[0] for row in rows[1:]]
     np.testing.assert_allclose(written, embed_files(load_extractor(teacher), paths), rtol=1e-4, atol=1e-5)
 
     out = tmp_path / "tradeoff"

@@ -18,6 +18,7 @@ from resight.errors import ConfigurationError
         ("2026-03-01 12:30", "iso", datetime(2026, 3, 1, 12, 30, tzinfo=UTC)),
         ("2026-03-01T12:30:00.250Z", "iso", datetime(2026, 3, 1, 12, 30, 0, 250_000, tzinfo=UTC)),
         ("2026-03-01T12:30:00,250Z", "iso", datetime(2026, 3, 1, 12, 30, 0, 250_000, tzinfo=UTC)),
+        ("20260301T123000Z", "iso", datetime(2026, 3, 1, 12, 30, tzinfo=UTC)),
         (" 2026-03-01 ", "iso", datetime(2026, 3, 1, tzinfo=UTC)),
         ("1772353800", "s", datetime(2026, 3, 1, 8, 30, tzinfo=UTC)),
         ("1772353800.5", "s", datetime(2026, 3, 1, 8, 30, 0, 500_000, tzinfo=UTC)),
