@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import Sighting, draw_thumbnail
 from resight.images import Pixels
-from resight.models.model import Model
+from resight.models import Model
 
 DIMENSION = 16
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

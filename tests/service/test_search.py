@@ -23,7 +23,7 @@ from service.worlds import World
 
 def expected(world: World, images: list[bytes], k: int = 20, where: Where | None = None) -> list[Match]:
     """What the gallery says itself."""
-    pixels = [resize(decode(image, size=world.model.size), world.model.size) for image in images]
+    pixels = [resize(decode(image), world.model.size) for image in images]
     vectors = np.concatenate([world.gallery.embed(world.model, [image]) for image in pixels])
     return world.gallery.search(vectors, k, where or Where())
 

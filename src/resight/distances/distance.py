@@ -16,7 +16,7 @@ __all__ = ["UNIT", "Distance", "DistanceFunction", "Spatial", "rounding"]
 UNIT = 2.0**-24
 """Relative rounding error of float32."""
 
-_TINY = 2.0**-126  # what float32 rounds away at the least
+_TINY = 2.0**-126  # least normal float32; smaller numbers lose digits
 
 DistanceFunction = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
 """A function of (q, d) and (g, d) arrays that returns distances (q, g), such as that of a fitted XQDA."""

@@ -125,7 +125,7 @@ class _Tracer(fx.Tracer):
 
 
 def _folds_into_its_input(node: fx.Node, network: ReidNetwork) -> bool:
-    """Whether this is the batch normalisation of a layer's only output."""
+    """Tell if this is the batch normalisation of a layer's only output."""
     before = node.args[0]
     return (
         isinstance(before, fx.Node)

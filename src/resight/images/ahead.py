@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeVar
 
 from resight.compute import usable_cores
@@ -35,10 +35,15 @@ def read_ahead(
     threads : int, optional
         By default one for each usable core.
     """
+    groups = grouped(items, at_once)
+    first = list(islice(groups, 2))
+    if len(first) < 2:  # one call needs no thread
+        yield from map(read, first)
+        return
     waiting: deque[Future[R]] = deque()
     pool = ThreadPoolExecutor(threads or usable_cores(), thread_name_prefix="decode")
     try:
-        for some in grouped(items, at_once):
+        for some in chain(first, groups):
             waiting.append(pool.submit(read, some))
             if len(waiting) > ahead:
                 yield waiting.popleft().result()

@@ -20,14 +20,14 @@ _DEEP = ("I", "F")  # Pillow's modes of more than 8 bits a channel begin like th
 
 
 def is_image(given: Any) -> bool:
-    """Whether `given` is one image: a path, bytes, an array of two or three dimensions, or a PIL image."""
+    """Tell if `given` is one image: a path, bytes, an array of two or three dimensions, or a PIL image."""
     if isinstance(given, np.ndarray):
         return given.ndim in (2, 3)
     return isinstance(given, str | os.PathLike | bytes | bytearray | memoryview) or _is_pillow(given)
 
 
 def is_frame(given: Any) -> bool:
-    """Whether `given` is ``(frame, boxes)``: an image, and boxes as `boxes_of` takes them."""
+    """Tell if `given` is ``(frame, boxes)``: an image, and boxes as `boxes_of` takes them."""
     if not isinstance(given, tuple) or len(given) != 2 or not is_image(given[0]):
         return False
     second = given[1]

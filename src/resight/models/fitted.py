@@ -166,7 +166,7 @@ def load_fitted(reference: Reference, device: str, threads: int) -> FittedModel:
     Parameters
     ----------
     reference : Reference
-        Of the kind fitted.
+        A reference of the kind fitted.
     device, threads
         See `load_model`.
 

@@ -146,7 +146,7 @@ def load_network_model(reference: Reference, *, device: str = "auto", height: in
     Parameters
     ----------
     reference : Reference
-        Of the kind run, weights, published or network.
+        A reference of the kind run, weights, published or network.
     device, height, width
         See `resight.load_model`.
 

@@ -27,7 +27,7 @@ class Reference:
     Attributes
     ----------
     text : str
-        What the user wrote.
+        The text as written.
     kind : str
         ``"shipped"``, ``"lomo"``, ``"published"``, ``"network"`` (an untrained one), ``"weights"`` (NETWORK:FILE), ``"onnx"``,
         ``"openvino"``, ``"fitted"`` (a folder of `resight.fit_model`), ``"run"`` (a run folder), or ``"folder"`` (any other).

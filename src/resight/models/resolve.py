@@ -33,7 +33,7 @@ def load_model(
         - a key of `resight.networks.published.PUBLISHED`, which is downloaded once
         - ``NETWORK``: a network before any training
     device : str
-        Where a network of PyTorch computes: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        Device of networks of PyTorch: ``"auto"``, ``"cpu"`` or ``"cuda"``.
     height, width : int
         Input size in pixels; 0 is the model's own.
     threads : int

@@ -228,7 +228,7 @@ def differences(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], hea
 
 
 def _differs_in_classes(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], head: str) -> bool:
-    """Whether the head in `state` is whole, and differs from the expected one only in its number of classes."""
+    """Tell if the head in `state` is whole, and differs from the expected one only in its number of classes."""
     weight, bias = state.get(f"{head}.weight"), state.get(f"{head}.bias")
     if weight is None or weight.ndim != 2 or weight.shape[1] != expected[f"{head}.weight"].shape[1]:
         return False

@@ -192,7 +192,7 @@ def test_the_height_of_strips_does_not_matter(distance: str, monkeypatch: pytest
     queries, gallery = people(8, 30, 700, 32)
     expected = rerank(queries, gallery, distance)
     for height in (23, 400):
-        monkeypatch.setattr("resight.ranking.rerank.rerank._STRIP_ROWS", height)
+        monkeypatch.setattr("resight.ranking.rerank.reranking._STRIP_ROWS", height)
         np.testing.assert_allclose(rerank(queries, gallery, distance), expected, rtol=0, atol=1e-6)
 
 
