@@ -115,7 +115,7 @@ class _Queue:
         for job in list(self._waiting):
             if job.teacher in self._waiting or job.teacher in self._working:
                 continue
-            if job.teacher is None or (Path(job.teacher.task.folder) / CARD).exists():
+            if job.teacher is None or _is_there(job.teacher):
                 found.append(job)
             else:
                 self._waiting.remove(job)
@@ -147,3 +147,8 @@ class _Queue:
             self._done[job] = done
             whole = sum(one.epochs + 1 for one in self._done)
             self._progress("study, epochs of all runs", int(sum(self._done.values())), whole, note)
+
+
+def _is_there(teacher: Job) -> bool:
+    """Tell if a teacher that ended has a network, even if its evaluation failed."""
+    return teacher.task.configuration is None or (Path(teacher.task.folder) / CARD).exists()

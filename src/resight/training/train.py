@@ -32,7 +32,6 @@ __all__ = ["HISTORY", "ground_truth_terms", "initial_network", "read_history", "
 HISTORY = "history.json"
 _CHECKPOINT = "checkpoint.safetensors"
 
-
 MakeLoss = Callable[[TrainingData, ReidNetwork], tuple[Loss, dict[str, Any]]]
 """Function that makes the loss from the data and the network, and gives an entry for the card."""
 
@@ -74,7 +73,7 @@ def train(
     Raises
     ------
     ResightError
-        One of its subclasses; the message says which.
+        See the message.
     """
 
     def ground_truth(prepared: TrainingData, network: ReidNetwork) -> tuple[Loss, dict[str, Any]]:
@@ -114,9 +113,8 @@ def train_with(
     where = choose_device(device)
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
     network = initial_network(config, classes=2)  # refuses wrong names and weights before any image is read
-    sources = (
-        {"training data": data_digest(dataset.train)} | weights_digest("initial weights", config.weights) | dict(sources or {})
-    )
+    sources = weights_digest("initial weights", config.weights) | dict(sources or {})
+    sources = {"training data": data_digest(dataset.train)} | sources
     if finished := _finished(out, config, sources):
         return finished
     prepared = prepare(
