@@ -177,7 +177,7 @@ def test_health_of_a_damaged_gallery(world: World) -> None:
         index._connection.execute("UPDATE resight.sighting SET camera = 'x'")
     else:
         index._writer.execute("UPDATE sighting SET camera = 'x'")
-    answer = client.get("/api/stats")
+    answer = client.post("/api/sightings/list", json={})
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
     assert "log says why" in answer.json()["detail"]

@@ -20,7 +20,7 @@ from resight.gallery.crops import Crop
 from resight.gallery.enrol import Enrolment, embed, enrol
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
-from resight.gallery.statistics import Statistics, summarise
+from resight.gallery.statistics import Statistics, statistics_of
 from resight.gallery.store.database import bytes_of
 from resight.gallery.store.interface import Camera, Removal, Store
 from resight.gallery.store.snapshot import Snapshot, restore, snapshots, take_snapshot
@@ -246,6 +246,18 @@ class Gallery:
         """Return records, without vectors and thumbnails, in the order of their enrolment."""
         return self._store.records(where)
 
+    def page(self, where: Where = EVERYTHING, limit: int = 100, after: str = "") -> list[Record]:
+        """List records by time, those without a time last. To go on, give the id of the last record as `after`.
+
+        The filter may name cameras, identities and times. Raises `MissingSightingError` if `after` is no longer in the list.
+        """
+        last = None
+        if after:
+            last = next(iter(self._store.records(Where(ids=frozenset([after])))), None)
+            if last is None or not where.holds(last):
+                raise MissingSightingError(f"sighting {after} is no longer in this list; start it again")
+        return self._store.page(where, limit, last)
+
     def cameras(self) -> dict[str, Camera]:
         """Return the cameras by name, sorted: number of sightings, and times of the first and the last."""
         return self._store.cameras()
@@ -276,17 +288,12 @@ class Gallery:
         now : datetime, optional
             Time from which expiry is counted; the present by default.
         """
-        records = self.records(Where(cameras=cameras))
-        expired: set[str] = set()
-        if (cutoff := self.settings.expired_before(now)) is not None:
-            old = Where(cameras=cameras, older_than=cutoff)
-            expired = {record.id for record in records if old.holds(record)} | self._store.copies(old)
+        summary = self._store.summary(cameras, self.settings.expired_before(now))
         if self.folder is None or cameras is not None:
-            return summarise(records, self.settings, len(expired))
-        return summarise(
-            records,
+            return statistics_of(summary, self.settings)
+        return statistics_of(
+            summary,
             self.settings,
-            len(expired),
             size=bytes_of(file for file in self.folder.rglob("*") if file.is_file()),
             snapshots=tuple(snapshot.name for snapshot in snapshots(self.folder)),
         )

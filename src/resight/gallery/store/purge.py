@@ -14,6 +14,7 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from resight.errors import GalleryDamagedError, GalleryError, StorageError
@@ -24,7 +25,7 @@ from resight.gallery.store.reading import Reader
 from resight.gallery.store.traces import Traces, telling_part
 from resight.progress import Progress, silent
 
-__all__ = ["PARTIAL", "copies", "databases", "finish", "purge"]
+__all__ = ["PARTIAL", "copies", "databases", "expired", "finish", "purge"]
 
 PARTIAL = ".*.partial*"
 """Pattern of the names of files that are being written."""
@@ -94,6 +95,17 @@ def copies(folder: Path, where: Where) -> set[str]:
     for path in others:
         with database.opened(path, journal="DELETE") as connection:
             ids.update(_matching(connection, path, where))
+    return ids
+
+
+def expired(folder: Path, cameras: frozenset[str] | None, older_than: datetime) -> set[str]:
+    """Return ids of expired sightings, in the gallery and its snapshots, and those that an interrupted purge has left."""
+    live, *others = databases(folder)
+    with database.opened(live) as connection:
+        ids = database.find_old(connection, cameras, older_than) | set(_pending(connection))
+    for path in others:
+        with database.opened(path, journal="DELETE") as connection:
+            ids |= database.find_old(connection, cameras, older_than)
     return ids
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from resight.gallery.search.index import SearchIndex
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.store import database, purge
-from resight.gallery.store.interface import Camera, Removal, check_queries, check_sightings, check_text
+from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_sightings, check_text
 from resight.gallery.store.precision import decode_vectors, encode_vectors
 from resight.gallery.store.rows import blob_crc, record_of
 from resight.progress import Progress, silent
@@ -112,6 +113,18 @@ class SqliteStore:
                 return list(filter(where.holds, database.read_records(connection, self.path)))
         finally:
             connection.close()
+
+    def page(self, where: Where, limit: int, after: Record | None = None) -> list[Record]:
+        """See `Store`."""
+        with self._read() as connection, database.transaction(connection):
+            return database.find_page(connection, self.path, where, limit, after)
+
+    def summary(self, cameras: frozenset[str] | None, older_than: datetime | None) -> Summary:
+        """See `Store`."""
+        with self._read() as connection, database.transaction(connection):
+            seen, identities, unlabelled = database.summarise(connection, self.path, cameras)
+        expired = purge.expired(self.folder, cameras, older_than) if older_than is not None else set()
+        return Summary(cameras=seen, identities=identities, unlabelled=unlabelled, expired=len(expired))
 
     def cameras(self) -> dict[str, Camera]:
         """See `Store`."""

@@ -77,16 +77,10 @@ def list_sightings(wanted: Wanted, caller: Viewer, service: ServiceOf) -> Listed
     )
     asked = wanted.model_dump(mode="json", include={"identity", "since", "until", "after"})
     service.log(caller.name, "list", **asked | {"cameras": None if where.cameras is None else sorted(where.cameras)})
-    records = service.gallery.records(where)
-    records.sort(key=lambda record: (record.time is None, record.time and record.time.timestamp(), record.id))
-    start = 0
-    if wanted.after:
-        start = next((place for place, record in enumerate(records, 1) if record.id == wanted.after), -1)
-        if start < 0:
-            raise MissingSightingError(f"sighting {wanted.after} is no longer in this list; start it again")
-    stop = start + wanted.limit
-    page = records[start:stop]
-    return Listed(sightings=list(map(Known.of, page)), next=page[-1].id if stop < len(records) else None)
+    page = service.gallery.page(where, wanted.limit + 1, wanted.after)
+    more = len(page) > wanted.limit
+    page = page[: wanted.limit]
+    return Listed(sightings=list(map(Known.of, page)), next=page[-1].id if more else None)
 
 
 @router.get("/{id}")
