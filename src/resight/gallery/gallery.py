@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +33,7 @@ from resight.progress import Progress, silent
 
 __all__ = ["Gallery", "Match", "Matches", "fuse"]
 
+_INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")  # Unicode categories of blanks and of characters that show nothing
 _NO_FOLDER = "snapshots are for galleries in a folder; back up a database with pg_dump"
 
 
@@ -278,6 +280,17 @@ class Gallery:
             here = [record.id for record in self._store.records(where)]
         return here, len(self._store.copies(where).difference(here))
 
+    def near_names(self, where: Where) -> list[str]:
+        """Return names in the gallery that a filter does not select, but which differ from its names in no visible letter.
+
+        Case, blanks and invisible characters are ignored here, and only here.
+        """
+        near = set()
+        for asked, known in zip((where.cameras, where.identities), self._store.names(), strict=True):
+            folded = set(map(_visible, asked or ()))
+            near |= {name for name in known - (asked or set()) if _visible(name) in folded}
+        return sorted(near)
+
     def statistics(self, cameras: frozenset[str] | None = None, *, now: datetime | None = None) -> Statistics:
         """Count the gallery's sightings.
 
@@ -333,6 +346,11 @@ def fuse(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     length = np.linalg.norm(mean)
     scale = float(lengths.mean() / length) if length > 0 else 0.0
     return np.asarray(mean[None] * scale, np.float32)
+
+
+def _visible(name: str) -> str:
+    kept = (letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) not in _INVISIBLE)
+    return "".join(kept).casefold()
 
 
 def _is_database(location: str | Path) -> bool:

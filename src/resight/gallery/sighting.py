@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ __all__ = [
     "Where",
     "draw_thumbnail",
     "from_microseconds",
+    "normal",
     "parse_time",
     "sighting_id",
     "to_microseconds",
@@ -91,7 +93,7 @@ class Where:
     Attributes
     ----------
     cameras, identities, ids : set of str, optional
-        Sightings with one of these.
+        Sightings with one of these; names are compared after Unicode normalisation (NFC), and nothing else is folded.
     since, until : datetime, optional
         Sightings at or after `since`, and before `until`. Sightings without a time never match.
     older_than : datetime, optional
@@ -112,7 +114,7 @@ class Where:
             if isinstance(values, str):
                 raise ConfigurationError(f"{name} is the text {values!r}; expected a set of texts")
             if values is not None:
-                object.__setattr__(self, name, frozenset(values))
+                object.__setattr__(self, name, frozenset(map(normal, values)))
         for name in ("since", "until", "older_than"):
             time: datetime | None = getattr(self, name)
             if time is not None and time.tzinfo is None:
@@ -127,7 +129,7 @@ class Where:
             return False
         if self.older_than is not None and min(time or record.enrolled, record.enrolled) >= self.older_than:
             return False
-        asked = ((self.cameras, record.camera), (self.identities, record.identity), (self.ids, record.id))
+        asked = ((self.cameras, normal(record.camera)), (self.identities, normal(record.identity)), (self.ids, record.id))
         return all(wanted is None or value in wanted for wanted, value in asked)
 
 
@@ -150,8 +152,13 @@ def sighting_id(crop_sha256: str, camera: str, time: datetime | None) -> str:
     str
         32 hexadecimal digits: the first half of a SHA-256. It leaves out the model, because a gallery has only one.
     """
-    text = json.dumps([crop_sha256, camera, None if time is None else to_microseconds(time)])
+    text = json.dumps([crop_sha256, normal(camera), None if time is None else to_microseconds(time)])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def normal(text: str) -> str:
+    """Return a name as it is stored and compared: in Unicode's normal form C (NFC)."""
+    return unicodedata.normalize("NFC", text)
 
 
 def draw_thumbnail(pixels: Pixels) -> bytes:

@@ -131,6 +131,9 @@ class Store(Protocol):
     def label(self, ids: Iterable[str], identity: str) -> int:
         """Set an identity (empty: unknown); return the number of sightings."""
 
+    def names(self) -> tuple[set[str], set[str]]:
+        """Return the names of all cameras, and of all people."""
+
     def copies(self, where: Where) -> set[str]:
         """Return ids that `remove` would reach outside of `records`: in snapshots, or left by an interrupted removal."""
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from resight.configuration import configure, to_dict
 from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError, StorageError
 from resight.gallery.settings import Settings
-from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, from_microseconds, to_microseconds
+from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, from_microseconds, normal, to_microseconds
 from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_sightings, check_text
 from resight.gallery.store.rows import COLUMNS, Row, blob_crc, record_of, row_crc, row_of
 from resight.progress import Progress, silent
@@ -206,6 +206,7 @@ class PostgresStore:
     def label(self, ids: Iterable[str], identity: str) -> int:
         """See `Store`."""
         check_text("identity", identity)
+        identity = normal(identity)
         with self._use() as connection, connection.transaction():
             rows = connection.execute(
                 f"SELECT {COLUMNS}, crc FROM resight.sighting WHERE id = ANY(%s) FOR UPDATE".encode(), (list(ids),)
@@ -216,6 +217,12 @@ class PostgresStore:
                     "UPDATE resight.sighting SET identity = %s, crc = %s WHERE id = %s", (identity, row_crc(row), record.id)
                 )
         return len(rows)
+
+    def names(self) -> tuple[set[str], set[str]]:
+        """See `Store`."""
+        with self._use() as connection:
+            rows = connection.execute("SELECT DISTINCT camera, identity FROM resight.sighting").fetchall()
+        return {camera for camera, _ in rows}, {identity for _, identity in rows}
 
     def copies(self, where: Where) -> set[str]:
         """See `Store`; none is in reach."""

@@ -53,11 +53,14 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
     Raises
     ------
     GalleryError
-        If a snapshot is damaged, or bytes are left.
+        If a snapshot is damaged, bytes are left, or there is a link in the folder.
     StorageError
         If a file cannot be written; then what was deleted stays deleted, and the next purge finishes this one.
     """
     path = folder / database.FILE
+    for file in folder.rglob("*"):
+        if file.is_symlink():
+            raise GalleryError(f"{file} is a link, which a purge does not follow; put the file in its place, then run it again")
     with database.opened(path) as connection, database.alone(folder):
         finish(folder, connection)
         ids = _matching(connection, path, where)
@@ -77,7 +80,7 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
         files=len(files),
         bytes=database.bytes_of(files),
         proved=True,
-        note="copies of the folder made by others, and backups of the disk, are not reached",
+        note="the audit log keeps ids and names; copies of the folder made by others, and backups of the disk, are not reached",
     )
 
 

@@ -19,7 +19,7 @@ from resight.configuration import configure, to_dict
 from resight.errors import ConfigurationError
 from resight.gallery.search.index import SearchIndex
 from resight.gallery.settings import Settings
-from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
+from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, normal
 from resight.gallery.store import database, purge
 from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_sightings, check_text
 from resight.gallery.store.precision import decode_vectors, encode_vectors
@@ -150,8 +150,14 @@ class SqliteStore:
         with self._write() as connection:
             found = self._get(connection, ids)
             for sighting in found.values():
-                database.write_identity(connection, replace(sighting, identity=identity))
+                database.write_identity(connection, replace(sighting, identity=normal(identity)))
         return len(found)
+
+    def names(self) -> tuple[set[str], set[str]]:
+        """See `Store`."""
+        with self._read() as connection:
+            rows = connection.execute("SELECT camera, identity FROM tally").fetchall()
+        return {camera for camera, _ in rows}, {identity for _, identity in rows}
 
     def copies(self, where: Where) -> set[str]:
         """See `Store`."""
@@ -159,7 +165,11 @@ class SqliteStore:
 
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
         """See `Store`; from the file and from all snapshots, which is then proved (see `resight.gallery.store.purge`)."""
-        return purge.purge(self.folder, where, progress=progress)
+        removal = purge.purge(self.folder, where, progress=progress)
+        if self._seen is not None:  # nothing of it stays in memory until the next search
+            with self._read() as connection:
+                self._refresh(connection)
+        return removal
 
     def close(self) -> None:
         """See `Store`."""

@@ -80,19 +80,21 @@ def list_sightings(wanted: Wanted, caller: Viewer, service: ServiceOf) -> Listed
     page = service.gallery.page(where, wanted.limit + 1, wanted.after)
     more = len(page) > wanted.limit
     page = page[: wanted.limit]
-    return Listed(sightings=list(map(Known.of, page)), next=page[-1].id if more else None)
+    return Listed(sightings=[Known.of(record, caller) for record in page], next=page[-1].id if more else None)
 
 
 @router.get("/{id}")
 def get_sighting(id: SightingId, caller: Viewer, service: ServiceOf) -> Known:
     """Return one sighting."""
-    return Known.of(_find(service, caller, id))
+    return Known.of(_find(service, caller, id), caller)
 
 
 @router.get("/{id}/thumbnail", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
 def thumbnail(id: SightingId, caller: Viewer, service: ServiceOf) -> Response:
-    """Return the image of a sighting, at most 128x128 pixels."""
-    return Response(_find(service, caller, id).thumbnail, media_type="image/jpeg")
+    """Return the image of a sighting, at most 128x128 pixels. Looking is logged."""
+    found = _find(service, caller, id)
+    service.log(caller.name, "look", sighting=id)
+    return Response(found.thumbnail, media_type="image/jpeg")
 
 
 @router.post("/{id}/verdict")
