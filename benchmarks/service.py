@@ -62,10 +62,10 @@ def served(folder: Path, *options: str) -> Iterator[tuple[int, str, subprocess.P
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            found = re.search(r":(\d+)/#token=(\S+)", line)
+            found = re.search(r":(\d+)/(?:#token=(\S+))?", line)
             if found is None:
                 sys.exit(f"the service did not start: {line}")
-            yield int(found[1]), found[2], process
+            yield int(found[1]), found[2] or "", process
         finally:
             process.terminate()
             process.wait(30)

@@ -172,3 +172,12 @@ def test_a_revocation_beside_a_creation_is_not_lost(tmp_path: Path) -> None:
     text = path.read_text()
     assert "old" not in text
     assert all(f'"new {number}"' in text for number in range(20))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes")
+def test_neither_a_pipe_nor_deep_nesting_is_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "deep.toml").write_text("x = " + "[" * 100_000)
+    for name in ("pipe", "deep.toml"):
+        with pytest.raises(ConfigurationError, match="cannot be used"):
+            AccessFile(tmp_path / name)

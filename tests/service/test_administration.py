@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import unicodedata
 import zipfile
 from typing import Any
 
 import pytest
 
 from gallery.fakes import CAMERAS, make_image
+from resight.service.routes.administration import _cell
 from service.worlds import World
 
 
@@ -177,8 +180,37 @@ def test_health_of_a_damaged_gallery(world: World) -> None:
         index._connection.execute("UPDATE resight.sighting SET camera = 'x'")
     else:
         index._writer.execute("UPDATE sighting SET camera = 'x'")
-    answer = client.get("/api/stats")
+    answer = client.post("/api/sightings/list", json={})
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
     assert "log says why" in answer.json()["detail"]
     assert str(world.gallery.folder or "postgres") not in answer.text
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", " =1", "\t=1", "\u200b+1", "＝1", "＠x", "x;=1+1", "a\n-1", "a|@x", "@SUM(1)", "\u00a0=1", "\x00=1"]
+)
+def test_no_cell_of_an_export_is_a_formula(text: str) -> None:
+    """However a spreadsheet splits the table, no part begins with a sign that starts a formula."""
+    cell = _cell(text)
+    assert cell.replace("'", "") == text.replace("'", "")
+    for part in re.split(r"[,;|\t\r\n]", cell):
+        assert unicodedata.normalize("NFKC", part.lstrip(" \u200b\u00a0\x00"))[:1] not in tuple("=+-@")
+
+
+def test_what_a_limited_token_is_told_says_nothing_of_others(world: World) -> None:
+    world.client("operator").post(
+        "/api/sightings", files={"image": make_image(60)}, data={"source": "/srv/cam/a.png", "camera": "hall"}
+    )
+    shown = world.client("viewer@hall").post("/api/sightings/list", json={}).json()["sightings"]
+    assert "a.png" in {one["source"] for one in shown}  # without folders
+    assert "/srv" in world.client("operator@hall").post("/api/sightings/list", json={}).text
+    answer = world.client("operator@entrance").post("/api/export", json={"ids": [world.ids[0]], "reason": "x"})
+    assert "resight-audit-number" not in answer.headers
+    assert "audit_entry" not in zipfile.ZipFile(io.BytesIO(answer.content)).read("about.json").decode()
+
+
+def test_looking_at_an_image_is_logged(world: World) -> None:
+    assert world.client("viewer").get(f"/api/sightings/{world.ids[0]}/thumbnail").status_code == 200
+    (entry,) = world.audit.newest(1)
+    assert (entry["who"], entry["action"], entry["details"]) == ("viewer", "look", {"sighting": world.ids[0]})

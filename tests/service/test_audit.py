@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from resight.errors import AuditError, StorageError
-from resight.service import Act, AuditLog
+from resight.service import Act, AuditLog, audit
 from resight.service.audit import verify_log
 
 
@@ -170,7 +170,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from resight.errors import StorageError
-from resight.service import Act, AuditLog
+from resight.service import Act, AuditLog, audit
 from resight.service.audit import verify_log
 path = Path(sys.argv[1])
 log = AuditLog(path)
@@ -194,3 +194,16 @@ def test_a_full_disk_leaves_nothing_half_written(path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert "cannot be written" in done.stdout
+
+
+def test_a_page_reads_no_more_of_the_log_than_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "_BLOCK", 1000)
+    log = AuditLog(tmp_path / "audit.jsonl")
+    log.append([Act("anna", "search", {"n": number, "text": "x" * (number % 300)}) for number in range(1, 501)])
+    assert [entry["number"] for entry in log.newest(1000)] == list(range(500, 0, -1))
+    assert [entry["number"] for entry in log.newest(3, before=480)] == [479, 478, 477]
+    read = []
+    monkeypatch.setattr(audit, "_entry", lambda line, entry=audit._entry: read.append(line) or entry(line))
+    assert [entry["number"] for entry in log.newest(2)] == [500, 499]
+    assert len(read) < 20
+    log.close()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gallery.fakes import ColourModel, make_image, make_settings
-from resight.errors import BusyError, GalleryError, ModelMismatchError, StorageError
+from resight.errors import BusyError, ConfigurationError, GalleryError, ModelMismatchError, StorageError
 from resight.gallery import Crop, Gallery, Where
 from resight.service import Act
 from resight.service.lifecycle import Limits, Service
@@ -189,7 +189,6 @@ def test_a_purge_that_fails_is_tried_again(serve: Callable[..., World], monkeypa
 
 def test_without_an_end_nothing_expires(world: World) -> None:
     assert world.service.purge_expired() is None
-    assert world.service._retention is None
 
 
 def test_another_model_is_refused(world: World) -> None:
@@ -238,3 +237,21 @@ def test_a_purge_that_was_interrupted_is_finished(serve: Callable[..., World]) -
     assert world.service.purge_expired() is None
     Gallery.restore(world.gallery.folder, "good")
     assert not world.gallery.records(old)
+
+
+def test_a_clock_that_jumps_stops_the_retention(serve: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = serve(retention=100 * 365 * 86_400, purge_every=3600.0)
+    object.__setattr__(world.gallery.settings, "retention", 3600)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 7200)
+    with pytest.raises(StorageError, match=r"clock has jumped by 2\.0 hours"):
+        world.service.purge_expired()
+    assert len(world.gallery) == 24
+    monkeypatch.undo()
+    assert world.service.purge_expired()
+
+
+@pytest.mark.parametrize("name", ["queue", "upload", "k", "pixels"])
+def test_limits_are_positive(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"the limit {name} is 0; expected at least 1"):
+        Limits(**{name: 0})

@@ -75,9 +75,11 @@ def purge(
                 "nothing says what to delete; give --identity, --camera, --id, --since, --until, --expired or --everything"
             )
         ids, elsewhere = opened.reach(where)
+        if near := opened.near_names(where):
+            warn((f"these names are nearly the same, and are not deleted: {', '.join(map(repr, near))}",))
         if not (ids or elsewhere or everything or expired):
             asked = ", ".join(repr(value) for value in (*(identity or ()), *(camera or ()), *(id or ()), since, until) if value)
-            raise GalleryError(f"no sighting is of {asked}: nothing was deleted; `resight gallery stats` says what is there")
+            raise GalleryError(f"no sighting is of {asked}: nothing was deleted; names must match letter by letter")
         if dry_run:
             known = _known(opened, where, ids)
             columns = ["id", "camera", "time", "identity", "source"]
@@ -95,7 +97,7 @@ def purge(
             done = opened.purge(where, progress=progress)
     say(f"{done.removed} sightings deleted, and {done.removed_from_snapshots} copies in snapshots")
     if done.proved:
-        say(f"proved: {done.bytes} bytes in {done.files} files hold no piece of their vectors, thumbnails and ids")
+        say(f"proved: {done.bytes} bytes in {done.files} files hold no piece of their vectors and thumbnails, nor their ids")
     warn((done.note,) if done.note else ())
     write_result(json, asdict(done))
 

@@ -136,6 +136,8 @@ class Calibration:
             If the file cannot be read or is not a calibration.
         """
         try:
+            if not Path(path).is_file() and Path(path).exists():
+                raise ValueError("it is not a file")  # reading a pipe would wait without end
             values = read_json(path)
             if values["format"] != _FORMAT:
                 raise ValueError(f"its format is {values['format']!r}")
@@ -159,7 +161,7 @@ class Calibration:
             raise GalleryError(
                 f"{path}: cannot be read: {error.strerror or error}; name a file that `resight calibrate` wrote"
             ) from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise GalleryError(f"{path} is not a calibration ({error}); write one with `resight calibrate`") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,7 @@ from resight.gallery.crops import Crop
 from resight.gallery.enrol import Enrolment, enrol
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
-from resight.gallery.statistics import Statistics, summarise
+from resight.gallery.statistics import Statistics, statistics_of
 from resight.gallery.store.database import bytes_of
 from resight.gallery.store.interface import Camera, Removal, Store
 from resight.gallery.store.snapshot import Snapshot, restore, snapshots, take_snapshot
@@ -33,6 +34,7 @@ from resight.progress import Progress, silent
 
 __all__ = ["Gallery", "Match", "Matches", "fuse"]
 
+_INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")  # Unicode categories of blanks and of characters that show nothing
 _NO_FOLDER = "snapshots are for galleries in a folder; back up a database with pg_dump"
 
 
@@ -250,6 +252,18 @@ class Gallery:
         """Return records, without vectors and thumbnails, in the order of their enrolment."""
         return self._store.records(where)
 
+    def page(self, where: Where = EVERYTHING, limit: int = 100, after: str = "") -> list[Record]:
+        """List records by time, those without a time last. To go on, give the id of the last record as `after`.
+
+        The filter may name cameras, identities and times. Raises `MissingSightingError` if `after` is no longer in the list.
+        """
+        last = None
+        if after:
+            last = next(iter(self._store.records(Where(ids=frozenset([after])))), None)
+            if last is None or not where.holds(last):
+                raise MissingSightingError(f"sighting {after} is no longer in this list; start it again")
+        return self._store.page(where, limit, last)
+
     def cameras(self) -> dict[str, Camera]:
         """Return the cameras by name, sorted: number of sightings, and times of the first and the last."""
         return self._store.cameras()
@@ -270,6 +284,17 @@ class Gallery:
             here = [record.id for record in self._store.records(where)]
         return here, len(self._store.copies(where).difference(here))
 
+    def near_names(self, where: Where) -> list[str]:
+        """Return names in the gallery that a filter does not select, but which differ from its names in no visible letter.
+
+        Case, blanks and invisible characters are ignored here, and only here.
+        """
+        near = set()
+        for asked, known in zip((where.cameras, where.identities), self._store.names(), strict=True):
+            folded = set(map(_visible, asked or ()))
+            near |= {name for name in known - (asked or set()) if _visible(name) in folded}
+        return sorted(near)
+
     def statistics(self, cameras: frozenset[str] | None = None, *, now: datetime | None = None) -> Statistics:
         """Count the gallery's sightings.
 
@@ -280,17 +305,12 @@ class Gallery:
         now : datetime, optional
             Time from which expiry is counted; the present by default.
         """
-        records = self.records(Where(cameras=cameras))
-        expired: set[str] = set()
-        if (cutoff := self.settings.expired_before(now)) is not None:
-            old = Where(cameras=cameras, older_than=cutoff)
-            expired = {record.id for record in records if old.holds(record)} | self._store.copies(old)
+        summary = self._store.summary(cameras, self.settings.expired_before(now))
         if self.folder is None or cameras is not None:
-            return summarise(records, self.settings, len(expired))
-        return summarise(
-            records,
+            return statistics_of(summary, self.settings)
+        return statistics_of(
+            summary,
             self.settings,
-            len(expired),
             size=bytes_of(file for file in self.folder.rglob("*") if file.is_file()),
             snapshots=tuple(snapshot.name for snapshot in snapshots(self.folder)),
         )
@@ -330,6 +350,11 @@ def fuse(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     length = np.linalg.norm(mean)
     scale = float(lengths.mean() / length) if length > 0 else 0.0
     return np.asarray(mean[None] * scale, np.float32)
+
+
+def _visible(name: str) -> str:
+    kept = (letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) not in _INVISIBLE)
+    return "".join(kept).casefold()
 
 
 def _is_database(location: str | Path) -> bool:

@@ -93,7 +93,7 @@ class Where:
     Attributes
     ----------
     cameras, identities, ids : set of str, optional
-        Sightings with one of these.
+        Sightings with one of these; names are compared after Unicode normalisation (NFC), and nothing else is folded.
     since, until : datetime, optional
         Sightings at or after `since`, and before `until`. Sightings without a time never match.
     older_than : datetime, optional
@@ -153,7 +153,7 @@ def sighting_id(crop_sha256: str, camera: str, time: datetime | None) -> str:
     str
         32 hexadecimal digits: the first half of a SHA-256. It leaves out the model, because a gallery has only one.
     """
-    text = json.dumps([crop_sha256, camera, None if time is None else to_microseconds(time)])
+    text = json.dumps([crop_sha256, camera_name(camera), None if time is None else to_microseconds(time)])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from resight.gallery.settings import Settings
-from resight.gallery.sighting import Record
+from resight.gallery.store.interface import Summary
 
-__all__ = ["Statistics", "summarise"]
+__all__ = ["Statistics", "statistics_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,25 +50,19 @@ class Statistics:
         return asdict(self)
 
 
-def summarise(
-    records: Sequence[Record],
-    settings: Settings,
-    expired: int,
-    *,
-    size: int | None = None,
-    snapshots: tuple[str, ...] = (),
-) -> Statistics:
-    """Count records."""
-    times = [record.time for record in records if record.time is not None]
-    people = Counter(record.identity for record in records)
+def statistics_of(summary: Summary, settings: Settings, *, size: int | None = None, snapshots: tuple[str, ...] = ()) -> Statistics:
+    """Put the numbers of a gallery together."""
+    cameras = summary.cameras
+    firsts = [camera.first for camera in cameras.values() if camera.first is not None]
+    lasts = [camera.last for camera in cameras.values() if camera.last is not None]
     return Statistics(
-        count=len(records),
-        identities=len(people.keys() - {""}),
-        unlabelled=people[""],
-        expired=expired,
-        cameras=dict(sorted(Counter(record.camera for record in records).items())),
-        first=min(times).isoformat() if times else None,
-        last=max(times).isoformat() if times else None,
+        count=sum(camera.sightings for camera in cameras.values()),
+        identities=summary.identities,
+        unlabelled=summary.unlabelled,
+        expired=summary.expired,
+        cameras={name: camera.sightings for name, camera in cameras.items()},
+        first=min(firsts).isoformat() if firsts else None,
+        last=max(lasts).isoformat() if lasts else None,
         bytes=size,
         snapshots=snapshots,
         settings=settings,

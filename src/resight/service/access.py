@@ -200,6 +200,8 @@ def _state(path: Path) -> tuple[int, ...]:
 def _read(path: Path) -> dict[str, tuple[Caller, str]]:
     """Return callers and the times at which their tokens were made, by the tokens' SHA-256."""
     try:
+        if not path.is_file() and path.exists():
+            raise ValueError("it is not a file")  # reading a pipe would wait without end
         values = tomllib.loads(path.read_text(encoding="utf-8"))
         entries: dict[str, tuple[Caller, str]] = {}
         for entry in values.pop("token", []):
@@ -222,7 +224,7 @@ def _read(path: Path) -> dict[str, tuple[Caller, str]]:
         raise ConfigurationError(
             f"the access file {path} cannot be read: {error.strerror or error}; see `resight access`"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigurationError(f"the access file {path} cannot be used ({error}); write it with `resight access`") from error
 
 

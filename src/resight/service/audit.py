@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import threading
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ FILE = "audit.jsonl"
 """Name of the audit log in a gallery's folder."""
 
 _LONGEST_ENTRY = 2**22  # bytes; more than any request can bring about
+_BLOCK = 2**16  # bytes that are read at a time, backwards
 _START = "0" * 64  # stands for the hash of the entry before the first
 
 Entry = dict[str, Any]
@@ -120,11 +121,14 @@ class AuditLog:
         return entries
 
     def newest(self, limit: int, before: int | None = None) -> list[Entry]:
-        """Return the newest entries, or those before a number, newest first. Lines that are no longer entries are left out."""
+        """Return the newest entries, or those before a number, newest first, reading backwards only as far as needed.
+
+        Lines that are no longer entries are left out.
+        """
         with self._lock:
             size = self._size
-        entries = filter(None, map(_entry, _lines(self.path, size)))
-        return list(deque((entry for entry in entries if before is None or entry["number"] < before), limit))[::-1]
+        entries = filter(None, map(_entry, _lines_backwards(self.path, size)))
+        return list(itertools.islice((entry for entry in entries if before is None or entry["number"] < before), limit))
 
     def problems(self) -> list[str]:
         """Describe changes to the log; an empty list if there are none."""
@@ -218,6 +222,18 @@ def _lines(path: Path, size: int | None) -> Iterator[bytes]:
                 return
             size = None if size is None else size - len(line)
             yield line
+
+
+def _lines_backwards(path: Path, size: int) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        rest, end = b"", min(size, os.fstat(stream.fileno()).st_size)
+        while end > 0:
+            start = max(0, end - _BLOCK)
+            stream.seek(start)
+            rest, *lines = (stream.read(end - start) + rest).split(b"\n")
+            yield from reversed(lines)
+            end = start
+        yield rest
 
 
 def _entry(line: bytes) -> Entry | None:

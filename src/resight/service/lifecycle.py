@@ -14,7 +14,7 @@ import numpy as np
 
 from resight.compute import usable_cores
 from resight.decision import Calibration
-from resight.errors import ConfigurationError, ResightError
+from resight.errors import ConfigurationError, ResightError, StorageError
 from resight.gallery import Gallery, Removal, Where
 from resight.models.model import Model
 from resight.service.access import FindCaller
@@ -29,6 +29,7 @@ _LOG = logging.getLogger(__name__)
 
 _RETENTION, _SERVICE = "retention", "service"  # names in the audit log
 _PATIENCE = 2.0  # seconds to end in
+_JUMP = 3600.0  # seconds by which the clock may be set without stopping the retention
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +114,7 @@ class Service:
         self._stopped = threading.Event()
         self._retention: threading.Thread | None = None
         self._unready = False  # and said so
+        self._clock = time.time(), time.monotonic()
 
     def __enter__(self) -> Self:
         self.start()
@@ -126,7 +128,7 @@ class Service:
         height, width = self.extractor.size
         first = self.gallery.embed(self.extractor, [np.zeros((height, width, 3), np.uint8)])
         self.gallery.search(first, 1)
-        if self.purge_every is not None and self.gallery.settings.retention is not None:
+        if self.purge_every is not None:
             self._retention = threading.Thread(target=self._purge_regularly, name="retention", daemon=True)
             self._retention.start()
 
@@ -160,6 +162,11 @@ class Service:
         cutoff = self.gallery.settings.expired_before(datetime.now(UTC))
         if cutoff is None:
             return None
+        jump = (time.time() - self._clock[0]) - (time.monotonic() - self._clock[1])
+        if abs(jump) > _JUMP:
+            raise StorageError(
+                f"the system's clock has jumped by {jump / 3600:.1f} hours; nothing expires until the service is started again"
+            )
         where = Where(older_than=cutoff)
         here, elsewhere = self.gallery.reach(where)
         if not here and not elsewhere:
@@ -170,8 +177,11 @@ class Service:
         return removal
 
     def _purge_regularly(self) -> None:
+        nothing = Where(ids=frozenset())
         while True:
             try:
+                if self.gallery.reach(nothing)[1]:  # an interrupted purge
+                    self.gallery.purge(nothing)
                 self.purge_expired()
             except Exception:  # whatever it was, it is tried again
                 self.metrics.failures.inc()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -12,6 +13,7 @@ from resight.datasets.names import camera_name, nfc
 from resight.errors import ConfigurationError
 from resight.gallery import Match, Record, parse_time
 from resight.gallery.store.interface import check_text
+from resight.service.access import Caller
 
 __all__ = [
     "AuditPage",
@@ -185,9 +187,9 @@ class Known(BaseModel):
     thumbnail: str
 
     @classmethod
-    def of(cls, record: Record) -> Self:
-        """Convert a record."""
-        return cls(**Record.to_dict(record), thumbnail=_thumbnail(record.id))
+    def of(cls, record: Record, caller: Caller) -> Self:
+        """Convert a record. A viewer sees no folders of the machine."""
+        return cls(**Record.to_dict(record) | {"source": _source(record, caller)}, thumbnail=_thumbnail(record.id))
 
 
 class Found(BaseModel):
@@ -206,9 +208,10 @@ class Found(BaseModel):
     milliseconds: float
 
     @classmethod
-    def place(cls, match: Match, band: Band) -> Place:
+    def place(cls, match: Match, band: Band, caller: Caller) -> Place:
         """Convert one match."""
-        return cls.Place(**match.to_dict(), thumbnail=_thumbnail(match.record.id), band=band)
+        known = match.to_dict() | {"source": _source(match.record, caller)}
+        return cls.Place(**known, thumbnail=_thumbnail(match.record.id), band=band)
 
 
 class Listed(BaseModel):
@@ -281,6 +284,7 @@ class Purged(BaseModel):
     bytes: int = 0
     proved: bool = False
     note: str = ""
+    near: list[str] = Field(default=[], description="names that are nearly the same, and were not deleted")
 
 
 class AuditPage(BaseModel):
@@ -317,6 +321,10 @@ class Error(BaseModel):
     """One line: what was wrong, and the way out."""
 
     detail: str
+
+
+def _source(record: Record, caller: Caller) -> str:
+    return record.source if caller.may("operator") else PurePath(record.source).name
 
 
 def _thumbnail(id: str) -> str:

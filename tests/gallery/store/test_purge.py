@@ -263,3 +263,34 @@ def test_damaged_snapshots_and_sightings(gallery: Gallery) -> None:
     gallery.purge(Where(ids=frozenset({make_id(7)})))
     assert Gallery.verify(gallery.folder) == []
     assert len(gallery.search(make_sighting(8).embedding[None], 50)) == 28
+
+
+def test_names_are_compared_after_normalisation_and_near_ones_are_named(gallery: Gallery) -> None:
+    composed, apart = "Zo\u00eb", "Zoe\u0308"
+    gallery.add(
+        [make_sighting(1, identity=apart), make_sighting(2, identity="zoe\u0308 "), make_sighting(3, identity="Zo\u00eb\u200b")]
+    )
+    gallery.add([make_sighting(4, identity="Zoe")])
+    assert gallery.near_names(Where(identities=frozenset({composed}))) == ["Zo\u00eb\u200b", "zo\u00eb "]
+    assert gallery.near_names(Where(identities=frozenset({"Zoe"}))) == []
+    assert gallery.purge(Where(identities=frozenset({composed}))).removed == 1
+    assert [record.id for record in gallery.records()] == [make_id(2), make_id(3), make_id(4)]
+
+
+def test_a_link_in_the_folder_is_refused(gallery: Gallery, tmp_path: Path) -> None:
+    gallery.add(make_sightings(3))
+    (tmp_path / "elsewhere").mkdir()
+    assert gallery.folder
+    (gallery.folder / "snapshots").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(GalleryError, match="is a link"):
+        gallery.purge(Where(ids=frozenset({make_id(1)})))
+    assert len(gallery) == 3
+
+
+def test_nothing_of_it_stays_in_memory(gallery: Gallery) -> None:
+    gallery.add(make_sightings(30))
+    gallery.search(make_sighting(1).embedding, 1)
+    memory = gallery._store._memory  # type: ignore[attr-defined]
+    assert make_id(1) in memory.ids()
+    gallery.purge(Where(ids=frozenset({make_id(1)})))
+    assert make_id(1) not in memory.ids()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -281,3 +283,64 @@ def test_mistakes(make: Make, location: str) -> None:
         Where(cameras="hall")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="time zone"):
         Where(since=START.replace(tzinfo=None))
+
+
+@pytest.mark.parametrize("name", ["everything", "camera", "cameras", "people", "both", "from", "before", "between"])
+def test_pages_are_slices_of_the_list_by_time(make: Make, name: str) -> None:
+    index, sightings = make(make_sightings(60)), make_sightings(60)
+    middle = START + timedelta(seconds=25)
+    where = {
+        "everything": Where(),
+        "camera": Where(cameras=frozenset({"hall"})),
+        "cameras": Where(cameras=frozenset({"hall", "Küche ☂", "none"})),
+        "people": Where(identities=frozenset({"person 1", "", "person 3"})),
+        "both": Where(identities=frozenset({"person 1"}), cameras=frozenset({"hall"})),
+        "from": Where(since=middle),
+        "before": Where(until=middle, cameras=frozenset({"hall"})),
+        "between": Where(since=middle, until=middle + timedelta(seconds=9), identities=frozenset({"person 1", "person 2"})),
+    }[name]
+    expected = sorted(filter(where.holds, sightings), key=lambda one: (one.time is None, one.time or START, one.id))
+    found: list[str] = []
+    last = None
+    while page := index.page(where, 7, last):
+        assert len(page) == min(7, len(expected) - len(found))
+        found += [record.id for record in page]
+        last = page[-1]
+    assert found == [one.id for one in expected]
+
+
+def test_summaries_follow_additions_labels_and_removals(make: Make) -> None:
+    index, sightings = make(make_sightings(60)), {one.id: one for one in make_sightings(60)}
+    index.label([make_id(1), make_id(2)], "somebody new")
+    for number in (1, 2):
+        sightings[make_id(number)] = replace(sightings[make_id(number)], identity="somebody new")
+    index.remove(Where(ids=frozenset(map(make_id, range(0, 60, 4)))))
+    left = [one for number, one in enumerate(sightings.values()) if number % 4]
+    for cameras in (None, frozenset({"hall", "none"})):
+        seen = [one for one in left if cameras is None or one.camera in cameras]
+        found = index.summary(cameras, START + timedelta(seconds=20))
+        assert {name: camera.sightings for name, camera in found.cameras.items()} == Counter(one.camera for one in seen)
+        for name, camera in found.cameras.items():
+            times = [one.time for one in seen if one.camera == name and one.time]
+            assert (camera.first, camera.last) == (min(times), max(times))
+        assert found.identities == len({one.identity for one in seen} - {""})
+        assert found.unlabelled == sum(one.identity == "" for one in seen)
+        assert found.expired == sum(Where(older_than=START + timedelta(seconds=20)).holds(one) for one in seen)
+    assert index.summary(None, None).cameras == index.cameras()
+
+
+def test_lists_and_statistics_read_no_more_than_they_show(tmp_path: Path) -> None:
+    """Counted by SQLite itself: the steps of its machine do not grow with the gallery."""
+    steps = []
+    for size in (200, 2000):
+        with Gallery.create(tmp_path / str(size), make_settings()) as gallery:
+            gallery.add(make_sightings(size, identity="one"))
+            made = [0]
+            gallery._store._reader.set_progress_handler(lambda made=made: made.__setitem__(0, made[0] + 1), 10)  # type: ignore
+            last = gallery.page(limit=20)[-1]
+            gallery.page(limit=20, after=last.id)
+            gallery.page(Where(identities=frozenset({"one"}), since=START + timedelta(seconds=100)), 20)
+            gallery.page(Where(cameras=frozenset({"hall", "entrance"}), until=START + timedelta(seconds=5)), 20)
+            gallery.statistics()
+            steps.append(made[0])
+    assert steps[1] < 1.2 * steps[0]

@@ -17,7 +17,7 @@ from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.progress import Progress, silent
 
-__all__ = ["Camera", "Removal", "Store", "check_queries", "check_sightings", "check_text"]
+__all__ = ["Camera", "Removal", "Store", "Summary", "check_queries", "check_sightings", "check_text"]
 
 _LONGEST_TEXT = 4096
 
@@ -65,6 +65,26 @@ class Removal:
     note: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Counts of the sightings of all or some cameras.
+
+    Attributes
+    ----------
+    cameras : dict of str to Camera
+        By name, sorted.
+    identities, unlabelled : int
+        Number of people, and of sightings without an identity.
+    expired : int
+        Number of sightings older than a retention, in the store and its snapshots.
+    """
+
+    cameras: dict[str, Camera]
+    identities: int
+    unlabelled: int
+    expired: int
+
+
 class Store(Protocol):
     """Sightings by id, and the nearest by vector. The effect of a call is on disk when it returns.
 
@@ -91,8 +111,17 @@ class Store(Protocol):
     def records(self, where: Where = EVERYTHING) -> list[Record]:
         """Return records in the order of their enrolment."""
 
+    def page(self, where: Where, limit: int, after: Record | None = None) -> list[Record]:
+        """List at most `limit` records by time and id, those without a time last, and only those behind `after`.
+
+        The filter may name cameras, identities and times. The time that a page takes does not grow with the store.
+        """
+
     def cameras(self) -> dict[str, Camera]:
         """Return the cameras by name, sorted."""
+
+    def summary(self, cameras: frozenset[str] | None, older_than: datetime | None) -> Summary:
+        """Count sightings, in time that grows with cameras and people only."""
 
     def search(
         self, vectors: NDArray[np.float32], k: int, where: Where = EVERYTHING
@@ -101,6 +130,9 @@ class Store(Protocol):
 
     def label(self, ids: Iterable[str], identity: str) -> int:
         """Set an identity (empty: unknown); return the number of sightings."""
+
+    def names(self) -> tuple[set[str], set[str]]:
+        """Return the names of all cameras, and of all people."""
 
     def copies(self, where: Where) -> set[str]:
         """Return ids that `remove` would reach outside of `records`: in snapshots, or left by an interrupted removal."""

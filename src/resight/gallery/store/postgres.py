@@ -18,18 +18,19 @@ import psycopg
 from numpy.typing import NDArray
 
 from resight.configuration import configure, to_dict
+from resight.datasets.names import nfc
 from resight.distances import DISTANCES, distance_named
 from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError, StorageError
 from resight.gallery.settings import Settings
-from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, to_microseconds
-from resight.gallery.store.interface import Camera, Removal, check_queries, check_sightings, check_text
+from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, from_microseconds, to_microseconds
+from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_sightings, check_text
 from resight.gallery.store.rows import COLUMNS, Row, blob_crc, record_of, row_crc, row_of
 from resight.progress import Progress, silent
 from resight.ranking.nearest import nearest
 
 __all__ = ["PostgresStore"]
 
-_VERSION = 1
+_VERSION = 2
 _MOST_NUMBERS = 16_000  # in a vector that pgvector stores
 _SPARE = 16  # rows beyond the k nearest that are fetched at first
 _CHUNK = 1000
@@ -53,7 +54,12 @@ CREATE TABLE resight.sighting (
     thumbnail bytea NOT NULL,
     thumbnail_crc bigint NOT NULL
 );
+CREATE INDEX ON resight.sighting (coalesce(time, 9223372036854775807), id);
+CREATE INDEX ON resight.sighting (camera, coalesce(time, 9223372036854775807), id);
+CREATE INDEX ON resight.sighting (identity, coalesce(time, 9223372036854775807), id);
 """
+_LATE = 2**63 - 1  # sorts sightings without a time behind all others
+_KEY = f"coalesce(time, {_LATE})"
 _WHOLE = f"{COLUMNS}, crc, embedding::real[], embedding_crc, thumbnail, thumbnail_crc"
 
 
@@ -141,6 +147,41 @@ class PostgresStore:
             )
             return [_record(row) for row in rows]
 
+    def page(self, where: Where, limit: int, after: Record | None = None) -> list[Record]:
+        """See `Store`."""
+        condition, parameters = _condition(where)
+        if after is not None:
+            condition += f"{' AND' if condition else ' WHERE'} ({_KEY}, id) > (%s, %s)"
+            parameters += [_LATE if after.time is None else to_microseconds(after.time), after.id]
+        with self._use() as connection:
+            rows = connection.execute(
+                f"SELECT {COLUMNS}, crc FROM resight.sighting{condition} ORDER BY {_KEY}, id LIMIT %s".encode(),
+                [*parameters, limit],
+            )
+            return [_record(row) for row in rows]
+
+    def summary(self, cameras: frozenset[str] | None, older_than: datetime | None) -> Summary:
+        """See `Store`; the server counts, which takes longer the more there is."""
+        condition, parameters = _condition(Where(cameras=cameras))
+        with self._use() as connection:
+            table = f"FROM resight.sighting{condition}"
+            each = f"SELECT camera, count(*), min(time), max(time) {table} GROUP BY camera"
+            seen = connection.execute(each.encode(), parameters).fetchall()
+            people = f"SELECT count(DISTINCT nullif(identity, '')), count(*) FILTER (WHERE identity = '') {table}"
+            identities, unlabelled = connection.execute(people.encode(), parameters).fetchone() or (0, 0)
+            condition, parameters = _condition(Where(cameras=cameras, older_than=older_than))
+            old = connection.execute(f"SELECT count(*) FROM resight.sighting{condition}".encode(), parameters).fetchone()
+        found = {
+            name: Camera(
+                sightings=count,
+                first=None if first is None else from_microseconds(first),
+                last=None if last is None else from_microseconds(last),
+            )
+            for name, count, first, last in sorted(seen, key=lambda row: row[0])
+        }
+        expired = old[0] if old and older_than is not None else 0
+        return Summary(cameras=found, identities=identities, unlabelled=unlabelled, expired=expired)
+
     def cameras(self) -> dict[str, Camera]:
         """See `Store`."""
         seen: dict[str, list[datetime | None]] = {}
@@ -164,6 +205,7 @@ class PostgresStore:
     def label(self, ids: Iterable[str], identity: str) -> int:
         """See `Store`."""
         check_text("identity", identity)
+        identity = nfc(identity)
         with self._use() as connection, connection.transaction():
             rows = connection.execute(
                 f"SELECT {COLUMNS}, crc FROM resight.sighting WHERE id = ANY(%s) FOR UPDATE".encode(), (list(ids),)
@@ -174,6 +216,12 @@ class PostgresStore:
                     "UPDATE resight.sighting SET identity = %s, crc = %s WHERE id = %s", (identity, row_crc(row), record.id)
                 )
         return len(rows)
+
+    def names(self) -> tuple[set[str], set[str]]:
+        """See `Store`."""
+        with self._use() as connection:
+            rows = connection.execute("SELECT DISTINCT camera, identity FROM resight.sighting").fetchall()
+        return {camera for camera, _ in rows}, {identity for _, identity in rows}
 
     def copies(self, where: Where) -> set[str]:
         """See `Store`; none is in reach."""

@@ -14,6 +14,7 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from resight.errors import GalleryDamagedError, GalleryError, StorageError
@@ -24,7 +25,7 @@ from resight.gallery.store.reading import Reader
 from resight.gallery.store.traces import Traces, telling_part
 from resight.progress import Progress, silent
 
-__all__ = ["PARTIAL", "copies", "databases", "finish", "purge"]
+__all__ = ["PARTIAL", "copies", "databases", "expired", "finish", "purge"]
 
 PARTIAL = ".*.partial*"
 """Pattern of the names of files that are being written."""
@@ -52,11 +53,14 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
     Raises
     ------
     GalleryError
-        If a snapshot is damaged, or bytes are left.
+        If a snapshot is damaged, bytes are left, or there is a link in the folder.
     StorageError
         If a file cannot be written; then what was deleted stays deleted, and the next purge finishes this one.
     """
     path = folder / database.FILE
+    for file in folder.rglob("*"):
+        if file.is_symlink():
+            raise GalleryError(f"{file} is a link, which a purge does not follow; put the file in its place, then run it again")
     with database.opened(path) as connection, database.alone(folder):
         finish(folder, connection)
         ids = _matching(connection, path, where)
@@ -76,7 +80,7 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
         files=len(files),
         bytes=database.bytes_of(files),
         proved=True,
-        note="copies of the folder made by others, and backups of the disk, are not reached",
+        note="the audit log keeps ids and names; copies of the folder made by others, and backups of the disk, are not reached",
     )
 
 
@@ -94,6 +98,17 @@ def copies(folder: Path, where: Where) -> set[str]:
     for path in others:
         with database.opened(path, journal="DELETE") as connection:
             ids.update(_matching(connection, path, where))
+    return ids
+
+
+def expired(folder: Path, cameras: frozenset[str] | None, older_than: datetime) -> set[str]:
+    """Return ids of expired sightings, in the gallery and its snapshots, and those that an interrupted purge has left."""
+    live, *others = databases(folder)
+    with database.opened(live) as connection:
+        ids = database.find_old(connection, cameras, older_than) | set(_pending(connection))
+    for path in others:
+        with database.opened(path, journal="DELETE") as connection:
+            ids |= database.find_old(connection, cameras, older_than)
     return ids
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 
+from resight.datasets.names import camera_name, nfc
 from resight.gallery.sighting import Record, from_microseconds, to_microseconds
 
 __all__ = ["COLUMNS", "Row", "blob_crc", "record_of", "row_crc", "row_of"]
@@ -15,10 +16,10 @@ Row = tuple[str, str, int | None, int, str, str, str]
 
 
 def row_of(record: Record) -> Row:
-    """Convert a record to a row."""
+    """Convert a record to a row, its names in NFC."""
     time = None if record.time is None else to_microseconds(record.time)
     enrolled = to_microseconds(record.enrolled)
-    return record.id, record.camera, time, enrolled, record.source, record.tracklet, record.identity
+    return record.id, camera_name(record.camera), time, enrolled, record.source, record.tracklet, nfc(record.identity)
 
 
 def record_of(row: Row) -> Record:

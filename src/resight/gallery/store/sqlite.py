@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.configuration import configure, to_dict
+from resight.datasets.names import nfc
 from resight.errors import ConfigurationError
 from resight.gallery.search.index import SearchIndex
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.store import database, purge
-from resight.gallery.store.interface import Camera, Removal, check_queries, check_sightings, check_text
+from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_sightings, check_text
 from resight.gallery.store.precision import decode_vectors, encode_vectors
 from resight.gallery.store.rows import blob_crc, record_of
 from resight.progress import Progress, silent
@@ -113,6 +115,18 @@ class SqliteStore:
         finally:
             connection.close()
 
+    def page(self, where: Where, limit: int, after: Record | None = None) -> list[Record]:
+        """See `Store`."""
+        with self._read() as connection, database.transaction(connection):
+            return database.find_page(connection, self.path, where, limit, after)
+
+    def summary(self, cameras: frozenset[str] | None, older_than: datetime | None) -> Summary:
+        """See `Store`."""
+        with self._read() as connection, database.transaction(connection):
+            seen, identities, unlabelled = database.summarise(connection, self.path, cameras)
+        expired = purge.expired(self.folder, cameras, older_than) if older_than is not None else set()
+        return Summary(cameras=seen, identities=identities, unlabelled=unlabelled, expired=len(expired))
+
     def cameras(self) -> dict[str, Camera]:
         """See `Store`."""
         with self._read() as connection:
@@ -137,8 +151,14 @@ class SqliteStore:
         with self._write() as connection:
             found = self._get(connection, ids)
             for sighting in found.values():
-                database.write_identity(connection, replace(sighting, identity=identity))
+                database.write_identity(connection, replace(sighting, identity=nfc(identity)))
         return len(found)
+
+    def names(self) -> tuple[set[str], set[str]]:
+        """See `Store`."""
+        with self._read() as connection:
+            rows = connection.execute("SELECT camera, identity FROM tally").fetchall()
+        return {camera for camera, _ in rows}, {identity for _, identity in rows}
 
     def copies(self, where: Where) -> set[str]:
         """See `Store`."""
@@ -146,7 +166,11 @@ class SqliteStore:
 
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
         """See `Store`; from the file and from all snapshots, which is then proved (see `resight.gallery.store.purge`)."""
-        return purge.purge(self.folder, where, progress=progress)
+        removal = purge.purge(self.folder, where, progress=progress)
+        if self._seen is not None:  # nothing of it stays in memory until the next search
+            with self._read() as connection:
+                self._refresh(connection)
+        return removal
 
     def close(self) -> None:
         """See `Store`."""

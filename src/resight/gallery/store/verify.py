@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections import Counter
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -125,12 +126,12 @@ def _check_structure(connection: sqlite3.Connection, path: Path, found: list[str
 
 def _check_rows(connection: sqlite3.Connection, path: Path, settings: Settings, found: list[str]) -> None:
     ids: set[str] = set()
-    count = 0
+    tally: Counter[tuple[str, str]] = Counter()
     for row in connection.execute(
         "SELECT s.id, s.camera, s.time, s.enrolled, s.source, s.tracklet, s.identity, s.crc, v.embedding, v.crc, t.jpeg, t.crc "
         "FROM sighting s LEFT JOIN vector v USING (number) LEFT JOIN thumbnail t USING (number) ORDER BY number"
     ):
-        count += 1
+        tally[row[1], row[6]] += 1
         name = f"{path}: sighting {row[0]}"
         if row[0] in ids:
             found.append(f"{name} is there twice")
@@ -151,8 +152,10 @@ def _check_rows(connection: sqlite3.Connection, path: Path, settings: Settings, 
                 except ResightError as error:
                     found.append(f"{name}: {error}")
     expected, _ = database.read_state(connection)
-    if count != expected:
+    if (count := tally.total()) != expected:
         found.append(f"{path} holds {count} sightings and should hold {expected}")
+    if {(camera, identity): count for camera, identity, count in connection.execute("SELECT * FROM tally")} != tally:
+        found.append(f"{path}: its counts by camera and identity are wrong")
 
 
 def _journal(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -38,6 +39,11 @@ from resight.service.routes.callers import Admin, Operator, ServiceOf, Viewer
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api", tags=["administration"])
+
+_FORMULA = re.compile(
+    r"(?:^|(?<=[,;|\t\r\n]))(?=[\s\x00-\x1f\u200b-\u200f\u2060\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b])"
+)
+"""Before what a spreadsheet may take for a formula, at the start of a cell or after a separator of another language."""
 
 _COLUMNS = ("id", "camera", "time", "source", "tracklet", "identity", "enrolled")
 
@@ -92,9 +98,11 @@ def export(wanted: Export, caller: Operator, service: ServiceOf) -> Response:
         raise MissingSightingError(f"no sighting {missing[0]} in this gallery; it may have been purged")
     entry = service.log(caller.name, "export", sightings=sorted(found), reason=wanted.reason)
     about = {"exported_by": caller.name, "reason": wanted.reason, "time": entry["time"], "sightings": len(found)}
-    about |= {"audit_entry": entry["number"], "audit_sha256": entry["sha256"]}
-    headers = {"content-disposition": 'attachment; filename="sightings.zip"'}
-    headers |= {"resight-audit-number": str(entry["number"]), "resight-audit-sha256": entry["sha256"]}
+    about |= {"audit_sha256": entry["sha256"]}
+    headers = {"content-disposition": 'attachment; filename="sightings.zip"', "resight-audit-sha256": entry["sha256"]}
+    if caller.cameras is None:  # the number tells how much others do
+        about |= {"audit_entry": entry["number"]}
+        headers |= {"resight-audit-number": str(entry["number"])}
     return Response(_zip(list(found.values()), about), media_type="application/zip", headers=headers)
 
 
@@ -113,14 +121,15 @@ def purge(wanted: Purge, caller: Admin, service: ServiceOf) -> Purged:
     )
     here, elsewhere = service.gallery.reach(where)
     meant = len(here) + elsewhere
+    near = service.gallery.near_names(where) if caller.cameras is None else []
     if wanted.dry_run:
-        return Purged(sightings=meant, removed=False)
+        return Purged(sightings=meant, removed=False, near=near)
     asked = {name: value for name, value in wanted.model_dump(mode="json").items() if value is not None and name != "dry_run"}
     cameras = None if where.cameras is None else sorted(where.cameras)
     service.log(caller.name, "purge", **asked | {"cameras": cameras, "sightings": meant})
     removal = asdict(service.gallery.purge(where))
     service.metrics.purged.inc(removal["removed"])
-    return Purged(sightings=removal.pop("removed"), removed=True, **removal)
+    return Purged(sightings=removal.pop("removed"), removed=True, near=near, **removal)
 
 
 @router.get("/audit")
@@ -189,5 +198,4 @@ def _zip(sightings: Sequence[Sighting], about: dict[str, Any]) -> bytes:
 
 def _cell(value: str | None) -> str:
     """Return a text that no spreadsheet takes for a formula."""
-    text = value or ""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return _FORMULA.sub("'", value or "")

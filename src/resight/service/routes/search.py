@@ -36,16 +36,16 @@ async def search(request: Request, caller: Viewer, service: ServiceOf) -> Respon
     with service.places.one(caller.name):
         question = await work_on(request, caller, service, SearchForm, lambda form: _question(form, caller, service, name))
         matches = await asyncio.wrap_future(service.searches.ask(question))
-    return Response(_answer(matches, service, name, started), media_type="application/json")
+    return Response(_answer(matches, caller, service, name, started), media_type="application/json")
 
 
-def _answer(matches: Matches, service: Service, name: str, started: float) -> bytes:
+def _answer(matches: Matches, caller: Caller, service: Service, name: str, started: float) -> bytes:
     bands: list[Band] = [None] * len(matches)
     decision: Band = None
     if service.calibration is not None:
         bands = decide([match.distance for match in matches], service.calibration).tolist()
         decision = bands[0] if bands else "unknown"
-    places = [Found.place(match, band) for match, band in zip(matches, bands, strict=True)]
+    places = [Found.place(match, band, caller) for match, band in zip(matches, bands, strict=True)]
     milliseconds = 1000 * (time.perf_counter() - started)
     return Found(search=name, decision=decision, matches=places, milliseconds=milliseconds).model_dump_json().encode()
 

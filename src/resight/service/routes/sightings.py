@@ -78,28 +78,24 @@ def list_sightings(wanted: Wanted, caller: Viewer, service: ServiceOf) -> Listed
     )
     asked = wanted.model_dump(mode="json", include={"identity", "since", "until", "after"})
     service.log(caller.name, "list", **asked | {"cameras": None if where.cameras is None else sorted(where.cameras)})
-    records = service.gallery.records(where)
-    records.sort(key=lambda record: (record.time is None, record.time and record.time.timestamp(), record.id))
-    start = 0
-    if wanted.after:
-        start = next((place for place, record in enumerate(records, 1) if record.id == wanted.after), -1)
-        if start < 0:
-            raise MissingSightingError(f"sighting {wanted.after} is no longer in this list; start it again")
-    stop = start + wanted.limit
-    page = records[start:stop]
-    return Listed(sightings=list(map(Known.of, page)), next=page[-1].id if stop < len(records) else None)
+    page = service.gallery.page(where, wanted.limit + 1, wanted.after)
+    more = len(page) > wanted.limit
+    page = page[: wanted.limit]
+    return Listed(sightings=[Known.of(record, caller) for record in page], next=page[-1].id if more else None)
 
 
 @router.get("/{id}")
 def get_sighting(id: SightingId, caller: Viewer, service: ServiceOf) -> Known:
     """Return one sighting."""
-    return Known.of(_find(service, caller, id))
+    return Known.of(_find(service, caller, id), caller)
 
 
 @router.get("/{id}/thumbnail", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
 def thumbnail(id: SightingId, caller: Viewer, service: ServiceOf) -> Response:
-    """Return the image of a sighting, at most 128x128 pixels."""
-    return Response(_find(service, caller, id).thumbnail, media_type="image/jpeg")
+    """Return the image of a sighting, at most 128x128 pixels. Looking is logged."""
+    found = _find(service, caller, id)
+    service.log(caller.name, "look", sighting=id)
+    return Response(found.thumbnail, media_type="image/jpeg")
 
 
 @router.post("/{id}/verdict")
