@@ -90,8 +90,8 @@ def test_other_pixels_are_refused(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"device": "cuda"}, "runs on the processor"),
-        ({"height": 64}, "takes 32x16 pixels and no others"),
-        ({"width": 17}, "takes 32x16 pixels and no others"),
+        ({"height": 64}, "takes images of 32x16 pixels only"),
+        ({"width": 17}, "takes images of 32x16 pixels only"),
     ],
 )
 def test_what_an_exported_model_cannot_do(options: dict[str, object], message: str, tmp_path: Path) -> None:
