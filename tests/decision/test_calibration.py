@@ -174,6 +174,7 @@ def test_the_command_and_the_search_that_uses_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     model = ColourModel()
+    monkeypatch.setattr("resight.models.reference.NETWORKS", {"colours": ""})
     monkeypatch.setattr(models, "load_model", lambda *_, **__: model)
     of = ["calibrate", "--data", str(tiny), "--model", "colours", "--possible-rate", "0.9"]
     assert main(of) == 2
@@ -195,7 +196,7 @@ def test_the_command_and_the_search_that_uses_it(
     assert main([*of, "--held-out", "1"]) == 2
     assert "--held-out is 1" in capsys.readouterr().err
 
-    query = open_dataset(tiny).query.paths[0]
+    query = open_dataset(tiny).query.paths[10]
     assert main(["gallery", "create", "g", "--model", "colours", "--retention", "1d"]) == 0
     assert main(["gallery", "search", "g", query, "--calibration", "calibration.json"]) == 0
     assert "answer: unknown" in capsys.readouterr().out

@@ -16,11 +16,13 @@ from resight.cli import main
 from resight.cli.terminal import shown
 from resight.datasets import open_dataset
 from resight.gallery import Gallery
+from resight.networks import NETWORKS
 
 
 @pytest.fixture(autouse=True)
 def in_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("resight.models.reference.NETWORKS", {**NETWORKS, "colours": ColourModel})
     monkeypatch.setattr(models, "load_model", lambda reference, **_: ColourModel(reference.rpartition("/")[2]))
 
 
