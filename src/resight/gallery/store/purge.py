@@ -196,11 +196,13 @@ def _search(folder: Path, traces: Traces, names: bytes, *, some: int = _SOME) ->
     own = {file for path in databases(folder) for file in path.parent.glob(f"{path.name}*")}
     found = {}
     try:
-        for file in files:
-            with Reader() as reader:  # which ends with the first pieces
+        with Reader() as reader:
+            for file in files:
                 left = traces.left(reader.chunks(file))
                 if pieces := set(itertools.islice((piece for piece in left if file in own or piece not in names), some)):
                     found[file] = pieces
+                if len(pieces) == some:  # enough; the reader stops within this file
+                    break
         return found
     except OSError as error:
         what = error.filename or files[0].parent
