@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from resight.files import atomic_write
-from resight.gallery.gallery import Match
+from resight.gallery.matches import Match
 from resight.images import Pixels, decode, resize
 
 __all__ = ["draw_matches"]
