@@ -2,7 +2,8 @@
 
 from resight.gallery.crops import Crop, crops_of, find_crops
 from resight.gallery.enrol import Enrolment
-from resight.gallery.gallery import Gallery, Match, Matches, fuse
+from resight.gallery.gallery import Gallery
+from resight.gallery.matches import Match, Matches, fuse
 from resight.gallery.settings import Settings, parse_retention
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, parse_time, sighting_id
 from resight.gallery.statistics import Statistics

@@ -5,21 +5,19 @@ from __future__ import annotations
 import contextlib
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resight.datasets.names import nfc
-from resight.display import html_table, text_table
-from resight.distances.vectors import embeddings_of
 from resight.errors import GalleryError, MissingSightingError
 from resight.gallery.crops import Crop
 from resight.gallery.enrol import Enrolment, enrol
+from resight.gallery.matches import Match, Matches, fuse
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.statistics import Statistics, statistics_of
@@ -32,52 +30,10 @@ from resight.images import Pixels
 from resight.models.model import Model
 from resight.progress import Progress, silent
 
-__all__ = ["Gallery", "Match", "Matches", "fuse"]
+__all__ = ["Gallery"]
 
 _INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")  # Unicode categories of blanks and of characters that show nothing
 _NO_FOLDER = "snapshots are for galleries in a folder; back up a database with pg_dump"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Match:
-    """One place of a ranked list.
-
-    Attributes
-    ----------
-    rank : int
-        1 is the nearest.
-    distance : float
-        Distance from the query; smaller is more alike.
-    record : Record
-    """
-
-    rank: int
-    distance: float
-    record: Record
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {"rank": self.rank, "distance": self.distance, **self.record.to_dict()}
-
-
-class Matches(list[Match]):
-    """A ranked list, the most alike first. It prints as a table."""
-
-    _HEADINGS = ("rank", "distance", "camera", "time", "identity", "id")
-
-    def __repr__(self) -> str:
-        return text_table(self._HEADINGS, self._rows()) if self else "<no matches>"
-
-    def _repr_html_(self) -> str:
-        return html_table(self._HEADINGS, self._rows())
-
-    def _rows(self) -> list[list[str]]:
-        rows = []
-        for match in self:
-            seen = match.record
-            when = seen.time.isoformat(sep=" ", timespec="seconds") if seen.time else ""
-            rows.append([str(match.rank), f"{match.distance:.4f}", seen.camera, when, seen.identity, seen.id])
-        return rows
 
 
 class Gallery:
@@ -324,32 +280,6 @@ class Gallery:
     def close(self) -> None:
         """Close files and connections."""
         self._store.close()
-
-
-def fuse(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fuse several images of one person into one query: the mean of their directions, scaled to their mean length.
-
-    Each image counts the same, however long its vector. A distance then means much the same for one image as for five. The least
-    of five distances would not: every further image brings strangers nearer.
-
-    Parameters
-    ----------
-    vectors : float32 array of shape (d,) or (m, d)
-        At least one image.
-
-    Returns
-    -------
-    float32 array of shape (1, d)
-        The vector itself if there is only one; zeros if the directions cancel out.
-    """
-    images = embeddings_of("query", np.atleast_2d(vectors))
-    if len(images) == 1:
-        return images
-    lengths = np.linalg.norm(images.astype(np.float64), axis=1, keepdims=True)
-    mean = np.divide(images, lengths, out=np.zeros(images.shape), where=lengths > 0).mean(axis=0)
-    length = np.linalg.norm(mean)
-    scale = float(lengths.mean() / length) if length > 0 else 0.0
-    return np.asarray(mean[None] * scale, np.float32)
 
 
 def _visible(name: str) -> str:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from resight.datasets.names import camera_name
 from resight.errors import ArrayError, GalleryError
-from resight.gallery.gallery import Gallery, Match
+from resight.gallery.gallery import Gallery
+from resight.gallery.matches import Match
 from resight.gallery.sighting import EVERYTHING, Where
 
 __all__ = ["OnePer", "search_one_per", "without_cameras"]

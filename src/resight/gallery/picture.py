@@ -10,7 +10,7 @@ import numpy as np
 
 from resight.datasets.names import in_ascii
 from resight.files import atomic_write
-from resight.gallery.gallery import Match
+from resight.gallery.matches import Match
 from resight.images import Pixels, decode, resize
 
 __all__ = ["draw_matches"]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from resight.errors import GalleryDamagedError, GalleryError, StorageError
 from resight.gallery.sighting import Where
-from resight.gallery.store import database
+from resight.gallery.store import database, listing
 from resight.gallery.store.interface import Removal
 from resight.gallery.store.reading import Reader
 from resight.gallery.store.traces import Traces, telling_part
@@ -105,10 +105,10 @@ def expired(folder: Path, cameras: frozenset[str] | None, older_than: datetime) 
     """Return ids of expired sightings, in the gallery and its snapshots, and those that an interrupted purge has left."""
     live, *others = databases(folder)
     with database.opened(live) as connection:
-        ids = database.find_old(connection, cameras, older_than) | set(_pending(connection))
+        ids = listing.find_old(connection, cameras, older_than) | set(_pending(connection))
     for path in others:
         with database.opened(path, journal="DELETE") as connection:
-            ids |= database.find_old(connection, cameras, older_than)
+            ids |= listing.find_old(connection, cameras, older_than)
     return ids
 
 
@@ -196,11 +196,13 @@ def _search(folder: Path, traces: Traces, names: bytes, *, some: int = _SOME) ->
     own = {file for path in databases(folder) for file in path.parent.glob(f"{path.name}*")}
     found = {}
     try:
-        for file in files:
-            with Reader() as reader:  # which ends with the first pieces
+        with Reader() as reader:
+            for file in files:
                 left = traces.left(reader.chunks(file))
                 if pieces := set(itertools.islice((piece for piece in left if file in own or piece not in names), some)):
                     found[file] = pieces
+                if len(pieces) == some:  # enough; the reader stops within this file
+                    break
         return found
     except OSError as error:
         what = error.filename or files[0].parent

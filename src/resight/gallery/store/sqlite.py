@@ -21,7 +21,7 @@ from resight.errors import ConfigurationError
 from resight.gallery.search.index import SearchIndex
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
-from resight.gallery.store import database, purge
+from resight.gallery.store import database, listing, purge
 from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_sightings, check_text
 from resight.gallery.store.precision import decode_vectors, encode_vectors
 from resight.gallery.store.rows import blob_crc, record_of
@@ -118,12 +118,12 @@ class SqliteStore:
     def page(self, where: Where, limit: int, after: Record | None = None) -> list[Record]:
         """See `Store`."""
         with self._read() as connection, database.transaction(connection):
-            return database.find_page(connection, self.path, where, limit, after)
+            return listing.find_page(connection, self.path, where, limit, after)
 
     def summary(self, cameras: frozenset[str] | None, older_than: datetime | None) -> Summary:
         """See `Store`."""
         with self._read() as connection, database.transaction(connection):
-            seen, identities, unlabelled = database.summarise(connection, self.path, cameras)
+            seen, identities, unlabelled = listing.summarise(connection, self.path, cameras)
         expired = purge.expired(self.folder, cameras, older_than) if older_than is not None else set()
         return Summary(cameras=seen, identities=identities, unlabelled=unlabelled, expired=len(expired))
 

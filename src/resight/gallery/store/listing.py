@@ -1,0 +1,76 @@
+"""Pages and counts of a gallery's SQLite file, in time that does not grow with it: by its indexes and its tally."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import datetime
+from pathlib import Path
+
+from resight.gallery.sighting import Record, Where, from_microseconds, to_microseconds
+from resight.gallery.store.database import check_row, damaged, read_state
+from resight.gallery.store.interface import Camera
+from resight.gallery.store.rows import COLUMNS, record_of
+
+__all__ = ["find_old", "find_page", "summarise"]
+
+_LATE = 2**63 - 1  # sorts sightings without a time behind all others
+_KEY = f"coalesce(time, {_LATE})"
+
+
+def find_page(connection: sqlite3.Connection, path: Path, where: Where, limit: int, after: Record | None) -> list[Record]:
+    """See `resight.gallery.store.interface.Store.page`; each record is checked. Raises `GalleryDamagedError`."""
+    column, names = ("identity", where.identities) if where.identities is not None else ("camera", where.cameras)
+    bounds = [(-_LATE, "") if after is None else _key(after)]
+    bounds += [] if where.since is None else [(to_microseconds(where.since), "")]
+    conditions, parameters = [f"({_KEY}, id) > (?, ?)"], [*max(bounds)]
+    if where.until is not None or where.since is not None:  # then no sighting without a time
+        conditions.append(f"{_KEY} < ?")
+        parameters.append(_LATE if where.until is None else to_microseconds(where.until))
+    if column == "identity" and where.cameras is not None:
+        conditions.append("camera IN (SELECT value FROM json_each(?))")
+        parameters.append(json.dumps(sorted(where.cameras)))
+    found: list[Record] = []
+    for name in [None] if names is None else sorted(names):
+        which = " AND ".join([*conditions, *([] if name is None else [f"{column} = ?"])])
+        values = [*parameters, *([] if name is None else [name]), limit]
+        for *row, crc in connection.execute(
+            f"SELECT {COLUMNS}, crc FROM sighting WHERE {which} ORDER BY {_KEY}, id LIMIT ?", values
+        ):
+            check_row(tuple(row), crc, path)
+            found.append(record_of(tuple(row)))
+    if not all(map(where.holds, found)):
+        raise damaged(path, "an index of it lists other sightings than it should")
+    return sorted(found, key=_key)[:limit]
+
+
+def summarise(connection: sqlite3.Connection, path: Path, cameras: frozenset[str] | None) -> tuple[dict[str, Camera], int, int]:
+    """Return cameras, number of people, and number of sightings without an identity."""
+    counts: dict[str, int] = {}
+    people, unlabelled = set(), 0
+    for camera, identity, count in connection.execute("SELECT camera, identity, count FROM tally ORDER BY camera"):
+        if cameras is None or camera in cameras:
+            counts[camera] = counts.get(camera, 0) + count
+            people.add(identity)
+            unlabelled += count if identity == "" else 0
+    if cameras is None and sum(counts.values()) != read_state(connection)[0]:
+        raise damaged(path, "its counts by camera do not add up")
+    seen = {}
+    for camera, count in counts.items():
+        known = f"SELECT time FROM sighting WHERE camera = ? AND {_KEY} < {_LATE} ORDER BY {_KEY}"
+        ends = [connection.execute(f"{known} {order} LIMIT 1", (camera,)).fetchone() for order in ("ASC", "DESC")]
+        first, last = (None if end is None else from_microseconds(end[0]) for end in ends)
+        seen[camera] = Camera(sightings=count, first=first, last=last)
+    return seen, len(people - {""}), unlabelled
+
+
+def find_old(connection: sqlite3.Connection, cameras: frozenset[str] | None, older_than: datetime) -> set[str]:
+    """Return ids of sightings that were seen or enrolled before a time."""
+    rows = connection.execute(
+        "SELECT id, camera FROM sighting WHERE min(coalesce(time, enrolled), enrolled) < ?", (to_microseconds(older_than),)
+    )
+    return {id for id, camera in rows if cameras is None or camera in cameras}
+
+
+def _key(record: Record) -> tuple[int, str]:
+    return (_LATE if record.time is None else to_microseconds(record.time)), record.id
