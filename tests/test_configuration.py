@@ -97,7 +97,7 @@ def test_only_names_that_are_close_are_hinted_at() -> None:
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("**/*.toml")), ids=lambda path: path.stem)
 def test_every_recipe_is_one(path: Path) -> None:
-    kind = DistillConfig if "temperature" in read_recipe(path) else TrainConfig
+    kind = DistillConfig if {"temperature", "soft_weight"} & read_recipe(path).keys() else TrainConfig
     assert configure(kind, read_recipe(path))
 
 

@@ -29,7 +29,7 @@ def test_the_python_of_a_page_runs(page: Path, tiny: Path, tiny_run: Path, tmp_p
 
     dataset = resight.open_dataset(tiny)
     model = resight.load_model("student")
-    folder = tmp_path / "people"
+    folder = tmp_path / "gallery"
     with Gallery.create(folder, Settings.for_model("student", model, retention=None)) as gallery:
         gallery.enrol(model, crops_of(dataset.gallery))
     names = {"images": dataset.query.paths, "data": tiny, "run": tiny_run, "gallery_folder": folder}

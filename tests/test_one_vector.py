@@ -57,7 +57,8 @@ def test_on_the_command_line(jpeg: Path, expected: Vector, tmp_path: Path, monke
     np.testing.assert_array_equal(np.load(tmp_path / "v.npy"), [expected])
 
     shutil.copy(jpeg, tmp_path)
-    lines = ["path,identity,camera,split", "large.jpg,ann,a,query", "large.jpg,ann,b,gallery"]
+    shutil.copy(jpeg, tmp_path / "again.jpg")
+    lines = ["path,identity,camera,split", "large.jpg,ann,a,query", "again.jpg,ann,b,gallery"]
     (tmp_path / "list.csv").write_text("\n".join(lines) + "\n")
     seen: list[Vector] = []
     embed_files = evaluation.embed_files

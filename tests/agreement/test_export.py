@@ -33,7 +33,9 @@ def test_osnet_equals_its_authors(width: str) -> None:
     with torch.no_grad():
         fill(network)
     network.preprocessing = replace(network.preprocessing, mean=(0, 0, 0), std=(1 / 255, 1 / 255, 1 / 255))
-    graph = onnx.utils.Model(onnx.shape_inference.infer_shapes(network_graph(network))).extract_model(["centred"], ["embeddings"])
+    graph = onnx.utils.Extractor(onnx.shape_inference.infer_shapes(network_graph(network))).extract_model(
+        ["centred"], ["embeddings"]
+    )
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     found = session.run(None, {"centred": images(256, 128).numpy().astype(np.float32)})[0]
     with np.load(SHARED / "golden/osnet_golden.npz") as golden:

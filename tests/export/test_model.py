@@ -160,7 +160,7 @@ def test_a_network_with_a_neck_keeps_its_distance(tiny: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("reference", "options", "message"),
     [
-        ("lomo", {}, "lomo rests on lomo, which is no network"),
+        ("lomo", {}, "lomo rests on lomo, which is not a network"),
         ("mobilenet-0.25", {"precision": "int8"}, "--data"),
         ("mobilenet-0.25", {"out": "model.bin"}, r"ends in \.onnx"),
         ("mobilnet", {}, "did you mean"),
@@ -192,7 +192,7 @@ def test_on_the_command_line(tiny: Path, tiny_run: Path, tmp_path: Path, capsys:
     assert main(["export", str(tiny_run), "--out", str(out), "--data", str(tiny), *options, "--json", str(said)]) == 0
     assert read_json(said)["leave_float"] == ["backbone.conv_dw_1", "backbone.conv_dw_2"]
     assert "cosine with PyTorch at least 0.9" in (shown := capsys.readouterr().out)
-    assert "on 2 people that the training held out: Rank-1 " in shown
+    assert "on 2 people held out of the training: Rank-1 " in shown
     assert main(["export", "lomo", "--out", str(out)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert main(["export", str(tiny_run), "--out", str(out), "--precision", "int4"]) == 2

@@ -304,7 +304,7 @@ def test_waiting_for_the_device_is_part_of_the_time(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_loss_that_explodes_is_named() -> None:
-    with pytest.raises(ResightError, match=r"no longer finite.*lower --learning-rate"):
+    with pytest.raises(ResightError, match=r"is not finite.*lower --learning-rate"):
         run(dataclasses.replace(CONFIG, learning_rate=1e3, weight_decay=1e3))
 
 

@@ -165,8 +165,8 @@ def parse_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def nfc(name: str) -> str:
-    """A name after Unicode normalisation (NFC), without spaces around it, so that equal names compare equal."""
-    return (name if name.isascii() else unicodedata.normalize("NFC", name)).strip()
+    """A name after Unicode normalisation (NFC), so that equal names compare equal."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def camera_name(name: str) -> str:

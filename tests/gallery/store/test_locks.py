@@ -44,7 +44,6 @@ ALLOWED = {
     ("reading.py", "open"): "in the child process",
     ("database.py", "create_private"): "a new file, which nobody can have locked",
     ("snapshot.py", "create_private"): "a new file, which nobody can have locked",
-    ("crops.py", "open"): "a table of crops",
     ("enrol.py", "read_file"): "a crop",
     ("picture.py", "atomic_write"): "a picture",
 }
