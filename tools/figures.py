@@ -390,6 +390,37 @@ def starts() -> str:
     return table([*headings, "Rank-1 (%)", "mAP (%)"], rows)
 
 
+def teacher_changes() -> str:
+    """How far a change of an image moves a teacher's embedding."""
+    record = result("market1501-teacher-changes")
+    rows = [[name, f"{cosine:.2f}"] for name, cosine in record["changes"].items()]
+    headings = ["person-reidentification-retail-0277, the image", "cosine with its embedding of the unchanged image"]
+    return table(headings, rows) + f"\n{record['images']} training images of Market-1501, one core.\n"
+
+
+def space_turned() -> str:
+    """How near a student is to a teacher before its training."""
+    record = result("market1501-teacher-changes")
+    rows = [[name, f"{cosine:.2f}"] for name, cosine in record["student"].items()]
+    return table(["The teacher's space", "mean cosine of the untrained student with it"], rows)
+
+
+def unseen() -> str:
+    """The student before and after its training for unseen cameras, on the set that it learned from and on another."""
+    last = result("market1501-student-run")["runs"]["student-160x64-unseen"]
+    minutes = {"before": "-", "after": f"{core_minutes(last):.0f}", "teacher": "-"}
+    files = {
+        "before": ("`student` before", "market1501-student-before", "cuhk03-student-before"),
+        "after": ("`student` after", "market1501-student", "cuhk03-student"),
+        "teacher": ("its teacher, person-reidentification-retail-0277", "market1501-retail-0277", "cuhk03-retail-0277"),
+    }
+    rows = []
+    for name, (text, *sets) in files.items():
+        found = [result(one) for one in sets]
+        rows.append([text, *(f"{one['rank1']:.2f} / {one['map']:.2f}" for one in found), minutes[name]])
+    return table(["Rank-1 / mAP (%)", "Market-1501", "CUHK03, part", "minutes of a core"], rows)
+
+
 def mobilenet() -> str:
     """The paper's network with more pixels, by a recipe chosen on held-out people."""
     scores = {"float32": result("market1501-mobilenet-192x96"), "int8": result("market1501-mobilenet-192x96-int8")}
@@ -498,6 +529,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "gallery": gallery,
     "student-probe": student_probe,
     "starts": starts,
+    "teacher-changes": teacher_changes,
+    "space-turned": space_turned,
+    "unseen": unseen,
     "mobilenet": mobilenet,
     "ablation": ablation,
     "reranking": reranking,
