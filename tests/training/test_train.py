@@ -24,12 +24,13 @@ from resight.datasets import open_dataset
 from resight.datasets.records import Dataset, Split
 from resight.errors import CheckpointError, ConfigurationError, DatasetError, ImageError, StorageError, WeightsError
 from resight.files import sha256_file
+from resight.images import load_pixels
 from resight.models import load_model
 from resight.networks import build
 from resight.networks.card import load_network, read_card
 from resight.networks.published import PUBLISHED
 from resight.training.config import TrainConfig
-from resight.training.data import prepare
+from resight.training.data import Extra, prepare
 from resight.training.train import initial_network, train
 from support import market1501, needs_market1501
 
@@ -347,3 +348,19 @@ def test_the_papers_division_of_market1501() -> None:
     train_part, held_out = by_image(open_dataset(market1501()).train, round(0.1 * 12936))
     assert (len(train_part), len(held_out)) == (11642, 1294)
     assert len(train_part.people()) == 751
+
+
+def test_images_without_an_identity_come_after_the_others_at_every_size(tiny: Path) -> None:
+    dataset = open_dataset(tiny)
+    crops = dataset.gallery.select(np.arange(5))
+    prepared = prepare(dataset, (64, 32), validation="none", extra=Extra(crops, copies=2))
+    people = len(dataset.train)
+    assert prepared.labels.shape == (people + 5 + 2 * people,) and len(prepared.pixels) == len(prepared.labels)
+    assert (prepared.labels[:people] >= 0).all() and (prepared.labels[people:] == -1).all()
+    assert np.array_equal(prepared.pixels[people : people + 5], load_pixels(crops.paths, (64, 32)))
+    for size in ((64, 32), (96, 40)):
+        labelled, unlabelled, copies = prepared.parts(size)
+        assert [len(part) for part in (labelled, unlabelled, copies)] == [people, 5, 2 * people]
+        assert np.array_equal(labelled, load_pixels(dataset.train.paths, size))
+        assert prepared.copies is not None and np.array_equal(copies, prepared.copies.of(labelled))
+    assert [len(part) for part in prepare(dataset, (64, 32), validation="none").parts((64, 32))] == [people]

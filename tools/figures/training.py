@@ -84,3 +84,38 @@ def entropies() -> str:
     rows = [[STUDY_TEACHERS[teacher], *(f"{value:.2f}" for value in one["mean"].values())] for teacher, one in found.items()]
     first = found["osnet-0.25"]
     return table(["entropy (nats) at T =", *first["mean"]], rows) + f"\nThe largest possible is log 751 = {first['uniform']:.2f}.\n"
+
+
+def teacher_changes() -> str:
+    """How far a change of an image moves a teacher's embedding."""
+    record = result("market1501-teacher-changes")
+    rows = [[name, f"{cosine:.2f}"] for name, cosine in record["changes"].items()]
+    headings = ["person-reidentification-retail-0277, the image", "cosine with its embedding of the unchanged image"]
+    return table(headings, rows) + f"\n{record['images']} training images of Market-1501, one core.\n"
+
+
+def space_turned() -> str:
+    """How near a student is to a teacher before its training."""
+    record = result("market1501-teacher-changes")
+    rows = [[name, f"{cosine:.2f}"] for name, cosine in record["student"].items()]
+    return table(["The teacher's space", "mean cosine of the untrained student with it"], rows)
+
+
+def unseen() -> str:
+    """The shipped student, and what a training for unseen cameras made of it, on the set that it learned from and on another."""
+    (run,) = result("market1501-student-unseen-run")["runs"].values()
+
+    def both(*names: str) -> list[str]:
+        return [f"{found['rank1']:.2f} / {found['map']:.2f}" for found in map(result, names)]
+
+    rows = [
+        ["`student`", *both("market1501-student", "cuhk03-student"), "-"],
+        ["after the training", *both("market1501-student-unseen", "cuhk03-student-unseen"), f"{core_minutes(run):.0f}"],
+        ["its teacher", "-", *both("cuhk03-retail-0277"), "-"],
+    ]
+    steps, last = run["about"]["stopped"], run["epochs"][-1]
+    text = (
+        f"Stopped for want of time {steps}; at the end {100 * last['accuracy']:.1f} % of the training images were named rightly "
+        f"and 1 - cosine to the teacher was {last['embedding']:.2f}.\n"
+    )
+    return table(["Rank-1 / mAP (%)", "Market-1501", "CUHK03, a part", "minutes of a core"], rows) + "\n" + text

@@ -76,7 +76,10 @@ class TrainingData:
     copies: Copies | None
 
     def parts(self, size: tuple[int, int], *, cache: Path | None = None, progress: Progress = silent) -> list[Pixels]:
-        """The same images at another size, in parts: the labelled ones, files without an identity, and copies."""
+        """The same images at any size, in parts: the labelled ones, files without an identity, and copies."""
+        if size == self.pixels.shape[1:3]:
+            ends = len(self.records), len(self.records) + len(self.unlabelled)
+            return [part for part in np.split(self.pixels, ends) if len(part)]
         return _parts(self.records, self.unlabelled, self.copies, size, cache, progress)
 
 

@@ -115,7 +115,9 @@ def test_a_record_that_is_missing_is_missed(whole: bytes, tmp_path: Path) -> Non
     connection.close()
     with Gallery.open(tmp_path) as gallery:
         for call in (gallery.records, gallery.statistics, lambda: gallery.search(np.ones((1, DIMENSION), np.float32), 1)):
-            with pytest.raises(GalleryDamagedError, match=r"holds 119 sightings and should hold 120|counts by camera do not add up"):
+            with pytest.raises(
+                GalleryDamagedError, match=r"holds 119 sightings and should hold 120|counts by camera do not add up"
+            ):
                 call()
 
 
