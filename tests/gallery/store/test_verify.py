@@ -116,7 +116,7 @@ def test_a_record_that_is_missing_is_missed(whole: bytes, tmp_path: Path) -> Non
     with Gallery.open(tmp_path) as gallery:
         for call in (gallery.records, gallery.statistics, lambda: gallery.search(np.ones((1, DIMENSION), np.float32), 1)):
             with pytest.raises(
-                GalleryDamagedError, match=r"holds 119 sightings and should hold 120|counts by camera do not add up"
+                GalleryDamagedError, match=r"holds 119 sightings and|counts by camera do not add up"
             ):
                 call()
 
