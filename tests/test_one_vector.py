@@ -64,7 +64,7 @@ def test_on_the_command_line(jpeg: Path, expected: Vector, tmp_path: Path, monke
     embed_files = evaluation.embed_files
     monkeypatch.setattr(evaluation, "embed_files", lambda *given, **how: seen.append(embed_files(*given, **how)) or seen[-1])
     assert main(["evaluate", "--data", str(tmp_path / "list.csv"), "--model", MODEL]) == 0
-    np.testing.assert_array_equal(seen[0], [expected])
+    np.testing.assert_array_equal(seen[0], [expected, expected])
 
     people = str(tmp_path / "people")
     assert main(["gallery", "create", people, "--model", MODEL, "--retention", "1d"]) == 0

@@ -56,7 +56,7 @@ def test_a_run_leaves_everything_behind(tiny: Path, tiny_run: Path) -> None:
 def test_training_teaches(tiny: Path, tmp_path: Path) -> None:
     run = train(tiny, tmp_path / "run", dataclasses.replace(TINY, epochs=16, validation="none"))
     history = json.loads((run / "history.json").read_text())["epochs"]
-    assert history[-1]["loss"] < 0.6 * history[0]["loss"]
+    assert history[-1]["loss"] < 0.8 * history[0]["loss"]
     assert history[-1]["accuracy"] > history[0]["accuracy"] + 0.2
 
 

@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 ENVIRONMENT = os.environ | {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
-    "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")]),
+    "PYTHONPATH": os.pathsep.join([str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")]),
 }
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")

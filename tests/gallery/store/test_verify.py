@@ -79,7 +79,7 @@ def test_every_truncation_is_named(whole: bytes, tmp_path: Path) -> None:
         ("UPDATE thumbnail SET jpeg = zeroblob(64) WHERE number = 5", f"sighting {make_id(4)}: its thumbnail does not fit"),
         ("DELETE FROM vector WHERE number = 5", f"sighting {make_id(4)} has no vector"),
         ("DELETE FROM thumbnail WHERE number = 5", f"sighting {make_id(4)} has no thumbnail"),
-        ("DELETE FROM sighting WHERE number = 5", "holds 119 sightings and should hold 120|counts by camera do not add up"),
+        ("DELETE FROM sighting WHERE number = 5", "holds 119 sightings and should hold 120"),
         ("UPDATE state SET count = 121", "holds 120 sightings and should hold 121"),
         ("UPDATE kept SET value = replace(value, 'euclidean', 'cosine')", "'settings' does not fit its checksum"),
         (
@@ -114,10 +114,8 @@ def test_a_record_that_is_missing_is_missed(whole: bytes, tmp_path: Path) -> Non
     connection.commit()
     connection.close()
     with Gallery.open(tmp_path) as gallery:
-        for call in (gallery.records, gallery.statistics, lambda: gallery.search(np.ones((1, DIMENSION), np.float32), 1)):
-            with pytest.raises(
-                GalleryDamagedError, match=r"holds 119 sightings and|counts by camera do not add up"
-            ):
+        for call in (gallery.records, gallery.statistics, lambda: gallery.nearest(np.ones((1, DIMENSION), np.float32), 1)):
+            with pytest.raises(GalleryDamagedError, match=r"holds 119 sightings and|counts by camera do not add up"):
                 call()
 
 
