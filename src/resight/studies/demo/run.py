@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from resight.datasets import Dataset, Records
 from resight.datasets.drawn import read_marker
@@ -138,7 +139,7 @@ def run_demo(out: str | Path, *, seed: int = 0, progress: Progress = silent) -> 
         distilled = distill(learn, out / "student distilled", taught, progress=progress)
     with watch.part("trade-off"):
         models = [load_model("lomo"), *(load_model(str(run)) for run in (learned, teacher, alone, distilled))]
-        report = measure_tradeoff(models, learn, timed_images=256, rounds=2, progress=progress)
+        report = measure_tradeoff(models, learn, timed_images=256, rounds=2, threads=torch.get_num_threads(), progress=progress)
         save_report(report, out, "tradeoff")
     with watch.part("gallery"):
         make_gallery(learn, out, distilled, strangers=aside, progress=progress)
