@@ -78,7 +78,7 @@ def test_reports_of_one_machine_are_put_together() -> None:
 def test_another_machine_is_refused(part: str, name: str, value: object) -> None:
     other = json.loads(json.dumps(PROVENANCE))
     other[part][name] = value
-    with pytest.raises(MeasurementError, match=f"A has {name} .* and B has {value}: .* measure them in one run"):
+    with pytest.raises(MeasurementError, match=f"A has {name} .* and B has {value}, .* measure them in one run"):
         merged([report(row("a")), report(row("b"), provenance=other)], ["A", "B"], {})
 
 
