@@ -25,7 +25,10 @@ from resight.training.config import TrainConfig
 
 VERBS = ["demo", "dataset inspect", "train", "distill", "fit", "export", "extract", "evaluate", "tradeoff", "benchmark"]
 VERBS += ["classical", "study ruiz2019", "study ablation", "calibrate", "serve", "access"]
-VERBS += [f"gallery {verb}" for verb in ("create", "add", "search", "stats", "purge", "snapshot", "restore", "verify")]
+VERBS += [
+    f"gallery {verb}"
+    for verb in ("create", "add", "search", "stats", "label", "rename", "merge", "purge", "snapshot", "restore", "verify")
+]
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])
@@ -70,7 +73,7 @@ def test_inspect(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_inspect_names_unreadable_files(tiny: Path, tmp_path: Path) -> None:
     root = tmp_path / "data"
     shutil.copytree(tiny, root)
-    (root / "synthetic.json").unlink()
+    (root / "drawn.json").unlink()
     victim = sorted((root / "query").iterdir())[0]
     victim.write_bytes(b"no image")
     assert main(["dataset", "inspect", str(root), "--json", str(tmp_path / "found.json")]) == 0
@@ -105,9 +108,9 @@ def test_train_distill_evaluate_extract_tradeoff(
     assert main(["extract", "--model", teacher, "--images", str(tiny), "--out", str(vectors)]) == 0
     written = np.load(tmp_path / "vectors.npy")
     rows = (tmp_path / "vectors.csv").read_text().splitlines()
-    assert rows[0] == "path,identity,camera,model_sha256"
+    assert rows[0] == "path,identity,camera,split,model_sha256"
     assert len(rows) - 1 == len(written)
-    paths = [row.rsplit(",", 3)[0] for row in rows[1:]]
+    paths = [row.rsplit(",", 4)[0] for row in rows[1:]]
     np.testing.assert_allclose(written, embed_files(load_model(teacher), paths), rtol=1e-4, atol=1e-5)
 
     out = tmp_path / "tradeoff"
@@ -186,8 +189,11 @@ def test_extract_from_a_folder_of_images(tiny: Path, tiny_run: Path, tmp_path: P
         (["tradeoff", "--data", "TINY"], "no model is named"),
         (["tradeoff", "lomo", "--data", "TINY", "--count", "-40"], "-40 images to measure on; expected at least 1, or 0"),
         (["extract", "--model", "osnet-0.25", "--images", "nowhere", "--out", "v"], "nowhere: no such folder"),
-        (["extract", "--images", "TINY", "--out", "."], ". is a folder, and no name of files; give for example vectors"),
-        (["extract", "--images", "TINY", "--out", ".."], ".. is a folder, and no name of files; give for example ../vectors"),
+        (["extract", "--images", "TINY", "--out", "."], ". is a folder; expected a file name without ending, for example vectors"),
+        (
+            ["extract", "--images", "TINY", "--out", ".."],
+            ".. is a folder; expected a file name without ending, for example ../vectors",
+        ),
         (["extract", "--images", "TINY", "--out", "v", "--threads", "-1"], '"-1" for --threads. Must be >= 0; see'),
         (["evaluate", "--data", "TINY", "--threads", "-1"], '"-1" for --threads'),
         (["tradeoff", "lomo", "--data", "TINY", "--threads", "-1"], '"-1" for --threads'),

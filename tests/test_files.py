@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from resight.errors import StorageError
-from resight.files import atomic_write, create_private, read_json, sha256_file, write_json, write_text
+from resight.files import atomic_write, create_private, locked, read_json, sha256_file, write_json, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -116,3 +116,35 @@ def test_sha256(tmp_path: Path) -> None:
     content = os.urandom(300_000)
     (tmp_path / "file").write_bytes(content)
     assert sha256_file(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files are not locked on this system")
+def test_one_at_a_time_holds_a_lock(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with locked(path, private=True) as stream:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        stream.write(b"mine")
+        with pytest.raises(BlockingIOError), locked(path):
+            raise AssertionError("two hold it")
+    with locked(path) as stream:
+        stream.seek(0)
+        assert stream.read() == b"mine"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files are not locked on this system")
+def test_a_lock_of_a_file_that_was_removed_meanwhile_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "journal"
+    opened: list[int] = []
+    original = os.open
+
+    def open_and_remove(name: str | Path, *arguments: int) -> int:
+        descriptor = original(name, *arguments)
+        if not opened:
+            path.unlink()
+        opened.append(descriptor)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_and_remove)
+    with locked(path) as stream:
+        assert len(opened) == 2
+        assert os.path.samestat(os.fstat(stream.fileno()), path.stat())

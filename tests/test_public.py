@@ -70,7 +70,7 @@ def test_three_lines_search_a_gallery_without_pytorch(tiny: Path, tmp_path: Path
 def test_results_print_well(tiny: Path, tmp_path: Path) -> None:
     dataset = resight.open_dataset(tiny)
     counts = [len(dataset.train), len(dataset.query), len(dataset.gallery)]
-    assert repr(dataset) == f"<Dataset synthetic in {tiny}: {counts[0]} training, {counts[1]} query and {counts[2]} gallery images>"
+    assert repr(dataset) == f"<Dataset drawn in {tiny}: {counts[0]} training, {counts[1]} query and {counts[2]} gallery images>"
     assert repr(dataset.query) == f"<Records: {counts[1]} images of 6 people by 3 cameras>"
     model = resight.load_model("lomo", height=32, width=16)
     scores = resight.evaluate_model(model, dataset)

@@ -19,13 +19,12 @@ from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 from resight.decision import Calibration, decide
-from resight.drawn import crops
 from resight.files import atomic_write
 from resight.gallery import Gallery
 from resight.images import read_image
 from resight.models import load_model
 from resight.service import new_token
-from resight.studies.demo.gallery import make_gallery
+from resight.studies.demo import run_demo
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH, HEIGHT = 1280, 860
@@ -34,10 +33,11 @@ NEAREST = 6  # results that the picture shows
 
 def question(folder: Path) -> Path:
     """The first image of somebody who is there, to which the nearest answer in all three bands, the first two without a name."""
-    student, calibration = load_model("student"), Calibration.load(folder / "calibration.json")
+    calibration = Calibration.load(folder / "calibration.json")
     with Gallery.open(folder / "gallery") as gallery:
+        model = load_model(gallery.settings.model)
         for file in sorted((folder / "questions" / "present").iterdir()):
-            found = gallery.search(gallery.embed(student, [read_image(file)]), NEAREST)
+            found = gallery.search(gallery.embed(model, [read_image(file)]), NEAREST)
             bands = set(decide([match.distance for match in found], calibration).tolist())
             if len(bands) == 3 and not any(match.record.identity for match in found[:2]):
                 return file
@@ -101,7 +101,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_gallery(crops.generate(folder / "camera-network"), folder)
+        run_demo(folder)
         picture(folder, arguments.out)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1000:.0f} kB")
 

@@ -1,19 +1,22 @@
-"""What the machine gives: usable cores, memory that is kept, and processes of their own.
+"""Usable cores, memory that the process keeps, and child processes.
 
-A child process is a module of this package; parent and child speak in lines of JSON. What takes it down takes no other along, and
-what libraries print is not taken for an answer.
+A child process runs a module of this package. Parent and child exchange lines of JSON. If it dies, no other process does, and what
+libraries print is not mistaken for an answer.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import json
+import math
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any, cast
 
 __all__ = ["Child", "answering", "keep_freed_memory", "usable_cores"]
@@ -23,8 +26,33 @@ _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VEC
 
 
 def usable_cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Processor cores that this process may use: those of its affinity, at most the limit of its container, at least one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(cores, _container_limit())))
+
+
+def _container_limit(root: Path = Path("/sys/fs/cgroup"), mine: Path = Path("/proc/self/cgroup")) -> float:
+    """Cores that Linux control groups allow, of version 2 (cpu.max) or 1 (cpu.cfs_quota_us); infinity without a limit."""
+    limits = [math.inf]
+    try:
+        lines = [line.split(":", 2) for line in mine.read_text().splitlines()]
+    except OSError:
+        return math.inf
+    for _, controllers, path in (line for line in lines if len(line) == 3):
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = root / "cpu" if controllers else root
+        group = top / path.lstrip("/")
+        # Every group above counts, too. In a container the path may be the host's, which is not there: then the top counts.
+        for folder in [group, *group.parents][: len(group.parts) - len(top.parts) + 1]:
+            with contextlib.suppress(OSError, ValueError):
+                if controllers:
+                    quota, period = ((folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+                else:
+                    quota, period = (folder / "cpu.max").read_text().split()
+                if float(quota) > 0 and float(period) > 0:
+                    limits.append(float(quota) / float(period))
+    return min(limits)
 
 
 @functools.cache
@@ -33,13 +61,13 @@ def keep_freed_memory() -> bool:
 
     PyTorch on a CPU allocates every activation anew. glibc maps a block of 32 MB or more from the system and unmaps it when it is
     freed, so that every layer pays for zeroing its pages again: on virtual machines that can cost more than the arithmetic (OSNet
-    x0.25 ran three times as fast with this, see docs/experiments.md). The price is that the process keeps its largest memory
-    use until it ends.
+    x0.25 ran three times as fast with this, see docs/experiments.md). In exchange the process keeps its largest memory use
+    until it ends.
 
     Returns
     -------
     bool
-        False where the C library is not glibc; nothing is changed there.
+        False if the C library is not glibc; then nothing changes.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -51,16 +79,16 @@ def keep_freed_memory() -> bool:
 
 
 class Child:
-    """The parent's side.
+    """A child process, seen by its parent.
 
     Parameters
     ----------
     module : str
-        Run as a program.
+        Name of the module to run as a program.
     threads : int
-        Of its libraries.
+        Threads of its libraries.
     ignore_interrupt : bool
-        Whether Ctrl-C is for the parent alone, which then ends its children itself.
+        Keep Ctrl-C from the child; the parent then ends it.
     """
 
     def __init__(self, module: str, threads: int, *, ignore_interrupt: bool = False) -> None:
@@ -77,11 +105,11 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """Number of the process."""
         return self._process.pid
 
     def tell(self, what: Any) -> None:
-        """Send a JSON value. To a process that has ended it is lost; `hear` says so."""
+        """Send a JSON value. It is lost if the process has ended; `hear` then returns None."""
         lines = cast(IO[str], self._process.stdin)
         try:
             lines.write(json.dumps(what) + "\n")
@@ -90,7 +118,7 @@ class Child:
             pass
 
     def hear(self) -> Any:
-        """The next JSON value that the process answers with; None when it has ended without another."""
+        """Wait for the next JSON value of the process; None if it has ended without one."""
         line = cast(IO[str], self._process.stdout).readline()
         try:
             return json.loads(line)
@@ -98,7 +126,7 @@ class Child:
             return None
 
     def how_it_ended(self) -> str:
-        """Wait for the end, and tell of it in one line."""
+        """Wait for the end, and describe it in one line."""
         code = self._process.wait()
         if code < 0:
             return f"its process was ended by signal {-code}" + (" (out of memory?)" if code == -9 else "")
@@ -111,17 +139,17 @@ class Child:
         self._process.terminate()
 
     def close(self) -> None:
-        """End the process, if it has not ended, and let go of it."""
+        """End the process if it runs, and free what it held."""
         self._process.kill()
         self._process.communicate()
         self._complaints.close()
 
 
 def answering() -> Callable[[Any], None]:
-    """The child's side: a function that answers with a JSON value, and ends this process if the parent has died.
+    """Prepare a child process: return the function that sends a JSON value to the parent, and ends the child if the parent died.
 
-    Standard output belongs to it from now on; whatever else is printed goes to standard error. What the parent tells comes
-    in lines of JSON on standard input.
+    From now on only that function writes to standard output; all else that is printed goes to standard error. The parent's values
+    come as lines of JSON on standard input.
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -1,6 +1,6 @@
 """Configurations: frozen dataclasses, filled from TOML recipes, named by their SHA-256.
 
-Each verb keeps its own dataclass beside the code that it configures; here is what they share.
+Each verb has its own dataclass beside the code that it configures. This module holds what they share.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def configure(kind: type[C], values: Mapping[str, Any], *, source: str = "config
     values : mapping
         Field names and values, for example a recipe's. Fields left out keep their default.
     source : str
-        Where the values come from, for messages.
+        Origin of the values, for messages.
 
     Returns
     -------
@@ -71,9 +71,9 @@ def configure(kind: type[C], values: Mapping[str, Any], *, source: str = "config
 
 
 def _is(value: Any, kind: Any) -> bool:
-    """Whether a plain value can stand for a type: JSON and TOML have lists for tuples and write whole floats as integers.
+    """Tell if a plain value can stand for a type.
 
-    Everything else must match exactly (True is not the number 1).
+    JSON and TOML have lists for tuples and write whole floats as integers. All else must match exactly: True is not 1.
     """
     if typing.get_origin(kind) is tuple:
         return isinstance(value, list | tuple) and all(_is(item, typing.get_args(kind)[0]) for item in value)
@@ -99,7 +99,7 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     Parameters
     ----------
     path : str or Path
-        A file; or, where there is none, a recipe of the package, such as ``fine-tune/student-160x64.toml``, with or without
+        A file, or, if there is no such file, a recipe of the package, such as ``fine-tune/student-160x64.toml``, with or without
         ``recipes/`` before it.
 
     Returns

@@ -1,11 +1,11 @@
-"""Everything that Resight raises on purpose: one tree, so that one ``except ResightError`` catches a user's mistake.
+"""Errors that Resight raises on purpose: one tree, so that one ``except ResightError`` catches every mistake of a user.
 
 A message says what was given, what was expected, and the way out. The command line prints it in one line and exits with 2.
 """
 
 
 class ResightError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base of all errors that a user can cause and mend."""
 
 
 class ConfigurationError(ResightError):
@@ -41,7 +41,7 @@ class StorageError(ResightError):
 
 
 class DownloadError(ResightError):
-    """Published weights that are neither on disk nor to be had from the network."""
+    """Published weights that are not on disk and cannot be downloaded."""
 
 
 class MeasurementError(ResightError):
@@ -81,11 +81,11 @@ class AuditError(ResightError):
 
 
 class BusyError(ResightError):
-    """A service that is asked for more than it can do at once; ask again later."""
+    """A service that is asked for more than it can do at once. Ask again later."""
 
 
 class UploadError(ResightError):
-    """An upload that is no form, or not the form that was expected."""
+    """An upload that is not a form, or not the expected one."""
 
 
 def one_line(error: Exception) -> str:

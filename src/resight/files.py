@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and nobody else's where that is asked for: atomic writes, SHA-256, JSON."""
+"""Files that are either whole or not there, and private if asked: atomic writes, locks, SHA-256, JSON."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,10 @@ from typing import IO, Any
 
 from resight.errors import StorageError
 
-__all__ = ["atomic_write", "create_private", "read_json", "sha256_file", "sync_folder", "write_json", "write_text"]
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["atomic_write", "create_private", "locked", "read_json", "sha256_file", "sync_folder", "write_json", "write_text"]
 
 
 @contextlib.contextmanager
@@ -30,7 +34,7 @@ def atomic_write(path: str | Path, mode: str = "wb", *, private: bool = False) -
     mode : str
         ``"wb"`` or ``"w"`` (UTF-8).
     private : bool
-        Only its owner may read it, from its first byte on; otherwise the umask says who may.
+        Only its owner may read it, from its first byte on. Otherwise the umask decides.
 
     Raises
     ------
@@ -71,8 +75,45 @@ def create_private(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
+@contextlib.contextmanager
+def locked(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
+    """Open a file to read and append, and keep other processes out until the block ends.
+
+    The file is made if it is missing; its folder must exist. The lock ends with its process, however that ends. On Windows the
+    file is opened without a lock.
+
+    Parameters
+    ----------
+    path : Path
+    private : bool
+        If the file is made, only its owner may read it.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process, or another block of this one, holds the lock.
+    OSError
+        If the file cannot be opened.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600 if private else 0o666)
+        with os.fdopen(descriptor, "a+b") as stream:
+            if sys.platform != "win32":
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _still_there(stream, path):  # its last holder may have removed it since it was opened
+                yield stream
+                return
+
+
+def _still_there(stream: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
 def sync_folder(folder: Path) -> None:
-    """Put the rename itself on the disk; folders cannot be opened for this everywhere."""
+    """Put a rename on the disk. Does nothing on systems that cannot open a folder."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

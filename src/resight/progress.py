@@ -1,6 +1,6 @@
-"""How long work tells its progress: a function that is called with a stage, a count and a total.
+"""Progress of long work: a function that takes a stage, a count and a total.
 
-The library itself prints nothing; it calls `silent` unless the caller hands it something else. The command line hands it
+The library prints nothing: it calls `silent` unless the caller gives another function. The command line gives
 `TerminalProgress`: a bar with an ETA on a terminal, a line every half minute in a log.
 """
 
@@ -15,20 +15,20 @@ __all__ = ["Progress", "TerminalProgress", "silent"]
 
 
 class Progress(Protocol):
-    """Called as work goes on."""
+    """A function that long work calls."""
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
-        """Say that `done` of `total` units of `stage` are finished; `note` is a short text such as the current loss."""
+        """Report that `done` of `total` units of `stage` are finished; `note` is a short text such as the current loss."""
 
 
 def silent(stage: str, done: int, total: int, note: str = "") -> None:
-    """Progress that nobody sees; the default everywhere."""
+    """Report nothing; the default everywhere."""
 
 
 class TerminalProgress:
-    """Progress on standard error: bars with an ETA on a terminal, otherwise a line every `interval` seconds and one at the end.
+    """Progress on standard error: bars with an ETA on a terminal; else a line every `interval` seconds and one at the end.
 
-    Use as a context manager; the object itself is the `Progress` callable.
+    Use it as a context manager. The object itself is the `Progress` function.
     """
 
     def __init__(self, interval: float = 30.0) -> None:

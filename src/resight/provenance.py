@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,16 +18,17 @@ from resight.compute import usable_cores
 __all__ = ["hardware", "provenance"]
 
 _DECODERS = ("opencv-python-headless", "simplejpeg", "pillow")
+_SECRET = re.compile("://[^/]*@")
 _PACKAGES = ("resight", "numpy", *_DECODERS, "onnxruntime", "openvino", "torch", "scipy", "numba")
 
 
 def provenance(configuration: Mapping[str, Any] | None = None, *, seed: int | None = None) -> dict[str, Any]:
-    """What has to stand beside a figure so that someone else can make it again.
+    """Collect what someone else needs to make a figure again.
 
     Parameters
     ----------
     configuration : mapping, optional
-        The options of the run, as plain JSON values.
+        Options of the run, as plain JSON values.
     seed : int, optional
 
     Returns
@@ -36,7 +38,7 @@ def provenance(configuration: Mapping[str, Any] | None = None, *, seed: int | No
         ``configuration``, ``seed``, ``versions`` and ``hardware``.
     """
     return {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]).replace(str(Path.home()), "~"),
+        "command": _command(),
         "commit": _commit(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "configuration": dict(configuration or {}),
@@ -58,6 +60,12 @@ def hardware() -> dict[str, Any]:
     }
 
 
+def _command() -> str:
+    """The command line, without the home folder and without users and passwords in addresses."""
+    words = [Path(sys.argv[0]).name, *(_SECRET.sub("://", word) for word in sys.argv[1:])]
+    return " ".join(words).replace(str(Path.home()), "~")
+
+
 def _version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
@@ -67,9 +75,9 @@ def _version(package: str) -> str | None:
 
 def _commit() -> str | None:
     try:
-        _git("ls-files", "--error-unmatch", Path(__file__).name)  # not where the package is installed inside somebody's checkout
+        _git("ls-files", "--error-unmatch", Path(__file__).name)  # an installed package in somebody's checkout is not ours
         head = _git("rev-parse", "HEAD")
-        # Results are what a run writes: their change does not make the code another one.
+        # Runs write results; a changed result does not change the code.
         changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/src", ":/recipes", ":/pyproject.toml")
     except (OSError, subprocess.SubprocessError):
         return None
@@ -77,7 +85,7 @@ def _commit() -> str | None:
 
 
 def _git(*arguments: str) -> str:
-    """What git says of the checkout that this file lies in. Raises `OSError` and `subprocess.SubprocessError`."""
+    """Run git in the checkout that holds this file; its output. Raises `OSError` and `subprocess.SubprocessError`."""
     command = ["git", "-C", str(Path(__file__).parent), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
 
@@ -100,5 +108,5 @@ def _memory_gib() -> float | None:
 
 
 def _accelerator() -> str | None:
-    torch = sys.modules.get("torch")  # asked only where it is in use: importing it takes seconds
+    torch = sys.modules.get("torch")  # only if it is in use: importing it takes seconds
     return torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else None

@@ -69,3 +69,22 @@ def write_folder(root: Path) -> None:
     for name in ("anna", "ben", "chloé", "0", "-1", "frank"):
         write_images(root, [f"{name}/{camera}_{number}.png" for camera in ("door", "gate") for number in range(3)])
     write_images(root, ["zoe/door_0.png", "zoe/door_1.png"])
+
+
+def write_prid(root: Path) -> None:
+    """Six people by both cameras, one by camera a alone, two by camera b alone."""
+    write_images(root / "single_shot", [f"cam_{camera}/person_{number:04d}.png" for camera in "ab" for number in range(1, 7)])
+    write_images(root / "single_shot", ["cam_a/person_0201.png", "cam_b/person_0201.png", "cam_b/person_0300.png"])
+
+
+def write_ilids(root: Path) -> None:
+    """Four people with two frames by each of two cameras."""
+    names = [f"cam{c}/person{n:03d}/cam{c}_person{n:03d}_{f:05d}.png" for c in (1, 2) for n in (1, 2, 5, 9) for f in (3, 4)]
+    write_images(root / "i-LIDS-VID" / "sequences", names)
+
+
+def write_cameras(root: Path) -> None:
+    """Four people by two cameras, a folder for each camera."""
+    write_images(
+        root, [f"cam{camera}/{name}_{number}.png" for camera in (1, 2) for name in ("ann", "bo", "cy", "di") for number in (1, 2)]
+    )

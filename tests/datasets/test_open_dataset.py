@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from datasets.layouts import write_cuhk01, write_duke, write_folder, write_images, write_market, write_viper
+from cases import drawings
+from datasets.layouts import (
+    write_cameras,
+    write_cuhk01,
+    write_duke,
+    write_folder,
+    write_ilids,
+    write_images,
+    write_market,
+    write_prid,
+    write_viper,
+)
 from resight.datasets import DATASETS, open_dataset
 from resight.drawn.crops import generate
 from resight.errors import DatasetError
@@ -25,7 +36,14 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "viper": write_viper,
     "cuhk01": write_cuhk01,
     "folder": write_folder,
-    "synthetic": draw,
+    "drawn": draw,
+    "cuhk03": lambda root: write_market(root / "detected"),
+    "msmt17": lambda root: drawings.nested(root, "msmt17"),
+    "mars": lambda root: drawings.nested(root, "mars"),
+    "divided": lambda root: drawings.nested(root, "layumi"),
+    "prid2011": write_prid,
+    "ilids-vid": write_ilids,
+    "cameras": write_cameras,
 }
 
 
@@ -49,12 +67,12 @@ def test_missing_empty_and_foreign_folders(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="the folder is empty"):
         open_dataset(tmp_path)
     (tmp_path / "notes.txt").write_text("nothing here")
-    with pytest.raises(DatasetError, match="no known layout; expected Market-1501's folders"):
+    with pytest.raises(DatasetError, match="no known layout: no image"):
         open_dataset(tmp_path)
-    with pytest.raises(DatasetError, match="no known layout"):
+    with pytest.raises(DatasetError, match="no column path"):
         open_dataset(tmp_path / "notes.txt")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="no images here; expected one folder for each person"):
+    with pytest.raises(DatasetError, match=r"no known layout.*one folder for each person"):
         open_dataset(tmp_path)
 
 
@@ -79,10 +97,56 @@ def test_a_named_layout_that_is_not_there(tmp_path: Path, layout: str) -> None:
 
 
 def test_an_unknown_layout(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="unknown layout 'market'; expected auto, synthetic, dukemtmc, market1501"):
+    with pytest.raises(DatasetError, match="unknown layout 'market'; expected auto, drawn, dukemtmc, cuhk03, market1501"):
         open_dataset(tmp_path, layout="market")
 
 
 def test_nothing_here_imports_torch() -> None:
     code = "import sys, resight.datasets; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_several_data_sets_are_of_different_people_and_cameras(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_market(tmp_path / name)
+    one, both = open_dataset(tmp_path / "a"), open_dataset([tmp_path / "a", tmp_path / "b"])
+    assert both.name == "market1501+market1501" and both.accounting.used == 2 * one.accounting.used
+    for part in ("train", "query", "gallery"):
+        alone, together = getattr(one, part), getattr(both, part)
+        assert len(together) == 2 * len(alone)
+        assert len(together.people()) == 2 * len(alone.people())
+        assert len(set(together.cameras.tolist())) == 2 * len(set(alone.cameras.tolist()))
+        assert set(together.identity_names()) == {f"{s}/{who}" if who else "" for s in "ab" for who in alone.identity_names()}
+    assert (both.gallery.identities == -1).sum() == 2 * (one.gallery.identities == -1).sum()
+
+
+def test_prid_2011(tmp_path: Path) -> None:
+    write_prid(tmp_path)
+    dataset = open_dataset(tmp_path)
+    assert dataset.name == "prid2011" and len(dataset.splits) == 10
+    for split in dataset.splits:
+        assert (len(split.train), len(split.query), len(split.gallery)) == (6, 3, 5)
+        assert set(split.query.camera_names()) == {"a"} and set(split.gallery.camera_names()) == {"b"}
+    assert dataset.accounting.left_out == {"of people whom camera a alone saw": 1}
+
+
+def test_ilids_vid_has_tracklets(tmp_path: Path) -> None:
+    write_ilids(tmp_path)
+    split = open_dataset(tmp_path).splits[0]
+    assert (len(split.train), len(split.query), len(split.gallery)) == (8, 4, 4)
+    assert set(split.query.tracklets) == {f"1/{person}" for person in split.query.identity_names()}
+
+
+def test_a_few_names_do_not_make_a_layout(tmp_path: Path) -> None:
+    write_images(tmp_path, [f"{number:07d}.png" for number in [1001, 1002, 1003, 1004, *range(2000, 2040)]])
+    with pytest.raises(DatasetError, match=r"no known layout: 44 images directly in it; .* fit cuhk01"):
+        open_dataset(tmp_path)
+
+
+def test_zero_is_a_person_if_he_asks_and_a_distractor_otherwise(tmp_path: Path) -> None:
+    names = ["train/0005_c1_1.png", "train/0005_c2_1.png", "query/0001_c1_1.png", "test/0001_c2_1.png", "test/0000_c2_1.png"]
+    write_images(tmp_path, names)
+    assert open_dataset(tmp_path).gallery.identities.tolist() == [0, 1]
+    write_images(tmp_path, ["query/0000_c1_1.png"])
+    assert open_dataset(tmp_path).gallery.identity_names() == ["0", "1"]
+    assert (open_dataset(tmp_path).gallery.identities > 0).all()

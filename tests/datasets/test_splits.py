@@ -84,11 +84,18 @@ def test_by_identity_holds_out_nobody_who_cannot_ask() -> None:
         assert set(by_identity(records, seed=seed).query.people().tolist()) <= {1, 2}
 
 
+def test_with_one_camera_an_image_is_left_out_for_itself_alone() -> None:
+    split = by_identity(network(people=10, cameras=1), fraction=0.3)
+    assert split.query.identities.tolist() == split.gallery.people().tolist() and len(split.query) == 3
+    assert len(split.gallery) == 3 * 3 and not set(split.query.cameras.tolist()) & set(split.gallery.cameras.tolist())
+    assert not set(split.query.paths) & set(split.gallery.paths)
+
+
 def test_by_identity_refuses_what_it_cannot_do() -> None:
     with pytest.raises(DatasetError, match="of 1, 1 of them seen by two cameras"):
         by_identity(network(people=1))
     with pytest.raises(DatasetError, match="of 5, 0 of them"):
-        by_identity(network(people=5, cameras=1))
+        by_identity(records_of([(person, 1 + person % 2) for person in range(1, 6)]))
     with pytest.raises(DatasetError, match=r"fraction of 1\.5"):
         by_identity(network(), fraction=1.5)
     with pytest.raises(DatasetError, match="of 0, 0 of them"):

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from datasets.layouts import write_market
 from resight.datasets import Dataset, Records, inspect, open_dataset
-from resight.datasets.synthetic import MARKER, load
+from resight.datasets.drawn import MARKER, load
 from resight.drawn import crops
+from resight.drawn.sheet import draw_sheet
 from resight.errors import DatasetError, StorageError
-from resight.images import read_images
+from resight.images import read_image, read_images
+from resight.models import load_model
+from resight.models.embedding import embed_files
 
 SMALL = {"identities_train": 4, "identities_test": 6, "cameras": 3, "images_per_camera": 2, "size": (64, 32)}
 
@@ -30,14 +33,14 @@ def digests(root: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("synthetic")
+    root = tmp_path_factory.mktemp("drawn")
     draw(root)
     return root
 
 
 def test_the_layout_is_markets(drawn: Path) -> None:
     dataset = open_dataset(drawn)
-    assert dataset.name == "synthetic" and dataset.warnings == ()
+    assert dataset.name == "drawn" and dataset.warnings == ()
     assert dataset.train.people().tolist() == [1, 2, 3, 4]
     assert dataset.query.people().tolist() == dataset.gallery.people().tolist() == [5, 6, 7, 8, 9, 10]
     found = inspect(dataset)
@@ -80,7 +83,7 @@ def test_an_interrupted_drawing_is_not_taken_for_complete_and_is_done_again(draw
         draw(tmp_path, progress=interrupt)
     assert not (tmp_path / MARKER).exists()
     next((tmp_path / "query").iterdir()).write_bytes(b"half")
-    with pytest.raises(DatasetError, match="no complete synthetic network"):
+    with pytest.raises(DatasetError, match="no complete drawn network"):
         load(tmp_path)
     draw(tmp_path)
     assert digests(tmp_path) == digests(drawn)
@@ -150,15 +153,22 @@ def strips(records: Records) -> NDArray[np.float32]:
     return pixels.reshape(-1, 16, 8, 64, 3)[:, :, :, 16:48].mean((2, 3)).reshape(len(records), -1)
 
 
-def test_colours_help_and_do_not_suffice(tmp_path: Path) -> None:
-    """So that methods differ: mean colours find between 15 and 55 of 100 people at first rank; a network learns far more."""
-    dataset = crops.generate(tmp_path, identities_train=1, identities_test=80, images_per_camera=3)
-    query, gallery = dataset.query, dataset.gallery
-    distances = ((strips(query)[:, None] - strips(gallery)[None]) ** 2).sum(-1)
-    same = query.identities[:, None] == gallery.identities
-    distances[(same & (query.cameras[:, None] == gallery.cameras)) | (gallery.identities == -1)] = np.inf
-    rank1 = float(same[np.arange(len(query)), distances.argmin(1)].mean())
-    assert 0.15 < rank1 < 0.55
+def first_rank(query: NDArray[np.float32], gallery: NDArray[np.float32], dataset: Dataset) -> float:
+    """Share of queries whose nearest gallery image, of another camera, shows the same person."""
+    distances = ((query[:, None] - gallery[None]) ** 2).sum(-1)
+    same = dataset.query.identities[:, None] == dataset.gallery.identities
+    distances[(same & (dataset.query.cameras[:, None] == dataset.gallery.cameras)) | (dataset.gallery.identities == -1)] = np.inf
+    return float(same[np.arange(len(query)), distances.argmin(1)].mean())
+
+
+def test_colour_alone_does_not_decide(tmp_path: Path) -> None:
+    """Mean colours hardly find anybody; a network that never saw a drawn person finds several times as many."""
+    dataset = crops.generate(tmp_path, identities_train=1, identities_test=60, images_per_camera=2)
+    colours = first_rank(strips(dataset.query), strips(dataset.gallery), dataset)
+    student = load_model("student")
+    query, gallery = (embed_files(student, part.paths) for part in (dataset.query, dataset.gallery))
+    assert colours < 0.15
+    assert first_rank(query, gallery, dataset) > max(3 * colours, 0.15)
 
 
 def test_people_differ_and_cameras_differ(tmp_path: Path) -> None:
@@ -172,5 +182,14 @@ def test_people_differ_and_cameras_differ(tmp_path: Path) -> None:
     near = distances[same_person & same_camera & other_image].mean()
     across = distances[same_person & ~same_camera].mean()
     strangers = distances[~same_person & ~same_camera].mean()
-    assert near < 0.8 * across
+    assert near < 0.95 * across
     assert across < 0.95 * strangers
+
+
+def test_the_sheet_has_a_row_a_person_and_a_group_a_camera(drawn: Path, tmp_path: Path) -> None:
+    train = open_dataset(drawn).train
+    draw_sheet(train, tmp_path / "people.png", people=2, each=2)
+    sheet = read_image(tmp_path / "people.png")
+    assert sheet.shape == (2 * 128 + 3 * 12, 3 * 2 * 64 + 4 * 12, 3)
+    rows, columns = ((sheet == 255).all((1, 2)), (sheet == 255).all((0, 2)))
+    assert rows.sum() == 3 * 12 and columns.sum() >= 4 * 12

@@ -179,7 +179,7 @@ def test_other_work_is_neither_mixed_nor_lost(
             extract(stopping(2), images, tmp_path / "v", checkpoint_seconds=0)
     before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
     model, records, options = change(images)
-    with pytest.raises(ConfigurationError, match=r"v\.npy.* (exist|is unfinished), and not from this model.*--overwrite"):
+    with pytest.raises(ConfigurationError, match=r"v\.npy.* (exist|is unfinished), from another model.*--overwrite"):
         extract(model, records, tmp_path / "v", options=options)
     assert model.counts == []
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before

@@ -165,7 +165,7 @@ def test_damage(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (["search", "g", "good.png", "-k", "0"], "k is 0"),
         (["search", "nowhere", "good.png"], "nowhere: no gallery here; make one with"),
         (["purge", "g", "--yes"], "nothing says what to delete"),
-        (["purge", "g", "--camera", "1"], "0 sightings would be deleted for good; add --yes"),
+        (["purge", "g", "--camera", "1"], "no sighting is of '1': nothing was deleted"),
         (["restore", "g", "s"], "would be lost; add --yes"),
         (["restore", "g", "s", "--yes"], "g has no snapshot 's'; it has: none"),
         (["snapshot", "g", "../s"], "cannot be called"),

@@ -29,7 +29,8 @@ def test_a_data_set_in_a_known_layout(tiny: Path) -> None:
 
 
 def test_a_plain_folder_and_one_image(tmp_path: Path) -> None:
-    write(tmp_path, "b.png", "a.JPG", "deep/er/c.webp", "notes.txt.bak")
+    write(tmp_path, "b.png", "a.JPG", "deep/er/c.webp")
+    (tmp_path / "notes.txt.bak").write_text("no image")
     assert find_crops(tmp_path) == [Crop(source=str(tmp_path / name)) for name in ("a.JPG", "b.png", "deep/er/c.webp")]
     assert find_crops(tmp_path / "b.png") == [Crop(source=str(tmp_path / "b.png"))]
 
@@ -38,12 +39,11 @@ def test_names_of_people_and_cameras(tmp_path: Path) -> None:
     write(tmp_path, "anna/entrance_1.png", "anna/hall_2_3.png", "bo/garage_1.png")
     assert [(crop.identity, crop.camera) for crop in find_crops(tmp_path, named=True)] == [
         ("anna", "entrance"),
-        ("anna", "hall"),
+        ("anna", "hall_2"),
         ("bo", "garage"),
     ]
     write(tmp_path, "bo/nameless.png")
-    with pytest.raises(DatasetError, match=r"nameless\.png does not begin with a camera"):
-        find_crops(tmp_path, named=True)
+    assert [(crop.identity, crop.camera) for crop in find_crops(tmp_path, named=True)][-1] == ("bo", "")
 
 
 def test_people_of_two_folders_are_not_mixed_up(tmp_path: Path) -> None:
@@ -90,7 +90,6 @@ def test_a_file_name_that_is_no_text(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("camera\nhall\n", "no column path"),
-        ("path,cam\na.png,1\n", "unknown columns cam; expected path and any of camera, time"),
         ("path,camera\na.png\n", "line 2: 1 values; expected 2"),
         ("path,time\na.png,\nb.png,noon\n", "line 3: 'noon' is not a time"),
         ("", "no column path"),

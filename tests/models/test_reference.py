@@ -90,7 +90,7 @@ def test_weights_to_start_from_have_the_same_names() -> None:
 
 def test_a_folder_called_student_changes_no_verb(here: Path, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The shipped student wins in every verb that takes a model; ``./student`` is the folder, which holds no network."""
-    (here / "student" / CARD).write_text(json.dumps({"training": {"dataset": "synthetic"}}))
+    (here / "student" / CARD).write_text(json.dumps({"training": {"dataset": "drawn"}}))
     (here / "student" / FITTED_ARRAYS).touch()
     image = next((tiny / "query").iterdir())
     own = load_model("student")

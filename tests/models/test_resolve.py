@@ -115,7 +115,7 @@ def test_a_fitted_distance_replaces_no_other_model(tiny: Path, tiny_run: Path, t
     first = fit_model(dataset, tmp_path / "first", str(run), "xqda", dimensions=5)
     second = fit_model(dataset, tmp_path / "second", str(first), "xqda", dimensions=4)
     for reference in (first, second):
-        with pytest.raises(ConfigurationError, match="first is what the new distance would rest on"):
+        with pytest.raises(ConfigurationError, match="first would be replaced by a distance that rests on it"):
             fit_model(dataset, first, str(reference), "xqda", dimensions=3)
     assert load_model(str(second)).embedding_size == 4
     fit_model(dataset, second, str(first), "xqda", dimensions=3)
@@ -135,7 +135,7 @@ def test_a_fitted_model_works_from_any_folder(tiny: Path, tiny_run: Path, tmp_pa
         assert load_model(str(fitted)).embedding_size == 3
         monkeypatch.chdir(tmp_path)
     (tmp_path / "network").rename(tmp_path / "moved")
-    with pytest.raises(WeightsError, match=r"fitted-0 rests on /.*/network, which is not there; put it back, or fit again$"):
+    with pytest.raises(WeightsError, match=r"fitted-0 rests on /.*/network, which is missing; put it back, or fit again$"):
         load_model("fitted-0")
 
 
@@ -156,7 +156,7 @@ def test_folders_that_rest_on_themselves_are_refused(tiny: Path, tmp_path: Path,
 def test_one_camera_teaches_no_cross_camera_distance(tiny: Path, tmp_path: Path) -> None:
     root = tmp_path / "one"
     shutil.copytree(tiny, root)
-    (root / "synthetic.json").unlink()
+    (root / "drawn.json").unlink()
     for path in (root / "bounding_box_train").iterdir():
         if "_c1" not in path.name:
             path.unlink()

@@ -167,7 +167,7 @@ def test_damage_raises_nothing_but_weights_errors(name: str) -> None:
     ],
 )
 def test_entries_that_are_no_tensors_are_refused(entry: Any) -> None:
-    with pytest.raises(WeightsError, match=r"'odd' is no plain tensor|damaged"):
+    with pytest.raises(WeightsError, match=r"'odd' is not a plain tensor|damaged"):
         read_state(torch_bytes({**STATE, "odd": entry}))
 
 

@@ -128,7 +128,7 @@ def test_the_last_stride_keeps_the_map(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "stride"), [("osnet-0.25", 1), ("mobilenet-0.25", 3), ("resnet-50", -1)])
 def test_a_stride_that_a_network_does_not_have_is_refused(name: str, stride: int) -> None:
-    with pytest.raises(ConfigurationError, match=f"last_stride = {stride} for {name}; expected"):
+    with pytest.raises(ConfigurationError, match=f"last_stride = {stride}"):
         build(name, 3, last_stride=stride)
 
 

@@ -60,7 +60,7 @@ def test_a_head_behind_a_neck_may_be_for_other_classes_too(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "file", "expected"),
     [
-        ("mobilenet-0.25", "mobilenet_v1_0.25_imagenet.pytorch.tar", "does not fit mobilenet-0.25: .*stage1.* it is none of"),
+        ("mobilenet-0.25", "mobilenet_v1_0.25_imagenet.pytorch.tar", "does not fit mobilenet-0.25: .*stage1.* it fits none of"),
         ("mobilenet-0.5", "mobilenet_2_5_224_tf_no_top.h5", "does not fit mobilenet-0.5: .* it looks like mobilenet-0.25"),
         ("osnet-0.5", "osnet_x0_25_market1501.pth", "does not fit osnet-0.5: .* it looks like osnet-0.25"),
         ("resnet-50", "osnet_x0_25_market1501.pth", "does not fit resnet-50: .* it looks like osnet-0.25"),
@@ -197,7 +197,7 @@ def test_without_network_the_error_says_what_to_put_where(tmp_path: Path) -> Non
     with pytest.raises(DownloadError) as error:
         fetch("example", tmp_path, handlers=[FakeHttps(offline)])
     assert str(error.value) == (
-        f"{tmp_path / 'file.pth'} is not there and cannot be downloaded (Name or service not known); "
+        f"{tmp_path / 'file.pth'} is missing and cannot be downloaded (Name or service not known); "
         f"download {URL} elsewhere and put it into {tmp_path} as file.pth"
     )
     (tmp_path / "file.pth").write_bytes(b"something else")
@@ -208,7 +208,7 @@ def test_without_network_the_error_says_what_to_put_where(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("body", [CONTENT[:-1], CONTENT + b"x", b"<html>Sign in</html>", b""])
 def test_other_content_is_refused_and_not_kept(body: bytes, tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match="what came has SHA-256"):
+    with pytest.raises(DownloadError, match="the download has SHA-256"):
         fetch("example", tmp_path, handlers=[serving(body)])
     assert list(tmp_path.iterdir()) == []
 

@@ -51,6 +51,6 @@ def test_scores_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 def test_scores_of_one_data_set_are_not_called_those_of_another(tiny: Path) -> None:
     dataset = open_dataset(tiny)
-    with pytest.raises(MeasurementError, match="the report has scores of viper; synthetic needs a report of its own"):
+    with pytest.raises(MeasurementError, match="the report has scores of viper; drawn needs a report of its own"):
         with_evaluation(report(row("a", map=3.0), dataset="viper"), ["a"], dataset)
-    assert with_evaluation(report(row("a")), [], dataset).dataset == "synthetic"
+    assert with_evaluation(report(row("a")), [], dataset).dataset == "drawn"

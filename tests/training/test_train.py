@@ -275,7 +275,7 @@ def test_a_truncated_image_is_named(tiny: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny, root)
     victim = sorted((root / "bounding_box_train").iterdir())[3]
     victim.write_bytes(victim.read_bytes()[:-200])
-    (root / "synthetic.json").unlink()
+    (root / "drawn.json").unlink()
     with pytest.raises(ImageError, match=rf"1 of \d+ images cannot be read: .*{victim.name}.*ends too early"):
         train(root, tmp_path / "run", dataclasses.replace(TINY, validation="none"))
 

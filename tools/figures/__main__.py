@@ -41,7 +41,7 @@ BLOCKS = {
     "entropies": training.entropies,
     "classical-speed": speed.classical_speed,
     "market-tradeoff": speed.market_tradeoff,
-    "demo-tradeoff": speed.demo_tradeoff,
+    "demo-seeds": speed.demo_seeds,
     "market-benchmark": speed.market_benchmark,
     "deployment": speed.deployment,
     "market-extract": speed.market_extract,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from resight.cli.options import EXPERT, Device, DistanceName, Layout, chosen
+from resight.cli.options import EXPERT, Data, Device, DistanceName, Layout, chosen
 from resight.cli.terminal import check_writable, say, show_report, write_report, write_result
 from resight.progress import TerminalProgress
 
@@ -27,7 +27,7 @@ Files = Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative=()
 def benchmark(
     *models: str,
     images: Path | None = None,
-    data: Path | None = None,
+    data: Data | None = None,
     scores: Files = (),
     merge: Annotated[Files, EXPERT] = (),
     out: Path = Path("benchmark"),
@@ -93,15 +93,17 @@ def benchmark(
     check_writable(out / "benchmark.json", json)
     config = SpeedConfig(rounds=rounds, batch_sizes=batch_sizes, seconds=seconds, seed=seed)
     dataset = None if data is None else open_dataset(data, layout)
+    accounting = None
     with TerminalProgress() as progress:
         if merge:
             names = [str(file) for file in merge]
             report = merged([read_report(file) for file in merge], names, provenance({"merge": names}))
         else:
             if images is not None:
-                paths = find_images(images).paths
+                found = find_images(images)
+                paths, accounting = found.paths, found.accounting
             elif dataset is not None:
-                paths = dataset.gallery.paths
+                paths, accounting = dataset.gallery.paths, dataset.account("query", "gallery")
             else:
                 raise ConfigurationError("there are no images to measure on; give their folder with --images")
             models = models or ("student",)
@@ -115,4 +117,4 @@ def benchmark(
     show_report(f"{report.images['count']} images on {hardware['processor']}, {hardware['cores']} cores", report)
     written = write_report(report, out, "benchmark")
     say("Medians over the rounds, in brackets the slowest and the fastest. Written: " + ", ".join(map(str, written)))
-    write_result(json, report.to_dict())
+    write_result(json, report.to_dict(), accounting)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from resight.cli.options import Device, Layout, ModelName, PlainDistance, Threads, chosen
+from resight.cli.options import Data, Device, Layout, ModelName, NamePattern, PlainDistance, Threads, chosen
 from resight.cli.terminal import check_writable, say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -22,7 +22,7 @@ __all__ = ["calibrate"]
 
 def calibrate(
     *,
-    data: Path,
+    data: Data,
     model: ModelName = "student",
     rate: float = 0.01,
     possible_rate: float = 0.1,
@@ -32,6 +32,7 @@ def calibrate(
     seed: int = 0,
     distance: PlainDistance = "auto",
     layout: Layout = "auto",
+    name_pattern: NamePattern = "",
     out: Path = Path("calibration.json"),
     picture: Path | None = None,
     device: Device = "auto",
@@ -43,7 +44,7 @@ def calibrate(
     Parameters
     ----------
     data
-        Folder of a data set with people that the model was not trained on.
+        Folder of a data set, or a table, with people that the model was not trained on; can be given several times.
     rate
         Allowed rate of searches for an absent person that answer "match".
     possible_rate
@@ -83,7 +84,7 @@ def calibrate(
     check_writable(out, picture, json)
     if picture is not None:
         import matplotlib.figure  # noqa: F401 (missing, it is to be missed before the work)
-    dataset = open_dataset(data, layout)
+    dataset = open_dataset(data, layout, name_pattern=name_pattern)
     extractor = load_model(model, device=device, threads=threads)
     used = Settings.for_model(model, extractor, retention=None, distance=chosen(distance)).distance
     warn(dataset.warnings)
@@ -138,7 +139,8 @@ def calibrate(
     if others is not None and checked is not None:
         about = {"people": others.people, "images": len(others.persons)}
         check = about | {name: point.to_dict() for name, point in checked.items()}
-    write_result(json, calibration.to_dict() | {"dataset": dataset.name, "check": check})
+    parts = {"test": ("query", "gallery"), "train": ("train",), "all": ("train", "query", "gallery")}[part]
+    write_result(json, calibration.to_dict() | {"dataset": dataset.name, "check": check}, dataset.account(*parts))
 
 
 def _people(dataset: Dataset, part: str) -> Records:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from resight.cli.options import Data
 from resight.cli.terminal import say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
 __all__ = ["classical"]
 
 
-def classical(*, data: Path, out: Path = Path("classical"), seed: int = 0, json: Path | None = None) -> None:
+def classical(*, data: Data, out: Path = Path("classical"), seed: int = 0, json: Path | None = None) -> None:
     """Reproduce the paper's classical side: LOMO with Euclidean distance, KISSME and XQDA (Table 1, Figure 7, times). Resumable.
 
     Parameters
@@ -39,4 +40,4 @@ def classical(*, data: Path, out: Path = Path("classical"), seed: int = 0, json:
         rows.append([distance, *(f"{one['rank1']:.2f} / {one['map']:.2f}" for one in found), f"{paper.rank1} / {paper.map}"])
     show(table(f"LOMO on {dataset.name}, Rank-1 / mAP (%)", ["", *RETINEX, "paper (Market-1501)"], rows))
     say(f"chosen on held-out identities: {record['chosen']}. {out / 'classical.png'} shows XQDA against its dimensions.")
-    write_result(json, record)
+    write_result(json, record, dataset.accounting)

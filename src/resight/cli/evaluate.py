@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from resight.cli.options import EXPERT, Device, DistanceName, Layout, ModelName, Threads, chosen
+from resight.cli.options import EXPERT, Data, Device, DistanceName, Layout, ModelName, NamePattern, Threads, chosen
 from resight.cli.terminal import check_writable, say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -15,7 +15,7 @@ __all__ = ["evaluate"]
 
 def evaluate(
     *,
-    data: Path,
+    data: Data,
     model: ModelName = "student",
     distance: DistanceName = "auto",
     rerank: bool = False,
@@ -23,6 +23,7 @@ def evaluate(
     rerank_k2: Annotated[int | None, EXPERT] = None,
     rerank_lambda: Annotated[float | None, EXPERT] = None,
     layout: Layout = "auto",
+    name_pattern: NamePattern = "",
     height: Annotated[int, EXPERT] = 0,
     width: Annotated[int, EXPERT] = 0,
     device: Device = "auto",
@@ -31,10 +32,10 @@ def evaluate(
 ) -> None:
     """Measure accuracy: rank the gallery for every query, and give Rank-k and mAP by the data set's own protocol.
 
+    If all images are by one camera, or no camera is known, a query is compared with all images but itself, and a note says so.
+
     Parameters
     ----------
-    data
-        Folder of a data set.
     rerank
         Re-rank by k-reciprocal encoding (Zhong et al., CVPR 2017), which moves images that share neighbours closer together.
     rerank_k1
@@ -63,7 +64,7 @@ def evaluate(
         raise ConfigurationError("--rerank-k1, --rerank-k2 and --rerank-lambda belong to re-ranking; give --rerank, too")
     reranking = replace(PAPER, **given) if rerank else None
     check_writable(json)
-    dataset = open_dataset(data, layout)
+    dataset = open_dataset(data, layout, name_pattern=name_pattern)
     extractor = load_model(model, device=device, height=height, width=width, threads=threads)
     divisions = len(dataset.splits)
     warn(dataset.warnings)
@@ -83,8 +84,10 @@ def evaluate(
     mean = f"; mean ± deviation of {divisions} divisions" if divisions > 1 else ""
     say(f"{values['queries']} queries, {values['gallery']} gallery images, ranked in {values['seconds_ranking']:.2f} s{mean}")
     about: dict[str, Any] = {"model": extractor.name, "model_sha256": extractor.sha256, "dataset": dataset.name, "distance": used}
+    about["protocol"] = dataset.protocol
     about["reranking"] = asdict(reranking) if reranking else None
-    write_result(json, about | values | {"provenance": provenance({"model": model, "distance": used})})
+    about |= values | {"provenance": provenance({"model": model, "distance": used})}
+    write_result(json, about, dataset.account("query", "gallery"))
 
 
 def _learned_from(model: str) -> str:

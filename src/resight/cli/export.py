@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from resight.cli.options import Layout, TorchThreads, for_experts
+from resight.cli.options import Data, Layout, TorchThreads, for_experts
 from resight.cli.terminal import check_writable, say, use_threads, write_result
 from resight.export.config import ExportConfig
 from resight.progress import TerminalProgress
@@ -25,7 +25,7 @@ def export(
     /,
     *,
     out: Path,
-    data: Path | None = None,
+    data: Data | None = None,
     layout: Layout = "auto",
     threads: TorchThreads = 0,
     json: Path | None = None,
@@ -54,7 +54,7 @@ def export(
     with TerminalProgress() as progress:
         card = export_model(model, out, ExportConfig(**vars(config)), data=dataset, progress=progress)
     say(f"{out}: {card['name']}, {card['precision']}, {out.stat().st_size / 2**20:.2f} MiB; {_agreement(card['parity'])}")
-    write_result(json, card)
+    write_result(json, card, None if dataset is None else dataset.account("train"))
 
 
 def _agreement(parity: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resight.cli.options import Device, ModelName, Threads
+from resight.cli.options import Device, Layout, ModelName, NamePattern, Threads
 from resight.cli.terminal import say, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -17,20 +17,23 @@ def extract(
     out: Path,
     model: ModelName = "student",
     overwrite: bool = False,
+    layout: Layout = "auto",
+    name_pattern: NamePattern = "",
     device: Device = "auto",
     threads: Threads = 0,
     json: Path | None = None,
 ) -> None:
     """Turn images into vectors: OUT.npy, OUT.csv and OUT.report.json.
 
-    OUT.npy is float32 and has a row an image; OUT.csv has the columns path, identity, camera and model_sha256 for the same rows.
-    The report names each image that cannot be read, and why. The same command resumes after an interruption.
+    OUT.npy is float32 and has a row an image. OUT.csv has path, identity, camera and model_sha256 for the same rows, and time,
+    tracklet, split and junk if they are known; the other commands read it. The report names each image that cannot be read, and
+    why. The same command resumes after an interruption.
 
     Parameters
     ----------
     images
         Folder of a data set (query and gallery are extracted), any folder with images in it, one image, a text file with one path
-        a line, or a CSV with the column path and perhaps identity and camera.
+        a line, or a CSV with the column path and any of identity, camera, time, tracklet, split, junk.
     out
         Name of the files to write, without ending.
     overwrite
@@ -38,12 +41,14 @@ def extract(
     json
         Also write the report to this file.
     """
+    from resight.datasets.accounting import UNREADABLE
     from resight.datasets.image_list import find_images
     from resight.errors import ImageError
     from resight.extraction.extract import extract as extract_images
     from resight.models import load_model
 
-    records = find_images(images)
+    records = find_images(images, layout=layout, name_pattern=name_pattern)
+    warn(records.notes)
     extractor = load_model(model, device=device, threads=threads)
     with TerminalProgress() as progress:
         report = extract_images(extractor, records, out, overwrite=overwrite, options={"device": device}, progress=progress)
@@ -54,6 +59,7 @@ def extract(
         f"{report['vectors']} images, {report['embedding_size']} numbers each, {report['images_per_second']:.0f} images/s: "
         f"{out}.npy, {out}.csv, {out}.report.json"
     )
-    write_result(json, report)
+    accounting = records.accounting.without(UNREADABLE, len(failures))
+    write_result(json, report, accounting if report["vectors"] else None)
     if failures and not report["vectors"]:
         raise ImageError(f"none of {report['images']} images could be read; {out}.report.json names them")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from resight.cli.options import EXPERT, Device, Layout, TorchThreads
+from resight.cli.options import EXPERT, Data, Device, Layout, NamePattern, TorchThreads
 from resight.cli.terminal import say, use_threads, warn, write_result
 from resight.progress import TerminalProgress
 
@@ -14,12 +14,13 @@ __all__ = ["fit"]
 
 def fit(
     *,
-    data: Path,
+    data: Data,
     out: Path,
     model: str = "lomo",
     distance: Literal["kissme", "xqda"] = "xqda",
     dimensions: Annotated[int, EXPERT] = 0,
     layout: Layout = "auto",
+    name_pattern: NamePattern = "",
     height: Annotated[int, EXPERT] = 0,
     width: Annotated[int, EXPERT] = 0,
     seed: Annotated[int, EXPERT] = 0,
@@ -32,7 +33,7 @@ def fit(
     Parameters
     ----------
     data
-        Folder of a data set; only its training images are read.
+        Folder of a data set, or a table; only its training images are read. Can be given several times.
     out
         Folder to write.
     model
@@ -55,7 +56,7 @@ def fit(
     from resight.models.fitted import fit_model
 
     use_threads(threads)
-    dataset = open_dataset(data, layout)
+    dataset = open_dataset(data, layout, name_pattern=name_pattern)
     warn(dataset.warnings)
     with TerminalProgress() as progress:
         fit_model(
@@ -72,4 +73,4 @@ def fit(
         )
     card = read_json(out / "card.json")
     say(f"{out}: {distance} on {model}, {card['dimensions']} dimensions, from {card['training']['images']} images")
-    write_result(json, card)
+    write_result(json, card, dataset.account("train"))

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from resight.cli.options import Device, ModelName, Names, PlainDistance, Threads, chosen, where_of
+from resight.cli.options import Device, ModelName, NamePattern, Names, PlainDistance, Threads, chosen, where_of
 from resight.cli.terminal import say, show, shown, table, warn, write_result
 from resight.progress import TerminalProgress
 
 if TYPE_CHECKING:
     from resight.gallery import Gallery, Match
     from resight.models.model import Model
+
+OnePer = Literal["sighting", "tracklet", "identity", "camera"]
 
 __all__ = ["add", "create", "model_of", "search", "stats"]
 
@@ -65,6 +67,7 @@ def add(
     time: str = "",
     identity: str = "",
     named: bool = False,
+    name_pattern: NamePattern = "",
     model: str = "",
     device: Device = "auto",
     threads: Threads = 0,
@@ -94,29 +97,35 @@ def add(
     """
     from dataclasses import asdict, replace
 
+    from resight.datasets.accounting import UNREADABLE, Accounting
     from resight.errors import ConfigurationError, ImageError
     from resight.gallery import Gallery, find_crops, parse_time
 
     if not paths:
         raise ConfigurationError("no crops given; name images, folders or lists")
     seen = parse_time(time) if time else None
+    found = [find_crops(path, named=named, name_pattern=name_pattern) for path in paths]
+    warn(tuple(note for each in found for note in each.notes))
     crops = [
         replace(crop, camera=crop.camera or camera, time=crop.time or seen, identity=crop.identity or identity)
-        for path in paths
-        for crop in find_crops(path, named=named)
+        for each in found
+        for crop in each
     ]
     with Gallery.open(gallery) as opened:
         extractor = model_of(opened, model, device, threads)
         with TerminalProgress() as progress:
             done = opened.enrol(extractor, crops, progress=progress)
-        say(f"{done.added} added, {done.present} there already, {len(done.failures)} unreadable, {done.expired} too old")
+        named_now = f", {done.labelled} labelled" if done.labelled else ""
+        say(f"{done.added} added, {done.present} there already{named_now}, {len(done.failures)} unreadable, {done.expired} too old")
         for source, reason in done.failures[:20]:
             say(f"  {source}: {reason}")
         if len(done.failures) > 20:
             say(f"  and {len(done.failures) - 20} more; --json lists them all")
         if done.recall is not None:
             say(f"stored as {opened.settings.precision}: keeps {100 * done.recall:.1f} % of the 10 nearest among the new crops")
-    write_result(json, asdict(done))
+    accounting = sum((each.accounting for each in found), Accounting()).without(UNREADABLE, len(done.failures))
+    accounting = accounting.without("older than the gallery may keep", done.expired)
+    write_result(json, asdict(done), accounting if done.ids or not done.failures else None)
     if crops and not done.ids and done.failures:
         raise ImageError(f"none of {len(crops)} crops could be read; the list above says why")
 
@@ -158,6 +167,8 @@ def search(
     camera: Names = None,
     since: str = "",
     until: str = "",
+    not_camera: Names = None,
+    one_per: OnePer = "sighting",
     identity: str = "",
     calibration: Path | None = None,
     picture: Path | None = None,
@@ -178,6 +189,10 @@ def search(
         Number of sightings to show.
     camera
         Search only this camera; repeat for more cameras.
+    not_camera
+        Leave out this camera, for example the one that took the images; repeat for more cameras.
+    one_per
+        Show only the nearest sighting of each tracklet, identity or camera.
     since
         Search only sightings at this time or later; ISO 8601, UTC unless it has a zone.
     until
@@ -193,16 +208,18 @@ def search(
     json
         Also write the ranked list to this file.
     """
+    from resight.datasets.names import nfc
     from resight.decision.calibration import UNKNOWN, Calibration, decide
     from resight.errors import ConfigurationError
     from resight.extraction.extract import printable
     from resight.gallery import Gallery
+    from resight.gallery.grouping import search_one_per, without_cameras
     from resight.gallery.picture import draw_matches
     from resight.images import read_image
 
     if not images:
         raise ConfigurationError("no image given; name one or more images of one person")
-    where = where_of(camera=camera, since=since, until=until)
+    where, identity = where_of(camera=camera, since=since, until=until), nfc(identity)
     calibrated = None if calibration is None else Calibration.load(calibration)
     with Gallery.open(gallery) as opened:
         if calibrated is not None:
@@ -210,7 +227,9 @@ def search(
             warn(calibrated.notes(opened.settings, len(images)))
         pixels = [read_image(image) for image in images]
         extractor = model_of(opened, model, device, threads)
-        matches = opened.search(opened.embed(extractor, pixels), k, where)
+        if not_camera:
+            where = without_cameras(opened, where, frozenset(not_camera))
+        matches = search_one_per(opened, opened.embed(extractor, pixels), k, where, one_per)
         drawn = [] if picture is None else [match.record.id for match in matches]
         thumbnails = {id: sighting.thumbnail for id, sighting in opened.sightings(drawn).items()}
     rows = [_row(match, identity) for match in matches]

@@ -60,7 +60,7 @@ def purge(
     """
     from dataclasses import asdict
 
-    from resight.errors import ConfigurationError
+    from resight.errors import ConfigurationError, GalleryError
     from resight.gallery import Gallery, Removal
 
     with Gallery.open(gallery) as opened:
@@ -75,6 +75,9 @@ def purge(
                 "nothing says what to delete; give --identity, --camera, --id, --since, --until, --expired or --everything"
             )
         ids, elsewhere = opened.reach(where)
+        if not (ids or elsewhere or everything or expired):
+            asked = ", ".join(repr(value) for value in (*(identity or ()), *(camera or ()), *(id or ()), since, until) if value)
+            raise GalleryError(f"no sighting is of {asked}: nothing was deleted; `resight gallery stats` says what is there")
         if dry_run:
             known = _known(opened, where, ids)
             columns = ["id", "camera", "time", "identity", "source"]

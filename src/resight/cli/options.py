@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, is_dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
 from cyclopts import App, ArgumentCollection, Group, Parameter
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 __all__ = [
     "EXPERT",
     "Count",
+    "Data",
     "Device",
     "DistanceName",
     "Layout",
     "ModelName",
+    "NamePattern",
     "Names",
     "PlainDistance",
     "Threads",
@@ -72,7 +75,17 @@ Count = Annotated[int, Parameter(validator=Number(gte=0))]
 Threads = Annotated[Count, Parameter(help="Processor threads of the model; 0 is one for each usable core.")]
 TorchThreads = Annotated[Count, Parameter(help="Processor threads of PyTorch; 0 leaves the number to PyTorch.")]
 Layout = Annotated[
-    str, Parameter(help="Layout of the data set: market1501, dukemtmc, viper, cuhk01, folder or synthetic; auto recognises it.")
+    str, Parameter(help="Layout of the data set, such as market1501 or folder; auto recognises it. A wrong name lists them all.")
+]
+Data = Annotated[
+    list[Path], Parameter(negative=(), help="Folder of a data set, or a table. Given several times, the sets are taken together.")
+]
+NamePattern = Annotated[
+    str,
+    Parameter(
+        help="Pattern of file names in a folder, such as {identity}/{camera}_{*}. Each field takes as much as it can; {*} is "
+        "anything, and {**} also spans folders."
+    ),
 ]
 Names = Annotated[list[str] | None, Parameter(negative=())]
 """An option that can be given several times."""

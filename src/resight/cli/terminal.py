@@ -11,9 +11,22 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from resight.datasets import Accounting
     from resight.tradeoff.report import Report
 
-__all__ = ["check_writable", "say", "show", "show_report", "shown", "table", "use_threads", "warn", "write_report", "write_result"]
+__all__ = [
+    "account",
+    "check_writable",
+    "say",
+    "show",
+    "show_report",
+    "shown",
+    "table",
+    "use_threads",
+    "warn",
+    "write_report",
+    "write_result",
+]
 
 
 def say(text: str) -> None:
@@ -25,6 +38,21 @@ def warn(warnings: tuple[str, ...]) -> None:
     """Print notes on standard error."""
     for warning in warnings:
         sys.stderr.write(f"resight: note: {_printable(warning)}\n")
+
+
+def account(accounting: Accounting) -> None:
+    """Say how many files were there, how many are used, and why not the rest: the last line of a command that reads files.
+
+    Raises
+    ------
+    DatasetError
+        If files were there and none is used.
+    """
+    from resight.errors import DatasetError
+
+    say(str(accounting))
+    if accounting.there and not accounting.used:
+        raise DatasetError(f"no file can be used; {accounting}")
 
 
 def table(title: str, headings: list[str], rows: list[list[str]]) -> Table:
@@ -90,12 +118,14 @@ def check_writable(*paths: Path | None) -> None:
             raise StorageError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
 
 
-def write_result(path: Path | None, values: Any) -> None:
-    """Write a result to the file of `--json`, if it is given."""
+def write_result(path: Path | None, values: Any, accounting: Accounting | None = None) -> None:
+    """Write a result to the file of `--json`, if it is given, and print and store the accounting of the files that were read."""
     if path is not None:
         from resight.files import write_json
 
-        write_json(path, values)
+        write_json(path, values if accounting is None else values | {"files": accounting.to_dict()})
+    if accounting is not None:
+        account(accounting)
 
 
 def shown(gallery: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resight.cli.options import Device, DistanceName, Layout, ModelName, Threads, chosen
+from resight.cli.options import Data, Device, DistanceName, Layout, ModelName, NamePattern, Threads, chosen
 from resight.cli.terminal import check_writable, say, show_report, warn, write_report, write_result
 from resight.progress import TerminalProgress
 
@@ -13,10 +13,11 @@ __all__ = ["tradeoff"]
 
 def tradeoff(
     *models: ModelName,
-    data: Path,
+    data: Data,
     out: Path = Path("tradeoff"),
     distance: DistanceName = "auto",
     layout: Layout = "auto",
+    name_pattern: NamePattern = "",
     count: int = 1024,
     rounds: int = 5,
     device: Device = "auto",
@@ -27,8 +28,6 @@ def tradeoff(
 
     Parameters
     ----------
-    data
-        Folder of a data set.
     out
         Folder to write tradeoff.json, .csv, .md and .png to.
     count
@@ -46,7 +45,7 @@ def tradeoff(
     if not models:
         raise ConfigurationError("no model is named; give one or more, such as student, a run folder or NETWORK:FILE")
     check_writable(out / "tradeoff.json", json)
-    dataset = open_dataset(data, layout)
+    dataset = open_dataset(data, layout, name_pattern=name_pattern)
     warn(dataset.warnings)
     extractors = [load_model(model, device=device, threads=threads) for model in models]
     with TerminalProgress() as progress:
@@ -56,4 +55,4 @@ def tradeoff(
     show_report(f"Trade-off on {dataset.name}", report)
     written = write_report(report, out, "tradeoff")
     say("* nobody is both faster and better. Written: " + ", ".join(map(str, written)))
-    write_result(json, report.to_dict())
+    write_result(json, report.to_dict(), dataset.account("query", "gallery"))

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from resight.cli.options import EXPERT, Device, Layout, TorchThreads, for_experts
+from resight.cli.options import EXPERT, Data, Device, Layout, NamePattern, TorchThreads, for_experts
 from resight.cli.terminal import say, use_threads, warn, write_result
 from resight.distillation import LOSSES
 from resight.distillation.config import DistillConfig
 from resight.progress import TerminalProgress
 from resight.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from resight.datasets import Dataset
 
 __all__ = ["distill", "train"]
 
@@ -30,10 +33,11 @@ else:
 
 def train(
     *,
-    data: Path,
+    data: Data,
     out: Path,
     recipe: Path | None = None,
     layout: Layout = "auto",
+    name_pattern: NamePattern = "",
     device: Device = "auto",
     threads: TorchThreads = 0,
     cache: Annotated[Path | None, EXPERT] = None,
@@ -45,7 +49,7 @@ def train(
     Parameters
     ----------
     data
-        Folder of a data set; only its training images are read.
+        Folder of a data set, or a table; only its training images are read. May be given several times.
     out
         Run folder to write.
     recipe
@@ -60,18 +64,20 @@ def train(
     from resight.training.train import train as fit_alone
 
     use_threads(threads)
-    dataset = open_dataset(data, layout)
+    dataset = open_dataset(data, layout, name_pattern=name_pattern)
     warn(dataset.warnings)
     with TerminalProgress() as progress:
-        _report_run(fit_alone(dataset, out, TrainConfig(**vars(config)), device=device, cache=cache, progress=progress), json)
+        run = fit_alone(dataset, out, TrainConfig(**vars(config)), device=device, cache=cache, progress=progress)
+    _report_run(run, dataset, json)
 
 
 def distill(
     *,
-    data: Path,
+    data: Data,
     out: Path,
     recipe: Path | None = None,
     layout: Layout = "auto",
+    name_pattern: NamePattern = "",
     device: Device = "auto",
     threads: TorchThreads = 0,
     cache: Annotated[Path | None, EXPERT] = None,
@@ -85,7 +91,7 @@ def distill(
     Parameters
     ----------
     data
-        Folder of a data set; only its training images are read.
+        Folder of a data set, or a table; only its training images are read. May be given several times.
     out
         Run folder to write.
     recipe
@@ -100,13 +106,14 @@ def distill(
     from resight.distillation.distill import distill as fit_student
 
     use_threads(threads)
-    dataset = open_dataset(data, layout)
+    dataset = open_dataset(data, layout, name_pattern=name_pattern)
     warn(dataset.warnings)
     with TerminalProgress() as progress:
-        _report_run(fit_student(dataset, out, DistillConfig(**vars(config)), device=device, cache=cache, progress=progress), json)
+        run = fit_student(dataset, out, DistillConfig(**vars(config)), device=device, cache=cache, progress=progress)
+    _report_run(run, dataset, json)
 
 
-def _report_run(folder: Path, json: Path | None) -> None:
+def _report_run(folder: Path, dataset: Dataset, json: Path | None) -> None:
     from resight.training.train import read_history
 
     history = read_history(folder)
@@ -114,4 +121,4 @@ def _report_run(folder: Path, json: Path | None) -> None:
     before = {name: f"{value:.2f} -> " for name, value in start.items()}
     held_out = ", ".join(f"{name} {before.get(name, '')}{value:.2f} %" for name, value in last.get("validation", {}).items())
     say(f"{folder}: {last['epoch']} epochs, loss {last['loss']:.3f}" + (f"; held out: {held_out}" if held_out else ""))
-    write_result(json, history)
+    write_result(json, history, dataset.account("train"))

@@ -1,44 +1,86 @@
-"""A folder on the disk becomes records: path, identity, camera.
+"""A folder or a table on the disk becomes records: path, identity, camera, time, tracklet.
 
-`open_dataset` recognises the layout; each module beside this one reads one layout and names where its data set comes from.
+`open_dataset` recognises the layout; each module that ends in `LAYOUT` reads one and names where its data set comes from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
-from resight.datasets import cuhk01, dukemtmc, folder, market1501, synthetic, viper
+from resight.datasets import (
+    cameras,
+    cuhk01,
+    cuhk03,
+    divided,
+    drawn,
+    dukemtmc,
+    folder,
+    ilids_vid,
+    market1501,
+    mars,
+    msmt17,
+    prid2011,
+    viper,
+)
+from resight.datasets.accounting import Accounting
 from resight.datasets.inspect import Inspection, inspect
+from resight.datasets.layout import Layout
+from resight.datasets.layout import recognise as recognise_tree
 from resight.datasets.records import DISTRACTOR, JUNK, Dataset, Records, Split
+from resight.datasets.several import merge
+from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
-__all__ = ["DATASETS", "DISTRACTOR", "JUNK", "Dataset", "Inspection", "Records", "Split", "inspect", "open_dataset", "recognise"]
+__all__ = [
+    "DATASETS",
+    "DISTRACTOR",
+    "JUNK",
+    "Accounting",
+    "Dataset",
+    "Inspection",
+    "Layout",
+    "Records",
+    "Split",
+    "inspect",
+    "open_dataset",
+    "recognise",
+]
 
-DATASETS: dict[str, Callable[..., Dataset]] = {
-    "synthetic": synthetic.load,
-    "dukemtmc": dukemtmc.load,
-    "market1501": market1501.load,
-    "viper": viper.load,
-    "cuhk01": cuhk01.load,
-    "folder": folder.load,
+DATASETS: dict[str, Layout] = {
+    "drawn": drawn.LAYOUT,
+    "dukemtmc": dukemtmc.LAYOUT,
+    "cuhk03": cuhk03.LAYOUT,
+    "market1501": market1501.LAYOUT,
+    "msmt17": msmt17.LAYOUT,
+    "mars": mars.LAYOUT,
+    "viper": viper.LAYOUT,
+    "prid2011": prid2011.LAYOUT,
+    "ilids-vid": ilids_vid.LAYOUT,
+    "cuhk01": cuhk01.LAYOUT,
+    "divided": divided.LAYOUT,
+    "cameras": cameras.LAYOUT,
+    "folder": folder.LAYOUT,
 }
-"""Layouts by name, each with its loader, the special before the general."""
-
-_DIVIDED_AT_RANDOM = ("viper", "cuhk01", "folder")
+"""Layouts by name, the special before the general."""
 
 
-def open_dataset(root: str | Path, layout: str = "auto", seed: int = 0) -> Dataset:
-    """Read a data set from its folder.
+def open_dataset(
+    root: str | Path | Sequence[str | Path], layout: str = "auto", seed: int = 0, *, name_pattern: str = ""
+) -> Dataset:
+    """Read a data set from its folder or its table, or several data sets as one.
 
     Parameters
     ----------
-    root : str or Path
-        The folder, or its parent where that is customary (`Market-1501-v15.09.15`, `DukeMTMC-reID`, `VIPeR`, `campus`), or a CSV.
+    root : str, Path, or sequence of them
+        The folder, or its parent where that is customary (`Market-1501-v15.09.15`, `DukeMTMC-reID`, `VIPeR`, `campus`), or a table
+        (see `resight.datasets.tables.read_table`). People and cameras of several data sets are different ones.
     layout : str
         A key of `DATASETS`, or ``"auto"`` to recognise it from what is in the folder.
     seed : int
-        Of the random divisions of VIPeR, CUHK01 and a folder of one's own; the others have a fixed one.
+        Seed of random divisions (VIPeR, CUHK01, PRID 2011, iLIDS-VID, a folder of one's own); the others have a fixed one.
+    name_pattern : str
+        What names mean in a folder of one's own, such as ``{identity}/{camera}_{*}``; see `resight.datasets.names.parse_pattern`.
 
     Returns
     -------
@@ -47,43 +89,37 @@ def open_dataset(root: str | Path, layout: str = "auto", seed: int = 0) -> Datas
     Raises
     ------
     DatasetError
-        If the folder is missing or empty, is in none of the layouts, or if `layout` is unknown.
+        If a folder is missing or empty, is in none of the layouts, or if `layout` is unknown.
     """
+    if not isinstance(root, str | Path):
+        if not root:
+            raise DatasetError("no data set is named; give its folder or table")
+        parts = [open_dataset(one, layout, seed, name_pattern=name_pattern) for one in root]
+        return parts[0] if len(parts) == 1 else merge(parts)
     root = Path(root)
     if layout != "auto" and layout not in DATASETS:
         raise DatasetError(f"unknown layout {layout!r}; expected auto, {', '.join(DATASETS)}")
+    if name_pattern and layout not in ("auto", "folder"):
+        raise DatasetError(f"--name-pattern belongs to the layout folder, not to {layout}; leave one of them out")
     try:
         if not root.exists():
             raise DatasetError(f"{root}: no such folder; name the folder of a data set")
-        if root.is_dir() and not any(root.iterdir()):
+        if root.is_file():
+            if layout not in ("auto", "folder") or name_pattern:
+                raise DatasetError(f"{root}: a file; expected a folder in the layout {name_pattern or layout}")
+            return folder.load(root, seed=seed)
+        if not any(root.iterdir()):
             raise DatasetError(f"{root}: the folder is empty; unpack the data set into it")
+        tree = Tree.read(root)
+        if name_pattern:
+            return folder.load(tree, seed=seed, pattern=name_pattern)
         if layout == "auto":
-            layout = recognise(root)
-        return DATASETS[layout](root, seed=seed) if layout in _DIVIDED_AT_RANDOM else DATASETS[layout](root)
+            layout, tree = recognise_tree(tree, DATASETS)
+        return DATASETS[layout].load(tree, seed=seed)
     except OSError as error:
         raise DatasetError(f"{root}: cannot be read: {error.strerror or error}") from error
 
 
-def recognise(root: Path) -> str:
+def recognise(root: str | Path | Tree) -> str:
     """Layout of a folder, a key of `DATASETS`, by what is in it. Raises `DatasetError` if it is in none."""
-    if synthetic.find_root(root):
-        return "synthetic"
-    if dukemtmc.find_root(root):  # before Market-1501, whose folders it shares: only the names differ
-        return "dukemtmc"
-    if market1501.find_root(root):
-        return "market1501"
-    if viper.find_root(root):
-        return "viper"
-    if cuhk01.find_root(root):
-        return "cuhk01"
-    if root.suffix.lower() == ".csv" or folder.find_csv(root):
-        return "folder"
-    if half := viper.missing_camera(root):
-        raise DatasetError(f"{root}: VIPeR's {half[0]} is missing; unpack it beside {half[1]}")
-    if root.is_dir() and any(path.is_dir() for path in root.iterdir()):
-        return "folder"
-    raise DatasetError(
-        f"{root}: no known layout; expected Market-1501's folders ({', '.join(market1501.FOLDERS)}), VIPeR's (cam_a, cam_b), "
-        "CUHK01's names (0001001.png), one folder for each person with images like entrance_0001.jpg, "
-        "or a CSV with path, identity, camera"
-    )
+    return recognise_tree(Tree.read(root), DATASETS)[0]

@@ -7,41 +7,46 @@ Re-identification Baseline in vitro", ICCV 2017. Its authors withdrew the data s
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from pathlib import Path
 
 from resight.datasets import market1501
-from resight.datasets.records import Dataset, Split
+from resight.datasets.layout import Layout, find
+from resight.datasets.names import NEARLY, STYLES
+from resight.datasets.records import Dataset
+from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
-__all__ = ["WITHDRAWN", "find_root", "load"]
+__all__ = ["LAYOUT", "WITHDRAWN", "find_root", "fit", "load"]
 
 WITHDRAWN = (
     "DukeMTMC-reID was withdrawn by its authors in 2019: use it only to reproduce old results, and say so beside every figure"
 )
 """The warning that each such data set carries."""
 
-_NAME = re.compile(r"^([0-9]{1,9})_c([0-9]{1,9})_f[0-9]+")
+_INSIDE = ("DukeMTMC-reID", "dukemtmc-reid")
+
+
+def fit(tree: Tree) -> float:
+    """Share of the images in Market-1501's three folders whose names are Duke's."""
+    return market1501.fit(tree, STYLES["dukemtmc"])
 
 
 def find_root(root: str | Path) -> Path | None:
-    """The folder whose training images have Duke's names: `root` or DukeMTMC-reID inside it; None if neither."""
-    root = Path(root)
-    for candidate in (root, root / "DukeMTMC-reID", root / "dukemtmc-reid"):
-        if all((candidate / folder).is_dir() for folder in market1501.FOLDERS):
-            names = (path.name for path in (candidate / market1501.FOLDERS[0]).iterdir())
-            if any(_NAME.match(name) for name in names):
-                return candidate
-    return None
+    """The folder with Duke's names: `root` or DukeMTMC-reID inside it; None if neither."""
+    share, found = find(Tree.read(root), fit, _INSIDE)
+    return found.root if share >= NEARLY / 2 else None
 
 
-def load(root: str | Path) -> Dataset:
+def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
     """Read a folder in DukeMTMC-reID's layout, with names like ``0001_c1_f0044158.jpg``.
 
     Parameters
     ----------
-    root : str or Path
+    root : str, Path or Tree
         The folder that holds `bounding_box_train`, `query` and `bounding_box_test`, or its parent.
+    seed : int
+        Not used: the division is fixed.
 
     Returns
     -------
@@ -53,13 +58,15 @@ def load(root: str | Path) -> Dataset:
     DatasetError
         If the folders are missing, empty, or hold other names.
     """
-    found = find_root(root)
-    if found is None:
+    share, found = find(tree := Tree.read(root), fit, _INSIDE)
+    if not share:
         raise DatasetError(
-            f"{root}: no DukeMTMC-reID here; expected the folders {', '.join(market1501.FOLDERS)} in it or in its DukeMTMC-reID, "
-            "with names like 0001_c1_f0044158.jpg (its authors withdrew the data set: it is not to be had any more)"
+            f"{tree.root}: no DukeMTMC-reID here; expected the folders {', '.join(market1501.FOLDERS)} in it or in its "
+            "DukeMTMC-reID, "
+            "with names like 0001_c1_f0044158.jpg (its authors withdrew the data set: nobody offers it any more)"
         )
-    train, query, gallery = (market1501.parse_folder(found / folder, _NAME) for folder in market1501.FOLDERS)
-    unnamed = train[1] + query[1] + gallery[1]
-    warnings = (WITHDRAWN, f"{unnamed} image files left out: their names say no identity and camera")
-    return Dataset("dukemtmc", found, (Split(train[0], query[0], gallery[0]),), warnings if unnamed else warnings[:1])
+    dataset = market1501.load_named(found, STYLES["dukemtmc"], "dukemtmc")
+    return replace(dataset, warnings=(WITHDRAWN, *dataset.warnings))
+
+
+LAYOUT = Layout(about="DukeMTMC-reID's, the same folders with names like 0001_c2_f0046182.jpg", fit=fit, load=load, inside=_INSIDE)

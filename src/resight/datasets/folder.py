@@ -1,161 +1,166 @@
-"""A folder of one's own: `identity/camera_anything.jpg`, or a CSV that says who is where."""
+"""A folder of one's own: one folder for each person, or a table that says who is where, or names by a pattern."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
-from dataclasses import dataclass
+import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from resight.datasets.records import DISTRACTOR, Dataset, Records, Split, image_files
-from resight.datasets.splits import query_rows
+from resight.datasets.accounting import NO_LABEL, Accounting
+from resight.datasets.divide import divide, given_split
+from resight.datasets.layout import Layout
+from resight.datasets.names import NEARLY, camera_name, nfc, parse_pattern, split_of
+from resight.datasets.people import Found, check_folders, refuse_parts, rows_by_folders
+from resight.datasets.records import JUNK, Dataset, Split
+from resight.datasets.rows import PERSON, Row, alike_notes, records_of
+from resight.datasets.tables import Table, find_table, read_table
+from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
-__all__ = ["find_csv", "load"]
-
-_PARTS = ("train", "query", "gallery")
+__all__ = ["LAYOUT", "dataset_of", "fit", "load", "read_rows", "table_of"]
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One image, before names become numbers."""
+def fit(tree: Tree) -> float:
+    """1 if there is a table of labels; else the share of the images that lie in a folder directly in the root.
 
-    path: Path
-    identity: str  # empty: nobody's, a distractor
-    camera: str
-    part: str = ""
+    Raises `DatasetError` if such folders are called train, query, gallery and the like: they are not people.
+    """
+    if find_table(tree.root) is not None:
+        return 1.0
+    refuse_parts(tree)
+    depths = [image.count("/") == 1 for image in tree.images]
+    share = sum(depths) / max(len(depths), 1)
+    if share >= NEARLY:
+        check_folders(tree)
+    return share
 
 
-def load(root: str | Path, *, seed: int = 0) -> Dataset:
+def load(root: str | Path | Tree, *, seed: int = 0, pattern: str = "") -> Dataset:
     """Read a folder of one's own.
 
-    Either one folder for each person, its name any text, holding images whose names begin with the camera and an underscore:
-    ``anna/entrance_0001.jpg``. Or a CSV with the columns ``path``, ``identity``, ``camera`` and, if the division is given,
-    ``split`` (train, query or gallery); paths are relative to the CSV and stay in its folder. A gallery row of a given division may
-    leave the identity empty: nobody that the queries ask for.
+    Either one folder for each person, its name any text, holding images whose names begin with the camera:
+    ``anna/front_door_0001.jpg`` (see `resight.datasets.names.camera_of`). Or a table; see `resight.datasets.tables.read_table`. If
+    the table gives a division by its column split, that is used.
 
     Without a given division half of the people, by a seeded hash of their names, train; of the others one image by each camera
-    asks and the rest is the gallery, as in Market-1501 (`resight.datasets.splits.query_rows`).
+    asks and the rest is the gallery, as in Market-1501 (`resight.datasets.divide.divide`).
 
     Parameters
     ----------
-    root : str or Path
-        The folder, or the CSV itself.
+    root : str, Path or Tree
+        The folder, or the table itself.
     seed : int
-        Of the division; unused if the CSV gives one.
+        Seed of the division; not used if the table gives one.
+    pattern : str
+        What the names of images mean, such as ``{identity}/{camera}_{*}``; see `resight.datasets.names.parse_pattern`.
 
     Returns
     -------
     Dataset
-        With one split. Identities and cameras are numbered from 1 in the sorted order of their names.
+        With one split.
 
     Raises
     ------
     DatasetError
-        If nothing is found, a row is wrong, a path leaves the folder, or no query has a match by another camera.
+        If nothing is found, a row is wrong, one file has two identities, or no query can have a match.
     """
-    root = Path(root)
-    table = root if root.suffix.lower() == ".csv" else find_csv(root)
-    rows, unnamed = (_read_csv(table), 0) if table else _read_folders(root)
-    warnings = [f"{unnamed} image files left out: their names do not begin with a camera and an underscore"] if unnamed else []
-    people = sorted({row.identity for row in rows} - {""})
-    identities = {"": DISTRACTOR} | {name: number for number, name in enumerate(people, 1)}
-    cameras = {name: number for number, name in enumerate(sorted({row.camera for row in rows}), 1)}
-    everything = Records.from_rows((row.path, identities[row.identity], cameras[row.camera]) for row in rows)
-    if any(row.part for row in rows):
-        parts = np.array([row.part for row in rows])
-        split = Split(*(everything.select(parts == part) for part in _PARTS))
-        both = np.intersect1d(split.train.identities, split.query.identities)
-        if len(both):
-            warnings.append(f"{len(both)} people are in both train and query: scores will flatter what was trained on them")
-    else:
-        split, alone = _divide(everything, people, seed)
-        if alone:
-            warnings.append(f"{alone} people of the test half were seen by one camera only: they are in the gallery and cannot ask")
-    if not len(split.query) or not len(split.gallery):
-        raise DatasetError(f"{root}: {len(split.query)} queries and {len(split.gallery)} gallery images; expected some of each")
-    return Dataset("folder", root, (split,), tuple(warnings))
+    if not isinstance(root, Tree) and Path(root).is_file():
+        return _from_table(Path(root), table_of(Path(root)), seed)
+    tree = Tree.read(root)
+    if not pattern and (table := find_table(tree.root)) is not None:
+        return _from_table(tree.root, table_of(table, found_in=tree.root), seed)
+    rows, left_out, notes = read_rows(tree, pattern)
+    return dataset_of("folder", tree, rows, left_out, notes, seed)
 
 
-def find_csv(root: Path) -> Path | None:
-    """The one CSV directly in a folder; None if there is none. Raises `DatasetError` if there are several."""
-    tables = sorted(root.glob("*.csv")) if root.is_dir() else []
-    if len(tables) > 1:
-        raise DatasetError(f"{root}: {len(tables)} CSV files ({', '.join(t.name for t in tables[:3])}); name the one that is meant")
-    return tables[0] if tables else None
+def table_of(table: Path, *, found_in: Path | None = None) -> Table:
+    """Read a table of labels; one that was found in a folder, and not named by the user, reaches no file outside of it."""
+    return read_table(table, inside=found_in, must_exist=True)
 
 
-def _divide(everything: Records, names: list[str], seed: int) -> tuple[Split, int]:
-    """Halve the people by a hash of their names, so that a newcomer moves few others; also, how many cannot ask."""
-    views = {number: len(set(everything.cameras[everything.identities == number])) for number in range(1, len(names) + 1)}
-    order = sorted(views, key=lambda number: hashlib.sha256(f"{seed}\0{names[number - 1]}".encode()).digest())
-    train: list[int] = []
-    # Halved apart, or a small folder might leave nobody who can ask.
-    for group in ([n for n in order if views[n] > 1], [n for n in order if views[n] == 1]):
-        train += group[: len(group) // 2]
-    if not any(n > 1 for n in views.values()):
-        raise DatasetError(f"none of the {len(names)} people was seen by two cameras, so no query can have a match")
-    if not train:
-        raise DatasetError(f"{len(names)} people cannot be halved into training and test; expected two seen by two cameras")
-    trains = np.isin(everything.identities, train)
-    test = everything.select(~trains)
-    asks = query_rows(test, seed=seed)
-    alone = sum(1 for n, seen in views.items() if seen == 1 and n not in train)
-    return Split(everything.select(trains), test.select(asks), test.select(~asks)), alone
+def read_rows(tree: Tree, pattern: str = "", *, without_camera: bool = False) -> Found:
+    """Who is on the images of a folder, by a pattern, or by one folder for each person.
 
+    Images whose name does not say the camera are left out if others say it, unless `without_camera`.
 
-def _read_folders(root: Path) -> tuple[list[_Row], int]:
-    """Images in `root/identity/camera_anything.jpg`; also, how many have no camera in their names."""
-    rows = []
-    unnamed = 0
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else ():
-        for path in image_files(folder):
-            camera, underscore, _ = path.name.partition("_")
-            if camera and underscore:
-                rows.append(_Row(path, folder.name, camera))
-            else:
-                unnamed += 1
+    Raises
+    ------
+    DatasetError
+        If no name fits, one file has two identities, or the cameras cannot be told.
+    """
+    rows, left_out, notes = _by_pattern(tree, pattern) if pattern else rows_by_folders(tree, without_camera)
     if not rows:
-        raise DatasetError(
-            f"{root}: no images here; expected one folder for each person, holding images named like entrance_0001.jpg"
+        expected = (
+            f"names that fit {pattern}" if pattern else "one folder for each person, holding images named like entrance_0001.jpg"
         )
-    return rows, unnamed
+        raise DatasetError(f"{tree.root}: no images here that can be used: {tree.summary()}; expected {expected}")
+    who = {row.path: row.identity for row in rows}
+    for link, target in tree.twins:
+        folder = nfc(link.partition("/")[0])
+        if not pattern and tree.path(target) in who and who[tree.path(target)] != folder:
+            raise DatasetError(
+                f"{tree.root}: {link} is a link to {target}, of {who[tree.path(target)]!r}, not of {folder!r}; one file has "
+                "one identity"
+            )
+    return rows, left_out, [*notes, *alike_notes(rows)]
 
 
-def _read_csv(table: Path) -> list[_Row]:
-    """Rows of the CSV, each checked."""
+def dataset_of(name: str, tree: Tree, rows: Sequence[Row], left_out: dict[str, int], notes: list[str], seed: int) -> Dataset:
+    """A data set of rows: as divided as they are, or else in halves."""
+    split, more, kept = _split(tree.root, rows, seed)
+    reasons = Counter(left_out) + Counter({NO_LABEL: len(rows) - kept})
+    warnings = [*notes, *more]
+    if unnamed := reasons[NO_LABEL]:
+        warnings.insert(0, f"{unnamed} image files left out: their names do not say identity and camera")
+    return Dataset(name, tree.root, (split,), tuple(warnings), tree.account(kept, reasons))
+
+
+def _from_table(root: Path, table: Table, seed: int) -> Dataset:
+    split, notes, kept = _split(table.path, table.rows, seed)
+    accounting: Accounting = table.accounting
+    if len(table.rows) > kept:
+        accounting = accounting.without(NO_LABEL, len(table.rows) - kept)
+    return Dataset("folder", root, (split,), (*table.notes, *notes), accounting)
+
+
+def _split(root: Path, rows: Sequence[Row], seed: int) -> tuple[Split, list[str], int]:
+    """The division of rows, what a user should know, and how many of them are used: those that say enough."""
+    divided = any(row.part for row in rows)
+    if divided:
+        kept = [row for row in rows if row.part and (row.part == "gallery" or (row.kind == PERSON and row.identity))]
+    else:
+        kept = [row for row in rows if row.kind == JUNK or row.identity]
+    everything = records_of(kept)
     try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream)
-            header = [name.strip().lower() for name in next(reader, [])]
-            lines = [(reader.line_num, [cell.strip() for cell in line]) for line in reader if line]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{table}: cannot be read as a CSV in UTF-8: {error}") from error
-    missing = [name for name in ("path", "identity", "camera") if name not in header]
-    if missing:
-        raise DatasetError(f"{table}: no column {', '.join(missing)}; expected path, identity, camera and perhaps split")
-    if not lines:
-        raise DatasetError(f"{table}: no rows")
-    inside = table.parent.resolve()
+        if divided:
+            chosen = (everything.select([p == part for p in everything.parts]) for part in ("train", "query", "gallery"))
+            return *given_split(*chosen), len(kept)
+        return *divide(everything, seed=seed), len(kept)
+    except DatasetError as error:
+        raise DatasetError(f"{root}: {error}") from error
+
+
+def _by_pattern(tree: Tree, pattern: str) -> Found:
+    expression = parse_pattern(pattern)
     rows = []
-    for number, cells in lines:
-        if len(cells) != len(header):
-            raise DatasetError(f"{table}, line {number}: {len(cells)} values; expected {len(header)}")
-        row = dict(zip(header, cells, strict=True))
-        part = row.get("split", "")
-        if "split" in header and part not in _PARTS:
-            raise DatasetError(f"{table}, line {number}: split is {part!r}; expected {', '.join(_PARTS)} in every row")
-        if not row["camera"] or (not row["identity"] and part != "gallery"):
-            raise DatasetError(f"{table}, line {number}: identity or camera is empty; only a gallery row may have no identity")
-        try:
-            path = (inside / row["path"]).resolve()
-            if not path.is_relative_to(inside):
-                raise DatasetError(f"{table}, line {number}: {row['path']} is outside the CSV's folder; only images in it are read")
-            if not path.is_file():
-                raise DatasetError(f"{table}, line {number}: {row['path']}: no such file in {inside}")
-        except (OSError, ValueError) as error:  # a name too long, a NUL in it
-            raise DatasetError(f"{table}, line {number}: the path cannot be used: {error}") from error
-        rows.append(_Row(path, row["identity"], row["camera"], part))
-    return rows
+    for image in tree.images:
+        match = expression.fullmatch(nfc(os.path.splitext(image)[0]))
+        if match is not None:
+            named = match.groupdict(default="")
+            part = named.get("split", "")
+            rows.append(
+                Row(
+                    tree.path(image),
+                    nfc(named.get("identity", "")),
+                    camera_name(named.get("camera", "")),
+                    tracklet=nfc(named.get("tracklet", "")),
+                    part=part if part in ("train", "query", "gallery") else split_of(part),
+                )
+            )
+    return rows, {f"{NO_LABEL}: the name does not fit {pattern}": len(tree.images) - len(rows)}, []
+
+
+LAYOUT = Layout(
+    about="one folder for each person with images named like entrance_0001.jpg", fit=fit, load=load, random=True, whole=True
+)

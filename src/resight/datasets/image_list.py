@@ -1,39 +1,51 @@
-"""Which images a user means: a data set, a folder, or a list of files."""
+"""Which images a user means: a data set, a folder, a table, a list of files, or one image."""
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from resight.datasets import open_dataset
-from resight.datasets.market1501 import parse_folder
-from resight.datasets.records import IMAGE_SUFFIXES, JUNK, Records
+from resight.datasets import DATASETS
+from resight.datasets.accounting import DUPLICATE, Accounting
+from resight.datasets.folder import read_rows
+from resight.datasets.layout import recognise
+from resight.datasets.names import Style, find_style
+from resight.datasets.records import DISTRACTOR, JUNK, Records
+from resight.datasets.rows import PERSON, Row, records_of
+from resight.datasets.tables import Table, find_table, has_header, read_table
+from resight.datasets.tree import Tree, is_image
 from resight.errors import DatasetError
 
 __all__ = ["find_images"]
 
-_LARGEST = 2**31 - 1
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 """Control characters, which any other kind of file has soon, and no file name."""
 
+_NOT_ASKED = "of the data set, neither query nor gallery of its first division"
 
-def find_images(root: str | Path) -> Records:
+
+def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "") -> Records:
     """The images that a user means by a folder, a list or one image.
 
     Parameters
     ----------
     root : str or Path
         A data set in a known layout: its queries and then its gallery are meant (of the first division); of a folder of one's own,
-        all of its images. Any other folder: all images in it and below it, of unknown identity and camera (-1), unless it is
-        one folder of images that are all named as Market-1501's. An image: itself. A ``.csv`` file with a header: the column
-        ``path``, and ``identity`` and ``camera`` in whole numbers if it has them. Any other file: one path a line. Paths in a
-        list are relative to its folder; none of the files is looked for yet.
+        all of its images. Any other folder: all images in it and below it, of unknown identity and camera (-1), unless nearly all
+        lie in one folder with names in the style of a published data set. An image: itself. A table: see
+        `resight.datasets.tables.read_table`. Any other file: one path a line, relative to its folder. None of the files of a list
+        is looked for yet.
+    layout : str
+        A key of `resight.datasets.DATASETS`; ``"auto"`` recognises it.
+    name_pattern : str
+        What names in a folder mean; see `resight.datasets.names.parse_pattern`.
 
     Returns
     -------
     Records
+        With `accounting` and `notes`.
 
     Raises
     ------
@@ -41,66 +53,77 @@ def find_images(root: str | Path) -> Records:
         If there is no such folder or list, no image in it, or a line of it is wrong.
     """
     root = Path(root)
-    if root.is_file() and root.suffix.lower() in IMAGE_SUFFIXES:
-        return Records.from_rows([(root, JUNK, JUNK)])
     if root.is_file():
-        return _listed(root)
+        if is_image(root):
+            return replace(records_of([Row(str(root))]), accounting=Accounting(1))
+        if root.suffix.lower() in (".csv", ".tsv") or has_header(root):
+            return _of_table(read_table(root))
+        return _of_lines(root)
+    tree = Tree.read(root)
+    if not tree.images:
+        raise DatasetError(f"{root}: no image in this folder or below it (JPEG, PNG, WebP, BMP); {tree.account(0, {})}")
     try:
-        dataset = open_dataset(root)
-    except DatasetError:
-        if not root.is_dir():
+        name = "folder" if name_pattern else layout
+        if name == "auto":
+            name, tree = recognise(tree, DATASETS)
+        if name == "folder":
+            if not name_pattern and (table := find_table(tree.root)) is not None:
+                return _of_table(read_table(table, inside=tree.root, must_exist=True))
+            rows, left_out, notes = read_rows(tree, name_pattern, without_camera=True)
+            return replace(records_of(rows), accounting=tree.account(len(rows), left_out), notes=tuple(notes))
+        dataset = DATASETS[name].load(tree)
+    except DatasetError as error:
+        if layout != "auto" or name_pattern:
             raise
-        return _below(root)
+        return _unlabelled(tree, str(error))
     parts = [dataset.query, dataset.gallery]
-    return Records.concatenate([dataset.train, *parts] if dataset.name == "folder" else parts)
+    records = Records.concatenate([dataset.train, *parts] if DATASETS[name].whole else parts)
+    accounting = dataset.accounting.without(_NOT_ASKED, dataset.accounting.used - len(records))
+    return replace(records, accounting=accounting, notes=dataset.warnings)
 
 
-def _below(root: Path) -> Records:
-    try:
-        records, unnamed = parse_folder(root)
-        if not unnamed:
-            return records
-    except DatasetError:
-        pass
-    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-    if not files:
-        raise DatasetError(f"{root}: no image in this folder or below it (JPEG, PNG, WebP, BMP)")
-    return Records.from_rows((path, JUNK, JUNK) for path in files)
+def _unlabelled(tree: Tree, why: str) -> Records:
+    """All images of a folder, in the order of their names."""
+    flat = all("/" not in image for image in tree.images)
+    style = find_style(tree.images) if flat else None
+    rows = [_row(tree, image, style) for image in tree.images]
+    note = "" if flat else f"identities and cameras are unknown, because it is not a data set: {why}"
+    return replace(records_of(rows), accounting=tree.account(len(rows), {}), notes=(note,) if note else ())
 
 
-def _listed(path: Path) -> Records:
-    rows = _csv_rows if path.suffix.lower() == ".csv" else _lines
+def _row(tree: Tree, image: str, style: Style | None) -> Row:
+    label = None if style is None else style.parse(image)
+    if style is None or label is None:
+        return Row(tree.path(image))
+    kind = JUNK if label.identity == style.junk else DISTRACTOR if label.identity == "0" else PERSON
+    identity = label.identity if kind == PERSON else ""
+    return Row(tree.path(image), identity, label.camera, tracklet=label.tracklet, kind=kind)
+
+
+def _of_table(table: Table) -> Records:
+    return replace(records_of(table.rows), accounting=table.accounting, notes=table.notes)
+
+
+def _of_lines(path: Path) -> Records:
     try:
         # File names need not be UTF-8; their bytes are kept.
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-            records = Records.from_rows((path.parent / name, identity, camera) for name, identity, camera in rows(stream, path))
-    except (OSError, csv.Error) as error:
+        names = list(_lines(path.read_text(encoding="utf-8-sig", errors="surrogateescape"), path))
+    except OSError as error:
         raise DatasetError(f"{path}: cannot be read as a list of images: {error}") from error
-    if not len(records):
+    rows = [Row(str(path.parent / name)) for name in dict.fromkeys(names)]
+    if not rows:
         raise DatasetError(f"{path}: no image is listed")
-    return records
+    twice = len(names) - len(rows)
+    return replace(records_of(rows), accounting=Accounting(len(rows), {DUPLICATE: twice} if twice else {}))
 
 
-def _lines(stream: Iterable[str], path: Path) -> Iterator[tuple[str, int, int]]:
-    for line in stream:
+def _lines(text: str, path: Path) -> Iterator[str]:
+    for line in text.split("\n"):
         if _BINARY.search(line):
-            raise DatasetError(f"{path}: not a text file with one path a line; name a folder, a list or a data set")
-        if name := line.strip("\r\n"):
-            yield name, JUNK, JUNK
-
-
-def _csv_rows(stream: Iterable[str], path: Path) -> Iterator[tuple[str, int, int]]:
-    reader = csv.DictReader(stream)
-    reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-    if "path" not in reader.fieldnames:
-        raise DatasetError(f"{path}: no column path; expected a header with path, and perhaps identity and camera")
-    for row in reader:
-        try:
-            labels = [int(row[name] if row.get(name) not in (None, "") else JUNK) for name in ("identity", "camera")]
-            if too_large := [label for label in labels if abs(label) > _LARGEST]:
-                raise ValueError(f"{too_large[0]} is larger than {_LARGEST}")
-        except ValueError as error:
-            raise DatasetError(f"{path}, line {reader.line_num}: {error}; expected identity and camera in whole numbers") from error
-        if not row["path"] or "\0" in row["path"]:
-            raise DatasetError(f"{path}, line {reader.line_num}: no path")
-        yield row["path"], labels[0], labels[1]
+            raise DatasetError(
+                f"{path}: not an image of a format that is read (JPEG, PNG, WebP, BMP), and not a text file with one path a "
+                "line; name "
+                "a folder, a list or a data set"
+            )
+        if name := line.strip("\r"):
+            yield name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from resight.compute import usable_cores
+from resight.datasets.accounting import UNREADABLE, Accounting
 from resight.datasets.records import DISTRACTOR, JUNK, Dataset, Records
 from resight.errors import ImageError
 from resight.images import read_image
@@ -21,16 +22,16 @@ __all__ = ["Inspection", "Part", "inspect"]
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Counts of one part of a data set (training, query or gallery).
+    """Counts of one part of a data set (training, query or gallery), or of all of it.
 
     Attributes
     ----------
     images : int
-        All of them, junk and distractors included.
+        All images, junk and distractors included.
     identities, cameras : int
-        People, and cameras that saw any image.
+        People, and known cameras that saw any image.
     junk, distractors : int
-        Images of nobody in particular.
+        Images that count neither way, and images of strangers.
     images_per_identity : tuple of (float, int, int)
         Mean, least and most over the people; zeros if there are none.
     heights, widths : tuple of (int, int)
@@ -49,7 +50,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What `inspect` found.
+    """Findings of `inspect`.
 
     Attributes
     ----------
@@ -57,15 +58,18 @@ class Inspection:
         Layout and folder.
     splits : int
         How many divisions; the parts are those of the first.
-    train, query, gallery : Part
+    train, query, gallery, total : Part
+        The three parts, and all of them together.
     unmatched_queries : int
         Queries without an image of their person by another camera in the gallery.
     duplicates : int
-        Files that are, byte for byte, another file over again.
+        Files whose bytes are those of another file.
     unreadable : tuple of (str, str)
         Files that cannot be decoded, and why.
     warnings : tuple of str
-        Those of the data set.
+        Warnings of the data set.
+    accounting : Accounting
+        How many files there were, how many can be used, and why not the rest.
     """
 
     name: str
@@ -74,14 +78,18 @@ class Inspection:
     train: Part
     query: Part
     gallery: Part
+    total: Part
     unmatched_queries: int
     duplicates: int
     unreadable: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
+    accounting: Accounting
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Plain JSON values; the accounting is called files."""
         values = asdict(self)
+        del values["accounting"]
+        values["files"] = self.accounting.to_dict()
         values["unreadable"] = [{"path": path, "reason": reason} for path, reason in self.unreadable]
         return values
 
@@ -92,7 +100,7 @@ def inspect(dataset: Dataset | str | Path, *, progress: Progress = silent) -> In
     Parameters
     ----------
     dataset : Dataset, str or Path
-        The data set or its folder, whose layout is then recognised.
+        The data set, or its folder, whose layout is then recognised.
     progress : Progress
 
     Returns
@@ -102,16 +110,16 @@ def inspect(dataset: Dataset | str | Path, *, progress: Progress = silent) -> In
     Raises
     ------
     DatasetError
-        If the folder is no data set. Images that cannot be decoded are listed, not raised.
+        If the folder is not a data set. Images that cannot be decoded are listed, not raised.
     """
     if not isinstance(dataset, Dataset):
-        from resight.datasets import open_dataset  # which imports the loaders, and this module beside them
+        from resight.datasets import open_dataset  # it imports this module
 
         dataset = open_dataset(dataset)
     parts = (dataset.train, dataset.query, dataset.gallery)
     paths = list(dict.fromkeys(path for part in parts for path in part.paths))
     findings = {}
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for done, finding in enumerate(pool.map(_look, paths), 1):
             findings[paths[done - 1]] = finding
             if done % 256 == 0 or done == len(paths):
@@ -125,10 +133,12 @@ def inspect(dataset: Dataset | str | Path, *, progress: Progress = silent) -> In
         train=train,
         query=query,
         gallery=gallery,
+        total=_count(Records.concatenate(parts), findings),
         unmatched_queries=_unmatched(dataset.query, dataset.gallery),
         duplicates=len(read) - len(set(read)),
         unreadable=tuple((path, finding.reason) for path, finding in findings.items() if finding.reason),
         warnings=dataset.warnings,
+        accounting=dataset.accounting.without(UNREADABLE, sum(1 for finding in findings.values() if finding.reason)),
     )
 
 
@@ -158,7 +168,7 @@ def _count(records: Records, findings: dict[str, _Finding]) -> Part:
     return Part(
         images=len(records),
         identities=len(per_identity),
-        cameras=len(np.unique(records.cameras)),
+        cameras=len(set(records.camera_names()) - {""}),
         junk=int((records.identities == JUNK).sum()),
         distractors=int((records.identities == DISTRACTOR).sum()),
         images_per_identity=(

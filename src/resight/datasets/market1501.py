@@ -1,4 +1,4 @@
-"""Market-1501, and every data set in its layout (MARS crops, MSMT17 exports, `synthetic`).
+"""Market-1501, and every data set with its folders and names (`drawn`, CUHK03-NP).
 
 L. Zheng, L. Shen, L. Tian, S. Wang, J. Wang, Q. Tian, "Scalable Person Re-identification: A Benchmark", ICCV 2015.
 For research only; nothing here downloads it: ask its authors for it.
@@ -6,73 +6,63 @@ For research only; nothing here downloads it: ask its authors for it.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from resight.datasets.records import JUNK, Dataset, Records, Split, image_files
+from resight.datasets.accounting import NO_LABEL
+from resight.datasets.layout import Layout, find
+from resight.datasets.names import STYLES, Style
+from resight.datasets.records import DISTRACTOR, JUNK, Dataset, Split
+from resight.datasets.rows import PERSON, Row, records_of
+from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
-__all__ = ["FOLDERS", "find_root", "load", "parse_folder"]
+__all__ = ["FOLDERS", "INSIDE", "LAYOUT", "fit", "load", "load_named", "rows_of"]
 
 FOLDERS = ("bounding_box_train", "query", "bounding_box_test")
 """The three folders of the layout: training images, queries, gallery."""
 
-_NAME = re.compile(r"^(-?[0-9]{1,9})_c([0-9]{1,9})")
+INSIDE = ("Market-1501-v15.09.15", "market1501", "Market-1501")
+
+_PARTS = dict(zip(FOLDERS, ("train", "query", "gallery"), strict=True))
+_NOBODY = "nobody to train on or to ask (identity 0 or -1)"
 
 
-def find_root(root: str | Path) -> Path | None:
-    """The folder that holds `bounding_box_train`: `root` itself, or the Market-1501 folder inside it; None if neither."""
-    root = Path(root)
-    for candidate in (root, root / "Market-1501-v15.09.15", root / "market1501", root / "Market-1501"):
-        if all((candidate / folder).is_dir() for folder in FOLDERS):
-            return candidate
-    return None
+def fit(tree: Tree, style: Style = STYLES["market1501"]) -> float:
+    """Share of the images in the three folders whose names fit a style; 0 if a folder is missing."""
+    if not set(FOLDERS) <= set(tree.folders):
+        return 0.0
+    fits = [style.parse(image.partition("/")[2]) is not None for image in tree.images if image.partition("/")[0] in FOLDERS]
+    return sum(fits) / len(fits)
 
 
-def parse_folder(folder: Path, name: re.Pattern[str] = _NAME) -> tuple[Records, int]:
-    """Read identities and cameras from the file names of one folder.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds images named ``IDENTITY_cCAMERA...``, for example ``0002_c1s1_000451_03.jpg``.
-    name : re.Pattern
-        Its groups are the identity and the camera.
-
-    Returns
-    -------
-    Records
-        Sorted by file name.
-    int
-        How many image files were left out because their names do not say who is on them.
-
-    Raises
-    ------
-    DatasetError
-        If the folder is missing or holds no image with such a name.
-    """
-    rows = []
-    unnamed = 0
-    for path in image_files(folder):
-        match = name.match(path.name)
-        if match is None or int(match[1]) < JUNK:
-            unnamed += 1
+def rows_of(tree: Tree, style: Style) -> tuple[list[Row], int]:
+    """The images in the three folders, and how many of them have other names."""
+    rows, unnamed = [], 0
+    for image in tree.images:
+        folder, _, name = image.partition("/")
+        if folder not in FOLDERS or "/" in name:
             continue
-        rows.append((path, int(match[1]), int(match[2])))
-    if not rows:
-        raise DatasetError(f"{folder}: no image named like 0002_c1s1_000451_03.jpg; is this the data set's own folder?")
-    return Records.from_rows(rows), unnamed
+        label = style.parse(name)
+        if label is None:
+            unnamed += 1
+        else:
+            kind = {"-1": JUNK, "0": DISTRACTOR}.get(label.identity, PERSON)
+            identity = label.identity if kind == PERSON else ""
+            rows.append(Row(tree.path(image), identity, label.camera, part=_PARTS[folder], kind=kind))
+    return rows, unnamed
 
 
-def load(root: str | Path, *, name: str = "market1501") -> Dataset:
+def load(root: str | Path | Tree, *, seed: int = 0, name: str = "market1501") -> Dataset:
     """Read Market-1501 or a folder in its layout.
 
     Parameters
     ----------
-    root : str or Path
+    root : str, Path or Tree
         The folder that holds `bounding_box_train`, `query` and `bounding_box_test`, or its parent.
+    seed : int
+        Not used: the division is fixed.
     name : str
-        What the data set is called in results.
+        Name of the data set in results.
 
     Returns
     -------
@@ -84,17 +74,38 @@ def load(root: str | Path, *, name: str = "market1501") -> Dataset:
     DatasetError
         If the folders are missing or empty, or if training or query hold no person.
     """
-    found = find_root(root)
-    if found is None:
+    tree = Tree.read(root)
+    found = find(tree, fit, INSIDE)
+    if not found[0]:
+        places = (tree.root, *(tree.root / inside for inside in INSIDE))
+        if place := next((place for place in places if all((place / folder).is_dir() for folder in FOLDERS)), None):
+            bare = next(folder for folder in FOLDERS if not any(image.startswith(folder + "/") for image in tree.images))
+            raise DatasetError(
+                f"{place / bare}: no image named like {STYLES['market1501'].example}; is this the data set's own folder?"
+            )
         raise DatasetError(
-            f"{root}: no Market-1501 here; expected the folders {', '.join(FOLDERS)} in it or in its Market-1501-v15.09.15 "
-            "(the data set is to be had from its authors, for research only)"
+            f"{tree.root}: no Market-1501 here; expected the folders {', '.join(FOLDERS)} in it or in its {INSIDE[0]} "
+            "(its authors give the data set for research only)"
         )
-    train, query, gallery = (parse_folder(found / folder) for folder in FOLDERS)
-    unnamed = train[1] + query[1] + gallery[1]
+    return load_named(found[1], STYLES["market1501"], name)
+
+
+def load_named(tree: Tree, style: Style, name: str) -> Dataset:
+    """Read the three folders with names in a style. Raises `DatasetError` if training or query hold no person."""
+    rows, unnamed = rows_of(tree, style)
+    people = [row for row in rows if row.part == "gallery" or row.kind == PERSON]
+    everything = records_of(people)
+    split = Split(*(everything.select([part == wanted for part in everything.parts]) for wanted in _PARTS.values()))
+    if not len(split.train) or not len(split.query):
+        raise DatasetError(f"{tree.root}: no image of a person in {FOLDERS[0]} or in {FOLDERS[1]}")
     warnings = (f"{unnamed} image files left out: their names say no identity and camera",) if unnamed else ()
-    people_of_train = train[0].select(train[0].identities > 0)
-    people_of_query = query[0].select(query[0].identities > 0)
-    if not len(people_of_train) or not len(people_of_query):
-        raise DatasetError(f"{found}: no image of a person in {FOLDERS[0]} or in {FOLDERS[1]}")
-    return Dataset(name, found, (Split(people_of_train, people_of_query, gallery[0]),), warnings)
+    accounting = tree.account(len(people), {NO_LABEL: unnamed, _NOBODY: len(rows) - len(people)})
+    return Dataset(name, tree.root, (split,), warnings, accounting)
+
+
+LAYOUT = Layout(
+    about="Market-1501's folders (bounding_box_train, query, bounding_box_test) with names like 0002_c1s1_000451_03.jpg",
+    fit=fit,
+    load=load,
+    inside=INSIDE,
+)

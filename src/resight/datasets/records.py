@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from resight.datasets.accounting import Accounting
+from resight.datasets.tree import IMAGE_SUFFIXES
 from resight.errors import DatasetError
 
-__all__ = ["DISTRACTOR", "IMAGE_SUFFIXES", "JUNK", "Dataset", "Records", "Split", "image_files"]
+__all__ = ["ALONE", "DISTRACTOR", "JUNK", "UNKNOWN", "Dataset", "Records", "Split", "image_files"]
 
 JUNK = -1
 """Identity of an image that counts neither for nor against a ranking (a bad detection)."""
@@ -20,27 +23,49 @@ JUNK = -1
 DISTRACTOR = 0
 """Identity of a gallery image that shows none of the queries' people: always a wrong match."""
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
-"""Endings of the files that are taken for images, in lower case."""
+UNKNOWN = -1
+"""Camera of an image of which no camera is known."""
+
+ALONE = -2
+"""Camera of a query that is compared with all images but itself; see `resight.datasets.splits.ask`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Records:
     """Images of people, one row an image.
 
+    People and cameras are numbers here; `identity_names` and `camera_names` are what a user calls them.
+
     Attributes
     ----------
     paths : tuple of str
         Image files, n of them.
     identities : int64 array of shape (n,)
-        Whose image it is; `JUNK` (-1) and `DISTRACTOR` (0) are not people.
+        Whose image it is; `JUNK` (-1, also of images of unknown people) and `DISTRACTOR` (0) are not people.
     cameras : int64 array of shape (n,)
-        Which camera saw it.
+        Which camera saw it; `UNKNOWN` (-1) if that is not known.
+    people_called, cameras_called : mapping of int to str
+        Names of the numbers whose name is not the number itself.
+    times : tuple of (datetime or None)
+        When each image was taken, UTC; empty if that is known of none.
+    tracklets, parts : tuple of str
+        Tracklet of each image, and its part of the data set (train, query, gallery); empty if that is known of none.
+    accounting : Accounting
+        Of the files among which they were found, if they were just found.
+    notes : tuple of str
+        What a user should know of them.
     """
 
     paths: tuple[str, ...]
     identities: NDArray[np.int64]
     cameras: NDArray[np.int64]
+    people_called: Mapping[int, str] = field(default_factory=dict)
+    cameras_called: Mapping[int, str] = field(default_factory=dict)
+    times: tuple[datetime | None, ...] = ()
+    tracklets: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    accounting: Accounting = field(default_factory=Accounting)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "paths", tuple(str(path) for path in self.paths))
@@ -60,7 +85,18 @@ class Records:
     def select(self, rows: NDArray[Any] | Sequence[int]) -> Records:
         """The given rows, by a boolean mask of shape (n,) or by row numbers, in that order."""
         chosen = np.arange(len(self))[rows] if len(self) else np.empty(0, np.int64)
-        return Records(tuple(self.paths[row] for row in chosen), self.identities[chosen], self.cameras[chosen])
+        rows = chosen.tolist()
+        return replace(
+            self,
+            paths=tuple(self.paths[row] for row in rows),
+            identities=self.identities[chosen],
+            cameras=self.cameras[chosen],
+            times=tuple(self.times[row] for row in rows) if self.times else (),
+            tracklets=tuple(self.tracklets[row] for row in rows) if self.tracklets else (),
+            parts=tuple(self.parts[row] for row in rows) if self.parts else (),
+            accounting=Accounting(),
+            notes=(),
+        )
 
     @staticmethod
     def from_rows(rows: Iterable[tuple[str | Path, int, int]]) -> Records:
@@ -71,12 +107,32 @@ class Records:
 
     @staticmethod
     def concatenate(parts: Sequence[Records]) -> Records:
-        """All rows of `parts`, one part after the other."""
+        """All rows of `parts`, one part after the other; equal numbers must mean the same people and cameras in all of them."""
+
+        def column(name: str, empty: Any) -> tuple[Any, ...]:
+            columns = [getattr(part, name) or (empty,) * len(part) for part in parts]
+            return tuple(value for column in columns for value in column) if any(getattr(part, name) for part in parts) else ()
+
         return Records(
             tuple(path for part in parts for path in part.paths),
             np.concatenate([part.identities for part in parts]) if parts else np.empty(0, np.int64),
             np.concatenate([part.cameras for part in parts]) if parts else np.empty(0, np.int64),
+            people_called={code: name for part in parts for code, name in part.people_called.items()},
+            cameras_called={code: name for part in parts for code, name in part.cameras_called.items()},
+            times=column("times", None),
+            tracklets=column("tracklets", ""),
+            parts=column("parts", ""),
         )
+
+    def identity_names(self) -> list[str]:
+        """Name of the person on each image; empty for junk, distractors and unknown people."""
+        called = self.people_called
+        return ["" if code <= DISTRACTOR else called.get(code, str(code)) for code in self.identities.tolist()]
+
+    def camera_names(self) -> list[str]:
+        """Name of the camera of each image; empty if it is not known."""
+        called = {UNKNOWN: "", ALONE: ""} | dict(self.cameras_called)
+        return [called.get(code, str(code)) for code in self.cameras.tolist()]
 
     def people(self) -> NDArray[np.int64]:
         """The identities of people (junk and distractors left out), sorted, each once."""
@@ -100,19 +156,22 @@ class Dataset:
     Attributes
     ----------
     name : str
-        One of the keys of `resight.datasets.DATASETS`.
+        One of the keys of `resight.datasets.DATASETS`, or several with + between them.
     root : Path
         The folder that was read.
     splits : tuple of Split
         One for data sets with a fixed division (Market-1501), ten for VIPeR and CUHK01: a score is the mean over them.
     warnings : tuple of str
         What a user should know before using it, such as terms or skipped files.
+    accounting : Accounting
+        How many files there were, how many are used, and why not the rest.
     """
 
     name: str
     root: Path
     splits: tuple[Split, ...]
     warnings: tuple[str, ...] = field(default=())
+    accounting: Accounting = field(default_factory=Accounting)
 
     def __post_init__(self) -> None:
         if not self.splits:
@@ -122,6 +181,16 @@ class Dataset:
         counts = f"{len(self.train)} training, {len(self.query)} query and {len(self.gallery)} gallery images"
         divisions = f", {len(self.splits)} divisions" if len(self.splits) > 1 else ""
         return f"<Dataset {self.name} in {self.root}: {counts}{divisions}>"
+
+    @property
+    def protocol(self) -> str:
+        """``"other cameras"``, or ``"all but itself"`` if there is one camera (see `resight.datasets.splits.ask`)."""
+        return "all but itself" if (self.query.cameras == ALONE).any() else "other cameras"
+
+    def account(self, *parts: str) -> Accounting:
+        """The accounting of a command that uses some parts only, such as ``"query", "gallery"``, of all divisions."""
+        used = {path for split in self.splits for part in parts for path in getattr(split, part).paths}
+        return self.accounting.without(f"not in {' or '.join(parts)}", self.accounting.used - len(used))
 
     @property
     def train(self) -> Records:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.datasets.records import DISTRACTOR, Records, Split
+from resight.datasets.records import ALONE, DISTRACTOR, Records, Split
 from resight.errors import DatasetError
 
-__all__ = ["by_identity", "by_image", "class_labels", "query_rows", "random_halves"]
+__all__ = ["EASIER", "alone", "ask", "by_identity", "by_image", "class_labels", "query_rows", "random_halves"]
+
+
+EASIER = (
+    "all images are by one camera, or no camera is known: a query is compared with all images but itself, which is easier than the "
+    "usual protocol, where images of a person by the query's own camera do not count"
+)
+"""Warning of `ask` if there is one camera."""
 
 
 def by_identity(records: Records, *, fraction: float = 0.1, seed: int = 0) -> Split:
@@ -32,12 +41,12 @@ def by_identity(records: Records, *, fraction: float = 0.1, seed: int = 0) -> Sp
     Raises
     ------
     DatasetError
-        If there are fewer than two people, or if nobody was seen by two cameras.
+        If there are fewer than two people, or if nobody was seen by two cameras although there are two.
     """
     if not 0 < fraction < 1:
         raise DatasetError(f"cannot hold out a fraction of {fraction} of the people; expected more than 0 and less than 1")
     people = records.people()
-    askable = _seen_by_two_cameras(records)
+    askable = _askable(records)
     if len(people) < 2 or not len(askable):
         raise DatasetError(
             f"cannot hold out people of {len(people)}, {len(askable)} of them seen by two cameras; "
@@ -46,9 +55,43 @@ def by_identity(records: Records, *, fraction: float = 0.1, seed: int = 0) -> Sp
     count = min(max(round(fraction * len(people)), 1), len(people) - 1, len(askable))
     held_out = np.random.default_rng(seed).choice(askable, count, replace=False)
     rest = records.select(np.isin(records.identities, held_out) | (records.identities <= DISTRACTOR))
-    asks = query_rows(rest, seed=seed)
     train = records.select(~np.isin(records.identities, held_out) & (records.identities > DISTRACTOR))
-    return Split(train, rest.select(asks), rest.select(~asks))
+    return Split(train, *ask(rest, seed=seed, one_camera=_one_camera(records)))
+
+
+def ask(records: Records, *, seed: int = 0, one_camera: bool | None = None) -> tuple[Records, Records]:
+    """Divide images into queries and gallery.
+
+    Parameters
+    ----------
+    records : Records
+    seed : int
+        Which image of a person by a camera asks.
+    one_camera : bool, optional
+        Whether all images are by one camera, or by none that is known; told by `records` unless given. Then one image of each
+        person that has two asks, and its camera becomes `ALONE`, so that it is compared with all images but itself (see `EASIER`).
+        Otherwise queries are chosen by `query_rows`.
+
+    Returns
+    -------
+    tuple of (Records, Records)
+        Queries and gallery, each in the order of `records`.
+    """
+    if not (_one_camera(records) if one_camera is None else one_camera):
+        asks = query_rows(records, seed=seed)
+        return records.select(asks), records.select(~asks)
+    order = np.random.default_rng(seed).permutation(len(records))
+    people, first, counts = np.unique(records.identities[order], return_index=True, return_counts=True)
+    asks = np.zeros(len(records), bool)
+    asks[order[first[(people > DISTRACTOR) & (counts > 1)]]] = True
+    return alone(records.select(asks)), records.select(~asks)
+
+
+def alone(query: Records) -> Records:
+    """The same queries, each to be compared with all images but itself: their camera is `ALONE`, and keeps its name."""
+    names = [name for name in set(query.camera_names()) if name]
+    called = {**query.cameras_called, **({ALONE: names[0]} if names else {})}
+    return replace(query, cameras=np.full(len(query), ALONE, np.int64), cameras_called=called)
 
 
 def by_image(records: Records, count: int, *, seed: int = 0) -> tuple[Records, Records]:
@@ -185,8 +228,13 @@ def random_halves(
     return [(np.sort(order[: len(people) // 2]), np.sort(order[len(people) // 2 :])) for order in shuffled]
 
 
-def _seen_by_two_cameras(records: Records) -> NDArray[np.int64]:
-    """The people that more than one camera saw."""
-    views = np.unique(np.stack([records.identities, records.cameras]), axis=1)
+def _one_camera(records: Records) -> bool:
+    return len(np.unique(records.cameras)) <= 1
+
+
+def _askable(records: Records) -> NDArray[np.int64]:
+    """The people that more than one camera saw; of one camera, those with more than one image."""
+    pairs = np.stack([records.identities, records.cameras])
+    views = pairs if _one_camera(records) else np.unique(pairs, axis=1)
     people, counts = np.unique(views[0], return_counts=True)
     return people[(counts > 1) & (people > DISTRACTOR)]

@@ -11,47 +11,41 @@ from pathlib import Path
 
 import numpy as np
 
-from resight.datasets.records import Dataset, Records, Split, image_files
+from resight.datasets.layout import Layout, find
+from resight.datasets.records import Dataset, Records, Split
+from resight.datasets.rows import Row, records_of
 from resight.datasets.splits import random_halves
+from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
-__all__ = ["find_root", "load", "missing_camera"]
+__all__ = ["LAYOUT", "fit", "load"]
 
 _FOLDERS = ("cam_a", "cam_b")
 _NAME = re.compile(r"^([0-9]{1,9})(?![0-9])")
+_INSIDE = ("VIPeR", "viper")
 
 
-def find_root(root: str | Path) -> Path | None:
-    """The folder that holds `cam_a` and `cam_b`: `root` or VIPeR inside it; None if neither."""
-    for candidate in _candidates(root):
-        if all((candidate / folder).is_dir() for folder in _FOLDERS):
-            return candidate
-    return None
+def fit(tree: Tree) -> float:
+    """Share of the images in `cam_a` and `cam_b` whose names begin with a number.
+
+    0 if both folders are missing. Raises `DatasetError` if one of them is alone.
+    """
+    for there, missing in (_FOLDERS, _FOLDERS[::-1]):
+        if tree.folders == [there] and not (tree.root / missing).is_dir():
+            raise DatasetError(f"{tree.root}: VIPeR's {missing} is missing; unpack it beside {there}")
+    names = [_NAME.match(image.partition("/")[2]) is not None for image in tree.images if image.partition("/")[0] in _FOLDERS]
+    return sum(names) / len(names) if set(_FOLDERS) <= set(tree.folders) else 0.0
 
 
-def missing_camera(root: str | Path) -> tuple[str, str] | None:
-    """Which of the two folders is missing where the other is alone, and that other; None if there is no such place."""
-    for candidate in _candidates(root):
-        folders = [path.name for path in candidate.iterdir() if path.is_dir()] if candidate.is_dir() else []
-        for there, missing in (_FOLDERS, _FOLDERS[::-1]):
-            if folders == [there]:
-                return missing, there
-    return None
-
-
-def _candidates(root: str | Path) -> list[Path]:
-    return [Path(root), Path(root) / "VIPeR", Path(root) / "viper"]
-
-
-def load(root: str | Path, *, seed: int = 0) -> Dataset:
-    """Read VIPeR, with names like ``000_45.bmp``: the number before the underscore says who it is.
+def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
+    """Read VIPeR, with names like ``000_45.bmp``: the number before the underscore is the person.
 
     Parameters
     ----------
-    root : str or Path
+    root : str, Path or Tree
         The folder that holds `cam_a` and `cam_b`, or its parent.
     seed : int
-        Of the ten divisions; the published ones are random too.
+        Seed of the ten divisions; the published ones are random too.
 
     Returns
     -------
@@ -70,25 +64,27 @@ def load(root: str | Path, *, seed: int = 0) -> Dataset:
     .. [1] S. Liao, Y. Hu, X. Zhu, S. Z. Li, "Person Re-identification by Local Maximal Occurrence Representation and Metric
            Learning", CVPR 2015.
     """
-    found = find_root(root)
-    if found is None:
-        raise DatasetError(f"{root}: no VIPeR here; expected the folders cam_a and cam_b in it or in its VIPeR")
-    views = []
+    share, found = find(tree := Tree.read(root), fit, _INSIDE)
+    if not share:
+        raise DatasetError(f"{tree.root}: no VIPeR here; expected the folders cam_a and cam_b in it or in its VIPeR")
+    views: list[dict[int, Row]] = [{}, {}]
     left_out = 0
-    for camera, folder in enumerate(_FOLDERS, 1):
-        people: dict[int, tuple[Path, int, int]] = {}
-        for path in image_files(found / folder):
-            match = _NAME.match(path.name)
-            if match is None or int(match[1]) + 1 in people:
-                left_out += 1
-            else:
-                people[int(match[1]) + 1] = (path, int(match[1]) + 1, camera)
-        views.append(people)
+    for image in found.images:
+        folder, _, name = image.partition("/")
+        if folder not in _FOLDERS or "/" in name:
+            continue
+        match, people = _NAME.match(name), views[_FOLDERS.index(folder)]
+        if match is None or int(match[1]) + 1 in people:
+            left_out += 1
+        else:
+            people[int(match[1]) + 1] = Row(found.path(image), str(int(match[1]) + 1), str(_FOLDERS.index(folder) + 1))
     both = sorted(views[0].keys() & views[1].keys())
     left_out += len(views[0]) + len(views[1]) - 2 * len(both)
-    gallery, query = (Records.from_rows(people[identity] for identity in both) for people in views)
+    gallery, query = (records_of(people[identity] for identity in both) for people in views)
     if len(both) < 2:
-        raise DatasetError(f"{found}: {len(both)} people are in both cam_a and cam_b; expected names like 000_45.bmp, 632 in each")
+        raise DatasetError(
+            f"{found.root}: {len(both)} people are in both cam_a and cam_b; expected names like 000_45.bmp, 632 in each"
+        )
     splits = tuple(
         Split(
             Records.concatenate([view.select(np.isin(view.identities, train)) for view in (gallery, query)]),
@@ -98,4 +94,8 @@ def load(root: str | Path, *, seed: int = 0) -> Dataset:
         for train, test in random_halves(gallery.people(), seed=seed)
     )
     warnings = (f"{left_out} image files left out: no identity in the name, or not one image by each camera",) if left_out else ()
-    return Dataset("viper", found, splits, warnings)
+    accounting = found.account(2 * len(both), {"without identity in the name, or not one image by each camera": left_out})
+    return Dataset("viper", found.root, splits, warnings, accounting)
+
+
+LAYOUT = Layout(about="VIPeR's folders (cam_a, cam_b)", fit=fit, load=load, random=True, inside=_INSIDE)

@@ -1,8 +1,8 @@
-"""A small camera network of drawn pedestrians, in Market-1501's layout: everything runs with nobody's image.
+"""A small camera network of drawn people, in Market-1501's layout. It holds no image of a real person.
 
-People differ in clothes, patterns, build, hair and what they carry (`looks`, `pedestrians`); many wear the same colours on purpose.
-Cameras differ in street, side, colour cast, exposure, sharpness and noise (`scenes`). Boxes are cut badly, and things stand in the
-way.
+Colour alone does not tell people apart. Everybody wears one of a few palettes (`looks`); patterns, cut, build, hair, bags and walk
+differ (`clothes`, `pedestrians`). Cameras differ in street, side, white balance and sharpness, and the light changes from image to
+image (`scenes`). Boxes are cut badly, and things stand in the way.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.datasets import market1501
+from resight.datasets.drawn import MARKER, drawn_files, load, read_marker
 from resight.datasets.records import DISTRACTOR, JUNK, Dataset
-from resight.datasets.synthetic import MARKER, drawn_files, load, read_marker
 from resight.drawn import looks, pedestrians, scenes
 from resight.errors import DatasetError, StorageError
 from resight.files import write_json
@@ -26,8 +26,7 @@ from resight.progress import Progress, silent
 
 __all__ = ["Network", "generate"]
 
-_VERSION = 1  # of the drawing: a change of it draws folders anew
-_OUTFITS = 14  # pairs of colours that about half of the people share
+_VERSION = 2  # version of the drawing; a folder of another version is drawn anew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +51,7 @@ class Network:
             ("seed", self.seed, 0, 2**63 - 1),
         ):
             if not least <= value <= most:
-                raise DatasetError(f"synthetic network: {name} is {value}; expected {least} to {most}")
+                raise DatasetError(f"drawn network: {name} is {value}; expected {least} to {most}")
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def generate(
     Returns
     -------
     Dataset
-        Named ``"synthetic"``, with some junk (-1) and distractors (0) in the gallery.
+        Named ``"drawn"``, with some junk (-1) and distractors (0) in the gallery.
 
     Raises
     ------
@@ -176,15 +175,12 @@ class _Artist:
         self.network = network
         rng = np.random.default_rng([network.seed, 2])
         self.cameras = [scenes.place_camera(rng, number, network.size) for number in range(network.cameras)]
-        self.outfits = looks.outfits(rng, _OUTFITS)
         self.looks: dict[int, looks.Look] = {}
 
     def look(self, identity: int) -> looks.Look:
         """What somebody looks like: of people by number, of strangers by a number beyond."""
         if identity not in self.looks:
-            rng = np.random.default_rng([self.network.seed, 3, identity])
-            shared = self.outfits[rng.integers(_OUTFITS)] if rng.random() < 0.5 else None
-            self.looks[identity] = looks.draw_look(rng, shared)
+            self.looks[identity] = looks.draw_look(np.random.default_rng([self.network.seed, 3, identity]))
         return self.looks[identity]
 
     def draw(self, image: _Image) -> bytes:
@@ -193,8 +189,9 @@ class _Artist:
         camera = self.cameras[image.camera]
         size = self.network.size
         canvas = scenes.view_of_scene(camera, rng, size)
-        if rng.random() < 0.08:  # somebody behind
-            self.figure(canvas, int(rng.integers(10**6, 2 * 10**6)), rng, camera, rng.uniform(-pi, pi), aside=0.7, smaller=0.85)
+        for _ in range(int(rng.choice(3, p=[0.5, 0.35, 0.15]))):  # passers-by
+            smaller = float(rng.uniform(0.6, 0.85))
+            self.figure(canvas, int(rng.integers(10**6, 2 * 10**6)), rng, camera, rng.uniform(-pi, pi), 0.4, smaller)
         people = self.network.identities_train + self.network.identities_test
         if image.identity > 0:
             # On its way past one camera a person keeps a direction, and is seen from about the same side.
@@ -205,7 +202,7 @@ class _Artist:
             self.figure(canvas, who, rng, camera, camera.view, aside=0.5, smaller=float(rng.uniform(0.6, 1.6)))
         elif rng.random() < 0.7:  # a stranger; otherwise the street alone
             self.figure(canvas, 10**6 + image.number, rng, camera, camera.view + rng.normal(0, 0.6))
-        if rng.random() < 0.12:
+        if rng.random() < 0.15:
             scenes.occlude(canvas, rng)
         pixels = scenes.expose(camera, canvas, rng, size)
         options = [cv2.IMWRITE_JPEG_QUALITY, camera.quality]
@@ -223,10 +220,10 @@ class _Artist:
     ) -> None:
         """Draw one person about the middle of the canvas, or `aside` by that part of its width."""
         height, width = canvas.shape[:2]
-        pose = pedestrians.Pose(view=view, phase=rng.uniform(0, 2 * pi), swing=rng.uniform(0.15, 0.5), light=camera.light)
-        tall = min(height, 2.4 * width) * rng.uniform(0.85, 0.98) * smaller
-        x = width * (0.5 + rng.normal(0, 0.05) + aside * rng.choice([-1, 1]) * rng.uniform(0.7, 1.0))
-        y = height * (0.5 + rng.normal(0, 0.02)) + 0.5 * tall
+        pose = pedestrians.Pose(view=view, phase=rng.uniform(0, 2 * pi), light=camera.light)
+        tall = min(height, 2.4 * width) * rng.uniform(0.66, 0.98) * smaller
+        x = width * (0.5 + rng.normal(0, 0.07) + aside * rng.choice([-1, 1]) * rng.uniform(0.7, 1.0))
+        y = height * (0.5 + rng.normal(0, 0.04)) + 0.5 * tall
         shadow = (int(x), int(y - 0.012 * tall)), (max(int(0.16 * tall), 1), max(int(0.022 * tall), 1))
         cv2.ellipse(canvas, *shadow, 0, 0, 360, (46, 46, 48), -1, cv2.LINE_AA)
         pedestrians.draw(canvas, self.look(identity), pose, (float(x), float(y)), float(tall))

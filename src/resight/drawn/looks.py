@@ -1,52 +1,58 @@
-"""What drawn people look like: clothes, build, hair, what they carry. Nobody's image; see `synthetic`."""
+"""Looks of drawn people: clothes, build, hair, walk, and what they carry. See `resight.drawn.crops`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["Colour", "Look", "draw_look", "outfits", "shade"]
+from resight.drawn.clothes import PATTERNS
+
+__all__ = ["PALETTES", "Colour", "Look", "draw_look", "shade"]
 
 Colour = tuple[int, int, int]
 """Red, green, blue, 0 to 255."""
 
-_SKIN: tuple[Colour, ...] = ((236, 200, 172), (222, 180, 150), (198, 152, 118), (160, 112, 82), (112, 76, 56), (80, 54, 42))
-_HAIR: tuple[Colour, ...] = ((28, 24, 24), (48, 36, 28), (84, 58, 36), (150, 112, 66), (196, 168, 112), (150, 148, 146))
-_CLOTH: dict[str, Colour] = {
-    "black": (32, 32, 36), "charcoal": (66, 68, 74), "gray": (128, 130, 134), "white": (232, 232, 230), "navy": (34, 42, 84),
-    "denim": (74, 98, 140), "blue": (46, 92, 176), "red": (176, 40, 44), "wine": (104, 34, 52), "green": (52, 112, 66),
-    "olive": (96, 98, 62), "beige": (204, 186, 150), "brown": (104, 74, 50), "pink": (222, 146, 168), "yellow": (220, 186, 62),
-    "purple": (108, 66, 136), "orange": (216, 116, 44), "turquoise": (60, 158, 160),
-}  # fmt: skip
-_UPPER = ("black", "black", "black", "charcoal", "charcoal", "white", "white", "gray", "navy", "blue", "red", "green", "beige",
-          "olive", "pink", "yellow", "purple", "orange", "wine", "turquoise")  # fmt: skip
-_LOWER = (
-    "black",
-    "black",
-    "black",
-    "charcoal",
-    "denim",
-    "denim",
-    "denim",
-    "navy",
-    "navy",
-    "gray",
-    "beige",
-    "brown",
-    "olive",
-    "white",
+PALETTES: tuple[tuple[Colour, Colour, Colour, Colour], ...] = (
+    ((38, 52, 92), (232, 226, 210), (70, 74, 84), (196, 62, 52)),  # navy, cream, charcoal, red
+    ((160, 48, 50), (238, 232, 224), (52, 66, 104), (222, 176, 72)),  # red, white, denim, mustard
+    ((44, 96, 86), (226, 196, 128), (82, 66, 54), (238, 234, 226)),  # bottle green, straw, brown, white
+    ((206, 148, 58), (60, 56, 62), (74, 98, 140), (232, 226, 212)),  # ochre, black, denim, cream
+    ((98, 64, 112), (222, 202, 214), (56, 56, 64), (64, 150, 152)),  # plum, pale pink, black, teal
+    ((70, 124, 168), (240, 238, 232), (156, 142, 112), (52, 60, 84)),  # sky, white, khaki, navy
+    ((50, 50, 56), (186, 186, 184), (66, 78, 108), (208, 92, 56)),  # black, gray, denim, rust
+    ((188, 104, 92), (244, 226, 204), (94, 104, 84), (70, 52, 60)),  # brick, sand, olive, aubergine
 )
-_PATTERNS = ("plain", "plain", "plain", "stripes", "pinstripes", "check", "logo", "block", "open", "open")
-_LOWERS = ("trousers", "trousers", "trousers", "shorts", "skirt")
-_HAIRSTYLES = ("short", "short", "long", "bun", "cap", "hood")
-_LOADS = ("nothing", "nothing", "backpack", "backpack", "handbag", "satchel")
+"""Colours that go together: two of the upper clothes, one of the lower clothes, one of bags and hats."""
+
+_SKIN: tuple[Colour, ...] = ((236, 200, 172), (216, 172, 140), (188, 140, 106), (148, 102, 74), (98, 66, 50))
+_HAIR: tuple[Colour, ...] = ((34, 28, 28), (58, 42, 32), (104, 72, 46), (186, 150, 96), (156, 150, 146))
+_SHOES: tuple[Colour, ...] = ((40, 38, 40), (96, 68, 48), (228, 226, 222))
+_HAIRSTYLES = ("short", "short", "long", "bun", "tail", "curls", "bald", "cap", "beanie", "hood", "hat")
+_LEGS = ("trousers", "trousers", "wide trousers", "cropped trousers", "shorts", "skirt", "long skirt")
+_LOADS = ("nothing", "nothing", "backpack", "backpack", "handbag", "satchel", "tote", "trolley")
+_TRIMS = ("none", "none", "stripe", "cuffs", "knees")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What stays the same on every image of one person."""
+    """What stays the same on every image of one person.
+
+    Attributes
+    ----------
+    tall, build : float
+        Height and girth; 1 is average.
+    skin, hair, upper, second, lower, shoes, extra : Colour
+        `second` is the colour of patterns, `extra` that of bags and hats.
+    pattern, lower_pattern : str
+        Keys of `resight.drawn.clothes.PATTERNS`, of the upper clothes and of a skirt.
+    sleeves, legs, trim, hairstyle, load : str
+    hem : float
+        Where the upper clothes end, as part of the height.
+    stride, lean, arms : float
+        The walk: length of the steps, lean of the trunk, how far the arms swing.
+    """
 
     tall: float
     build: float
@@ -56,67 +62,54 @@ class Look:
     second: Colour
     lower: Colour
     shoes: Colour
-    load_colour: Colour
+    extra: Colour
     pattern: str
+    lower_pattern: str
     sleeves: str
     hem: float
     legs: str
+    trim: str
     hairstyle: str
     load: str
+    stride: float
+    lean: float
+    arms: float
 
 
-def draw_look(rng: np.random.Generator, outfit: tuple[str, str] | None = None) -> Look:
-    """Draw the look of one person.
+def draw_look(rng: np.random.Generator, palettes: int = len(PALETTES)) -> Look:
+    """Draw the look of one person, dressed in one of the first `palettes` of `PALETTES`."""
 
-    Parameters
-    ----------
-    rng : np.random.Generator
-    outfit : tuple of (str, str), optional
-        Names of the colours of upper and lower clothes that others wear too; drawn unless given.
+    def one(choices: tuple[str, ...]) -> str:
+        return choices[rng.integers(len(choices))]
 
-    Returns
-    -------
-    Look
-    """
-
-    def one(names: tuple[str, ...]) -> str:
-        return names[rng.integers(len(names))]
-
-    def dyed(name: str) -> Colour:
-        return shade(_CLOTH[name], 1.0, rng.integers(-14, 15, 3))
-
-    upper, lower = outfit or (one(_UPPER), one(_LOWER))
-    legs = one(_LOWERS)
+    first, other, lower, extra = PALETTES[rng.integers(palettes)]
+    upper, second = (first, other) if rng.random() < 0.6 else (other, first)
     return Look(
         tall=float(rng.uniform(0.93, 1.05)),
-        build=float(np.clip(rng.normal(1.0, 0.13), 0.78, 1.35)),
+        build=float(rng.uniform(0.8, 1.3)),
         skin=_SKIN[rng.integers(len(_SKIN))],
         hair=_HAIR[rng.integers(len(_HAIR))],
-        upper=dyed(upper),
-        second=dyed(one(_UPPER)),
-        lower=dyed(lower),
-        shoes=dyed(one(("black", "black", "white", "brown", "gray", "red", "blue"))),
-        load_colour=dyed(one(tuple(_CLOTH))),
-        pattern=one(_PATTERNS),
-        sleeves=one(("long", "long", "long", "short", "short", "none")),
-        hem=float(rng.choice([0.5, 0.53, 0.56, 0.66], p=[0.3, 0.35, 0.2, 0.15])),
-        legs=legs,
+        upper=upper,
+        second=second,
+        lower=lower,
+        shoes=_SHOES[rng.integers(len(_SHOES))],
+        extra=extra,
+        pattern=one(tuple(PATTERNS)),
+        lower_pattern=one(("plain", "plain", "hoops", "stripes", "check")),
+        sleeves=one(("long", "long", "short", "none", "second")),
+        hem=float(rng.choice([0.47, 0.53, 0.6, 0.7], p=[0.2, 0.4, 0.2, 0.2])),
+        legs=one(_LEGS),
+        trim=one(_TRIMS),
         hairstyle=one(_HAIRSTYLES),
         load=one(_LOADS),
+        stride=float(rng.uniform(0.15, 0.5)),
+        lean=float(rng.normal(0, 0.025)),
+        arms=float(rng.uniform(0.4, 1.5)),
     )
 
 
-def outfits(rng: np.random.Generator, count: int) -> list[tuple[str, str]]:
-    """Names of upper and lower colours that several people wear, so that colour alone does not tell who it is."""
-    return [(_UPPER[rng.integers(len(_UPPER))], _LOWER[rng.integers(len(_LOWER))]) for _ in range(count)]
-
-
-def shade(colour: Colour, factor: float, shift: NDArray[np.int64] | tuple[int, int, int] = (0, 0, 0)) -> Colour:
-    """A colour made lighter or darker by a factor, then moved by a shift of each channel."""
-    r, g, b = colour
-    dr, dg, db = shift
-    return (
-        min(max(int(r * factor) + int(dr), 0), 255),
-        min(max(int(g * factor) + int(dg), 0), 255),
-        min(max(int(b * factor) + int(db), 0), 255),
-    )
+@lru_cache(maxsize=1024)
+def shade(colour: Colour, factor: float) -> Colour:
+    """A colour made lighter or darker by a factor."""
+    r, g, b = (min(int(channel * factor), 255) for channel in colour)
+    return r, g, b

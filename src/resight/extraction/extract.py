@@ -7,12 +7,13 @@ import hashlib
 import io
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from resight.datasets.image_list import find_images
-from resight.datasets.records import Records
+from resight.datasets.records import DISTRACTOR, JUNK, UNKNOWN, Records
+from resight.datasets.tables import MADE_BY_EXTRACT
 from resight.errors import ConfigurationError
 from resight.extraction.vector_file import VectorFile
 from resight.files import atomic_write, read_json, write_json
@@ -38,8 +39,9 @@ def extract(
 ) -> dict[str, Any]:
     """Extract the vectors of many images into ``OUT.npy``, ``OUT.csv`` and ``OUT.report.json``.
 
-    ``OUT.npy`` is float32 (n, embedding_size). ``OUT.csv`` has path, identity, camera and the model's SHA-256 for each of its rows.
-    Images that cannot be read are left out of both; the report lists them with the reason.
+    ``OUT.npy`` is float32 (n, embedding_size). ``OUT.csv`` has path, identity, camera, what else is known (time, tracklet, split,
+    junk) and the model's SHA-256 for each of its rows. Images that cannot be read are left out of both; the report lists them with
+    the reason.
 
     Finished work is not repeated: neither a whole extraction, nor the part done before a kill. The result is the same, byte for
     byte, as without interruption. Memory does not grow with the number of images beyond their names.
@@ -119,13 +121,13 @@ def _fingerprint(model: Model, records: Records, options: Mapping[str, Any]) -> 
     """SHA-256 of the work: another model, input size, option, list, label, or a changed file makes it other work."""
     about = [_FORMAT, CHUNK, model.name, model.sha256, model.size, model.embedding_size, sorted(options.items())]
     digest = hashlib.sha256(repr(about).encode())
-    for path, identity, camera in zip(records.paths, records.identities.tolist(), records.cameras.tolist(), strict=True):
+    for path, *labels in zip(records.paths, *_columns(records).values(), strict=True):
         try:
             status = os.stat(path)
             state = f"{status.st_size} {status.st_mtime_ns}"
         except (OSError, ValueError):
             state = "unreadable"
-        digest.update(f"{path}\0{identity} {camera} {state}\n".encode(errors="surrogateescape"))
+        digest.update(f"{path}\0{labels} {state}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
@@ -139,19 +141,40 @@ def _finished(report: Path, npy: Path, table: Path, fingerprint: str) -> dict[st
         return None
 
 
-def _write_table(path: Path, records: Records, failures: Mapping[int, str], sha256: str) -> None:
-    def rows() -> Iterator[tuple[str, int, int, str]]:
-        columns = zip(records.paths, records.identities.tolist(), records.cameras.tolist(), strict=True)
-        for place, (name, identity, camera) in enumerate(columns):
-            if place not in failures:
-                yield name, identity, camera, sha256
+def _columns(records: Records) -> dict[str, list[str]]:
+    """The columns of labels as text: identity and camera, and time, tracklet, split and junk if they say anything.
 
+    Unknown people and junk are -1, distractors 0, unknown cameras -1, unless somebody is called so: then the column junk is there.
+    """
+    names, codes = records.identity_names(), records.identities.tolist()
+    confusing = bool({"-1", "0"} & set(names))
+    nobody = {JUNK: "" if confusing else str(JUNK), DISTRACTOR: "" if confusing else str(DISTRACTOR)}
+    columns = {
+        "identity": [nobody.get(code, name) for code, name in zip(codes, names, strict=True)],
+        "camera": [name or str(UNKNOWN) for name in records.camera_names()],
+    }
+    if records.times:
+        columns["time"] = ["" if time is None else time.isoformat() for time in records.times]
+    if records.tracklets:
+        columns["tracklet"] = list(records.tracklets)
+    if records.parts:
+        columns["split"] = list(records.parts)
+    if confusing:
+        columns["junk"] = [str(int(code == JUNK)) for code in codes]
+    return columns
+
+
+def _write_table(path: Path, records: Records, failures: Mapping[int, str], sha256: str) -> None:
+    columns = _columns(records)
+    # Relative paths are relative to the table, as every command reads them; they start from the present folder here.
+    paths = [name if os.path.isabs(name) else os.path.relpath(name, path.parent) for name in records.paths]
+    rows = zip(paths, *columns.values(), [sha256] * len(paths), strict=True)
     with atomic_write(path) as stream:
         # File names need not be UTF-8; their bytes are kept.
         text = io.TextIOWrapper(stream, "utf-8", "surrogateescape", newline="")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["path", "identity", "camera", "model_sha256"])
-        writer.writerows(rows())
+        writer.writerow(["path", *columns, MADE_BY_EXTRACT])
+        writer.writerows(row for place, row in enumerate(rows) if place not in failures)
         text.detach()
 
 

@@ -6,21 +6,17 @@ import contextlib
 import io
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resight.errors import StorageError
-from resight.files import sync_folder
-
-if sys.platform != "win32":
-    import fcntl
+from resight.files import locked, sync_folder
 
 __all__ = ["VectorFile"]
 
@@ -81,12 +77,16 @@ class VectorFile:
         """Open earlier work, if any. Raises `StorageError`, also if another process is writing it."""
         with self._storing():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lines = self._lock_journal()
+            self._lock = contextlib.ExitStack()
+            try:
+                self._lines = self._lock.enter_context(locked(self._journal))
+            except BlockingIOError:
+                raise StorageError(f"another extraction is writing {self.path}; wait for it, or choose another --out") from None
             try:
                 self._data = open(os.open(self._partial, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
                 self._find()
             except BaseException:
-                self._lines.close()
+                self._lock.close()
                 raise
         return self
 
@@ -95,9 +95,9 @@ class VectorFile:
             with contextlib.suppress(OSError):
                 self._partial.unlink(missing_ok=True)
                 self._journal.unlink(missing_ok=True)
-        for stream in (self._data, self._lines):
+        for each in (self._data, self._lock):
             with contextlib.suppress(OSError):  # a full disk was reported when it was found
-                stream.close()
+                each.close()
 
     def start(self) -> None:
         """Begin from scratch; earlier work is lost. Raises `StorageError`."""
@@ -187,22 +187,6 @@ class VectorFile:
         self._lines.truncate(end)
         self._data.truncate(header + width * self.rows)
         self._data.seek(0, io.SEEK_END)
-
-    def _lock_journal(self) -> IO[bytes]:
-        while True:
-            stream = open(self._journal, "a+b")  # noqa: SIM115 (closed by __exit__)
-            if sys.platform == "win32":
-                return stream
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.path.samestat(os.fstat(stream.fileno()), os.stat(self._journal)):
-                    return stream
-            except FileNotFoundError:
-                pass  # whoever held the lock has finished and removed the file
-            except BlockingIOError:
-                stream.close()
-                raise StorageError(f"another extraction is writing {self.path}; wait for it, or choose another --out") from None
-            stream.close()
 
     @contextlib.contextmanager
     def _storing(self) -> Iterator[None]:

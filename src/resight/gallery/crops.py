@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from resight.datasets import recognise
-from resight.datasets.folder import find_csv
+from resight.datasets import DATASETS, recognise
+from resight.datasets.accounting import Accounting
+from resight.datasets.folder import read_rows
 from resight.datasets.image_list import find_images
-from resight.datasets.records import DISTRACTOR, IMAGE_SUFFIXES, Records
-from resight.errors import ConfigurationError, DatasetError
-from resight.gallery.sighting import parse_time
+from resight.datasets.records import Records
+from resight.datasets.rows import PERSON, Row
+from resight.datasets.tables import find_table, read_table
+from resight.datasets.tree import Tree
+from resight.errors import DatasetError
 from resight.images import Pixels
 
-__all__ = ["Crop", "crops_of", "find_crops"]
-
-_COLUMNS = ("path", "camera", "time", "tracklet", "identity", "split")
-"""Of a CSV; ``split`` is what `resight.datasets.folder` reads, and means nothing here."""
+__all__ = ["Crop", "Crops", "crops_of", "find_crops"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,22 +48,39 @@ class Crop:
     pixels: Pixels | None = field(default=None, repr=False, compare=False)
 
 
-def find_crops(path: str | Path, *, named: bool = False) -> list[Crop]:
+class Crops(list[Crop]):
+    """Crops, with the accounting of the files among which they were found.
+
+    Attributes
+    ----------
+    accounting : Accounting
+    notes : tuple of str
+        What a user should know.
+    """
+
+    def __init__(self, crops: Iterable[Crop], accounting: Accounting, notes: tuple[str, ...] = ()) -> None:
+        super().__init__(crops)
+        self.accounting = accounting
+        self.notes = notes
+
+
+def find_crops(path: str | Path, *, named: bool = False, name_pattern: str = "") -> Crops:
     """The crops that a user means by a path.
 
     Parameters
     ----------
     path : str or Path
-        An image; or a CSV with the column ``path``, relative to it, and any of ``camera``, ``time`` (ISO 8601), ``tracklet`` and
-        ``identity``, or a folder with such a CSV in it; or a published data set, whose numbers are kept; or any other folder, for
-        all images in it; or a text file with a path a line.
+        An image; or a table (see `resight.datasets.tables.read_table`), or a folder with one table in it; or a published data
+        set; or any other folder, for all images in it; or a text file with a path a line.
     named : bool
-        The images of a folder are called ``anna/entrance_0001.jpg``: the person, and the camera before the first underscore, whose
-        names are kept. Otherwise names mean nothing.
+        The images of a folder are called ``anna/entrance_0001.jpg``: the person, and the camera before the last underscore (see
+        `resight.datasets.names.camera_of`). Otherwise names mean nothing.
+    name_pattern : str
+        What the names mean, such as ``{identity}/{camera}_{*}``; see `resight.datasets.names.parse_pattern`.
 
     Returns
     -------
-    list of Crop
+    Crops
         In an order that depends on their names alone.
 
     Raises
@@ -72,69 +89,42 @@ def find_crops(path: str | Path, *, named: bool = False) -> list[Crop]:
         If there is nothing there, or a list cannot be read.
     """
     path = Path(path)
-    if path.suffix.lower() == ".csv":
-        return _from_csv(path)
-    if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-        return [Crop(source=str(path))]
-    if not named and not _is_own(path):
-        return crops_of(find_images(path))
-    if not named and (table := find_csv(path)):
-        return _from_csv(table)
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
-    if not files:
-        raise DatasetError(f"{path}: no such folder, or no image in it (JPEG, PNG, WebP, BMP)")
-    return [_from_name(file) if named else Crop(source=str(file)) for file in files]
+    if path.is_file():
+        return _of_records(find_images(path))
+    tree = Tree.read(path)
+    if not tree.images:
+        raise DatasetError(f"{path}: no image in this folder or below it (JPEG, PNG, WebP, BMP); {tree.account(0, {})}")
+    if named or name_pattern:
+        rows, left_out, notes = read_rows(tree, name_pattern, without_camera=True)
+        return Crops(map(_of_row, rows), tree.account(len(rows), left_out), tuple(notes))
+    if _is_published(tree):
+        return _of_records(find_images(path))
+    if (table := find_table(path, any_label=True)) is not None:
+        found = read_table(table, inside=path)
+        return Crops(map(_of_row, found.rows), found.accounting, found.notes)
+    return Crops((Crop(source=tree.path(image)) for image in tree.images), tree.account(len(tree.images), {}))
 
 
 def crops_of(records: Records) -> list[Crop]:
     """Images of a data set as crops; junk and distractors are of unknown identity."""
-    rows = zip(records.paths, records.identities.tolist(), records.cameras.tolist(), strict=True)
-    return [
-        Crop(source=path, camera=str(camera) if camera >= 0 else "", identity=str(identity) if identity > DISTRACTOR else "")
-        for path, identity, camera in rows
-    ]
+    count = len(records)
+    times, tracklets = records.times or (None,) * count, records.tracklets or ("",) * count
+    rows = zip(records.paths, records.camera_names(), times, tracklets, records.identity_names(), strict=True)
+    return [Crop(source=path, camera=camera, time=time, tracklet=run, identity=who) for path, camera, time, run, who in rows]
 
 
-def _is_own(path: Path) -> bool:
-    """Whether it is a folder of one's own: as a data set its names become numbers, which another folder has for other people."""
+def _of_records(records: Records) -> Crops:
+    return Crops(crops_of(records), records.accounting, records.notes)
+
+
+def _of_row(row: Row) -> Crop:
+    identity = row.identity if row.kind == PERSON else ""
+    return Crop(source=row.path, camera=row.camera, time=row.time, tracklet=row.tracklet, identity=identity)
+
+
+def _is_published(tree: Tree) -> bool:
+    """Whether the names of a folder are those of a published data set; in a folder of one's own they mean nothing unless asked."""
     try:
-        return path.is_dir() and recognise(path) == "folder"
+        return not DATASETS[recognise(tree)].whole
     except DatasetError:
         return False
-
-
-def _from_name(file: Path) -> Crop:
-    camera, underscore, _ = file.name.partition("_")
-    if not camera or not underscore:
-        raise DatasetError(f"{file} does not begin with a camera and an underscore, as entrance_0001.jpg; rename it, or give a CSV")
-    return Crop(source=str(file), camera=camera, identity=file.parent.name)
-
-
-def _from_csv(table: Path) -> list[Crop]:
-    try:
-        # File names need not be UTF-8; their bytes are kept.
-        with table.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-            lines = list(csv.reader(stream))
-    except (OSError, csv.Error) as error:
-        raise DatasetError(f"{table} cannot be read as a CSV: {error}") from error
-    header = [name.strip().lower() for name in lines[0]] if lines else []
-    if "path" not in header or (unknown := set(header) - set(_COLUMNS)):
-        wrong = f"unknown columns {', '.join(sorted(unknown))}" if "path" in header else "no column path"
-        raise DatasetError(f"{table}: {wrong}; expected path and any of {', '.join(_COLUMNS[1:])}")
-    crops = []
-    for number, cells in enumerate(lines[1:], 2):
-        if not cells:
-            continue
-        if len(cells) != len(header):
-            raise DatasetError(f"{table}, line {number}: {len(cells)} values; expected {len(header)}")
-        row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-        if not row["path"]:
-            raise DatasetError(f"{table}, line {number}: no path")
-        try:
-            time = parse_time(row["time"]) if row.get("time") else None
-        except ConfigurationError as error:
-            raise DatasetError(f"{table}, line {number}: {error}") from error
-        camera, tracklet, identity = (row.get(name, "") for name in ("camera", "tracklet", "identity"))
-        source = str(table.parent / row["path"])
-        crops.append(Crop(source=source, camera=camera, time=time, tracklet=tracklet, identity=identity))
-    return crops

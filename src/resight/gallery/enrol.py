@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import NamedTuple
@@ -14,9 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from resight.datasets.names import camera_name, nfc
 from resight.errors import ImageError
 from resight.extraction.extract import printable
 from resight.gallery.crops import Crop
+from resight.gallery.labels import label_known
 from resight.gallery.sighting import Sighting, draw_thumbnail, sighting_id
 from resight.gallery.store.interface import Store
 from resight.gallery.store.precision import recall
@@ -37,8 +39,8 @@ class Enrolment:
     ----------
     ids : tuple of str
         Ids of all crops that are in the gallery now, in the order of the crops.
-    added, present : int
-        Number of new crops, and of crops that were there already.
+    added, present, labelled : int
+        Number of new crops, of crops that were there already, and of those among them that got another name, which the crop gives.
     expired : int
         Number of crops left out because they are older than the retention.
     failures : tuple of (str, str)
@@ -51,6 +53,7 @@ class Enrolment:
     ids: tuple[str, ...]
     added: int
     present: int
+    labelled: int
     expired: int
     failures: tuple[tuple[str, str], ...]
     recall: float | None
@@ -88,11 +91,13 @@ def enrol(index: Store, model: Model, crops: Sequence[Crop], *, progress: Progre
     index.settings.check_model(model)
     now = datetime.now(UTC)
     oldest = index.settings.expired_before(now)
+    crops = [replace(c, camera=camera_name(c.camera), identity=nfc(c.identity), tracklet=nfc(c.tracklet)) for c in crops]
     kept = [crop for crop in crops if oldest is None or crop.time is None or crop.time >= oldest]
     ids: list[str] = []
     failures: list[tuple[str, str]] = []
     sample: list[NDArray[np.float32]] = []
     added = 0
+    known: dict[str, Crop] = {}
 
     def read(some: list[Crop]) -> list[tuple[Crop, _Look | str]]:
         return [(crop, _look(index, model.size, crop)) for crop in some]
@@ -105,7 +110,9 @@ def enrol(index: Store, model: Model, crops: Sequence[Crop], *, progress: Progre
                     failures.append((printable(crop.source), printable(look)))
                     continue
                 ids.append(look.id)
-                if look.pixels is not None:
+                if look.pixels is None:
+                    known[look.id] = crop
+                else:
                     new.setdefault(look.id, (crop, look))
             if new:
                 pixels = np.stack([look.pixels for _, look in new.values() if look.pixels is not None])
@@ -117,6 +124,7 @@ def enrol(index: Store, model: Model, crops: Sequence[Crop], *, progress: Progre
         ids=tuple(ids),
         added=added,
         present=len(ids) - added,
+        labelled=label_known(index, {id: crop.identity for id, crop in known.items()}),
         expired=len(crops) - len(kept),
         failures=tuple(failures),
         recall=_recall(index, sample),

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from resight.datasets.names import nfc
 from resight.display import html_table, text_table
 from resight.distances.vectors import embeddings_of
 from resight.errors import GalleryError, MissingSightingError
@@ -255,7 +256,7 @@ class Gallery:
 
     def label(self, ids: Iterable[str], identity: str) -> int:
         """Set the identity of sightings (empty: unknown); return how many there are."""
-        return self._store.label(ids, identity)
+        return self._store.label(ids, nfc(identity))
 
     def purge(self, where: Where, *, progress: Progress = silent) -> Removal:
         """Delete sightings for good; see `resight.gallery.store.purge`."""

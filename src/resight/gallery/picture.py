@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from resight.datasets.names import in_ascii
 from resight.files import atomic_write
 from resight.gallery.gallery import Match
 from resight.images import Pixels, decode, resize
@@ -75,7 +76,7 @@ def _cell(image: Pixels, colour: tuple[int, int, int], lines: Sequence[str]) -> 
     cell[top - _FRAME : bottom + _FRAME, left - _FRAME : right + _FRAME] = colour
     cell[top:bottom, left:right] = fitted
     for number, line in enumerate(lines[:_LINES], 1):
-        text = line.encode("ascii", "replace").decode()
+        text = in_ascii(line)
         while text and cv2.getTextSize(text, _FONT, _SIZE, 1)[0][0] > cell.shape[1] - 4:
             text = text[:-1]
         at = (_MARGIN, height + 2 * border - _MARGIN // 2 + number * _LINE - 4)

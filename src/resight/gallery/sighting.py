@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from resight.datasets.names import camera_name, nfc
+from resight.datasets.times import parse_time
 from resight.errors import ConfigurationError
 from resight.images import Pixels, resize
 
@@ -112,7 +114,8 @@ class Where:
             if isinstance(values, str):
                 raise ConfigurationError(f"{name} is the text {values!r}; expected a set of texts")
             if values is not None:
-                object.__setattr__(self, name, frozenset(values))
+                plain = {"cameras": camera_name, "identities": nfc}.get(name, str)
+                object.__setattr__(self, name, frozenset(plain(value) for value in values))
         for name in ("since", "until", "older_than"):
             time: datetime | None = getattr(self, name)
             if time is not None and time.tzinfo is None:
@@ -127,7 +130,7 @@ class Where:
             return False
         if self.older_than is not None and min(time or record.enrolled, record.enrolled) >= self.older_than:
             return False
-        asked = ((self.cameras, record.camera), (self.identities, record.identity), (self.ids, record.id))
+        asked = ((self.cameras, nfc(record.camera)), (self.identities, nfc(record.identity)), (self.ids, record.id))
         return all(wanted is None or value in wanted for wanted, value in asked)
 
 
@@ -171,18 +174,3 @@ def to_microseconds(time: datetime) -> int:
 def from_microseconds(microseconds: int) -> datetime:
     """Convert microseconds since 1970 to a time; UTC."""
     return _EPOCH + microseconds * _MICROSECOND
-
-
-def parse_time(text: str) -> datetime:
-    """Parse a time in ISO 8601, such as ``2026-03-01T12:30:00+01:00``; it is UTC unless it has a zone.
-
-    Raises
-    ------
-    ConfigurationError
-        If the text is not a time.
-    """
-    try:
-        time = datetime.fromisoformat(text.strip())
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise ConfigurationError(f"{text!r} is not a time; expected ISO 8601, such as 2026-03-01T12:30:00+01:00") from error

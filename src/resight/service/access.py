@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from resight.datasets.names import camera_name, nfc
 from resight.errors import AccessError, ConfigurationError, StorageError
 from resight.files import write_text
 from resight.gallery import Record, Where
@@ -56,7 +57,7 @@ class Caller:
 
     def sees(self, record: Record) -> bool:
         """Return whether they may see a sighting."""
-        return self.cameras is None or record.camera in self.cameras
+        return self.cameras is None or nfc(record.camera) in self.cameras
 
     def narrow(self, where: Where) -> Where:
         """Limit a filter to their cameras. Raises `AccessError` if it names another one."""
@@ -141,7 +142,7 @@ def new_token(path: Path, name: str, role: str, cameras: Sequence[str] | None = 
         If it cannot be written.
     """
     token = secrets.token_urlsafe(32)
-    caller = Caller(name=name, role=role, cameras=None if cameras is None else frozenset(cameras))
+    caller = Caller(name=name, role=role, cameras=None if cameras is None else frozenset(map(camera_name, cameras)))
     _check(caller, path)
     with _locked(path):
         kept = {sha256: entry for sha256, entry in (_read(path) if path.exists() else {}).items() if entry[0].name != name}
@@ -207,7 +208,9 @@ def _read(path: Path) -> dict[str, tuple[Caller, str]]:
                 raise ValueError("cameras must be a list of texts")
             if unknown := entry.keys() - {"name", "role", "cameras", "sha256", "created"}:
                 raise ValueError(f"unknown key {sorted(unknown)[0]}")
-            caller = Caller(name=entry["name"], role=entry["role"], cameras=None if cameras is None else frozenset(cameras))
+            caller = Caller(
+                name=entry["name"], role=entry["role"], cameras=None if cameras is None else frozenset(map(camera_name, cameras))
+            )
             _check(caller, path)
             if not re.fullmatch("[0-9a-f]{64}", entry["sha256"]):
                 raise ValueError(f"sha256 of {caller.name} must be 64 hexadecimal digits")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,10 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resight.errors import AuditError, StorageError
-from resight.files import sync_folder
-
-if sys.platform != "win32":
-    import fcntl
+from resight.files import locked, sync_folder
 
 __all__ = ["FILE", "Act", "AuditLog", "Entry", "verify_log"]
 
@@ -78,14 +75,17 @@ class AuditLog:
         self.path = path
         self.failing = False
         self._lock = threading.Lock()
+        self._file = contextlib.ExitStack()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+            self._descriptor = self._file.enter_context(locked(path, private=True)).fileno()
             sync_folder(path.parent)
+        except BlockingIOError:
+            message = f"another service is writing the audit log {path}; end it, or name another log by --audit"
+            raise StorageError(message) from None
         except OSError as error:
             raise _unwritable(path, error) from error
         try:
-            self._lock_file()  # first: what another service is writing is unfinished
             self._size = self._drop_unfinished()
             problems, head = verify_log(path)
             if problems:
@@ -137,7 +137,7 @@ class AuditLog:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._descriptor)
+        self._file.close()
 
     def _write(self, data: bytes) -> None:
         try:
@@ -156,17 +156,6 @@ class AuditLog:
         except OSError as error:
             raise _unwritable(self.path, error) from error
         self._size += len(data)
-
-    def _lock_file(self) -> None:
-        if sys.platform == "win32":
-            return
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            message = f"another service is writing the audit log {self.path}; stop it, or name another log by --audit"
-            raise StorageError(message) from None
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
 
     def _drop_unfinished(self) -> int:
         """Remove an entry that a killed process left half written, because its action was not done; return the size."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from resight.datasets.names import camera_name, nfc
 from resight.errors import ConfigurationError
 from resight.gallery import Match, Record, parse_time
 from resight.gallery.store.interface import check_text
@@ -59,10 +60,11 @@ def _storable(text: str) -> str:
         check_text("the text", text)
     except ConfigurationError as error:
         raise ValueError(str(error)) from error
-    return text
+    return nfc(text)
 
 
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_storable)]
+CameraName = Annotated[Text, AfterValidator(camera_name)]
 Id = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
 
@@ -102,7 +104,7 @@ class SearchForm(_Given):
 
     images: list[bytes] = Field(min_length=1, max_length=8, description="JPEG, PNG, WebP or BMP; all of one person")
     k: int = Field(default=20, ge=1, description="number of sightings to find")
-    camera: list[Text] = Field(default=[], max_length=100, description="search only these cameras")
+    camera: list[CameraName] = Field(default=[], max_length=100, description="search only these cameras")
     since: Time = Field(default=None, description="search only sightings at this time or later; ISO 8601, UTC unless it has a zone")
     until: Time = Field(default=None, description="search only sightings before this time")
     box: list[BoxText] = Field(
@@ -115,7 +117,7 @@ class EnrolForm(_Given):
     """An image of one person, with its camera, time and identity if known."""
 
     image: bytes = Field(description="JPEG, PNG, WebP or BMP")
-    camera: Text = ""
+    camera: CameraName = ""
     time: Time = None
     source: Text = Field(default="", description="where the image came from, for people to read")
     tracklet: Text = ""
@@ -136,7 +138,7 @@ class Wanted(_Given):
     """Filter of a list: all given conditions must hold."""
 
     identity: Text | None = None
-    cameras: list[Text] = Field(default=[], max_length=100)
+    cameras: list[CameraName] = Field(default=[], max_length=100)
     since: Time = None
     until: Time = None
     limit: int = Field(default=100, ge=1, le=1000)
@@ -154,7 +156,7 @@ class Purge(_Given):
     """Filter of sightings to delete for good: all given conditions must hold."""
 
     identity: Text | None = None
-    cameras: list[Text] | None = Field(default=None, max_length=100)
+    cameras: list[CameraName] | None = Field(default=None, max_length=100)
     ids: list[Id] | None = Field(default=None, max_length=10_000)
     since: Time = None
     until: Time = None

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.datasets import Dataset
-from resight.datasets.records import IMAGE_SUFFIXES, JUNK, Records, Split
+from resight.datasets.records import JUNK, Records, Split
 from resight.datasets.splits import by_identity, by_image, class_labels
+from resight.datasets.tree import Tree
 from resight.errors import ConfigurationError, DatasetError, ImageError
 from resight.evaluation.protocol import evaluate
 from resight.images import Pixels, load_pixels
@@ -87,12 +88,12 @@ def unlabelled_records(folders: Sequence[str | Path]) -> Records:
     DatasetError
         If a folder holds no image.
     """
-    rows: list[tuple[Path, int, int]] = []
-    for folder in map(Path, folders):
-        found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-        if not found:
+    rows: list[tuple[str, int, int]] = []
+    for folder in folders:
+        tree = Tree.read(folder)
+        if not tree.images:
             raise DatasetError(f"{folder}: no images in this folder or in the folders inside it; give a folder of crops of people")
-        rows += [(path, JUNK, 0) for path in found]
+        rows += [(tree.path(image), JUNK, 0) for image in tree.images]
     return Records.from_rows(rows)
 
 

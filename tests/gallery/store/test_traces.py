@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gallery.fakes import make_sighting
-from resight.gallery.store.traces import Traces, telling_part, without_legitimate
+from resight.gallery.store.traces import Traces, telling_part
 
 
 def noise(seed: int, size: int) -> bytes:
@@ -41,7 +43,7 @@ def test_what_is_found_is_there(contents: list[bytes], data: bytes) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_bytes_of_few_values(seed: int) -> None:
-    """Where everything looks alike, all that is found is true, and whatever Python finds is found."""
+    """Where everything looks alike, all that is found is true, and what is there is found."""
     rng = np.random.default_rng(seed)
     content, data = rng.choice([0, 1], 40).astype(np.uint8).tobytes(), rng.choice([0, 1], 400).astype(np.uint8).tobytes()
     data = data[:200] + content[7:35] + data[200:]
@@ -72,16 +74,74 @@ def test_pieces_on_the_border_of_chunks(place: int, size: int) -> None:
     content = noise(1, 16)
     data = bytearray(noise(2, 10_000))
     data[place : place + 16] = content
-    assert Traces([content]).in_chunks(bytes(data[start : start + size]) for start in range(0, len(data), size)) == {content}
+    assert set(Traces([content]).left(bytes(data[start : start + size]) for start in range(0, len(data), size))) == {content}
 
 
 def test_what_others_hold_is_theirs() -> None:
     one, other = noise(1, 100), noise(2, 100)
-    pieces = Traces([one]).in_bytes(other + one + other)
-    assert without_legitimate(pieces, [other, noise(3, 100)]) == pieces
-    assert without_legitimate(pieces, [other, b"x" + one]) == set()
-    # Only the beginning is shared: the rest is still a remainder.
-    assert without_legitimate(pieces, [one[:40]])
+
+    def left(*survivors: bytes, data: bytes = other + one + other) -> set[bytes]:
+        traces = Traces([one])
+        traces.forget(survivors)
+        return set(traces.left([data]))
+
+    assert len(left()) == 85  # every 16 bytes
+    assert left(other, noise(3, 100)) == left()
+    assert left(other, b"x" + one) == set()
+    # Only the beginning is shared: the rest is still a remainder, but for what touches the shared part.
+    rest = left(one[:40])
+    assert rest and all(one.index(piece) > 24 for piece in rest)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_bytes_after_the_end_of_a_survivor_may_agree_by_chance(data: st.DataObject) -> None:
+    """A survivor's content in a file, followed and preceded by a few bytes that a deleted content has there, too."""
+    survivor, before, after = noise(1, data.draw(st.integers(16, 64))), noise(2, 30), noise(3, 30)
+    traces = Traces([before + survivor + after])
+    traces.forget([survivor])
+    chance = [data.draw(st.integers(0, 3)) for _ in range(2)]
+    file = noise(4, data.draw(st.integers(0, 20))) + before[30 - chance[0] :] + survivor + after[: chance[1]] + noise(5, 40)
+    assert set(traces.left([file])) == set()
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.booleans())
+def test_whatever_is_forgotten_the_rest_is_found(seed: int, gap: int, few: bool) -> None:
+    """Against Python's own `in`: all pieces of the file that the contents hold and the survivors do not, if they stand alone."""
+    rng = np.random.default_rng(seed)
+    alphabet = 3 if few else 256
+    contents = [rng.integers(0, alphabet, rng.integers(16, 60)).astype(np.uint8).tobytes() for _ in range(3)]
+    survivors = [noise(seed + 1, 5) + contents[0][3:30] + noise(seed + 2, gap), noise(seed + 3, 50)]
+    file = noise(seed + 4, gap) + contents[1] + noise(seed + 5, gap + 20)
+    traces = Traces(contents)
+    traces.forget(survivors)
+    pieces = {file[start : start + 16] for start in range(len(file) - 15)}
+    expected = {piece for piece in pieces if any(piece in content for content in contents)}
+    expected -= {piece for piece in expected if any(piece in survivor for survivor in survivors)}
+    found = set(traces.left([file]))
+    assert found <= expected
+    if not few:
+        assert found == expected
+
+
+def test_a_few_pieces_are_looked_for_at_every_place() -> None:
+    zeros = bytes(7) + b"x" + bytes(16)  # whose aligned words tell nothing, at most places
+    piece = zeros[4:20]
+    assert Traces([]).confirm({piece, noise(1, 16)}, [noise(2, 33) + zeros + noise(3, 9)]) == {noise(1, 16)}
+
+
+def test_much_that_is_alike_takes_no_longer() -> None:
+    """Contents that share most of their pieces with thousands of survivors: every word of these is known."""
+    common = noise(1, 3000)
+    gone = [common + noise(number, 400) for number in range(2, 60)]
+    survivors = [common + noise(number, 400) for number in range(100, 4100)]
+    traces = Traces(gone)
+    started = time.process_time()
+    traces.forget(survivors)
+    assert set(traces.left([b"".join(survivors)])) == set()
+    assert time.process_time() - started < 5
+    assert set(traces.left([b"".join(survivors) + gone[3]]))
 
 
 def test_jpegs_have_nothing_in_common_but_their_tables() -> None:

@@ -28,7 +28,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="module")
 def made(network: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("made")
-    make_gallery(network, out)
+    make_gallery(network, out, "student", strangers=network.train)
     return out
 
 
@@ -70,7 +70,7 @@ def test_a_repetition_adds_nothing_and_keeps_what_was_confirmed(made: Path, netw
     with Gallery.open(made / "gallery") as gallery:
         before = gallery.records()
         gallery.label([before[5].id], "confirmed")
-    make_gallery(network, made)
+    make_gallery(network, made, "student", strangers=network.train)
     with Gallery.open(made / "gallery") as gallery:
         assert [record.id for record in gallery.records()] == [record.id for record in before]
         assert gallery.get(before[5].id).identity == "confirmed"
@@ -96,7 +96,7 @@ def test_a_gallery_of_somebodys_own_is_left_alone(network: Dataset, tmp_path: Pa
     student = load_model("student")
     Gallery.create(tmp_path / "gallery", Settings.for_model("student", student, retention=None)).close()
     with pytest.raises(GalleryError, match="did not make"):
-        make_gallery(network, tmp_path)
+        make_gallery(network, tmp_path, "student", strangers=network.train)
     with Gallery.open(tmp_path / "gallery") as gallery:
         assert len(gallery) == 0
 
@@ -105,7 +105,7 @@ def test_a_gallery_of_an_earlier_student_is_named_with_the_way_out(network: Data
     Gallery.create(tmp_path / "gallery", Settings.for_model("student-fast", load_model("student-fast"), retention=None)).close()
     (tmp_path / "gallery" / "demo").touch()
     with pytest.raises(ModelMismatchError, match="remove it, then run the demo again"):
-        make_gallery(network, tmp_path)
+        make_gallery(network, tmp_path, "student", strangers=network.train)
     with Gallery.open(tmp_path / "gallery") as one:
         assert len(one) == 0
 
@@ -113,4 +113,4 @@ def test_a_gallery_of_an_earlier_student_is_named_with_the_way_out(network: Data
 def test_too_few_people_are_an_error(tmp_path: Path) -> None:
     few = crops.generate(tmp_path / "few", identities_train=8, identities_test=6, cameras=2, images_per_camera=2, size=(64, 32))
     with pytest.raises(GalleryError, match="8 people cannot promise"):
-        make_gallery(few, tmp_path)
+        make_gallery(few, tmp_path, "student", strangers=few.train)

@@ -49,14 +49,12 @@ def test_results_of_another_data_set_are_refused(name: str, runs: dict[str, Run]
     write_json(folder / "speed.json", {"dataset": "market1501", "images_per_second": {}})
     refuse_other_data(every, NAMES)
     with pytest.raises(ConfigurationError, match="holds results of the data set market1501"):
-        refuse_other_data(every, {"market1501": "synthetic"})
+        refuse_other_data(every, {"market1501": "drawn"})
     file = folder / name if name.endswith(".json") else folder / name / "card.json"
     values = read_json(file)
-    changed = {"dataset": "synthetic"} if file.name != "card.json" else {"training": values["training"] | {"dataset": "synthetic"}}
+    changed = {"dataset": "drawn"} if file.name != "card.json" else {"training": values["training"] | {"dataset": "drawn"}}
     write_json(file, values | changed)
-    with pytest.raises(
-        ConfigurationError, match=rf"{folder} holds .* synthetic \({file.name} of .* market1501; choose another --out"
-    ):
+    with pytest.raises(ConfigurationError, match=rf"{folder} holds .* drawn \({file.name} of .* market1501; choose another --out"):
         refuse_other_data(every, NAMES)
 
 

@@ -105,12 +105,12 @@ def test_results_of_drawn_people_are_not_shown_as_another_data_sets(
 ) -> None:
     moved, other = tmp_path / "moved", tmp_path / "market"
     shutil.copytree(study[0], moved)
-    shutil.copytree(tiny, other, ignore=shutil.ignore_patterns("synthetic.json"))
+    shutil.copytree(tiny, other, ignore=shutil.ignore_patterns("drawn.json"))
     assert open_dataset(other).name == "market1501"
     config = small(teacher=(str(tiny_run),), only=("teacher", ALONE, *STUDENTS))
     before = {path: path.stat().st_mtime_ns for path in moved.rglob("*")}
     for run in (True, False):
-        with pytest.raises(ConfigurationError, match=f"{moved / 'market1501'} holds results of the data set synthetic"):
+        with pytest.raises(ConfigurationError, match=f"{moved / 'market1501'} holds results of the data set drawn"):
             run_study(other, moved, dataclasses.replace(config, run=run))
     assert {path: path.stat().st_mtime_ns for path in moved.rglob("*")} == before
 

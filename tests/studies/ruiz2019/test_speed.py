@@ -51,7 +51,7 @@ def test_rates_by_name(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     again = speed.measure_speed(open_dataset(tiny), tmp_path / "speed.json", [])  # which has all of them
     assert again["images_per_second"] == mended["images_per_second"]
     assert not asked
-    assert mended["dataset"] == "synthetic"
+    assert mended["dataset"] == "drawn"
     speed.measure_speed(open_dataset(tiny, "market1501"), tmp_path / "speed.json", [])
     assert asked == PAPERS
     other = added_teacher("other", "runs/other")[0]

@@ -10,6 +10,7 @@ it. The list stays until all copies are gone, and whoever purges, takes or resto
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from resight.gallery.sighting import Where
 from resight.gallery.store import database
 from resight.gallery.store.interface import Removal
 from resight.gallery.store.reading import Reader
-from resight.gallery.store.traces import Traces, telling_part, without_legitimate
+from resight.gallery.store.traces import Traces, telling_part
 from resight.progress import Progress, silent
 
 __all__ = ["PARTIAL", "copies", "databases", "finish", "purge"]
@@ -29,6 +30,7 @@ PARTIAL = ".*.partial*"
 """Pattern of the names of files that are being written."""
 
 _BATCH = 1000  # sightings that are searched for at a time: some 4 MB of bytes
+_SOME = 1000  # pieces of a file that are enough to know
 _UNPROVED = ""  # stands in the list of what is deleted until the search of the bytes has ended
 
 
@@ -148,26 +150,43 @@ def _prove(folder: Path, connection: sqlite3.Connection, ids: list[str], content
     """Search all files of the folder for contents and ids, and write the galleries anew if any is found; what was searched."""
     _forget(connection, folder, ids)
     traces, names = Traces({*contents, *(id.encode() for id in ids)}), "".join(ids).encode()
-    for attempt in range(2):
-        own = {file for path in databases(folder) for file in path.parent.glob(f"{path.name}*")}
-        files = sorted(file for file in folder.rglob("*") if file.is_file())
-        found = _search(files, traces)
-        for file in found.keys() - own:  # an audit log beside the gallery may well name an id that is gone
-            found[file] = {piece for piece in found[file] if piece not in names}
-        left = without_legitimate(set().union(*found.values()), _survivors(folder))
-        if not left:
-            _forget(connection, folder, [_UNPROVED])
-            return files
-        if attempt == 0:
+    if found := _search(folder, traces, names, some=1):
+        traces.forget(_survivors(folder))
+        found = _search(folder, traces, names)
+    rewritten = False
+    while found:
+        pieces = set().union(*found.values())
+        if not (left := traces.confirm(pieces, _survivors(folder))):
+            traces.drop(pieces)
+        elif rewritten:
+            where = ", ".join(str(file) for file in sorted(found) if found[file] & left)
+            raise GalleryError(
+                f"pieces of what was deleted are left in {where}; delete what is not the gallery's own, and run it again"
+            )
+        else:
             _rewrite(folder, connection)
-    where = ", ".join(str(file) for file in files if found[file] & left)
-    raise GalleryError(f"pieces of what was deleted are left in {where}; delete what is not the gallery's own, and run it again")
+            rewritten = True
+        found = _search(folder, traces, names)
+    _forget(connection, folder, [_UNPROVED])
+    return _files(folder)
 
 
-def _search(files: list[Path], traces: Traces) -> dict[Path, set[bytes]]:
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+def _search(folder: Path, traces: Traces, names: bytes, *, some: int = _SOME) -> dict[Path, set[bytes]]:
+    """Return some of the pieces that are left in files; an audit log in the folder may name ids that are gone."""
+    files = _files(folder)
+    own = {file for path in databases(folder) for file in path.parent.glob(f"{path.name}*")}
+    found = {}
     try:
-        with Reader() as reader:
-            return {file: traces.in_chunks(reader.chunks(file)) for file in files}
+        for file in files:
+            with Reader() as reader:  # which ends with the first pieces
+                left = traces.left(reader.chunks(file))
+                if pieces := set(itertools.islice((piece for piece in left if file in own or piece not in names), some)):
+                    found[file] = pieces
+        return found
     except OSError as error:
         what = error.filename or files[0].parent
         raise StorageError(f"cannot read {what}: {error.strerror or error}; make it readable, then run it again") from error

@@ -1,27 +1,33 @@
-"""Looking for what was deleted in bytes."""
+"""Searches bytes for pieces of deleted contents, in time that grows with what is searched and not with what is found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Traces", "telling_part", "without_legitimate"]
+__all__ = ["Traces", "telling_part"]
 
 _WORD, _PIECE = 8, 16
+_NEAR = 16  # bytes around a piece of a survivor that may agree with a deleted content by chance
 _LEAST_BITS, _MOST_BITS = 16, 27
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: multiplying by it mixes a word's bits into the upper ones
+_SPREAD, _SPREAD_TOO = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)  # odd: a product mixes bits into the upper ones
+_FOLD = np.uint64(31)
+_WORTH = 256  # bytes of survivors for each forgotten piece in them that make filling the tables anew worth while
+_LEAST, _MOST = 2**17, 2**23  # bytes that are searched at a time: few at first, of which most may be known
 
 Words = NDArray[np.uint64]
+Places = NDArray[np.int64]
 
 
 class Traces:
-    """Contents that should be gone, and where pieces of them still are.
+    """Pieces of 16 bytes of contents that should be gone.
 
     Any 16 bytes of a content hold, wherever they lie in a file, a whole word of 8 bytes at a place that 8 divides. So it is enough
-    to compare those words of the file with the words at every place of the contents, an eighth of the work; only where a word
-    agrees are the bytes around it compared. Words of one repeated byte tell nothing and are passed over.
+    to look up those words of the file among the words at every place of the contents. Only around a known word are the nine pieces
+    that hold it looked up. Words of one repeated byte tell nothing and are passed over.
 
     Parameters
     ----------
@@ -32,82 +38,178 @@ class Traces:
     def __init__(self, contents: Iterable[bytes]) -> None:
         long = [content for content in contents if len(content) >= _PIECE]
         self._text = b"".join(long)
-        self._ends = np.cumsum([len(content) for content in long], dtype=np.int64)
-        windows = np.lib.stride_tricks.sliding_window_view(np.frombuffer(self._text or bytes(_WORD), np.uint8), _WORD)
-        words = np.ascontiguousarray(windows).view("<u8").ravel()
-        # Words of one content, and of more than one byte.
-        inside = np.ones(len(words), np.bool_)
-        inside[(self._ends[:-1, None] - np.arange(1, _WORD)).ravel()] = False
-        places = np.flatnonzero(inside & (words != words.astype(np.uint8) * np.uint64(0x0101010101010101)))
-        order = np.argsort(words[places], kind="stable")
-        self._words, self._places = words[places][order], places[order]
-        # At most one in sixteen foreign words gets past this table, which lies in the processor's cache for a few contents.
-        bits = int(np.clip(np.ceil(np.log2(16 * len(self._words) + 1)), _LEAST_BITS, _MOST_BITS))
-        self._shift = np.uint64(64 - bits)
-        self._table = np.zeros(1 << bits, np.bool_)
-        self._table[self._hash(self._words)] = True
+        ends = np.cumsum([len(content) for content in long], dtype=np.int64)
+        self._words = _words(self._text)
+        inside = np.ones(max(0, len(self._text) - _PIECE + 1), np.bool_)  # pieces of one content
+        inside[(ends[:-1, None] - np.arange(1, _PIECE)).ravel()] = False
+        keys = _keys(self._words[: len(inside)], self._words[_WORD:])
+        places = np.flatnonzero(inside)
+        order = np.argsort(keys[places], kind="stable")
+        self._keys, self._places = keys[places][order], places[order]  # sorted
+        first = np.append(True, self._keys[1:] != self._keys[:-1])[: len(places)]
+        self._keys, self._places = self._keys[first], self._places[first]  # one of equal pieces stands for all
+        self._alive = np.ones(len(self._keys), np.bool_)
+        self._bits = np.uint64(64 - int(np.clip(np.ceil(np.log2(16 * len(self._text) + 1)), _LEAST_BITS, _MOST_BITS)))
+        self._fill()
 
-    def in_chunks(self, chunks: Iterable[bytes]) -> set[bytes]:
-        """Pieces of 16 bytes or more that are in a file, which comes in chunks of any length."""
-        found: set[bytes] = set()
-        before = b""
-        for chunk in chunks:
-            data = before + chunk
-            found |= self.in_bytes(data)
-            before = data[-2 * _PIECE :]
-        return found
+    def _fill(self) -> None:
+        """Fill the tables, which foreign words and pieces rarely get past, with the pieces that are still searched for."""
+        alive = self._places[self._alive]
+        size = 1 << (64 - int(self._bits))
+        self._known_keys = np.zeros(size, np.bool_)
+        self._known_keys[self._keys[self._alive] >> self._bits] = True
+        covered = np.zeros(len(self._words) + 1, np.int64)  # the nine words of each of these pieces
+        covered[alive] += 1
+        covered[alive + _WORD + 1] -= 1
+        words = self._words[np.cumsum(covered[:-1]) > 0]
+        words = words[words != words.astype(np.uint8) * np.uint64(0x0101010101010101)]
+        self._known_words = np.zeros(size, np.bool_)
+        self._known_words[(words * _SPREAD) >> self._bits] = True
+
+    def __len__(self) -> int:
+        """Number of different pieces that are still searched for."""
+        return int(np.count_nonzero(self._alive))
 
     def in_bytes(self, data: bytes) -> set[bytes]:
-        """Pieces of 16 bytes or more that are in some bytes."""
-        words: Words = np.frombuffer(data, "<u8", len(data) // _WORD)
-        likely = np.flatnonzero(self._table[self._hash(words)])
-        first, last = (np.searchsorted(self._words, words[likely], side) for side in ("left", "right"))
-        found: set[bytes] = set()
-        for word, low, high in zip(likely.tolist(), first.tolist(), last.tolist(), strict=True):
-            for place in self._places[low:high].tolist():
-                piece = self._around(data, word * _WORD, place)
-                if len(piece) >= _PIECE:
-                    found.add(piece)
-        return found
+        """Return the pieces of 16 bytes that are in some bytes."""
+        return {data[start : start + _PIECE] for start in self._find(data)[0].tolist()}
 
-    def _hash(self, words: Words) -> Words:
-        return (words * _SPREAD) >> self._shift
+    def forget(self, survivors: Iterable[bytes]) -> None:
+        """Search no longer for pieces that other contents hold, too: they may be in a file."""
+        stale = 0
+        for data in _joined(survivors):
+            numbers = self._find(data)[1]
+            self._alive[numbers] = False
+            stale += len(numbers)
+            if stale > len(data) // _WORTH:  # from now on, what is forgotten costs no look-up
+                self._fill()
+                stale = 0
+        self._fill()
 
-    def _around(self, data: bytes, here: int, place: int) -> bytes:
-        """What a content and some bytes have in common around a word that stands here and there, at most 40 bytes of it."""
-        content = int(np.searchsorted(self._ends, place, "right"))
-        low, high = (int(self._ends[content - 1]) if content else 0), int(self._ends[content])
-        start, stop = 0, _WORD
-        while (
-            start > -_PIECE and here + start > 0 and place + start > low and data[here + start - 1] == self._text[place + start - 1]
-        ):
-            start -= 1
-        while (
-            stop < _WORD + _PIECE
-            and here + stop < len(data)
-            and place + stop < high
-            and data[here + stop] == self._text[place + stop]
-        ):
-            stop += 1
-        return data[here + start : here + stop]
+    def drop(self, pieces: Iterable[bytes]) -> None:
+        """Search no longer for some pieces."""
+        for number in filter(None.__ne__, map(self._number, pieces)):
+            self._alive[number] = False
+        self._fill()
+
+    def left(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Find the pieces that are in a file, which comes in chunks of any length.
+
+        Where a survivor's content ends, the bytes that follow in the file may agree with a deleted content by chance. A piece that
+        touches a forgotten one is therefore not a trace. Of real traces there are pieces apart from forgotten ones.
+        """
+        data, first, end = b"", 0, _PIECE + _NEAR
+        for chunk in itertools.chain(_parts(chunks), [b""]):
+            data += chunk
+            last = len(data) - end if chunk else len(data)  # later pieces wait for the bytes after them
+            if last <= first:
+                continue
+            begins = np.zeros(len(data), np.bool_)
+            begins[self._find(data)[0]] = True
+            for start in (np.flatnonzero(begins[first:last]) + first).tolist():
+                if not self._touches_forgotten(data, start):
+                    yield data[start : start + _PIECE]
+            data, first = data[-(end + _NEAR) :], min(_NEAR, last)
+
+    def confirm(self, pieces: set[bytes], survivors: Iterable[bytes]) -> set[bytes]:
+        """Return those of a few pieces that no survivor holds at any place."""
+        for data in _joined(survivors):
+            if not pieces:
+                break
+            few = Traces(pieces)
+            wanted = few._keys
+            for start in range(_WORD):
+                words: Words = np.frombuffer(data, "<u8", (len(data) - start) // _WORD, start)
+                keys = _keys(words[:-1], words[1:])
+                likely = keys[few._known_keys[keys >> few._bits]]
+                pieces = pieces - {few._piece(number) for number in np.flatnonzero(np.isin(wanted, likely)).tolist()}
+        return pieces
+
+    def _piece(self, number: int) -> bytes:
+        place = int(self._places[number])
+        return self._text[place : place + _PIECE]
+
+    def _find(self, data: bytes) -> tuple[Places, Places]:
+        """Where pieces begin in some bytes, and their numbers."""
+        shifted: list[Words] = [
+            np.frombuffer(data, "<u8", max(0, len(data) - start) // _WORD, min(start, len(data))) for start in range(_WORD)
+        ]
+        likely = np.flatnonzero(self._known_words[(shifted[0] * _SPREAD) >> self._bits])
+        starts, numbers = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for back in range(_WORD + 1):
+            shift = -back % _WORD
+            index = likely - (back + shift) // _WORD
+            index = index[(index >= 0) & (index + 1 < len(shifted[shift]))]
+            keys = _keys(shifted[shift][index], shifted[shift][index + 1])
+            some = np.flatnonzero(self._known_keys[keys >> self._bits])
+            found = np.searchsorted(self._keys, keys[some])
+            found[found == len(self._keys)] = 0
+            same = self._keys[found] == keys[some] if len(self._keys) else np.zeros(0, np.bool_)
+            same &= self._alive[found] if len(self._keys) else same
+            starts.append(index[some[same]] * _WORD + shift)
+            numbers.append(found[same])
+        return np.concatenate(starts), np.concatenate(numbers)
+
+    def _touches_forgotten(self, data: bytes, start: int) -> bool:
+        """Whether an unbroken run of known pieces leads from one to a forgotten one nearby."""
+        for step in (-1, 1):
+            for place in range(start + step, start + step * (_NEAR + 1), step):
+                piece = data[place : place + _PIECE] if place >= 0 else b""
+                number = self._number(piece) if len(piece) == _PIECE else None
+                if number is None:
+                    break
+                if not self._alive[number]:
+                    return True
+        return False
+
+    def _number(self, piece: bytes) -> int | None:
+        first, second = np.frombuffer(piece, "<u8")
+        key = _keys(np.array([first]), np.array([second]))[0]
+        number = int(np.searchsorted(self._keys, key))
+        return number if number < len(self._keys) and self._keys[number] == key else None
 
 
-def without_legitimate(pieces: set[bytes], others: Iterable[bytes]) -> set[bytes]:
-    """Those pieces that are not of the contents of others, whose right it is to be in a file.
+def _words(text: bytes) -> Words:
+    """The words at every place of a text."""
+    if len(text) < _WORD:
+        return np.empty(0, np.uint64)
+    windows = np.lib.stride_tricks.sliding_window_view(np.frombuffer(text, np.uint8), _WORD)
+    return np.ascontiguousarray(windows).view("<u8").ravel()
 
-    A piece is theirs if they hold its first or its last 16 bytes: where they end, bytes that follow in the file may agree by
-    chance. Of what is really left there are pieces from its middle.
-    """
-    traces = Traces(pieces)
-    for content in others:
-        if not pieces:
-            break
-        if traces.in_bytes(content):
-            pieces = {piece for piece in pieces if piece[:_PIECE] not in content and piece[-_PIECE:] not in content}
-    return pieces
+
+def _keys(first: Words, second: Words) -> Words:
+    """Hashes of pieces of two words."""
+    folded: Words = np.bitwise_xor(second, np.right_shift(second, _FOLD))
+    return np.add(np.multiply(first, _SPREAD), np.multiply(folded, _SPREAD_TOO))
+
+
+def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in smaller chunks, of which the first are the smallest."""
+    size = _LEAST
+    for chunk in chunks:
+        start = 0
+        while start < len(chunk):
+            yield chunk[start : start + size]
+            start, size = start + size, min(2 * size, _MOST)
+
+
+def _joined(contents: Iterable[bytes]) -> Iterator[bytes]:
+    """Contents together, apart from each other by bytes that begin no piece."""
+    several: list[bytes] = []
+    size, most = 0, _LEAST
+    for content in contents:
+        several.append(content)
+        size += len(content)
+        if size > most:
+            yield _APART.join([*several, b""])
+            several, size, most = [], 0, min(2 * most, _MOST)
+    yield _APART.join([*several, b""])
+
+
+_APART = bytes.fromhex("c3a5f00d5eed1e55ba5eba11deadbea7facade0ddecade00")  # any bytes that follow each other in no content
 
 
 def telling_part(jpeg: bytes) -> bytes:
-    """The pixels of a JPEG, without the tables before them, which all JPEGs of one encoder have in common."""
+    """Return the pixels of a JPEG, without the tables before them, which all JPEGs of one encoder have in common."""
     start = jpeg.find(b"\xff\xda")
     return jpeg[start + 14 :] if start >= 0 else jpeg

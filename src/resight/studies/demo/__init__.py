@@ -1,6 +1,6 @@
-"""The whole job on drawn pedestrians, with nobody's image: train, compare, and search in the browser."""
+"""The whole job on drawn people, without an image of a real person: train, compare, and search in the browser."""
 
 from resight.studies.demo.gallery import make_gallery
-from resight.studies.demo.main_job import STUDENT, TEACHER, run_demo
+from resight.studies.demo.run import STUDENT, TEACHER, Outcome, run_demo
 
-__all__ = ["STUDENT", "TEACHER", "make_gallery", "run_demo"]
+__all__ = ["STUDENT", "TEACHER", "Outcome", "make_gallery", "run_demo"]

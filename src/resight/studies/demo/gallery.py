@@ -1,4 +1,4 @@
-"""A gallery of drawn people, as if they had walked past the cameras this morning, and images to ask it with."""
+"""A gallery of drawn people, as if they had walked past the cameras this morning, and images to search it with."""
 
 from __future__ import annotations
 
@@ -25,54 +25,59 @@ __all__ = ["make_gallery"]
 
 _CAMERAS = ("entrance", "hall", "stairs", "platform", "car park", "garden")
 _RETENTION = 365 * 86_400  # seconds
-_ABSENT = 8  # every so many of the people who ask is not in the gallery, so that some searches should answer "unknown"
-_NAMED = 2  # every so many of the others has a name
-_RATES = (0.1, 0.3)  # of searches for somebody absent: answered "match", and "match" or "possible"
+_ABSENT = 8  # one in so many of the people who ask is not in the gallery: some searches should answer "unknown"
+_NAMED = 2  # one in so many of the others has a name
+_RATES = (0.1, 0.3)  # share of searches for somebody absent that answer "match", and "match" or "possible"
 _MARK = "demo"  # file in the folder of a gallery that the demo made
 _STREET = 5  # people on the picture of several
 
 
-def make_gallery(dataset: Dataset, out: str | Path, *, progress: Progress = silent) -> None:
+def make_gallery(
+    dataset: Dataset, out: str | Path, reference: str | Path, *, strangers: Records, progress: Progress = silent
+) -> None:
     """Enrol the people of a drawn network's test.
-
-    The gallery is the shipped student's. It was not trained on drawn people, so that those of the training can calibrate it.
 
     Parameters
     ----------
     dataset : Dataset
-        From `resight.drawn.crops.generate`, with at least 57 people to train on: so many a calibration takes.
+        From `resight.drawn.crops.generate`.
     out : str or Path
         Folder for ``gallery``, ``calibration.json``, and ``questions``: images of people who are in the gallery (``present``) and
         of others (``absent``), and one of several people (``street.png``). Given again, what was confirmed in the gallery stays.
+    reference : str or Path
+        Model of the gallery, as `resight.models.load_model` takes it.
+    strangers : Records
+        At least 57 people to calibrate with; the model must not have learned from them.
     progress : Progress
 
     Raises
     ------
     GalleryError
-        If there are too few people, or ``gallery`` is somebody's own.
+        If there are too few strangers, or ``gallery`` was not made by the demo.
     ModelMismatchError
-        If ``gallery`` is of an earlier release's student.
+        If ``gallery`` holds vectors of another model.
     GalleryDamagedError
         If the gallery is there and cannot be read.
     StorageError
         If something cannot be written.
     """
     out = Path(out)
-    student = load_model("student")
-    settings = Settings.for_model("student", student, retention=_RETENTION)
-    people = dataset.train
-    vectors = embed_files(student, people.paths, progress=progress)
-    searches = search_everybody(vectors, people.identities, people.cameras, settings.distance, progress=progress)
-    made_by = provenance({"model": "student", "data": dataset.name, "part": "train"}, seed=0)
+    place = Path(reference)
+    name = str(place.resolve() if place.exists() else reference)  # the service may start in another folder
+    model = load_model(name)
+    settings = Settings.for_model(name, model, retention=_RETENTION)
+    vectors = embed_files(model, strangers.paths, progress=progress)
+    searches = search_everybody(vectors, strangers.identities, strangers.cameras, settings.distance, progress=progress)
+    made_by = provenance({"model": name, "data": dataset.name, "part": "strangers"}, seed=0)
     calibration = calibrate(
-        searches, student, settings.distance, model="student", rate=_RATES[0], possible_rate=_RATES[1], provenance=made_by
+        searches, model, settings.distance, model=name, rate=_RATES[0], possible_rate=_RATES[1], provenance=made_by
     )
     calibration.save(out / "calibration.json")
     absent = dataset.query.people()[::_ABSENT]
     with _open(out / "gallery", settings) as gallery:
         walked = datetime.fromisoformat(gallery.settings.created)
         enrolled = dataset.gallery.select(~np.isin(dataset.gallery.identities, absent))
-        gallery.enrol(student, _walks(enrolled, walked), progress=progress)
+        gallery.enrol(model, _walks(enrolled, walked), progress=progress)
     questions = dataset.query
     for path, person in zip(questions.paths, questions.identities.tolist(), strict=True):
         folder = out / "questions" / ("absent" if person in absent else "present")
@@ -82,7 +87,7 @@ def make_gallery(dataset: Dataset, out: str | Path, *, progress: Progress = sile
 
 
 def _open(place: Path, settings: Settings) -> Gallery:
-    """The demo's gallery, made if there is none; never somebody's own, into which drawn people do not belong."""
+    """Open the demo's gallery, or make it. Refuses a gallery that the demo did not make: drawn people do not belong there."""
     if not place.exists():
         gallery = Gallery.create(place, settings)
         (place / _MARK).touch()
@@ -90,15 +95,15 @@ def _open(place: Path, settings: Settings) -> Gallery:
     gallery = Gallery.open(place)
     if not (place / _MARK).exists():
         gallery.close()
-        raise GalleryError(f"{place} is a gallery that the demo did not make; choose another folder by --out")
+        raise GalleryError(f"the demo did not make the gallery {place}; choose another folder with --out")
     if gallery.settings.model_sha256 != settings.model_sha256:
         gallery.close()
-        raise ModelMismatchError(f"{place} is of another student than this package's; remove it, then run the demo again")
+        raise ModelMismatchError(f"{place} holds vectors of another model; remove it, then run the demo again")
     return gallery
 
 
 def _walks(records: Records, until: datetime) -> list[Crop]:
-    """Crops with times: everybody passes one camera after the other, a crop every two seconds, within the hours before `until`."""
+    """Crops with times before `until`: everybody passes one camera after the other, and each takes a crop every two seconds."""
     crops = []
     named = set(records.people()[::_NAMED].tolist())
     for person in np.unique(records.identities).tolist():
@@ -117,7 +122,7 @@ def _walks(records: Records, until: datetime) -> list[Crop]:
 
 
 def _draw_street(records: Records, path: Path) -> None:
-    """Several people on one image, beside each other, to draw a box around one of them."""
+    """Write one image of several people, so that a user can draw a box around one of them."""
     camera = records.select(records.cameras == records.cameras.min())
     images = [read_image(file) for file in camera.paths[1 : 1 + _STREET]]
     encoded = cv2.imencode(".png", cv2.cvtColor(np.concatenate(images, axis=1), cv2.COLOR_RGB2BGR))[1]

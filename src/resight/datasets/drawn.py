@@ -6,35 +6,36 @@ from pathlib import Path
 from typing import Any
 
 from resight.datasets import market1501
+from resight.datasets.layout import Layout
 from resight.datasets.records import Dataset, image_files
+from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 from resight.files import read_json
 
-__all__ = ["MARKER", "drawn_files", "find_root", "load", "read_marker"]
+__all__ = ["LAYOUT", "MARKER", "drawn_files", "fit", "load", "read_marker"]
 
-MARKER = "synthetic.json"
+MARKER = "drawn.json"
 """File that says how a folder was drawn; written last, so that a folder without it is not complete."""
 
 
-def find_root(root: str | Path) -> Path | None:
-    """`root`, if it holds a drawn network; else None."""
-    root = Path(root)
-    return root if (root / MARKER).is_file() else None
+def fit(tree: Tree) -> float:
+    """1 if the folder holds a drawn network, else 0."""
+    return float((tree.root / MARKER).is_file())
 
 
-def load(root: str | Path) -> Dataset:
-    """Read a folder that `resight.drawn.crops.generate` made.
+def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
+    """Read a folder that `resight.drawn.crops.generate` made; `seed` is not used.
 
     Raises
     ------
     DatasetError
         If it is missing, was never finished, or has lost images.
     """
-    root = Path(root)
-    marker = read_marker(root)
-    if marker is None or len(drawn_files(root)) != marker.get("images"):
-        raise DatasetError(f"{root}: no complete synthetic network here; draw it again")
-    return market1501.load(root, name="synthetic")
+    folder = root.root if isinstance(root, Tree) else Path(root)
+    marker = read_marker(folder)
+    if marker is None or len(drawn_files(folder)) != marker.get("images"):
+        raise DatasetError(f"{folder}: no complete drawn network here; draw it again")
+    return market1501.load(root, name="drawn")
 
 
 def read_marker(root: Path) -> dict[str, Any] | None:
@@ -50,3 +51,6 @@ def drawn_files(root: Path) -> set[str]:
     """The images in the three folders, as folder/file."""
     found = (folder for name in market1501.FOLDERS if (folder := root / name).is_dir())
     return {f"{folder.name}/{path.name}" for folder in found for path in image_files(folder)}
+
+
+LAYOUT = Layout(about="a drawn network with its file synthetic.json", fit=fit, load=load)

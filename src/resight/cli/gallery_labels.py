@@ -1,0 +1,105 @@
+"""`resight gallery`: verbs that name people later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from resight.cli.options import Names
+from resight.cli.terminal import say, warn, write_result
+
+__all__ = ["label", "merge", "rename"]
+
+
+def label(
+    gallery: str,
+    table: Path | None = None,
+    *,
+    identity: str | None = None,
+    id: Names = None,
+    tracklet: Names = None,
+    json: Path | None = None,
+) -> None:
+    """Say who is on sightings that are in a gallery: by a table, by ids, or by tracklets.
+
+    Parameters
+    ----------
+    gallery
+        Folder or database of the gallery.
+    table
+        CSV with the columns path and identity, and perhaps tracklet: a row names the sightings of its file or tracklet.
+    identity
+        Name of the person on the sightings that --id and --tracklet give; empty takes a name away.
+    id
+        This sighting; may be given several times.
+    tracklet
+        All sightings of this tracklet; may be given several times.
+    json
+        Also write how many were labelled to this file.
+    """
+    from resight.errors import ConfigurationError
+    from resight.gallery import Gallery
+    from resight.gallery.labels import label as label_sightings
+    from resight.gallery.labels import label_by_table
+
+    by_name = identity is not None and bool(id or tracklet)
+    if by_name == (table is not None):
+        raise ConfigurationError("nothing says who is where; give a table, or --identity with --id or --tracklet")
+    with Gallery.open(gallery) as opened:
+        if table is not None:
+            count, read = label_by_table(opened, table)
+            warn(read.notes)
+        else:
+            ids, tracklets = frozenset(id or ()), frozenset(tracklet or ())
+            count, read = label_sightings(opened, identity or "", ids=ids, tracklets=tracklets), None
+    say(f"{count} labelled")
+    write_result(json, {"labelled": count}, None if read is None else read.accounting)
+
+
+def rename(gallery: str, old: str, new: str, *, json: Path | None = None) -> None:
+    """Call a person by another name, which nobody has yet.
+
+    Parameters
+    ----------
+    gallery
+        Folder or database of the gallery.
+    old
+        Present name.
+    new
+        New name.
+    json
+        Also write how many sightings were labelled to this file.
+    """
+    _rename(gallery, old, new, json, merging=False)
+
+
+def merge(gallery: str, old: str, new: str, *, json: Path | None = None) -> None:
+    """Make two people one: all sightings of the first get the name of the second.
+
+    Parameters
+    ----------
+    gallery
+        Folder or database of the gallery.
+    old
+        Name that ends.
+    new
+        Name that stays.
+    json
+        Also write how many sightings were labelled to this file.
+    """
+    _rename(gallery, old, new, json, merging=True)
+
+
+def _rename(gallery: str, old: str, new: str, json: Path | None, *, merging: bool) -> None:
+    from resight.errors import GalleryError
+    from resight.gallery import Gallery, Where
+    from resight.gallery.labels import rename as rename_person
+
+    with Gallery.open(gallery) as opened:
+        taken = bool(opened.records(Where(identities=frozenset({new}))))
+        if taken and not merging:
+            raise GalleryError(f"somebody is called {new!r} already; `resight gallery merge` makes the two one person")
+        if merging and not taken:
+            raise GalleryError(f"nobody is called {new!r} in this gallery; `resight gallery rename` gives a new name")
+        count = rename_person(opened, old, new)
+    say(f"{count} sightings of {old} are of {new} now")
+    write_result(json, {"labelled": count})

@@ -1,0 +1,84 @@
+"""What a data set layout is: how well names fit it, how it is read, whether it is divided at random."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from resight.datasets.names import NEARLY
+from resight.datasets.records import Dataset
+from resight.datasets.tree import Tree
+from resight.errors import DatasetError
+
+__all__ = ["Layout", "Load", "find", "recognise"]
+
+
+class Load(Protocol):
+    """Reads a folder of the layout."""
+
+    def __call__(self, root: str | Path | Tree, *, seed: int = 0) -> Dataset:
+        """Raises `DatasetError` if the folder is not of this layout. Layouts with a fixed division ignore `seed`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """One way in which a data set lies on the disk.
+
+    Attributes
+    ----------
+    about : str
+        What it looks like, for a refusal.
+    fit : callable
+        Share of the image files in a tree, in [0, 1], whose names and folders fit; 0 if a folder that it needs is missing. Raises
+        `DatasetError` if it is this layout for sure but cannot be used.
+    load : callable
+        Reads it.
+    random : bool
+        Whether it is divided at random, by a seed.
+    whole : bool
+        Whether all of its images are meant when images are wanted, and not queries and gallery alone.
+    inside : tuple of str
+        Names of the folders that it is customarily unpacked into: the parent of one will do as well.
+    """
+
+    about: str
+    fit: Callable[[Tree], float]
+    load: Load
+    random: bool = False
+    whole: bool = False
+    inside: tuple[str, ...] = ()
+
+
+def find(tree: Tree, fit: Callable[[Tree], float], inside: tuple[str, ...] = ()) -> tuple[float, Tree]:
+    """The best fit among a folder and its customary subfolders, and that folder."""
+    return max(((fit(place), place) for place in _places(tree, inside)), key=lambda found: found[0])
+
+
+def recognise(tree: Tree, layouts: Mapping[str, Layout]) -> tuple[str, Tree]:
+    """The first layout that nearly all names fit, and where: in the folder, or in the only folder in it.
+
+    Raises `DatasetError`, saying what was found, if there is none.
+    """
+    fits = {}
+    for name, layout in layouts.items():
+        fits[name] = find(tree, layout.fit, layout.inside)[0]
+        if fits[name] >= NEARLY:
+            return name, tree
+    if len(tree.folders) == 1 and (inside := tree.below(tree.folders[0])) is not None and len(inside.images) == len(tree.images):
+        return recognise(inside, layouts)
+    partly = "; ".join(f"{100 * fit:.0f} % of them fit {name}" for name, fit in fits.items() if fit)
+    raise DatasetError(
+        f"{tree.root}: no known layout: {tree.summary()}{'; ' + partly if partly else ''}. Expected one of: "
+        + "; ".join(layout.about for layout in layouts.values())
+        + ". Or name a CSV with the columns path, identity and camera, or say by --name-pattern what the names mean"
+    )
+
+
+def _places(tree: Tree, inside: tuple[str, ...]) -> Iterator[Tree]:
+    yield tree
+    lone = tree.folders if inside and len(tree.folders) == 1 else []
+    for name in dict.fromkeys([*inside, *lone]):
+        if (part := tree.below(name)) is not None:
+            yield part

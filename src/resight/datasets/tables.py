@@ -1,0 +1,249 @@
+"""The one reader of tables: a CSV with the column ``path`` and any of identity, camera, time, tracklet, split, junk."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from resight.datasets.accounting import DUPLICATE, OUTSIDE, UNREADABLE, Accounting
+from resight.datasets.names import camera_name, nfc
+from resight.datasets.records import DISTRACTOR, JUNK
+from resight.datasets.rows import PERSON, Row, alike_notes
+from resight.datasets.times import TimeUnit, parse_time
+from resight.datasets.tree import is_hidden
+from resight.errors import ConfigurationError, DatasetError
+
+__all__ = ["COLUMNS", "MADE_BY_EXTRACT", "Table", "find_table", "has_header", "read_table"]
+
+COLUMNS = ("path", "identity", "camera", "time", "time_s", "time_ms", "tracklet", "split", "junk")
+MADE_BY_EXTRACT = "model_sha256"
+"""Column of the tables that `resight extract` writes beside vectors."""
+
+_PARTS = ("train", "query", "gallery")
+_TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no", "")
+_DELIMITERS = ",;\t"
+_TIMES: dict[str, TimeUnit] = {"time": "iso", "time_s": "s", "time_ms": "ms"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table says.
+
+    Attributes
+    ----------
+    path : Path
+    columns : tuple of str
+        The header, in lower case.
+    rows : tuple of Row
+        In the order of the table; paths are relative to nothing any more.
+    accounting : Accounting
+        Of the rows.
+    notes : tuple of str
+        What a user should know.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    accounting: Accounting
+    notes: tuple[str, ...]
+
+
+def read_table(table: Path, *, inside: Path | None = None, must_exist: bool = False) -> Table:
+    """Read a table: comma, semicolon or tab, UTF-8 or UTF-16 with or without a mark, any line ends.
+
+    ``path`` is relative to the table. ``identity`` and ``camera`` are names, empty if unknown. ``split`` is train, query or
+    gallery. ``junk`` is 1 for images that count neither for nor against a ranking. Without that column identity -1 means junk
+    if all identities are whole numbers, as in Market-1501; among names it is one of them. An empty identity of a gallery row
+    is a distractor. In a table of `resight extract` 0 is a distractor, too, and camera -1 unknown. Other columns are not
+    read, which a note says.
+
+    Parameters
+    ----------
+    table : Path
+    inside : Path, optional
+        Leave out rows whose file is not in this folder, links resolved. A table that the user did not name is read so.
+    must_exist : bool
+        Leave out rows whose file is missing.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be read, has no column path, a row is wrong, or one file has two identities. The line is named.
+    """
+    columns, delimiter, lines = _open(table)
+    if "path" not in columns:
+        raise DatasetError(f"{table}: no column path; expected a header with path and any of {', '.join(COLUMNS[1:])}")
+    if twice := [name for name, count in Counter(columns).items() if count > 1 and name in COLUMNS]:
+        raise DatasetError(f"{table}: the column {twice[0]} is there twice")
+    numbers = MADE_BY_EXTRACT in columns or _are_numbers(columns, lines)
+    rows: dict[str, Row] = {}
+    left_out: Counter[str] = Counter()
+    for number, cells in lines:
+        if len(cells) != len(columns):
+            raise DatasetError(
+                f"{table}, line {number}: {len(cells)} values; expected {len(columns)}, with {delimiter!r} between them"
+            )
+        try:
+            row = _row(dict(zip(columns, cells, strict=True)), table.parent, numbers=numbers)
+            reason = _unusable(row.path, inside, must_exist=must_exist)
+        except (ConfigurationError, DatasetError) as error:
+            raise DatasetError(f"{table}, line {number}: {error}") from error
+        except (OSError, ValueError) as error:  # a name that is too long, for example
+            raise DatasetError(f"{table}, line {number}: the path cannot be used: {error}") from error
+        key = os.path.normpath(row.path)
+        if reason:
+            left_out[reason] += 1
+        elif key in rows:
+            if (before := rows[key]).identity != row.identity or before.kind != row.kind:
+                raise DatasetError(
+                    f"{table}, line {number}: {cells[columns.index('path')]} is {row.identity or 'nobody'!r} here and "
+                    f"{before.identity or 'nobody'!r} above; give a file one identity"
+                )
+            left_out[DUPLICATE] += 1
+        else:
+            rows[key] = row
+    accounting = Accounting(len(rows), left_out)
+    if not rows:
+        raise DatasetError(f"{table}: no image is listed that can be used; {accounting}")
+    return Table(table, columns, tuple(rows.values()), accounting, tuple(_notes(table, columns, list(rows.values()))))
+
+
+def find_table(folder: Path, *, any_label: bool = False) -> Path | None:
+    """The one table of labels directly in a folder: a CSV with the columns path and identity that extract did not write.
+
+    With `any_label`, path and any other known column will do.
+
+    None if there is none. Raises `DatasetError` if there are several.
+    """
+    if not folder.is_dir():
+        return None
+    tables = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in (".csv", ".tsv") and not is_hidden(path.name) and _is_labels(path, any_label)
+    ]
+    if len(tables) > 1:
+        raise DatasetError(f"{folder}: {len(tables)} tables ({', '.join(t.name for t in tables[:3])}); name the one to read")
+    return tables[0] if tables else None
+
+
+def has_header(path: Path) -> bool:
+    """Whether a file begins with a table's header: ``path`` and another known column."""
+    try:
+        columns = _open(path)[0]
+    except DatasetError:
+        return False
+    return "path" in columns and len(set(columns) & set(COLUMNS)) > 1
+
+
+def _is_labels(path: Path, any_label: bool) -> bool:
+    try:
+        columns = _open(path)[0]
+    except DatasetError:
+        return False
+    known = set(columns) & set(COLUMNS)
+    enough = "path" in known and (len(known) > 1 if any_label else "identity" in known)
+    return enough and MADE_BY_EXTRACT not in columns
+
+
+def _open(table: Path) -> tuple[tuple[str, ...], str, list[tuple[int, list[str]]]]:
+    """Header, delimiter, and the other lines with their numbers."""
+    try:
+        data = table.read_bytes()
+        wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        # File names need not be UTF-8: their bytes are kept.
+        text = data.decode("utf-16") if wide else data.decode("utf-8-sig", "surrogateescape")
+        first = next(iter(text.lstrip("\r\n").splitlines()), "")
+        delimiter = max(_DELIMITERS, key=lambda mark: (_has_path(first, mark), first.count(mark)))
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(cell.strip() for cell in cells)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{table}: cannot be read as a table: {error}") from error
+    if not lines:
+        return (), delimiter, []
+    return tuple(name.lower() for name in lines[0][1]), delimiter, lines[1:]
+
+
+def _has_path(header: str, delimiter: str) -> bool:
+    return "path" in [cell.strip(' "').lower() for cell in header.split(delimiter)]
+
+
+def _row(cells: Mapping[str, str], folder: Path, *, numbers: bool) -> Row:
+    for name in COLUMNS[1:]:
+        if any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in cells.get(name, "")):
+            raise DatasetError(f"{name} is {cells[name]!r}, not text in UTF-8; save the table as UTF-8")
+    if not cells["path"] or "\0" in cells["path"]:
+        raise DatasetError("no path")
+    part, junk = cells.get("split", "").lower(), cells.get("junk", "").lower()
+    if part and part not in _PARTS:
+        raise DatasetError(f"split is {cells['split']!r}; expected {', '.join(_PARTS)}")
+    if junk not in _TRUE + _FALSE:
+        raise DatasetError(f"junk is {cells['junk']!r}; expected 1 or 0")
+    identity, camera, extracted = nfc(cells.get("identity", "")), camera_name(cells.get("camera", "")), MADE_BY_EXTRACT in cells
+    kind = PERSON
+    if junk in _TRUE or (numbers and "junk" not in cells and identity == "-1"):
+        kind = JUNK
+    elif (extracted and "junk" not in cells and identity == "0") or (not identity and part == "gallery"):
+        kind = DISTRACTOR
+    return Row(
+        _path(folder, cells["path"]),
+        identity if kind == PERSON else "",
+        "" if extracted and camera == "-1" else camera,
+        _time(cells),
+        nfc(cells.get("tracklet", "")),
+        part,
+        kind,
+    )
+
+
+def _path(folder: Path, name: str) -> str:
+    path = os.path.join(folder, name)
+    if "\\" in name and not os.path.exists(path):  # written on Windows
+        return os.path.join(folder, name.replace("\\", "/"))
+    return path
+
+
+def _time(cells: Mapping[str, str]) -> datetime | None:
+    found = [(cells[name], unit) for name, unit in _TIMES.items() if cells.get(name)]
+    if len(found) > 1:
+        raise DatasetError("there is more than one time; expected one of time, time_s, time_ms")
+    return parse_time(*found[0]) if found else None
+
+
+def _are_numbers(columns: tuple[str, ...], lines: list[tuple[int, list[str]]]) -> bool:
+    """Whether all identities are whole numbers."""
+    if "identity" not in columns:
+        return False
+    place = columns.index("identity")
+    return all(re.fullmatch("-1|[0-9]*", cells[place]) for _, cells in lines if len(cells) > place)
+
+
+def _unusable(path: str, inside: Path | None, *, must_exist: bool) -> str:
+    if inside is not None and not Path(path).resolve().is_relative_to(inside.resolve()):
+        return OUTSIDE
+    return f"{UNREADABLE}: no such file" if must_exist and not Path(path).is_file() else ""
+
+
+def _notes(table: Path, columns: tuple[str, ...], rows: list[Row]) -> Iterator[str]:
+    if other := [name for name in columns if name not in (*COLUMNS, MADE_BY_EXTRACT)]:
+        yield f"{table}: columns not read: {', '.join(other)}; known are {', '.join(COLUMNS)}"
+    yield from alike_notes(rows)
+    if MADE_BY_EXTRACT in columns:
+        return
+    if "junk" not in columns and (junk := sum(row.kind == JUNK for row in rows)):
+        yield f"{junk} rows have identity -1 and are junk, as in Market-1501; a column junk with 1 and 0 says it in another way"
+    for name, way in (("-1", "say junk in a column junk"), ("0", "leave the identity of a distractor empty")):
+        if count := sum(row.identity == name for row in rows):
+            yield f"{count} rows have identity {name}, who is a person here; {way}"

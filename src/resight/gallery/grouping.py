@@ -1,0 +1,81 @@
+"""Ranked lists with one place for each tracklet, person or camera, and searches that leave cameras out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.datasets.names import camera_name
+from resight.errors import ArrayError, GalleryError
+from resight.gallery.gallery import Gallery, Match
+from resight.gallery.sighting import EVERYTHING, Where
+
+__all__ = ["OnePer", "search_one_per", "without_cameras"]
+
+OnePer = Literal["sighting", "tracklet", "identity", "camera"]
+"""What has one place of a ranked list."""
+
+
+def search_one_per(
+    gallery: Gallery, vectors: NDArray[np.float32], k: int = 10, where: Where = EVERYTHING, one_per: OnePer = "sighting"
+) -> list[Match]:
+    """The nearest sighting of each tracklet, person or camera, the nearest first.
+
+    A sighting of unknown tracklet, person or camera has a place of its own.
+
+    Parameters
+    ----------
+    gallery : Gallery
+    vectors : float32 array of shape (m, d)
+        One or more images of the person; see `resight.gallery.Gallery.search`.
+    k : int
+        At most so many places.
+    where : Where
+        Which sightings are searched.
+    one_per : str
+        ``"sighting"`` (all of them), ``"tracklet"``, ``"identity"`` or ``"camera"``.
+
+    Returns
+    -------
+    list of Match
+        Numbered from 1.
+
+    Raises
+    ------
+    ArrayError
+        If the vectors have another dimension or hold NaN, or k is less than 1.
+    GalleryDamagedError
+        If what is found does not fit its checksum.
+    """
+    if one_per == "sighting":
+        return list(gallery.search(vectors, k, where))
+    if k < 1:
+        raise ArrayError(f"k is {k}; expected at least 1")
+    wanted = 4 * k
+    while True:
+        found = gallery.search(vectors, wanted, where)
+        places: dict[tuple[str, str], Match] = {}
+        for match in found:
+            name = getattr(match.record, one_per)
+            places.setdefault((name, "" if name else match.record.id), match)
+        if len(places) >= k or wanted >= len(gallery):
+            return [replace(match, rank=rank) for rank, match in enumerate(list(places.values())[:k], 1)]
+        wanted *= 4
+
+
+def without_cameras(gallery: Gallery, where: Where, cameras: frozenset[str]) -> Where:
+    """The same sightings, but for those that some cameras saw.
+
+    Raises
+    ------
+    GalleryError
+        If no camera is left.
+    """
+    names = frozenset(map(camera_name, cameras))
+    left = frozenset(gallery.cameras() if where.cameras is None else where.cameras) - names
+    if not left:
+        raise GalleryError(f"no camera is left to search without {', '.join(sorted(names))}")
+    return replace(where, cameras=left)
