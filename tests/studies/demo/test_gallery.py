@@ -85,7 +85,7 @@ def test_the_calibration_tells_who_is_there_from_who_is_not(made: Path) -> None:
             nearest = [gallery.search(gallery.embed(student, [image]), 1)[0].distance for image in images]
         return float(np.mean(decide(nearest, calibration) == "unknown"))
 
-    assert unknown("absent") > max(0.5, unknown("present"))  # test_run has a student that knows drawn people
+    assert unknown("absent") > max(0.5, unknown("present"))  # test_run has a model that knows drawn people
 
 
 def test_several_people_are_on_the_street(made: Path) -> None:

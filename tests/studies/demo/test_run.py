@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from resight.decision import Calibration, decide
 from resight.drawn import crops
 from resight.errors import ConfigurationError
+from resight.gallery import Gallery
+from resight.images import read_image
+from resight.models import load_model
 from resight.studies.demo import STUDENT, run_demo
 from resight.studies.demo.run import TAUGHT, Outcome, set_aside
 from tradeoff.fakes import report, row
@@ -19,6 +23,16 @@ from tradeoff.fakes import report, row
 def outcome(**scores: float) -> Outcome:
     rows = tuple(row(name.replace("_", " "), map=score) for name, score in scores.items())
     return Outcome(report(*rows), {}, {})
+
+
+def unknown(out: Path, which: str) -> float:
+    """Share of searches in the demo's gallery that answer "unknown"."""
+    calibration = Calibration.load(out / "calibration.json")
+    with Gallery.open(out / "gallery") as gallery:
+        model = load_model(gallery.settings.model)
+        images = [read_image(path) for path in sorted((out / "questions" / which).iterdir())]
+        nearest = [gallery.search(gallery.embed(model, [image]), 1)[0].distance for image in images]
+    return float(np.mean(decide(nearest, calibration) == "unknown"))
 
 
 def test_nobody_learns_from_those_who_calibrate(tmp_path: Path) -> None:
@@ -55,6 +69,6 @@ def test_the_claim_holds(tmp_path: Path) -> None:
     scores = {one.model: one.map or 0.0 for one in found.report.rows}
     assert scores["student distilled"] >= scores["student alone"] + 3
     assert scores["teacher"] > scores["student distilled"] > scores["lomo xqda"] > scores["lomo"]
-    assert (tmp_path / "gallery").is_dir() and (tmp_path / "calibration.json").is_file()
+    assert unknown(tmp_path, "absent") > 0.5 > 2 * unknown(tmp_path, "present")
     again = run_demo(tmp_path, seed=10)
     assert again.seconds["teacher"] + again.seconds["student alone"] + again.seconds["student distilled"] < 5

@@ -142,7 +142,7 @@ def run_demo(out: str | Path, *, seed: int = 0, progress: Progress = silent) -> 
         report = measure_tradeoff(models, learn, timed_images=256, rounds=2, threads=torch.get_num_threads(), progress=progress)
         save_report(report, out, "tradeoff")
     with watch.part("gallery"):
-        make_gallery(learn, out, distilled, strangers=aside, progress=progress)
+        make_gallery(learn, out, teacher, strangers=aside, progress=progress)
     return Outcome(report, watch.seconds, watch.processor_seconds)
 
 
