@@ -9,14 +9,13 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
 
 from resight.drawn import crops
 from resight.training.config import TrainConfig
 from resight.training.train import train
+from support import colour_people
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
@@ -36,12 +35,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small drawn camera network in Market-1501's layout. Everybody has a colour, so that a network learns them in seconds."""
     root = tmp_path_factory.mktemp("tiny")
     crops.generate(root, identities_train=8, identities_test=6, cameras=3, images_per_camera=4, size=(64, 32))
-    for path in root.rglob("*.jpg"):
-        colour = cv2.cvtColor(
-            np.array([[[max(int(path.name.split("_")[0]), 0) * 67 % 180, 255, 220]]], np.uint8), cv2.COLOR_HSV2BGR
-        )
-        image = cv2.addWeighted(cv2.imread(str(path)), 0.5, np.broadcast_to(colour, (64, 32, 3)).copy(), 0.5, 0)
-        path.write_bytes(cv2.imencode(".jpg", image)[1].tobytes())
+    colour_people(root)
     return root
 
 

@@ -14,6 +14,7 @@ from resight.models.model import Model
 from resight.studies.demo.gallery import make_gallery
 from service.page import chromium
 from service.page.driver import Oracle, Page, Service, check, serve
+from support import colour_people
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +29,8 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = crops.generate(
         folder / "network", identities_train=60, identities_test=24, cameras=3, images_per_camera=3, size=(64, 32)
     )
-    make_gallery(network, folder)
+    colour_people(folder / "network")
+    make_gallery(network, folder, "student", strangers=network.train)
     return folder
 
 

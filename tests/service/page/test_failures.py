@@ -21,7 +21,7 @@ def test_what_is_no_image_is_named(page: Page, tmp_path: Path) -> None:
     page("go").click()
     assert "Choose an image" in page.text("query-problem")
     page("files").send_keys(str(tmp_path / "notes.jpg"))
-    eventually(lambda: "notes.jpg is no image" in page.text("query-problem"), "the reason")
+    eventually(lambda: "notes.jpg cannot be read" in page.text("query-problem"), "the reason")
 
 
 def test_what_is_too_large_is_not_sent(page: Page, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_a_wrong_token_is_refused_and_a_right_one_asked_for(page: Page) -> None:
     page("token").send_keys("wrong\n")
     eventually(lambda: "not valid" in page.text("sign-in-problem"), "the reason")
     page("token").send_keys("never this \u2014 one\n")
-    eventually(lambda: "no token" in page.text("sign-in-problem"), "the reason")
+    eventually(lambda: "not a token" in page.text("sign-in-problem"), "the reason")
     page("token").send_keys(page.service.token() + "\n")
     eventually(lambda: page("query").is_displayed(), "the page")
     page("sign-out").click()
