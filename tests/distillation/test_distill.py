@@ -43,7 +43,7 @@ def test_a_student_is_taught(tiny: Path, tiny_run: Path, tmp_path: Path) -> None
     (teacher,) = card.training["teachers"]
     assert (teacher["name"], teacher["sha256"]) == ("teacher", read_card(tiny_run).weights_sha256)
     assert set(teacher["entropy"]["nats"]) == {"1", "2", "3", "5", "10", "20", "30"}
-    assert teacher["accuracy"] > 50
+    assert teacher["accuracy"] > 34  # six people: a third is twice chance
     row = rows(run)[-1]
     assert row["loss"] == pytest.approx(row["soft"] + 0.001 * row["hard"], rel=1e-5)
 
