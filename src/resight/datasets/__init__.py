@@ -80,7 +80,7 @@ def open_dataset(
     seed : int
         Seed of random divisions (VIPeR, CUHK01, PRID 2011, iLIDS-VID, a folder of one's own); the others have a fixed one.
     name_pattern : str
-        What names mean in a folder of one's own, such as ``{identity}/{camera}_{*}``; see `resight.datasets.names.parse_pattern`.
+        Pattern of names in a folder of one's own, such as ``{identity}/{camera}_{*}``; see `resight.datasets.names.parse_pattern`.
 
     Returns
     -------

@@ -53,7 +53,7 @@ def load(root: str | Path | Tree, *, seed: int = 0, pattern: str = "") -> Datase
     seed : int
         Seed of the division; not used if the table gives one.
     pattern : str
-        What the names of images mean, such as ``{identity}/{camera}_{*}``; see `resight.datasets.names.parse_pattern`.
+        Pattern of image names, such as ``{identity}/{camera}_{*}``; see `resight.datasets.names.parse_pattern`.
 
     Returns
     -------

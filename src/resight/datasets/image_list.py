@@ -40,7 +40,7 @@ def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "
     layout : str
         A key of `resight.datasets.DATASETS`; ``"auto"`` recognises it.
     name_pattern : str
-        What names in a folder mean; see `resight.datasets.names.parse_pattern`.
+        Pattern of names in a folder; see `resight.datasets.names.parse_pattern`.
 
     Returns
     -------

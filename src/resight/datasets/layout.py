@@ -1,4 +1,4 @@
-"""What a data set layout is: how well names fit it, how it is read, whether it is divided at random."""
+"""A data set layout: how well names fit it, how it is read, and whether it is divided at random."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class Layout:
     Attributes
     ----------
     about : str
-        What it looks like, for a refusal.
+        Description of the layout, for a refusal.
     fit : callable
         Share of the image files in a tree, in [0, 1], whose names and folders fit; 0 if a folder that it needs is missing. Raises
         `DatasetError` if it is this layout for sure but cannot be used.
     load : callable
         Reads it.
     random : bool
-        Whether it is divided at random, by a seed.
+        True if it is divided at random, by a seed.
     whole : bool
-        Whether all of its images are meant when images are wanted, and not queries and gallery alone.
+        True if its images are all images, and not queries and gallery alone.
     inside : tuple of str
         Names of the folders that it is customarily unpacked into: the parent of one will do as well.
     """

@@ -1,4 +1,4 @@
-"""What file names say: identity, camera and tracklet, by the rules of published data sets or by a pattern of the user's."""
+"""File names: identity, camera and tracklet, by the rules of published data sets or by a pattern of the user's."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SPLIT_OF = {name: part for part, names in _SPLITS.items() for name in names}
 
 @dataclass(frozen=True)
 class Label:
-    """What the name of an image says.
+    """Labels in the name of an image.
 
     Attributes
     ----------
