@@ -32,7 +32,7 @@ def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "
     Parameters
     ----------
     root : str or Path
-        A data set in a known layout: its queries and then its gallery are meant (of the first division); of a folder of one's own,
+        A data set in a known layout: its queries and then its gallery are taken (of the first division); of a folder of one's own,
         all of its images. Any other folder: all images in it and below it, of unknown identity and camera (-1), unless nearly all
         lie in one folder with names in the style of a published data set. An image: itself. A table: see
         `resight.datasets.tables.read_table`. Any other file: one path a line, relative to its folder. None of the files of a list

@@ -59,7 +59,7 @@ def find(tree: Tree, fit: Callable[[Tree], float], inside: tuple[str, ...] = ())
 def recognise(tree: Tree, layouts: Mapping[str, Layout]) -> tuple[str, Tree]:
     """The first layout that nearly all names fit, and where: in the folder, or in the only folder in it.
 
-    Raises `DatasetError`, saying what was found, if there is none.
+    Raises `DatasetError`, which says what was found, if no layout fits.
     """
     fits = {}
     for name, layout in layouts.items():

@@ -75,7 +75,7 @@ class Style:
     junk: str = ""
 
     def parse(self, name: str) -> Label | None:
-        """What a file name says; None if it does not fit."""
+        """Return the labels in a file name; None if it does not fit."""
         match = self.pattern.match(name)
         return None if match is None else Label(**{field: _plain(value) for field, value in match.groupdict().items() if value})
 
@@ -97,7 +97,7 @@ STYLES = {
 
 
 def find_style(names: Sequence[str]) -> Style | None:
-    """The rule that nearly all names fit; None if there is none."""
+    """Return the rule that nearly all names fit; None if no rule does."""
     for style in STYLES.values():
         if names and sum(style.parse(name) is not None for name in names) >= NEARLY * len(names):
             return style
@@ -118,7 +118,7 @@ def camera_of(name: str) -> str:
 
 
 def first_cut(name: str) -> str:
-    """What stands before the first underscore of a name: the camera by another reading, which a note mentions."""
+    """Return the part of a name before its first underscore: the camera by another reading, which a note mentions."""
     return nfc(name.partition("_")[0])
 
 

@@ -41,7 +41,7 @@ class Records:
     paths : tuple of str
         Image files, n of them.
     identities : int64 array of shape (n,)
-        Whose image it is; `JUNK` (-1, also of images of unknown people) and `DISTRACTOR` (0) are not people.
+        Person on the image; `JUNK` (-1, also of images of unknown people) and `DISTRACTOR` (0) are not people.
     cameras : int64 array of shape (n,)
         Which camera saw it; `UNKNOWN` (-1) if that is not known.
     people_called, cameras_called : mapping of int to str
@@ -51,9 +51,9 @@ class Records:
     tracklets, parts : tuple of str
         Tracklet of each image, and its part of the data set (train, query, gallery); empty if that is known of none.
     accounting : Accounting
-        Of the files among which they were found, if they were just found.
+        Accounting of the files among which they were found, if they were just found.
     notes : tuple of str
-        What a user should know of them.
+        Notes for the user.
     """
 
     paths: tuple[str, ...]

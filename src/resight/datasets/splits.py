@@ -68,7 +68,7 @@ def ask(records: Records, *, seed: int = 0, one_camera: bool | None = None) -> t
     seed : int
         Which image of a person by a camera asks.
     one_camera : bool, optional
-        Whether all images are by one camera, or by none that is known; told by `records` unless given. Then one image of each
+        True if all images are by one camera, or by none that is known; told by `records` unless given. Then one image of each
         person that has two asks, and its camera becomes `ALONE`, so that it is compared with all images but itself (see `EASIER`).
         Otherwise queries are chosen by `query_rows`.
 

@@ -34,7 +34,7 @@ _TIMES: dict[str, TimeUnit] = {"time": "iso", "time_s": "s", "time_ms": "ms"}
 
 @dataclass(frozen=True)
 class Table:
-    """What a table says.
+    """Contents of a table.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Table:
     rows : tuple of Row
         In the order of the table; paths are relative to nothing any more.
     accounting : Accounting
-        Of the rows.
+        Accounting of the rows.
     notes : tuple of str
         What a user should know.
     """
