@@ -11,7 +11,7 @@ test: check
 	$(BIN)/python -m pytest
 
 slow: .venv/installed
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -o timeout=7200 -o faulthandler_timeout=7500
 
 check: .venv/installed
 	$(BIN)/ruff check .

@@ -22,7 +22,8 @@ from resight.export.quantise import errors_alone, half_weights, layers, quantise
 from resight.images import Pixels, read_images
 from resight.models import load_model
 from resight.models.onnx import Session
-from resight.networks.card import load_network
+from resight.models.shipped import load_shipped
+from resight.networks.network import ReidNetwork
 from support import SHARED, needs_shared
 
 SIZE = (64, 32)
@@ -40,9 +41,16 @@ def others(tiny: Path) -> Pixels:
     return read_images(open_dataset(tiny).train.paths[::2], SIZE)
 
 
+def student() -> ReidNetwork:
+    """A network that learned from real people: in one that saw a few drawn ones, other errors hide what bias correction does."""
+    network = load_shipped("student-fastest")[0].network
+    network.resize_input(*SIZE)
+    return network
+
+
 @pytest.fixture(scope="module")
-def model(tiny_run: Path) -> onnx.ModelProto:
-    return network_graph(load_network(tiny_run)[0])
+def model() -> onnx.ModelProto:
+    return network_graph(student())
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +73,7 @@ def test_half_precision_rounds_the_weights_and_nothing_else(model: onnx.ModelPro
     rounded = onnx.ModelProto()
     rounded.CopyFrom(model)
     for tensor in rounded.graph.initializer:
-        if tensor.name.endswith(".weight"):
+        if tensor.name.endswith(".weight") and len(tensor.dims) > 1:
             values = numpy_helper.to_array(tensor).astype(np.float16).astype(np.float32)
             tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     np.testing.assert_array_equal(Session(half).embed(pictures), Session(rounded).embed(pictures))
@@ -73,9 +81,9 @@ def test_half_precision_rounds_the_weights_and_nothing_else(model: onnx.ModelPro
     assert cosines(Session(half).embed(pictures), Session(model).embed(pictures)).min() > 0.9999
 
 
-def test_the_calibration_sees_what_is_computed(tiny_run: Path, model: onnx.ModelProto, pictures: Pixels) -> None:
+def test_the_calibration_sees_what_is_computed(model: onnx.ModelProto, pictures: Pixels) -> None:
     """The mean of a layer's input, and its largest value, against PyTorch's hooks."""
-    network = load_network(tiny_run)[0]
+    network = student()
     seen: dict[str, torch.Tensor] = {}
     for name in ("backbone.conv_dw_1", "backbone.conv_pw_7", "backbone.conv_pw_13"):
         network.get_submodule(name).register_forward_hook(lambda module, inputs, output, name=name: seen.update({name: inputs[0]}))
@@ -133,7 +141,7 @@ def test_correcting_the_biases_keeps_the_means(model: onnx.ModelProto, calibrati
         np.linalg.norm((Session(quantised(model, how, reduce_range=True)).embed(pictures) - exact).mean(0))
         for how in (calibration, uncorrected)
     ]
-    assert moved[0] < 0.9 * moved[1]
+    assert moved[0] < 0.6 * moved[1]  # measured: 0.35
 
 
 def test_what_is_left_in_float_is_float(model: onnx.ModelProto, calibration: Calibration, pictures: Pixels) -> None:
@@ -150,8 +158,8 @@ def test_a_layer_that_does_not_exist_is_refused(model: onnx.ModelProto, calibrat
         quantised(model, calibration, leave_float=["backbone.conv_99"])
 
 
-def test_the_layer_that_loses_most_is_found(tiny_run: Path, pictures: Pixels, others: Pixels) -> None:
-    network = load_network(tiny_run)[0]
+def test_the_layer_that_loses_most_is_found(pictures: Pixels, others: Pixels) -> None:
+    network = student()
     spoil(network)
     exact = network_graph(network)
     calibration = calibrate(exact, others)
