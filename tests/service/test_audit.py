@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from resight.errors import AuditError, StorageError
-from resight.service import Act, AuditLog, audit
-from resight.service.audit import verify_log
+from resight.service import Act, AuditLog, audit, audit_chain
+from resight.service.audit_chain import files_of, verify_file, verify_log
 
 
 @pytest.fixture
@@ -170,8 +170,8 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from resight.errors import StorageError
-from resight.service import Act, AuditLog, audit
-from resight.service.audit import verify_log
+from resight.service import Act, AuditLog, audit, audit_chain
+from resight.service.audit_chain import files_of, verify_file, verify_log
 path = Path(sys.argv[1])
 log = AuditLog(path)
 resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 700, resource.RLIM_INFINITY))
@@ -196,14 +196,129 @@ def test_a_full_disk_leaves_nothing_half_written(path: Path) -> None:
     assert "cannot be written" in done.stdout
 
 
-def test_a_page_reads_no_more_of_the_log_than_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "_BLOCK", 1000)
-    log = AuditLog(tmp_path / "audit.jsonl")
-    log.append([Act("anna", "search", {"n": number, "text": "x" * (number % 300)}) for number in range(1, 501)])
-    assert [entry["number"] for entry in log.newest(1000)] == list(range(500, 0, -1))
-    assert [entry["number"] for entry in log.newest(3, before=480)] == [479, 478, 477]
-    read = []
-    monkeypatch.setattr(audit, "_entry", lambda line, entry=audit._entry: read.append(line) or entry(line))
-    assert [entry["number"] for entry in log.newest(2)] == [500, 499]
-    assert len(read) < 20
+@pytest.fixture
+def archived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A log of 300 entries in several files."""
+    monkeypatch.setattr(audit, "_FULL", 4000)
+    path = tmp_path / "people.log.jsonl"
+    log = AuditLog(path)
+    for start in range(1, 301, 15):
+        log.append([Act("anna", "search", {"n": number, "text": "x" * (number % 300)}) for number in range(start, start + 15)])
+    log.close()
+    assert len(files_of(path)) > 10
+    return path
+
+
+def test_the_chain_goes_on_in_the_next_file(archived: Path) -> None:
+    entries = [json.loads(line) for file in files_of(archived) for line in file.read_bytes().splitlines()]
+    assert [entry["number"] for entry in entries] == list(range(1, 301))
+    assert [entry["previous"] for entry in entries] == ["0" * 64, *[entry["sha256"] for entry in entries[:-1]]]
+    assert verify_log(archived) == ([], (300, entries[-1]["sha256"]))
+    assert all(file.stat().st_size < 14_000 for file in files_of(archived))
+    log = AuditLog(archived)  # as if it were started again
+    assert (log.head[0], log.problems()) == (300, [])
+    log.append([Act("anna", "search", {})] * 40)
+    log.append([Act("anna", "search", {})])
+    log.close()
+    assert verify_log(archived)[0] == []
+
+
+def test_a_kill_between_two_files_loses_nothing(archived: Path) -> None:
+    first = json.loads(archived.read_bytes().splitlines()[0])["number"]
+    archived.rename(audit_chain.archive_of(archived, first))
+    log = AuditLog(archived)
+    assert (log.head[0], log.problems()) == (300, [])
+    assert log.append([Act("anna", "search", {})])[0]["number"] == 301
+    log.close()
+    assert verify_log(archived)[1][0] == 301
+
+
+@pytest.mark.parametrize("which", [0, 5, -2])
+def test_changes_of_an_archive_show(archived: Path, which: int) -> None:
+    log, file = AuditLog(archived), files_of(archived)[which]
+    data = file.read_bytes()
+    lines = data.splitlines(keepends=True)
+    assert log.problems() == []
+    for changed, problem in (
+        (data.replace(b"anna", b"anne", 1), "is not as it was written"),
+        (b"".join(lines[1:]), "cannot be found; put the file of that part back"),
+        (data[:-9], "is not as it was written"),
+        (data + lines[-1], "does not follow"),
+    ):
+        file.write_bytes(changed)
+        assert problem in log.problems()[0]
+        assert problem in verify_log(archived)[0][0]
+    file.write_bytes(b"".join(lines[:-1]))
+    assert "cannot be found" in log.problems()[0]
+    file.unlink()
+    assert "cannot be found" in log.problems()[0]
+    assert "cannot be found" in verify_log(archived)[0][0]
+    file.write_bytes(data)
+    assert log.problems() == verify_log(archived)[0] == []
+    log.close()
+
+
+def test_an_archive_that_ends_otherwise_is_noticed_at_the_start(archived: Path) -> None:
+    file = files_of(archived)[-2]
+    data = file.read_bytes()
+    for changed in (data[:-9], data.replace(b"anna", b"anne"), b"".join(data.splitlines(keepends=True)[:-1])):
+        file.write_bytes(changed)
+        with pytest.raises(AuditError, match="evidence"):
+            AuditLog(archived)
+    file.write_bytes(data)
+    AuditLog(archived).close()
+
+
+def test_only_what_somebody_touched_is_read_again(archived: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(audit, "verify_file", lambda file, *a, **k: (read.append(file.name), verify_file(file, *a, **k))[1])
+    log = AuditLog(archived)
+    assert log.problems() == []
+    assert sorted(read) == sorted(file.name for file in files_of(archived))  # each once
+    read.clear()
+    for _ in range(20):  # some of which begin new files
+        log.append([Act("anna", "audit", {"text": "x" * 900})])
+        assert log.problems() == []
+    assert read == []
+    monkeypatch.setattr(audit, "_FULL", 2**30)
+    for _ in range(10):  # changed at once after it was written, and of the same size
+        log.append([Act("anna", "audit", {})])
+        good = archived.read_bytes()
+        archived.write_bytes(good.replace(b"anna", b"anne", 1))
+        assert "is not as it was written" in log.problems()[0]
+        log.append([Act("anna", "audit", {})])
+        assert "is not as it was written" in log.problems()[0]
+        good += archived.read_bytes()[len(good) :]
+        archived.write_bytes(good)
+        assert log.problems() == []
+    log.close()
+
+
+def test_a_page_reads_no_more_of_the_log_than_it_shows(archived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_chain, "_BLOCK", 1000)
+    read: list[bytes] = []
+    monkeypatch.setattr(audit_chain, "_entry", lambda line, entry=audit_chain._entry: (read.append(line), entry(line))[1])
+    monkeypatch.setattr(audit, "_FULL", 2**30)
+    whole = AuditLog(tmp_path / "audit.jsonl")
+    whole.append([Act("anna", "search", {"n": number, "text": "x" * (number % 300)}) for number in range(1, 501)])
+    for log, last in ((whole, 500), (AuditLog(archived), 300)):
+        assert [entry["number"] for entry in log.newest(1000)] == list(range(last, 0, -1))
+        for before in (None, last - 20, 250, 150, 12, 2):
+            read.clear()
+            end = before or last + 1
+            assert [entry["number"] for entry in log.newest(3, before)] == list(range(end - 1, max(0, end - 4), -1))
+            assert len(read) < 80
+        assert log.newest(3, before=1) == []
+        log.close()
+
+
+def test_a_file_that_cannot_be_archived_goes_on(archived: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = AuditLog(archived)
+    with monkeypatch.context() as full:
+        full.setattr(audit, "_FULL", 1)
+        full.setattr(log, "_open", lambda: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(StorageError, match="No space left"):
+            log.append([Act("anna", "search", {})])
+    assert log.append([Act("anna", "search", {})])[0]["number"] == 301
+    assert log.problems() == verify_log(archived)[0] == []
     log.close()

@@ -24,7 +24,8 @@ from resight.gallery import Gallery, Settings, find_crops
 from resight.images import read_image
 from resight.models import load_model
 from resight.service import new_token
-from resight.service.audit import FILE, verify_log
+from resight.service.audit import FILE
+from resight.service.audit_chain import verify_log
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals as POSIX does")
 
@@ -106,7 +107,9 @@ def test_search_by_the_address_that_it_prints_and_a_clean_end(start: Callable[..
 
 
 @posix
-def test_a_gallery_in_a_database(start: Callable[..., Running], people: Path, postgres: str, tiny: Path, tmp_path: Path) -> None:
+def test_a_gallery_in_a_database(
+    start: Callable[..., Running], people: Path, postgres: str, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     query = sorted((tiny / "query").glob("*.jpg"))[0]
     log = tmp_path / "audit.jsonl"
     with Gallery.open(people) as gallery, Gallery.create(postgres, gallery.settings) as copy:
@@ -120,7 +123,11 @@ def test_a_gallery_in_a_database(start: Callable[..., Running], people: Path, po
         assert client.post("/api/sightings", files={"image": query.read_bytes()}, data={"camera": "new"}).status_code == 201
         assert {"camera": "new", "sightings": 1, "first": None, "last": None} in client.get("/api/cameras").json()["cameras"]
     assert "Traceback" not in running.stop()
-    assert verify_log(log)[0] == []
+    assert main(["gallery", "verify", postgres, "--audit", str(log)]) == 0
+    log.write_bytes(log.read_bytes().replace(b'"k":5', b'"k":6', 1))
+    assert main(["gallery", "verify", postgres, "--audit", str(log)]) == 2
+    assert "entry 1 is not as it was written" in capsys.readouterr().out
+    assert main(["gallery", "verify", postgres, "--audit", str(log.with_name("none"))]) == 2
 
 
 @posix

@@ -156,28 +156,33 @@ def restore(gallery: Path, name: str, *, yes: bool = False, json: Path | None = 
     write_result(json, {"name": done.name, "count": done.count})
 
 
-def verify(gallery: str, *, model: str = "", device: Device = "auto", json: Path | None = None) -> None:
+def verify(gallery: str, *, audit: Path | None = None, model: str = "", device: Device = "auto", json: Path | None = None) -> None:
     """Read every byte of a gallery, its snapshots and its audit log, and report damage. The exit code is 2 if there is any.
 
     Parameters
     ----------
     gallery
         Folder or database of the gallery.
+    audit
+        Audit log; audit.jsonl in the gallery's folder by default, if there is one. A database has none by default.
     model
         Also check that the gallery holds vectors of this model.
     json
         Also write the problems to this file.
     """
-    from resight.errors import GalleryDamagedError
+    from resight.errors import ConfigurationError, GalleryDamagedError
     from resight.gallery import Gallery
     from resight.models import load_model
     from resight.service.audit import FILE as AUDIT
-    from resight.service.audit import verify_log
+    from resight.service.audit_chain import files_of, verify_log
 
+    log = audit or Path(gallery) / AUDIT
+    logged = any(file.exists() for file in files_of(log))
+    if audit and not logged:
+        raise ConfigurationError(f"there is no audit log {audit}; name the file that `resight serve` writes")
     with TerminalProgress() as progress:
         problems = Gallery.verify(gallery, progress=progress)
-    if (log := Path(gallery) / AUDIT).exists():
-        problems += [f"{log}: {problem}" for problem in verify_log(log)[0]]
+    problems += [f"{log}: {problem}" for problem in verify_log(log)[0]] if logged else []
     for problem in problems:
         say(problem)
     write_result(json, {"problems": problems})
@@ -188,4 +193,4 @@ def verify(gallery: str, *, model: str = "", device: Device = "auto", json: Path
     if model:
         with Gallery.open(gallery) as opened:
             opened.settings.check_model(load_model(model, device=device))
-    say(f"{shown(gallery)}: no damage")
+    say(f"{shown(gallery)}: no damage{f', and {log} is unchanged' if logged else ''}")

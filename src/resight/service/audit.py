@@ -1,33 +1,31 @@
-"""The audit log: a file that only grows, in which every entry holds the hash of the one before it."""
+"""The audit log: files that only grow, in which every entry holds the hash of the one before it."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import itertools
-import json
 import os
+import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from resight.errors import AuditError, StorageError
 from resight.files import locked, sync_folder
+from resight.service.audit_chain import START, Entry, Head, archive_of, files_of, last_entry, line_of, newest, verify_file
 
-__all__ = ["FILE", "Act", "AuditLog", "Entry", "verify_log"]
+__all__ = ["FILE", "Act", "AuditLog"]
 
 FILE = "audit.jsonl"
 """Name of the audit log in a gallery's folder."""
 
 _LONGEST_ENTRY = 2**22  # bytes; more than any request can bring about
-_BLOCK = 2**16  # bytes that are read at a time, backwards
-_START = "0" * 64  # stands for the hash of the entry before the first
+_FULL = 2**24  # bytes of a file that is archived before the next entry
 
-Entry = dict[str, Any]
-"""``number`` (from 1), ``time`` (ISO 8601, UTC), ``who``, ``action``, ``details``, ``previous`` (the hash of the entry before) and
-``sha256`` (of all of these)."""
+State = tuple[int, ...]
+"""Identity, size and times of a file."""
 
 
 class Act(NamedTuple):
@@ -46,11 +44,23 @@ class Act(NamedTuple):
     details: Mapping[str, Any]
 
 
+class _Checked(NamedTuple):
+    """Result of reading a file of the log in one state."""
+
+    state: State
+    begin: Head
+    problem: str
+    end: Head
+
+
 class AuditLog:
     """A log of acts, each on the disk before it is done. Threads may share it; a lock keeps other processes out (not on Windows).
 
     Each entry holds the hash of the one before it. To change, remove or insert an entry, somebody must rewrite all later ones,
     which changes the head. Anyone who knows an older head, for example from an export, notices this, and a log cut short.
+
+    A file of more than 16 MB becomes an archive (see `resight.service.audit_chain`), and the chain goes on in a new file (not on
+    Windows).
 
     Parameters
     ----------
@@ -67,7 +77,7 @@ class AuditLog:
     Raises
     ------
     AuditError
-        If the log was changed.
+        If the newest file was changed, or does not continue the archive before it.
     StorageError
         If the file cannot be read or written, or another service is writing it.
     """
@@ -75,12 +85,12 @@ class AuditLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.failing = False
-        self._lock = threading.Lock()
+        self._lock, self._checking = threading.RLock(), threading.Lock()
         self._file = contextlib.ExitStack()
+        self._checked: dict[Path, _Checked] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = self._file.enter_context(locked(path, private=True)).fileno()
-            sync_folder(path.parent)
+            self._open()
         except BlockingIOError:
             message = f"another service is writing the audit log {path}; end it, or name another log by --audit"
             raise StorageError(message) from None
@@ -88,13 +98,15 @@ class AuditLog:
             raise _unwritable(path, error) from error
         try:
             self._size = self._drop_unfinished()
-            problems, head = verify_log(path)
-            if problems:
-                raise AuditError(f"{path} was changed: {problems[0]}; keep it as evidence, and start another log by --audit")
+            begin = self._last_archived()
+            problem, self.head = verify_file(path, begin)
+            if problem:
+                raise AuditError(f"{path} was changed: {problem}; keep it as evidence, and start another log by --audit")
+            self._first = begin[0] + 1
+            self._checked[path] = _Checked(_state(path), begin, "", self.head)
         except BaseException:
             self.close()
             raise
-        self.head = head
 
     def append(self, acts: Sequence[Act]) -> list[Entry]:
         """Write acts, all or none, and wait until they are on the disk.
@@ -106,49 +118,79 @@ class AuditLog:
         """
         with self._lock:
             number, previous = self.head
-            time = datetime.now(UTC).isoformat(timespec="milliseconds")
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
             entries, lines = [], []
             for act in acts:
                 number += 1
-                entry: Entry = {"number": number, "time": time, **act._asdict(), "previous": previous}
-                line, previous = _line(entry)
+                entry: Entry = {"number": number, "time": now, **act._asdict(), "previous": previous}
+                line, previous = line_of(entry)
                 entries.append(entry | {"sha256": previous})
                 lines.append(line)
             self.failing = True
-            self._write("".join(lines).encode())
+            self._write(b"".join(lines))
             self.failing = False
             self.head = number, previous
+            self._seal()
         return entries
 
     def newest(self, limit: int, before: int | None = None) -> list[Entry]:
-        """Return the newest entries, or those before a number, newest first, reading backwards only as far as needed.
-
-        Lines that are no longer entries are left out.
-        """
+        """Return the newest entries, or those before a number, newest first; see `resight.service.audit_chain.newest`."""
         with self._lock:
-            size = self._size
-        entries = filter(None, map(_entry, _lines_backwards(self.path, size)))
-        return list(itertools.islice((entry for entry in entries if before is None or entry["number"] < before), limit))
+            return newest(self.path, limit, before)
 
     def problems(self) -> list[str]:
-        """Describe changes to the log; an empty list if there are none."""
-        with self._lock:
-            size, head = self._size, self.head
-        problems, found = verify_log(self.path, size)
-        if not problems and found != head:
-            problems = [f"it ends with entry {found[0]}, and the last that was written is entry {head[0]}"]
-        return problems
+        """Describe changes to the log; an empty list if there are none.
+
+        Only files that somebody touched since they were last read are read. The first call also reads the archives.
+        """
+        with self._checking:
+            self._follow(files_of(self.path)[:-1])  # archives stay as they are, so nobody waits for this
+            with self._lock:
+                problems, found = self._follow(files_of(self.path))
+                if not problems and found != self.head:
+                    problems = [f"it ends with entry {found[0]}, and the last that was written is entry {self.head[0]}"]
+                return problems
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
+    def _open(self) -> None:
+        """Open the newest file, and let go of the one before."""
+        with contextlib.ExitStack() as stack:
+            descriptor = stack.enter_context(locked(self.path, private=True)).fileno()
+            sync_folder(self.path.parent)
+            self._file, before = stack.pop_all(), self._file
+            self._descriptor = descriptor
+        before.close()
+
+    def _follow(self, files: Sequence[Path]) -> tuple[list[str], Head]:
+        """Follow the chain through files, and read those that are not as they were when they were last read."""
+        head = START
+        for file in files:
+            try:
+                state = _state(file)
+            except OSError as error:
+                raise StorageError(f"{file} cannot be read: {error.strerror or error}; make it readable") from error
+            known = self._checked.get(file)
+            if known is None or (known.state, known.begin) != (state, head):
+                newest_file = file == self.path
+                size = self._size if newest_file else None
+                known = _Checked(state, head, *verify_file(file, head, size=size, unfinished=newest_file))
+                self._checked[file] = known
+            head = known.end
+            if known.problem:
+                return [known.problem if file == self.path else f"{file.name}: {known.problem}"], head
+        return [], head
+
     def _write(self, data: bytes) -> None:
         try:
-            if os.fstat(self._descriptor).st_size != self._size or not os.path.samestat(
-                os.fstat(self._descriptor), os.stat(self.path)
-            ):
+            status = os.fstat(self._descriptor)
+            if status.st_size != self._size or not os.path.samestat(status, os.stat(self.path)):
                 raise StorageError(f"another program changed {self.path}; stop the service and run `resight gallery verify`")
+            if self._size >= _FULL and sys.platform != "win32":  # which renames no open file
+                self._archive()
+            before = _state(self.path)
             try:
                 rest = memoryview(data)
                 while rest:
@@ -160,6 +202,44 @@ class AuditLog:
         except OSError as error:
             raise _unwritable(self.path, error) from error
         self._size += len(data)
+        if (known := self._checked.get(self.path)) is not None and known.state != before:
+            del self._checked[self.path]  # somebody touched it
+
+    def _seal(self) -> None:
+        """Give the file a time that it gets from no other write, and remember the file in this state."""
+        if (known := self._checked.get(self.path)) is not None:
+            with contextlib.suppress(OSError):
+                os.utime(self.path, ns=(now := time.time_ns(), now))
+                self._checked[self.path] = known._replace(state=_state(self.path), end=self.head)
+
+    def _archive(self) -> None:
+        """Rename the file, and go on in a new one. If that fails, the file has its name again."""
+        archive, known = archive_of(self.path, self._first), self._checked.pop(self.path, None)
+        untouched = known is not None and known.state == _state(self.path)
+        if archive.exists():
+            raise StorageError(f"{archive} is in the way of the audit log; move it elsewhere")
+        os.rename(self.path, archive)
+        try:
+            self._open()
+        except BlockingIOError:
+            raise StorageError(f"another service is writing the audit log {self.path}; end it, or this one") from None
+        except OSError:
+            os.rename(archive, self.path)
+            raise
+        if untouched and known is not None:
+            self._checked[archive] = known._replace(state=_state(archive))
+        self._size, self._first = 0, self.head[0] + 1
+        self._checked[self.path] = _Checked(_state(self.path), self.head, "", self.head)
+
+    def _last_archived(self) -> Head:
+        """Return the last entry of the newest archive. Raises `AuditError` if it was changed."""
+        *archives, _ = files_of(self.path)
+        if not archives:
+            return START
+        entry = last_entry(archives[-1])
+        if entry is None:
+            raise AuditError(f"{archives[-1]} was changed: its last entry is not as it was written; keep it as evidence")
+        return entry["number"], entry["sha256"]
 
     def _drop_unfinished(self) -> int:
         """Remove an entry that a killed process left half written, because its action was not done; return the size."""
@@ -177,78 +257,9 @@ class AuditLog:
             raise _unwritable(self.path, error) from error
 
 
-def verify_log(path: Path, size: int | None = None) -> tuple[list[str], tuple[int, str]]:
-    """Follow the chain of a log.
-
-    Parameters
-    ----------
-    path : Path
-    size : int, optional
-        Bytes to check, while another thread goes on writing; all by default.
-
-    Returns
-    -------
-    list of str
-        Problem of the first changed entry; empty if there is none. Entries after it prove nothing.
-    tuple of (int, str)
-        Number and hash of the last entry that is unchanged.
-    """
-    number, previous = 0, _START
-    try:
-        for line in _lines(path, size):
-            if not line.endswith(b"\n"):
-                break  # it is being written, or was when the process died
-            try:
-                entry = json.loads(line)
-                sha256 = entry.pop("sha256")
-                expected, computed = _line(entry)
-                genuine = expected.encode() == line and computed == sha256
-            except (ValueError, KeyError, TypeError, AttributeError):
-                genuine = False
-            if not genuine:
-                return [f"entry {number + 1} is not as it was written"], (number, previous)
-            if entry.get("number") != number + 1 or entry.get("previous") != previous:
-                return [f"entry {number + 1} does not follow the one before it"], (number, previous)
-            number, previous = number + 1, sha256
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror or error}; make it readable") from error
-    return [], (number, previous)
-
-
-def _lines(path: Path, size: int | None) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        for line in stream:
-            if size is not None and size <= 0:
-                return
-            size = None if size is None else size - len(line)
-            yield line
-
-
-def _lines_backwards(path: Path, size: int) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        rest, end = b"", min(size, os.fstat(stream.fileno()).st_size)
-        while end > 0:
-            start = max(0, end - _BLOCK)
-            stream.seek(start)
-            rest, *lines = (stream.read(end - start) + rest).split(b"\n")
-            yield from reversed(lines)
-            end = start
-        yield rest
-
-
-def _entry(line: bytes) -> Entry | None:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) and isinstance(entry.get("number"), int) else None
-
-
-def _line(entry: Entry) -> tuple[str, str]:
-    """Return an entry's line in the file, and its hash."""
-    text = json.dumps(entry, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
-    return f'{text[:-1]},"sha256":"{sha256}"}}\n', sha256
+def _state(path: Path) -> State:
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _unwritable(path: Path, error: OSError) -> StorageError:
