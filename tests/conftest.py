@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from resight.drawn import crops
+from resight.gallery.store import reserve
 from resight.training.config import TrainConfig
 from resight.training.train import train
 from support import colour_people
 
+reserve._SIZE = 2**16  # hundreds of galleries are kept for a while
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
 

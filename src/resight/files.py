@@ -17,7 +17,17 @@ from resight.errors import StorageError
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["atomic_write", "create_private", "locked", "read_json", "sha256_file", "sync_folder", "write_json", "write_text"]
+__all__ = [
+    "allocate",
+    "atomic_write",
+    "create_private",
+    "locked",
+    "read_json",
+    "sha256_file",
+    "sync_folder",
+    "write_json",
+    "write_text",
+]
 
 
 @contextlib.contextmanager
@@ -73,6 +83,20 @@ def _umask() -> int:
 def create_private(path: Path) -> None:
     """Make an empty file that nobody else may read. Raises `OSError`, also if it is there."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def allocate(path: Path, size: int) -> None:
+    """Make a file of zeros that takes up its space on the disk. Raises `OSError`, also if it is there; then nothing is left."""
+    create_private(path)
+    try:
+        with path.open("r+b") as stream:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(stream.fileno(), 0, size)
+            else:
+                stream.write(bytes(size))
+    except OSError:
+        path.unlink()
+        raise
 
 
 @contextlib.contextmanager

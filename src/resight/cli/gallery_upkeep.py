@@ -63,6 +63,8 @@ def purge(
     from resight.errors import ConfigurationError, GalleryError
     from resight.gallery import Gallery, Removal
 
+    if yes and not dry_run:
+        Gallery.release_reserve(gallery)
     with Gallery.open(gallery) as opened:
         cutoff = opened.settings.expired_before() if expired else None
         if expired and cutoff is None:

@@ -21,6 +21,7 @@ from resight.gallery.matches import Match, Matches, fuse
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.statistics import Statistics, statistics_of
+from resight.gallery.store import reserve
 from resight.gallery.store.database import bytes_of
 from resight.gallery.store.interface import Camera, Removal, Store
 from resight.gallery.store.snapshot import Snapshot, restore, snapshots, take_snapshot
@@ -231,6 +232,14 @@ class Gallery:
     def purge(self, where: Where, *, progress: Progress = silent) -> Removal:
         """Delete sightings for good; see `resight.gallery.store.purge`."""
         return self._store.remove(where, progress=progress)
+
+    @staticmethod
+    def release_reserve(location: str | Path) -> bool:
+        """Free the space that is kept for a purge, before one that a full disk would not even let begin.
+
+        The purge keeps the space again at its end. Return whether there was any.
+        """
+        return not _is_database(location) and reserve.release(Path(location))
 
     def reach(self, where: Where) -> tuple[list[str], int]:
         """Return what `purge` would delete: ids in the gallery, and the number of further sightings that only snapshots hold."""

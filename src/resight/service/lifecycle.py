@@ -157,6 +157,15 @@ class Service:
         """Log an action before it is done. Raises `StorageError`; the action must then not be done."""
         return self.audit.append([Act(who, action, details)])[0]
 
+    def log_purge(self, who: str, **details: Any) -> None:
+        """Log a purge; on a full disk in the space that is kept for it."""
+        try:
+            self.log(who, "purge", **details)
+        except StorageError:
+            if self.gallery.folder is None or not self.gallery.release_reserve(self.gallery.folder):
+                raise
+            self.log(who, "purge", **details)
+
     def purge_expired(self) -> Removal | None:
         """Delete expired sightings; None if there are none."""
         cutoff = self.gallery.settings.expired_before(datetime.now(UTC))
@@ -171,7 +180,7 @@ class Service:
         here, elsewhere = self.gallery.reach(where)
         if not here and not elsewhere:
             return None
-        self.log(_RETENTION, "purge", older_than=cutoff.isoformat(), sightings=len(here) + elsewhere)
+        self.log_purge(_RETENTION, older_than=cutoff.isoformat(), sightings=len(here) + elsewhere)
         removal = self.gallery.purge(where)
         self.metrics.purged.inc(removal.removed)
         return removal

@@ -18,7 +18,7 @@ import pytest
 from gallery.fakes import DIMENSION, make_id, make_settings, make_sighting, make_sightings
 from resight.errors import StorageError
 from resight.gallery import Gallery, Where
-from resight.gallery.store import purge
+from resight.gallery.store import proof
 
 HERE = Path(__file__).parent
 ENVIRONMENT = os.environ | {
@@ -68,7 +68,7 @@ def check(folder: Path, ledger: Ledger, lines: list[str], rng: np.random.Generat
         assert problems == []
         ids = [record.id for record in gallery.records()]
         assert len(set(ids)) == len(ids) == len(gallery)
-        ledger.take(lines, set(ids), {path.stem for path in purge.databases(folder)[1:]})
+        ledger.take(lines, set(ids), {path.stem for path in proof.databases(folder)[1:]})
         assert set(ids) == ledger.there, "a lost write, or a phantom"
         for id, sighting in gallery.sightings(ids).items():
             assert gallery.search(sighting.embedding[None], 1)[0].record.id == id
@@ -164,6 +164,80 @@ def test_a_full_disk(tmp_path: Path) -> None:
         acknowledged = [*range(100), *(number for start in added for number in range(int(start), int(start) + 10))]
         assert {record.id for record in gallery.records()} == set(map(make_id, acknowledged))
         assert gallery.add(make_sightings(10, 9000)) == 10  # with space again
+
+
+PURGE_ON_A_FULL_DISK = """
+import os, sys
+from pathlib import Path
+from gallery.fakes import ColourModel, make_id, make_settings, make_sightings
+from resight.cli import main
+from resight.errors import StorageError
+from resight.gallery import Gallery, Where
+from resight.service import AuditLog
+from resight.service.lifecycle import Service
+folder = Path(sys.argv[1]) / "gallery"
+
+def fill():
+    with open(folder.with_name("filler"), "ab", buffering=0) as stream:
+        try:
+            while stream.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+
+with Gallery.create(folder, make_settings(retention=3600)) as gallery:
+    for start in range(0, 600, 60):
+        gallery.add(make_sightings(60, start))
+    gallery.take_snapshot("a")
+    audit = AuditLog(folder / "audit.jsonl")
+    service = Service(gallery, ColourModel(), audit, None)
+    try:
+        while True:
+            service.log("anna", "search", text="x" * 3000)
+            fill()
+    except StorageError:
+        pass
+    for call in (lambda: gallery.add(make_sightings(10, 1000)), lambda: service.log("anna", "search", text="x" * 9000)):
+        try:
+            call()
+        except StorageError as error:
+            print(error)
+    before = os.statvfs(folder).f_bavail
+    where = Where(identities=frozenset({"person 1"}))
+    service.log_purge("anna")
+    try:
+        print(before, gallery.purge(where))
+    except StorageError as error:
+        print(before, error)
+    print(len(gallery), gallery.records(where), audit.newest(1)[0]["action"])
+    audit.close()
+fill()
+print(os.statvfs(folder).f_bavail, main(["gallery", "purge", str(folder), "--camera", "hall", "--yes"]))
+print((folder / "reserve").stat().st_size)
+folder.with_name("filler").unlink()
+with Gallery.open(folder) as gallery:
+    print(len(gallery), Gallery.verify(folder))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system in memory")
+def test_a_purge_on_a_full_disk(tmp_path: Path) -> None:
+    mount = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    small = f"mount -t tmpfs -o size=14m tmpfs {tmp_path}"
+    if not shutil.which("unshare") or subprocess.run([*mount, small], capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a file system in memory")
+    command = [*mount, f'{small} && exec "$0" "$@"', sys.executable, "-c", PURGE_ON_A_FULL_DISK, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False, timeout=120)
+    assert run.returncode == 0, run.stderr
+    add, log, first, left, deleted, proved, second, kept, end = run.stdout.splitlines()
+    assert "full" in add
+    assert "No space left" in log
+    assert first.startswith("0 Removal(removed=86, removed_from_snapshots=86,")  # with 0 bytes free
+    assert "proved=True" in first
+    assert left == "514 [] purge"
+    assert deleted == "171 sightings deleted, and 171 copies in snapshots"
+    assert proved.startswith("proved: ")
+    assert (second, int(kept) >= 2**21, end) == ("0 0", True, "343 []")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from gallery.fakes import ColourModel, make_id, make_image, make_settings, make_
 from resight.errors import GalleryError, StorageError
 from resight.gallery import Crop, Gallery, Removal, Where
 from resight.gallery.sighting import Sighting
-from resight.gallery.store import database, purge, snapshot
+from resight.gallery.store import database, proof, purge, reserve, snapshot
 
 
 @pytest.fixture
@@ -56,7 +56,9 @@ def test_zero_bytes_are_left(gallery: Gallery) -> None:
     done = gallery.purge(where)
     # The label was given after the snapshot: there it is found by its id.
     assert done == Removal(removed=44, removed_from_snapshots=44, files=done.files, bytes=done.bytes, proved=True, note=done.note)
-    assert done.bytes == sum(path.stat().st_size for path in gallery.folder.rglob("*") if path.is_file())
+    assert done.bytes == sum(
+        path.stat().st_size for path in gallery.folder.rglob("*") if path.is_file() and path.name != reserve.FILE
+    )
     assert pieces_left(gallery.folder, *personal(*gone)) == []
     assert len(gallery) == 256
     assert Gallery.verify(gallery.folder) == []
@@ -109,9 +111,9 @@ def test_what_sqlite_left_behind_is_written_over(gallery: Gallery, monkeypatch: 
         rewritten.append(arguments)
         original(*arguments)  # type: ignore[arg-type]
 
-    delete, original = database.delete, purge._rewrite
+    delete, original = database.delete, proof.rewrite
     monkeypatch.setattr(database, "delete", careless)
-    monkeypatch.setattr(purge, "_rewrite", rewrite)
+    monkeypatch.setattr(proof, "rewrite", rewrite)
     assert gallery.purge(Where(ids=frozenset({gone.id}))).proved
     assert len(rewritten) == 1
     assert pieces_left(gallery.folder, gone.embedding.tobytes()) == []
@@ -144,6 +146,29 @@ def test_many_are_purged_in_batches(gallery: Gallery, monkeypatch: pytest.Monkey
     assert (done.removed, done.removed_from_snapshots) == (20, 20)
     assert steps == [(7, 20), (14, 20), (20, 20)]
     assert pieces_left(gallery.folder, *personal(*sightings[1::3])) == []
+
+
+def test_what_cannot_be_proved_is_deleted_all_the_same(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gallery.folder
+    gallery.add(make_sightings(60))
+    monkeypatch.setattr(purge, "_BATCH", 7)
+
+    def fail(*_: object) -> None:
+        raise StorageError("the disk is full")
+
+    with monkeypatch.context() as full:
+        full.setattr(purge, "_prove", fail)
+        with pytest.raises(StorageError, match="20 sightings are deleted, but not all of their traces; the disk is full"):
+            gallery.purge(Where(cameras=frozenset({"hall"})))
+        assert len(gallery) == 40
+        full.setattr(purge, "finish", fail)  # which the next one would do first
+        with pytest.raises(StorageError, match="20 sightings are deleted"):
+            gallery.purge(Where(cameras=frozenset({"entrance"})))
+    assert len(gallery) == 20
+    assert gallery.purge(Where(ids=frozenset())).proved
+    assert Gallery.verify(gallery.folder) == []
+    gone = [sighting for sighting in make_sightings(60) if sighting.camera in ("hall", "entrance")]
+    assert pieces_left(gallery.folder, *personal(*gone)) == []
 
 
 class Killed(BaseException):

@@ -14,6 +14,7 @@ from typing import Any
 from resight.errors import GalleryDamagedError, GalleryError, StorageError
 from resight.files import create_private, sync_folder
 from resight.gallery.sighting import Record, Sighting
+from resight.gallery.store import reserve
 from resight.gallery.store.rows import COLUMNS, Row, blob_crc, record_of, row_crc, row_of
 
 __all__ = [
@@ -158,6 +159,7 @@ def create(path: Path, settings: dict[str, Any]) -> None:
                 create_private(path.with_name(LOCK))
             os.replace(partial, path)
             sync_folder(path.parent)
+            reserve.keep(path.parent)
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
 
@@ -249,13 +251,12 @@ def bytes_of(files: Iterable[Path]) -> int:
 def alone(folder: Path) -> Iterator[None]:
     """Purges, snapshots and restorations exclude each other; a killed process lets go. Raises `StorageError` after a minute."""
     lock = folder / LOCK
-    with translated(lock):
-        connection = sqlite3.connect(lock, timeout=_PATIENCE, isolation_level=None)
-        try:
+    with contextlib.ExitStack() as stack:
+        with translated(lock):
+            connection = sqlite3.connect(lock, timeout=_PATIENCE, isolation_level=None)
+            stack.callback(connection.close)
             connection.execute("BEGIN EXCLUSIVE")
-            yield
-        finally:
-            connection.close()
+        yield
 
 
 @contextlib.contextmanager

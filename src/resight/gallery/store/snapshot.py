@@ -13,7 +13,7 @@ from pathlib import Path
 
 from resight.errors import ConfigurationError, GalleryDamagedError, StorageError
 from resight.files import create_private, sync_folder
-from resight.gallery.store import database, purge
+from resight.gallery.store import database, proof, purge
 from resight.gallery.store.verify import verify_file
 
 __all__ = ["Snapshot", "restore", "snapshots", "take_snapshot"]
@@ -74,7 +74,7 @@ def take_snapshot(folder: Path, name: str = "") -> Snapshot:
 
 def snapshots(folder: Path) -> list[Snapshot]:
     """All snapshots of a gallery, by name. Raises `GalleryDamagedError` if one is damaged."""
-    return [_describe(path) for path in purge.databases(folder)[1:]]
+    return [_describe(path) for path in proof.databases(folder)[1:]]
 
 
 def restore(folder: Path, name: str) -> Snapshot:
@@ -99,7 +99,7 @@ def restore(folder: Path, name: str) -> Snapshot:
     """
     path, live = _path(folder, name), folder / database.FILE
     if not path.exists():
-        names = ", ".join(snapshot.stem for snapshot in purge.databases(folder)[1:]) or "none"
+        names = ", ".join(snapshot.stem for snapshot in proof.databases(folder)[1:]) or "none"
         raise ConfigurationError(f"{folder} has no snapshot {name!r}; it has: {names}")
     if problems := verify_file(path):
         raise GalleryDamagedError(f"the snapshot {name!r} is damaged: {problems[0]}; nothing was changed")

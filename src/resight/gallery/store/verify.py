@@ -13,7 +13,7 @@ import numpy as np
 from resight.configuration import configure
 from resight.errors import ArrayError, GalleryError, ResightError, StorageError
 from resight.gallery.settings import Settings
-from resight.gallery.store import database, purge
+from resight.gallery.store import database, proof, purge
 from resight.gallery.store.precision import decode_vectors
 from resight.gallery.store.rows import blob_crc
 from resight.progress import Progress, silent
@@ -41,7 +41,7 @@ def verify(folder: Path, *, progress: Progress = silent) -> list[str]:
     GalleryError
         If there is neither a gallery nor a snapshot of one.
     """
-    files = purge.databases(folder)
+    files = proof.databases(folder)
     if not any(path.exists() for path in files):
         raise database.missing(folder)
     found = _apart(files[0])

@@ -126,7 +126,7 @@ def purge(wanted: Purge, caller: Admin, service: ServiceOf) -> Purged:
         return Purged(sightings=meant, removed=False, near=near)
     asked = {name: value for name, value in wanted.model_dump(mode="json").items() if value is not None and name != "dry_run"}
     cameras = None if where.cameras is None else sorted(where.cameras)
-    service.log(caller.name, "purge", **asked | {"cameras": cameras, "sightings": meant})
+    service.log_purge(caller.name, **asked | {"cameras": cameras, "sightings": meant})
     removal = asdict(service.gallery.purge(where))
     service.metrics.purged.inc(removal["removed"])
     return Purged(sightings=removal.pop("removed"), removed=True, near=near, **removal)
