@@ -285,6 +285,70 @@ def test_a_folder_that_cannot_be_written(nobody: Path) -> None:
         Gallery.create(nobody / "another", make_settings())
 
 
+WRITE = """
+import sys
+from gallery.fakes import make_id, make_sightings
+from resight.gallery import Gallery, Where
+gallery = None
+for line in sys.stdin:
+    what, number = line.split()
+    if what == "open":
+        gallery = Gallery.open(sys.argv[1])
+    elif what == "add":
+        gallery.add(make_sightings(10, int(number)))
+    elif what == "purge":
+        gallery.purge(Where(ids=frozenset([make_id(int(number))])))
+    elif what == "close":
+        gallery.close()
+    print("done", flush=True)
+"""
+
+
+@posix
+def test_who_may_only_read_sees_what_others_write(nobody: Path) -> None:
+    folder = nobody / "gallery"
+    with Gallery.create(folder, make_settings()) as gallery:
+        gallery.add(make_sightings(10))
+    command = [sys.executable, "-c", WRITE, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as writer:
+        assert writer.stdin
+        assert writer.stdout
+        if os.getuid():  # no other user can be had, so the files are made writable again for the writer
+            pytest.skip("needs another user")
+        give_up_rights(nobody)
+
+        def tell(what: str, number: int = 0) -> None:
+            assert writer.stdin
+            assert writer.stdout
+            writer.stdin.write(f"{what} {number}\n")
+            writer.stdin.flush()
+            assert writer.stdout.readline() == "done\n"
+
+        def seen() -> set[int]:
+            """Numbers that each way to ask knows."""
+            found = [{match.record.id for match in gallery.search(make_sighting(0).embedding[None], 999)}]
+            found += [{record.id for record in records} for records in (gallery.records(), gallery.page(limit=999))]
+            assert found[0] == found[1] == found[2]
+            assert len(gallery) == gallery.statistics().count == len(found[0])
+            return {number for number in range(99) if make_id(number) in found[0]}
+
+        with Gallery.open(folder) as gallery:
+            assert seen() == set(range(10))
+            tell("open")  # the reader was there first
+            tell("add", 10)
+            assert seen() == set(range(20))
+            tell("purge", 3)  # which leaves an empty log
+            with Gallery.open(folder) as later:
+                assert len(later) == 19
+                tell("add", 20)
+                assert len(later) == 29
+            tell("close")
+            assert seen() == set(range(30)) - {3}
+            tell("open")
+            tell("add", 30)
+            assert seen() == set(range(40)) - {3}
+
+
 ADD = """
 import sys
 import numpy as np

@@ -38,6 +38,7 @@ __all__ = [
     "missing",
     "moved",
     "opened",
+    "outdated",
     "read_kept",
     "read_records",
     "read_state",
@@ -170,7 +171,9 @@ def log_of(path: Path) -> Path:
 
 
 def connect(path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
-    """Open a gallery's file, for reading alone where its folder cannot be written.
+    """Open a gallery's file; if it or its folder cannot be written, only for reading.
+
+    If nobody writes at this moment, such a reader sees the gallery as it is now and stays so, see `outdated`.
 
     Parameters
     ----------
@@ -188,7 +191,7 @@ def connect(path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
         raise missing(path.parent)
     writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
     mode = "mode=rw" if writable else "mode=ro"
-    if not writable and not bytes_of([log_of(path)]):
+    if not writable and not log_of(path).exists():
         mode += "&immutable=1"  # without it, SQLite wants to write a file beside it
     with translated(path):
         connection = sqlite3.connect(
@@ -219,6 +222,19 @@ def connect(path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
 def files_of(path: Path) -> Files:
     """The two files that a connection has open: the gallery's file and its log. SQLite keeps both as long as it is open."""
     return _status(path), _status(log_of(path))
+
+
+def outdated(path: Path, opened: Files) -> bool:
+    """Return whether a gallery that was opened only for reading, while nobody wrote, was written to since."""
+    (file, log), now = opened, files_of(path)
+    if file is None or log is not None:
+        return False
+    same = now[0] is not None and (file.st_ino, file.st_size, file.st_mtime_ns) == (
+        now[0].st_ino,
+        now[0].st_size,
+        now[0].st_mtime_ns,
+    )
+    return not same or now[1] is not None
 
 
 def moved(path: Path, opened: Files) -> list[str]:

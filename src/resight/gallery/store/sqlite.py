@@ -40,7 +40,7 @@ class SqliteStore:
     """A `Store` in a folder.
 
     What one process adds or removes, the others see at their next call: SQLite tells each of them that something changed, and it
-    reads what is new.
+    reads what is new. So do processes that may only read.
 
     Parameters
     ----------
@@ -181,6 +181,12 @@ class SqliteStore:
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
         with self._reading, database.translated(self.path):
+            if database.outdated(self.path, self._files):
+                self._reader.close()
+                self._reader = database.connect(self.path)
+                database.read_state(self._reader)  # which finds the log
+                self._files = database.files_of(self.path)
+                self._seen = None if self._seen is None else (-1, self._seen[1])
             database.check_unmoved(self.path, self._files)
             yield self._reader
 
