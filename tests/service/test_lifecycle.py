@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from gallery.fakes import ColourModel, make_image, make_settings
+from gallery.fakes import ColourModel, make_image, make_settings, make_sighting
+from resight.cli import main
 from resight.errors import BusyError, ConfigurationError, GalleryError, ModelMismatchError, StorageError
 from resight.gallery import Crop, Gallery, Where
+from resight.gallery.store import purge
 from resight.service import Act
 from resight.service.lifecycle import Limits, Service
 from resight.service.search_queue import LARGEST_BATCH, Question
@@ -249,6 +251,49 @@ def test_a_clock_that_jumps_stops_the_retention(serve: Callable[..., World], mon
     assert len(world.gallery) == 24
     monkeypatch.undo()
     assert world.service.purge_expired()
+
+
+def test_what_a_wrong_clock_enrolled_is_named_and_can_be_deleted(
+    serve: Callable[..., World], caplog: pytest.LogCaptureFixture
+) -> None:
+    world, later = serve(retention=100 * 365 * 86_400, purge_every=3600.0), datetime.now(UTC) + timedelta(days=9999)
+    wait_for(lambda: not world.service.purging.running)
+    world.gallery.add([make_sighting(1, enrolled=later, time=None), make_sighting(2, enrolled=later), make_sighting(3, time=later)])
+    assert world.client().get("/api/stats").json()["future"] == 1  # the others have a time that is right
+    world.service._warn_of_the_future()
+    world.service._warn_of_the_future()
+    assert [record.getMessage()[:45] for record in caplog.records] == ["1 sightings were enrolled in the future, and w"[:45]]
+    assert main(["gallery", "purge", str(world.gallery.folder), "--future", "--yes"]) == 0
+    assert world.gallery.statistics().future == 0
+    assert len(world.gallery) == 24 + 2
+
+
+def test_the_progress_of_a_purge_can_be_seen(serve: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
+    world, go_on = serve(), threading.Event()
+    monkeypatch.setattr(purge, "_BATCH", 5)
+    before = purge._prove
+
+    def wait(*arguments: Any) -> Any:
+        if world.service.purging.done == 5:
+            assert go_on.wait(30)
+        return before(*arguments)
+
+    monkeypatch.setattr(purge, "_prove", wait)
+    client = world.client()
+    nothing = {"running": False, "done": 0, "of": 0, "since": None, "unfinished": False}
+    assert client.get("/api/purge").json() == nothing
+    assert world.client("operator").get("/api/purge").status_code == world.client("admin@hall").get("/api/purge").status_code == 403
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(client.post, "/api/purge", json={"cameras": ["hall"], "dry_run": False})
+        wait_for(lambda: client.get("/api/purge").json()["done"] == 5)
+        seen = client.get("/api/purge").json()
+        assert (seen["running"], seen["of"], seen["unfinished"]) == (True, 8, False)
+        go_on.set()
+        assert done.result().json()["proved"]
+    assert client.get("/api/purge").json() == seen | {"running": False, "done": 8}
+    monkeypatch.setattr(purge, "_prove", lambda *_: (_ for _ in ()).throw(StorageError("full")))
+    assert client.post("/api/purge", json={"ids": [], "dry_run": False}).status_code == 507
+    assert client.get("/api/purge").json()["unfinished"]
 
 
 @pytest.mark.parametrize("name", ["queue", "upload", "k", "pixels"])

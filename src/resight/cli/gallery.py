@@ -156,6 +156,8 @@ def stats(gallery: str, *, json: Path | None = None) -> None:
         say(f"{found.bytes / 1e6:.1f} MB on disk; snapshots: {', '.join(found.snapshots) or 'none'}")
     if found.expired:
         warn((f"{found.expired} sightings are older than the retention; run `resight gallery purge {shown(gallery)} --expired`",))
+    if found.future:
+        warn((f"{found.future} sightings were enrolled in the future; if the clock is right now, delete them by purge --future",))
     write_result(json, found.to_dict())
 
 

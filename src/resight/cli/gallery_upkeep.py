@@ -24,6 +24,7 @@ def purge(
     since: str = "",
     until: str = "",
     expired: bool = False,
+    future: bool = False,
     everything: bool = False,
     dry_run: bool = False,
     yes: bool = False,
@@ -49,6 +50,8 @@ def purge(
         Delete sightings before this time.
     expired
         Delete sightings older than the gallery's retention.
+    future
+        Delete sightings that were enrolled in the future, while the clock was wrong.
     everything
         Delete all sightings.
     dry_run
@@ -62,6 +65,7 @@ def purge(
 
     from resight.errors import ConfigurationError, GalleryError
     from resight.gallery import Gallery, Removal
+    from resight.gallery.settings import future_from
 
     if yes and not dry_run:
         Gallery.release_reserve(gallery)
@@ -71,15 +75,24 @@ def purge(
             say("the retention of this gallery is unlimited: nothing expires")
             write_result(json, {"dry_run": True, "sightings": []} if dry_run else asdict(Removal(removed=0)))
             return
-        where = where_of(camera=camera, since=since, until=until, identity=identity, id=id, older_than=cutoff)
+        where = where_of(
+            camera=camera,
+            since=since,
+            until=until,
+            identity=identity,
+            id=id,
+            older_than=cutoff,
+            newer_than=future_from() if future else None,
+        )
         if where == where_of() and not everything:
             raise ConfigurationError(
-                "nothing says what to delete; give --identity, --camera, --id, --since, --until, --expired or --everything"
+                "nothing says what to delete; give --identity, --camera, --id, --since, --until, --expired, --future "
+                "or --everything"
             )
         ids, elsewhere = opened.reach(where)
         if near := opened.near_names(where):
             warn((f"these names are nearly the same, and are not deleted: {', '.join(map(repr, near))}",))
-        if not (ids or elsewhere or everything or expired):
+        if not (ids or elsewhere or everything or expired or future):
             asked = ", ".join(repr(value) for value in (*(identity or ()), *(camera or ()), *(id or ()), since, until) if value)
             raise GalleryError(f"no sighting is of {asked}: nothing was deleted; names must match letter by letter")
         if dry_run:

@@ -124,6 +124,7 @@ def where_of(
     identity: list[str] | None = None,
     id: list[str] | None = None,
     older_than: datetime | None = None,
+    newer_than: datetime | None = None,
 ) -> Where:
     """Turn filter options into the sightings they select."""
     from resight.gallery import Where, parse_time
@@ -135,4 +136,5 @@ def where_of(
         since=parse_time(since) if since else None,
         until=parse_time(until) if until else None,
         older_than=older_than,
+        newer_than=newer_than,
     )

@@ -18,7 +18,7 @@ from resight.errors import GalleryError, MissingSightingError
 from resight.gallery.crops import Crop
 from resight.gallery.enrol import Enrolment, enrol
 from resight.gallery.matches import Match, Matches, fuse
-from resight.gallery.settings import Settings
+from resight.gallery.settings import Settings, future_from
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.statistics import Statistics, statistics_of
 from resight.gallery.store import reserve
@@ -270,7 +270,7 @@ class Gallery:
         now : datetime, optional
             Time from which expiry is counted; the present by default.
         """
-        summary = self._store.summary(cameras, self.settings.expired_before(now))
+        summary = self._store.summary(cameras, self.settings.expired_before(now), future_from(now))
         if self.folder is None or cameras is not None:
             return statistics_of(summary, self.settings)
         return statistics_of(

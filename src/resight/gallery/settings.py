@@ -11,7 +11,7 @@ from resight.errors import ConfigurationError, ModelMismatchError
 from resight.gallery.store.precision import PRECISIONS
 from resight.models.model import Model
 
-__all__ = ["Settings", "parse_retention"]
+__all__ = ["Settings", "future_from", "parse_retention"]
 
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _LONGEST = 36_500 * _UNITS["d"]
@@ -103,6 +103,11 @@ class Settings:
     def expired_before(self, now: datetime | None = None) -> datetime | None:
         """Return the time before which sightings have expired; None if they never expire."""
         return None if self.retention is None else (now or datetime.now(UTC)) - timedelta(seconds=self.retention)
+
+
+def future_from(now: datetime | None = None) -> datetime:
+    """Return the time from which on an enrolment is in the future; one hour is left to clocks that differ."""
+    return (now or datetime.now(UTC)) + timedelta(hours=1)
 
 
 def parse_retention(text: str) -> int | None:

@@ -97,8 +97,10 @@ class Where:
     since, until : datetime, optional
         Sightings at or after `since`, and before `until`. Sightings without a time never match.
     older_than : datetime, optional
-        Sightings seen or enrolled before this time, as a retention counts. A time in the future, from a wrong clock, therefore
-        does not stop a sighting from expiring.
+        Sightings seen or enrolled before this time, as a retention counts. A camera whose clock is wrong therefore does not stop
+        a sighting from expiring.
+    newer_than : datetime, optional
+        Sightings seen and enrolled after this time. Those of the future were enrolled while this machine's clock was wrong.
     """
 
     cameras: frozenset[str] | None = None
@@ -107,6 +109,7 @@ class Where:
     since: datetime | None = None
     until: datetime | None = None
     older_than: datetime | None = None
+    newer_than: datetime | None = None
 
     def __post_init__(self) -> None:
         for name in ("cameras", "identities", "ids"):
@@ -116,7 +119,7 @@ class Where:
             if values is not None:
                 plain = {"cameras": camera_name, "identities": nfc}.get(name, str)
                 object.__setattr__(self, name, frozenset(plain(value) for value in values))
-        for name in ("since", "until", "older_than"):
+        for name in ("since", "until", "older_than", "newer_than"):
             time: datetime | None = getattr(self, name)
             if time is not None and time.tzinfo is None:
                 raise ConfigurationError(f"{name} is {time.isoformat()}, without a time zone; expected one, such as UTC")
@@ -128,7 +131,8 @@ class Where:
             return False
         if self.until is not None and (time is None or time >= self.until):
             return False
-        if self.older_than is not None and min(time or record.enrolled, record.enrolled) >= self.older_than:
+        age = min(time or record.enrolled, record.enrolled)
+        if (self.older_than is not None and age >= self.older_than) or (self.newer_than is not None and age <= self.newer_than):
             return False
         asked = ((self.cameras, nfc(record.camera)), (self.identities, nfc(record.identity)), (self.ids, record.id))
         return all(wanted is None or value in wanted for wanted, value in asked)

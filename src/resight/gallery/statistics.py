@@ -23,6 +23,8 @@ class Statistics:
         Sightings without an identity.
     expired : int
         Sightings older than the retention, in the gallery or a snapshot; a purge removes them.
+    future : int
+        Sightings that were enrolled in the future, while the clock was wrong. They would be kept too long.
     cameras : dict of str to int
         Sightings by camera.
     first, last : str or None
@@ -38,6 +40,7 @@ class Statistics:
     identities: int
     unlabelled: int
     expired: int
+    future: int
     cameras: dict[str, int]
     first: str | None
     last: str | None
@@ -60,6 +63,7 @@ def statistics_of(summary: Summary, settings: Settings, *, size: int | None = No
         identities=summary.identities,
         unlabelled=summary.unlabelled,
         expired=summary.expired,
+        future=summary.future,
         cameras={name: camera.sightings for name, camera in cameras.items()},
         first=min(firsts).isoformat() if firsts else None,
         last=max(lasts).isoformat() if lasts else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -23,7 +23,7 @@ from resight.service.audit import Act, AuditLog
 from resight.service.metrics import Metrics
 from resight.service.search_queue import SearchQueue
 
-__all__ = ["Limits", "Service"]
+__all__ = ["Limits", "Purging", "Service"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -59,6 +59,26 @@ class Limits:
                 raise ConfigurationError(f"the limit {name} is {value}; expected at least 1")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Purging:
+    """State of a purge.
+
+    Attributes
+    ----------
+    running : bool
+        True if one runs or waits. Otherwise the rest describes the last one.
+    done, of : int
+        Sightings that it has deleted, and that it has to delete. They count up as their traces are gone, too.
+    since : str or None
+        Time of its start; ISO 8601, UTC. None if there was none since the service was started.
+    """
+
+    running: bool
+    done: int
+    of: int
+    since: str | None
+
+
 class Service:
     """A gallery and its model while they are served.
 
@@ -82,6 +102,7 @@ class Service:
     uploads : FairThreads
         Threads that decode and embed uploads.
     searches : SearchQueue
+    purging : Purging
     metrics : Metrics
 
     Raises
@@ -115,6 +136,9 @@ class Service:
         self._retention: threading.Thread | None = None
         self._unready = False  # and said so
         self._clock = time.time(), time.monotonic()
+        self.purging = Purging(running=False, done=0, of=0, since=None)
+        self._purges: list[str] = []  # those that run or wait, by the time of their start
+        self._future = 0  # sightings that were enrolled in the future, and said so
 
     def __enter__(self) -> Self:
         self.start()
@@ -181,17 +205,42 @@ class Service:
         if not here and not elsewhere:
             return None
         self.log_purge(_RETENTION, older_than=cutoff.isoformat(), sightings=len(here) + elsewhere)
-        removal = self.gallery.purge(where)
+        return self.purge(where)
+
+    def purge(self, where: Where) -> Removal:
+        """Delete sightings for good, and keep `purging` up to date meanwhile."""
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._purges.append(started)
+
+        def progress(stage: str, done: int, total: int, note: str = "") -> None:
+            self.purging = Purging(running=True, done=done, of=total, since=started)
+
+        try:
+            removal = self.gallery.purge(where, progress=progress)
+        finally:
+            self._purges.remove(started)
+            self.purging = replace(self.purging, running=bool(self._purges))
         self.metrics.purged.inc(removal.removed)
         return removal
+
+    def _warn_of_the_future(self) -> None:
+        future = self.gallery.statistics().future
+        if future and future != self._future:
+            _LOG.warning(
+                "%d sightings were enrolled in the future, and would be kept too long; if the clock is right now, "
+                "delete them by `resight gallery purge --future`",
+                future,
+            )
+        self._future = future
 
     def _purge_regularly(self) -> None:
         nothing = Where(ids=frozenset())
         while True:
             try:
                 if self.gallery.reach(nothing)[1]:  # an interrupted purge
-                    self.gallery.purge(nothing)
+                    self.purge(nothing)
                 self.purge_expired()
+                self._warn_of_the_future()
             except Exception:  # whatever it was, it is tried again
                 self.metrics.failures.inc()
                 _LOG.exception("expired sightings could not be purged")

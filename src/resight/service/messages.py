@@ -33,6 +33,7 @@ __all__ = [
     "Known",
     "Listed",
     "Purge",
+    "PurgeProgress",
     "Purged",
     "SearchForm",
     "Session",
@@ -163,14 +164,17 @@ class Purge(_Given):
     since: Time = None
     until: Time = None
     older_than: Time = Field(default=None, description="seen or enrolled before this time")
+    newer_than: Time = Field(default=None, description="seen and enrolled after this time, while a clock was wrong")
     everything: bool = False
     dry_run: bool
 
     @model_validator(mode="after")
     def _says_what(self) -> Self:
-        given = (self.identity, self.cameras, self.ids, self.since, self.until, self.older_than)
+        given = (self.identity, self.cameras, self.ids, self.since, self.until, self.older_than, self.newer_than)
         if all(value is None for value in given) and not self.everything:
-            raise ValueError("nothing says what to delete; give identity, cameras, ids, since, until or older_than, or everything")
+            raise ValueError(
+                "nothing says what to delete; give identity, cameras, ids, since, until, older_than or newer_than, or everything"
+            )
         return self
 
 
@@ -287,6 +291,16 @@ class Purged(BaseModel):
     near: list[str] = Field(default=[], description="names that are nearly the same, and were not deleted")
 
 
+class PurgeProgress(BaseModel):
+    """Progress of a purge that runs, or of the last one since the service was started."""
+
+    running: bool = Field(description="one runs or waits")
+    done: int = Field(description="sightings that are deleted without a trace")
+    of: int = Field(description="sightings to delete")
+    since: str | None
+    unfinished: bool = Field(description="a purge was interrupted: traces are left, and the next purge or retention removes them")
+
+
 class AuditPage(BaseModel):
     """Entries of the audit log, newest first."""
 
@@ -303,6 +317,7 @@ class Stats(BaseModel):
     identities: int
     unlabelled: int
     expired: int
+    future: int
     cameras: dict[str, int]
     first: str | None
     last: str | None

@@ -70,3 +70,38 @@ def test_changes_behind_its_back_are_named(postgres: str, change: str) -> None:
         gallery.purge(Where(ids=frozenset({make_id(4)})))
         assert Gallery.verify(postgres) == []
         assert len(gallery.search(make_sighting(4).embedding[None], 9)) == 8
+
+
+def test_counts_are_kept_without_reading_records_and_settle(postgres: str) -> None:
+    import psycopg
+
+    with Gallery.create(postgres, make_settings()) as gallery:
+        for start in range(0, 200, 20):
+            gallery.add(make_sightings(20, start))
+        gallery.label(map(make_id, range(50)), "somebody")
+        gallery.purge(Where(identities=frozenset({"person 1"})))
+        expected, size = gallery.statistics().cameras, len(gallery)
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            rows = connection.execute("SELECT camera, identity FROM resight.tally").fetchall()
+            assert len(set(rows)) == len(rows) == 3 * 7  # one for each pair, and none of the person that is gone
+            assert Gallery.verify(postgres) == []
+            connection.execute("ALTER TABLE resight.sighting RENAME COLUMN source TO hidden")  # no record can be read
+            assert (
+                gallery.statistics().cameras == {name: camera.sightings for name, camera in gallery.cameras().items()} == expected
+            )
+            assert (len(gallery), len(gallery._store.names()[1])) == (size, 7)
+            connection.execute("ALTER TABLE resight.sighting RENAME COLUMN hidden TO source")
+            connection.execute("UPDATE resight.tally SET count = count + 1 WHERE identity = 'somebody'")
+        assert Gallery.verify(postgres) == ["the database's counts by camera and identity are wrong"]
+
+
+@pytest.mark.parametrize(("version", "said"), [(99, "a newer version.*upgrade"), (1, "an older version")])
+def test_another_version_is_named(postgres: str, version: int, said: str) -> None:
+    import psycopg
+
+    Gallery.create(postgres, make_settings()).close()
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("UPDATE resight.kept SET value = %s WHERE name = 'version'", (str(version),))
+    with pytest.raises(GalleryError, match=said) as caught:
+        Gallery.open(postgres)
+    assert not isinstance(caught.value, GalleryDamagedError)

@@ -144,7 +144,7 @@ def test_many_are_purged_in_batches(gallery: Gallery, monkeypatch: pytest.Monkey
     steps: list[tuple[int, int]] = []
     done = gallery.purge(Where(cameras=frozenset({"hall"})), progress=lambda stage, n, of, note="": steps.append((n, of)))
     assert (done.removed, done.removed_from_snapshots) == (20, 20)
-    assert steps == [(7, 20), (14, 20), (20, 20)]
+    assert steps == [(0, 20), (7, 20), (14, 20), (20, 20)]
     assert pieces_left(gallery.folder, *personal(*sightings[1::3])) == []
 
 

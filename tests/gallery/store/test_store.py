@@ -62,6 +62,7 @@ WHERES = {
     "people": Where(identities=frozenset({"person 2", ""})),
     "ids": Where(ids=frozenset({make_id(3), make_id(200), make_id(9999)})),
     "old": Where(older_than=START + timedelta(days=1, seconds=30)),
+    "new": Where(newer_than=START + timedelta(seconds=30)),
     "nothing": Where(cameras=frozenset({"nowhere"})),
 }
 
@@ -318,7 +319,7 @@ def test_summaries_follow_additions_labels_and_removals(make: Make) -> None:
     left = [one for number, one in enumerate(sightings.values()) if number % 4]
     for cameras in (None, frozenset({"hall", "none"})):
         seen = [one for one in left if cameras is None or one.camera in cameras]
-        found = index.summary(cameras, START + timedelta(seconds=20))
+        found = index.summary(cameras, START + timedelta(seconds=20), START + timedelta(seconds=30))
         assert {name: camera.sightings for name, camera in found.cameras.items()} == Counter(one.camera for one in seen)
         for name, camera in found.cameras.items():
             times = [one.time for one in seen if one.camera == name and one.time]
@@ -326,7 +327,9 @@ def test_summaries_follow_additions_labels_and_removals(make: Make) -> None:
         assert found.identities == len({one.identity for one in seen} - {""})
         assert found.unlabelled == sum(one.identity == "" for one in seen)
         assert found.expired == sum(Where(older_than=START + timedelta(seconds=20)).holds(one) for one in seen)
-    assert index.summary(None, None).cameras == index.cameras()
+        assert found.future == sum(Where(newer_than=START + timedelta(seconds=30)).holds(one) for one in seen)
+    assert index.summary(None, None, START).cameras == index.cameras()
+    assert index.names() == ({one.camera for one in left}, {one.identity for one in left})
 
 
 def test_lists_and_statistics_read_no_more_than_they_show(tmp_path: Path) -> None:

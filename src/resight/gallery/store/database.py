@@ -15,6 +15,7 @@ from resight.errors import GalleryDamagedError, GalleryError, StorageError
 from resight.files import create_private, sync_folder
 from resight.gallery.sighting import Record, Sighting
 from resight.gallery.store import reserve
+from resight.gallery.store.interface import check_version
 from resight.gallery.store.rows import COLUMNS, Row, blob_crc, record_of, row_crc, row_of
 
 __all__ = [
@@ -203,12 +204,7 @@ def connect(path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
             )
             if application != _APPLICATION:
                 raise damaged(path, "its header is not that of a gallery")
-            if version != _VERSION:
-                age = "a newer" if version > _VERSION else "an older"
-                way_out = "upgrade Resight" if version > _VERSION else "enrol the crops again, or use that version"
-                raise GalleryError(
-                    f"{path} was written by {age} version of Resight (schema {version}, expected {_VERSION}); {way_out}"
-                )
+            check_version(path, version, _VERSION)
             if writable:
                 connection.execute(f"PRAGMA journal_mode = {journal}")
             for setting in ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.distances.vectors import embeddings_of
-from resight.errors import ArrayError, ConfigurationError
+from resight.errors import ArrayError, ConfigurationError, GalleryError
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.progress import Progress, silent
 
-__all__ = ["Camera", "Removal", "Store", "Summary", "check_queries", "check_sightings", "check_text"]
+__all__ = ["Camera", "Removal", "Store", "Summary", "check_queries", "check_sightings", "check_text", "check_version"]
 
 _LONGEST_TEXT = 4096
 
@@ -77,12 +77,15 @@ class Summary:
         Number of people, and of sightings without an identity.
     expired : int
         Number of sightings older than a retention, in the store and its snapshots.
+    future : int
+        Number of sightings in the store that were enrolled in the future.
     """
 
     cameras: dict[str, Camera]
     identities: int
     unlabelled: int
     expired: int
+    future: int
 
 
 class Store(Protocol):
@@ -120,7 +123,7 @@ class Store(Protocol):
     def cameras(self) -> dict[str, Camera]:
         """Return the cameras by name, sorted."""
 
-    def summary(self, cameras: frozenset[str] | None, older_than: datetime | None) -> Summary:
+    def summary(self, cameras: frozenset[str] | None, older_than: datetime | None, newer_than: datetime) -> Summary:
         """Count sightings, in time that grows with cameras and people only."""
 
     def search(
@@ -182,3 +185,11 @@ def check_text(name: str, text: str) -> None:
     """Raise `ConfigurationError` if a text holds a NUL or half a surrogate pair, or is too long."""
     if len(text) > _LONGEST_TEXT or "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise ConfigurationError(f"{name} {text[:60]!r} cannot be stored; expected at most {_LONGEST_TEXT} characters of text")
+
+
+def check_version(what: object, found: object, expected: int) -> None:
+    """Raise `GalleryError` if another version of Resight wrote a gallery, which says so. It is not damaged."""
+    if found != expected:
+        newer = isinstance(found, int) and found > expected
+        age, way_out = ("a newer", "upgrade Resight") if newer else ("an older", "enrol the crops again, or use that version")
+        raise GalleryError(f"{what} was written by {age} version of Resight (schema {found}, expected {expected}); {way_out}")

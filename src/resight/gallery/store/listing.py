@@ -12,7 +12,7 @@ from resight.gallery.store.database import check_row, damaged, read_state
 from resight.gallery.store.interface import Camera
 from resight.gallery.store.rows import COLUMNS, record_of
 
-__all__ = ["find_old", "find_page", "summarise"]
+__all__ = ["find_new", "find_old", "find_page", "summarise"]
 
 _LATE = 2**63 - 1  # sorts sightings without a time behind all others
 _KEY = f"coalesce(time, {_LATE})"
@@ -66,8 +66,17 @@ def summarise(connection: sqlite3.Connection, path: Path, cameras: frozenset[str
 
 def find_old(connection: sqlite3.Connection, cameras: frozenset[str] | None, older_than: datetime) -> set[str]:
     """Return ids of sightings that were seen or enrolled before a time."""
+    return _of_age(connection, cameras, "<", older_than)
+
+
+def find_new(connection: sqlite3.Connection, cameras: frozenset[str] | None, newer_than: datetime) -> set[str]:
+    """Return ids of sightings that were seen and enrolled after a time."""
+    return _of_age(connection, cameras, ">", newer_than)
+
+
+def _of_age(connection: sqlite3.Connection, cameras: frozenset[str] | None, sign: str, time: datetime) -> set[str]:
     rows = connection.execute(
-        "SELECT id, camera FROM sighting WHERE min(coalesce(time, enrolled), enrolled) < ?", (to_microseconds(older_than),)
+        f"SELECT id, camera FROM sighting WHERE min(coalesce(time, enrolled), enrolled) {sign} ?", (to_microseconds(time),)
     )
     return {id for id, camera in rows if cameras is None or camera in cameras}
 

@@ -21,16 +21,16 @@ from resight.configuration import configure, to_dict
 from resight.datasets.names import nfc
 from resight.distances import DISTANCES, distance_named
 from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError, StorageError
-from resight.gallery.settings import Settings
+from resight.gallery.settings import Settings, future_from
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, from_microseconds, to_microseconds
-from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_sightings, check_text
+from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_sightings, check_text, check_version
 from resight.gallery.store.rows import COLUMNS, Row, blob_crc, record_of, row_crc, row_of
 from resight.progress import Progress, silent
 from resight.ranking.nearest import nearest
 
 __all__ = ["PostgresStore"]
 
-_VERSION = 2
+_VERSION = 3
 _MOST_NUMBERS = 16_000  # in a vector that pgvector stores
 _SPARE = 16  # rows beyond the k nearest that are fetched at first
 _CHUNK = 1000
@@ -57,7 +57,34 @@ CREATE TABLE resight.sighting (
 CREATE INDEX ON resight.sighting (coalesce(time, 9223372036854775807), id);
 CREATE INDEX ON resight.sighting (camera, coalesce(time, 9223372036854775807), id);
 CREATE INDEX ON resight.sighting (identity, coalesce(time, 9223372036854775807), id);
+CREATE INDEX ON resight.sighting (least(time, enrolled));
+CREATE TABLE resight.tally (camera text NOT NULL, identity text NOT NULL, count bigint NOT NULL);
+CREATE FUNCTION resight.settle() RETURNS void LANGUAGE sql AS $$
+    WITH several AS (DELETE FROM resight.tally RETURNING *) INSERT INTO resight.tally
+        SELECT camera, identity, sum(count) FROM several GROUP BY camera, identity HAVING sum(count) <> 0;
+$$;
+CREATE FUNCTION resight.add_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO resight.tally SELECT camera, identity, count(*) FROM added GROUP BY camera, identity;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        INSERT INTO resight.tally SELECT camera, identity, -count(*) FROM removed GROUP BY camera, identity;
+    END IF;
+    IF random() < 0.002 AND pg_try_advisory_xact_lock(5395260951170019188) THEN
+        PERFORM resight.settle();
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER added AFTER INSERT ON resight.sighting
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION resight.add_up();
+CREATE TRIGGER removed AFTER DELETE ON resight.sighting
+    REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION resight.add_up();
+CREATE TRIGGER labelled AFTER UPDATE ON resight.sighting
+    REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION resight.add_up();
 """
+# Rows of one camera and identity in `tally` add up to their number: those who enrol at once need not wait for each other. Now and
+# then, one statement in 500 replaces them by their sums.
+_TALLY = "SELECT camera, identity, sum(count)::bigint AS count FROM resight.tally GROUP BY camera, identity HAVING sum(count) <> 0"
 _LATE = 2**63 - 1  # sorts sightings without a time behind all others
 _KEY = f"coalesce(time, {_LATE})"
 _WHOLE = f"{COLUMNS}, crc, embedding::real[], embedding_crc, thumbnail, thumbnail_crc"
@@ -77,10 +104,7 @@ class PostgresStore:
         self._lock = threading.RLock()
         try:
             settings = self._kept("settings")
-            if settings is None or self._kept("version") != _VERSION:
-                raise GalleryError(
-                    f"this database has a gallery of version {self._kept('version')}, expected {_VERSION}; upgrade Resight"
-                )
+            check_version("the gallery in this database", self._kept("version"), _VERSION)
             self.settings = configure(Settings, settings, source="the gallery's settings")
             self._distance = distance_named(self.settings.distance)
             self._sql = _sql(self.settings.distance)
@@ -110,7 +134,7 @@ class PostgresStore:
 
     def __len__(self) -> int:
         with self._use() as connection:
-            return int(connection.execute("SELECT count(*) FROM resight.sighting").fetchone()[0])  # type: ignore[index]
+            return int(connection.execute("SELECT coalesce(sum(count), 0) FROM resight.tally").fetchone()[0])  # type: ignore[index]
 
     def add(self, sightings: Sequence[Sighting]) -> int:
         """See `Store`."""
@@ -160,34 +184,29 @@ class PostgresStore:
             )
             return [_record(row) for row in rows]
 
-    def summary(self, cameras: frozenset[str] | None, older_than: datetime | None) -> Summary:
-        """See `Store`; the server counts, which takes longer the more there is."""
-        condition, parameters = _condition(Where(cameras=cameras))
-        with self._use() as connection:
-            table = f"FROM resight.sighting{condition}"
-            each = f"SELECT camera, count(*), min(time), max(time) {table} GROUP BY camera"
-            seen = connection.execute(each.encode(), parameters).fetchall()
-            people = f"SELECT count(DISTINCT nullif(identity, '')), count(*) FILTER (WHERE identity = '') {table}"
-            identities, unlabelled = connection.execute(people.encode(), parameters).fetchone() or (0, 0)
-            condition, parameters = _condition(Where(cameras=cameras, older_than=older_than))
-            old = connection.execute(f"SELECT count(*) FROM resight.sighting{condition}".encode(), parameters).fetchone()
-        found = {
-            name: Camera(
-                sightings=count,
-                first=None if first is None else from_microseconds(first),
-                last=None if last is None else from_microseconds(last),
-            )
-            for name, count, first, last in sorted(seen, key=lambda row: row[0])
-        }
-        expired = old[0] if old and older_than is not None else 0
-        return Summary(cameras=found, identities=identities, unlabelled=unlabelled, expired=expired)
+    def summary(self, cameras: frozenset[str] | None, older_than: datetime | None, newer_than: datetime) -> Summary:
+        """See `Store`."""
+        with self._use() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            rows = connection.execute(_TALLY.encode()).fetchall()
+            rows = [row for row in rows if cameras is None or row[0] in cameras]
+            counts: dict[str, int] = {}
+            for camera, _, count in rows:
+                counts[camera] = counts.get(camera, 0) + count
+            seen = {camera: _camera(connection, camera, count) for camera, count in sorted(counts.items())}
+            future = _count(connection, Where(cameras=cameras, newer_than=newer_than))
+            expired = 0 if older_than is None else _count(connection, Where(cameras=cameras, older_than=older_than))
+        return Summary(
+            cameras=seen,
+            identities=len({identity for _, identity, _ in rows} - {""}),
+            unlabelled=sum(count for _, identity, count in rows if identity == ""),
+            expired=expired,
+            future=future,
+        )
 
     def cameras(self) -> dict[str, Camera]:
         """See `Store`."""
-        seen: dict[str, list[datetime | None]] = {}
-        for record in self.records():  # checked, which the server's counts would not be
-            seen.setdefault(record.camera, []).append(record.time)
-        return {name: _camera(times) for name, times in sorted(seen.items())}
+        return self.summary(None, None, future_from()).cameras
 
     def search(
         self, vectors: NDArray[np.float32], k: int, where: Where = EVERYTHING
@@ -220,7 +239,7 @@ class PostgresStore:
     def names(self) -> tuple[set[str], set[str]]:
         """See `Store`."""
         with self._use() as connection:
-            rows = connection.execute("SELECT DISTINCT camera, identity FROM resight.sighting").fetchall()
+            rows = connection.execute(f"SELECT camera, identity FROM ({_TALLY}) counted".encode()).fetchall()
         return {camera for camera, _ in rows}, {identity for _, identity in rows}
 
     def copies(self, where: Where) -> set[str]:
@@ -228,11 +247,12 @@ class PostgresStore:
         return set()
 
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
-        """See `Store`; the table is written anew without them. What the server keeps elsewhere is not reached, and said."""
+        """See `Store`; the tables are written anew without them. What the server keeps elsewhere is not reached, and said."""
         condition, parameters = _condition(where)
         with self._use() as connection:
             removed = connection.execute(f"DELETE FROM resight.sighting{condition}".encode(), parameters).rowcount
-            connection.execute("VACUUM (FULL) resight.sighting")
+            connection.execute("SELECT resight.settle()")  # which leaves no name that nobody has any more
+            connection.execute("VACUUM (FULL) resight.sighting, resight.tally")
         return Removal(
             removed=removed,
             note="not proved: the server's write-ahead log, replicas and backups keep what they have until they are recycled",
@@ -259,6 +279,9 @@ class PostgresStore:
                         except GalleryDamagedError as error:
                             found.append(str(error))
                 progress("verifying", start + len(some), len(ids))
+            counted = connection.execute("SELECT camera, identity, count(*) FROM resight.sighting GROUP BY camera, identity")
+            if sorted(counted.fetchall()) != sorted(connection.execute(_TALLY.encode()).fetchall()):
+                found.append("the database's counts by camera and identity are wrong")
         return found
 
     def close(self) -> None:
@@ -358,6 +381,7 @@ def _condition(where: Where) -> tuple[str, list[Any]]:
         ("time >= %s", where.since),
         ("time < %s", where.until),
         ("least(time, enrolled) < %s", where.older_than),
+        ("least(time, enrolled) > %s", where.newer_than),
     ):
         if time is not None:
             conditions.append(condition)
@@ -365,9 +389,18 @@ def _condition(where: Where) -> tuple[str, list[Any]]:
     return (" WHERE " + " AND ".join(conditions) if conditions else ""), parameters
 
 
-def _camera(times: list[datetime | None]) -> Camera:
-    known = [time for time in times if time is not None]
-    return Camera(sightings=len(times), first=min(known, default=None), last=max(known, default=None))
+def _camera(connection: psycopg.Connection, camera: str, count: int) -> Camera:
+    """Describe a camera; its first and last times are those that an index begins and ends with."""
+    known = f"SELECT time FROM resight.sighting WHERE camera = %s AND {_KEY} < {_LATE} ORDER BY {_KEY}"
+    ends = [connection.execute(f"{known} {order} LIMIT 1".encode(), (camera,)).fetchone() for order in ("ASC", "DESC")]
+    first, last = (None if end is None else from_microseconds(end[0]) for end in ends)
+    return Camera(sightings=count, first=first, last=last)
+
+
+def _count(connection: psycopg.Connection, where: Where) -> int:
+    condition, parameters = _condition(where)
+    found = connection.execute(f"SELECT count(*) FROM resight.sighting{condition}".encode(), parameters).fetchone()
+    return int(found[0]) if found else 0
 
 
 def _text(vector: NDArray[np.float32]) -> str:

@@ -62,6 +62,7 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
     removed, copies, files, late = 0, 0, [path], ""
     with _space(folder), database.opened(path) as connection, database.alone(folder):
         ids, unfinished = _matching(connection, path, where), bool(_pending(connection))
+        progress("purging", 0, len(ids))
         for start in range(0, max(len(ids), 1), _BATCH):
             batch = ids[start : start + _BATCH]
             contents = proof.contents_of(connection, batch)

@@ -120,12 +120,13 @@ class SqliteStore:
         with self._read() as connection, database.transaction(connection):
             return listing.find_page(connection, self.path, where, limit, after)
 
-    def summary(self, cameras: frozenset[str] | None, older_than: datetime | None) -> Summary:
+    def summary(self, cameras: frozenset[str] | None, older_than: datetime | None, newer_than: datetime) -> Summary:
         """See `Store`."""
         with self._read() as connection, database.transaction(connection):
             seen, identities, unlabelled = listing.summarise(connection, self.path, cameras)
+            future = listing.find_new(connection, cameras, newer_than)
         expired = purge.expired(self.folder, cameras, older_than) if older_than is not None else set()
-        return Summary(cameras=seen, identities=identities, unlabelled=unlabelled, expired=len(expired))
+        return Summary(cameras=seen, identities=identities, unlabelled=unlabelled, expired=len(expired), future=len(future))
 
     def cameras(self) -> dict[str, Camera]:
         """See `Store`."""
@@ -139,7 +140,7 @@ class SqliteStore:
         """See `Store`."""
         queries = check_queries(vectors, k, self.settings.dimension)
         among = None
-        if not (where.identities is None and where.ids is None and where.older_than is None):
+        if where != Where(cameras=where.cameras, since=where.since, until=where.until):
             among = {record.id for record in self.records(where)}
         with self._read() as connection:
             self._refresh(connection)

@@ -31,6 +31,7 @@ from resight.service.messages import (
     Health,
     Purge,
     Purged,
+    PurgeProgress,
     Session,
     Stats,
 )
@@ -117,6 +118,7 @@ def purge(wanted: Purge, caller: Admin, service: ServiceOf) -> Purged:
             since=wanted.since,
             until=wanted.until,
             older_than=wanted.older_than,
+            newer_than=wanted.newer_than,
         )
     )
     here, elsewhere = service.gallery.reach(where)
@@ -127,9 +129,16 @@ def purge(wanted: Purge, caller: Admin, service: ServiceOf) -> Purged:
     asked = {name: value for name, value in wanted.model_dump(mode="json").items() if value is not None and name != "dry_run"}
     cameras = None if where.cameras is None else sorted(where.cameras)
     service.log_purge(caller.name, **asked | {"cameras": cameras, "sightings": meant})
-    removal = asdict(service.gallery.purge(where))
-    service.metrics.purged.inc(removal["removed"])
+    removal = asdict(service.purge(where))
     return Purged(sightings=removal.pop("removed"), removed=True, near=near, **removal)
+
+
+@router.get("/purge")
+def purging(caller: Admin, service: ServiceOf) -> PurgeProgress:
+    """Return how far a purge has come that runs, or the last one."""
+    _check_unlimited(caller)
+    unfinished = not service.purging.running and service.gallery.reach(Where(ids=frozenset()))[1] > 0
+    return PurgeProgress(**asdict(service.purging), unfinished=unfinished)
 
 
 @router.get("/audit")
