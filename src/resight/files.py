@@ -87,11 +87,11 @@ def create_private(path: Path) -> None:
 
 def allocate(path: Path, size: int) -> None:
     """Make a file of zeros that takes up its space on the disk. Raises `OSError`, also if it is there; then nothing is left."""
-    create_private(path)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
-        with path.open("r+b") as stream:
+        with os.fdopen(descriptor, "wb") as stream:
             if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(stream.fileno(), 0, size)
+                os.posix_fallocate(descriptor, 0, size)
             else:
                 stream.write(bytes(size))
     except OSError:

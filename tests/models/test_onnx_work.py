@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export.networks import lively, photos
 from models.exported_models import colours, save
-from resight.errors import WeightsError
+from resight.errors import ConfigurationError, WeightsError
 from resight.export.calibration import calibrate
 from resight.export.graph import network_graph, set_batch
 from resight.export.quantise import half_weights, layers, quantised
@@ -25,13 +25,14 @@ from resight.models.onnx_file import read_onnx
 from resight.models.onnx_work import OPERATORS, check_work
 from resight.models.protobuf import budget
 from resight.networks import NETWORKS
+from resight.networks.cost import multiply_adds
 from resight.shipped import SHIPPED, shipped_file
 
 SIZE = (67, 40)
 
 
 def work(model: onnx.ModelProto) -> int:
-    return check_work(memoryview(model.graph.SerializeToString()), budget(10**6))
+    return check_work(memoryview(model.graph.SerializeToString()), budget(10**6)).numbers
 
 
 def counted(model: onnx.ModelProto, batch: int = 8) -> int:
@@ -52,8 +53,11 @@ def int8(model: onnx.ModelProto) -> onnx.ModelProto:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_is_counted_as_onnx_does(name: str) -> None:
-    model = network_graph(lively(name, SIZE))
+    network = lively(name, SIZE)
+    model = network_graph(network)
     assert work(model) == counted(model) > 10**5
+    found = check_work(memoryview(model.graph.SerializeToString()), budget(10**6)).multiply_adds
+    assert 8 * multiply_adds(network, SIZE) <= found < 8.4 * multiply_adds(network, SIZE)  # poolings are counted, too
 
 
 @pytest.mark.parametrize("name", ["mobilenet-0.25", "osnet-0.25", "resnet-50"])
@@ -158,6 +162,22 @@ def test_what_would_take_too_much_memory_is_refused(model: onnx.ModelProto, reas
         return
     with pytest.raises(WeightsError, match=rf"m\.onnx: .*{reason}"):
         read_onnx(path)
+
+
+def test_what_would_take_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = (np.zeros((16, 16, 17, 17)), np.float32)  # 73984 multiply-adds for each of 4 million places
+    model = with_node("Conv", ["wide"], wide, pads=[8] * 4)
+    model.graph.node.insert(4, helper.make_node("Conv", ["numbers", "narrow"], ["wide"], name="first", pads=[1024] * 4))
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros((16, 3, 1, 1), np.float32), "narrow"))
+    path = save(tmp_path / "m.onnx", model)
+    with pytest.raises(WeightsError, match=r"m\.onnx: it takes [\d,]+ multiply-adds an image, and 274,877,906,944 are allowed"):
+        read_onnx(path)
+    monkeypatch.setenv("RESIGHT_MOST_MULTIPLY_ADDS", str(2**42))
+    read_onnx(path)
+    for wrong in ("0", "many", "-1", "1e12"):
+        monkeypatch.setenv("RESIGHT_MOST_MULTIPLY_ADDS", wrong)
+        with pytest.raises(ConfigurationError, match="RESIGHT_MOST_MULTIPLY_ADDS is"):
+            read_onnx(path)
 
 
 def test_growth_step_by_step_is_refused(tmp_path: Path) -> None:

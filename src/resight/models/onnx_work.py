@@ -2,20 +2,23 @@
 
 A few bytes can ask a runtime for any number of gigabytes: a constant of a given shape, a margin of a million zeros, the product of
 a column and a row. Only the operators and attributes that `resight export` writes are run, and the shape of everything that a graph
-computes is worked out beforehand. An inexact shape is never too small.
+computes is worked out beforehand. An inexact shape is never too small. The shapes also tell how many multiply-adds there are, so
+that a graph that would compute for minutes is refused as well.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from math import prod
+from typing import NamedTuple
 
-from resight.errors import WeightsError
+from resight.errors import ConfigurationError, WeightsError
 from resight.models.exported import BATCH
 from resight.models.protobuf import Damaged, Value, gathered, integers, text
 
-__all__ = ["OPERATORS", "check_work"]
+__all__ = ["MOST_MULTIPLY_ADDS", "OPERATORS", "Work", "check_work"]
 
 _WINDOW = ("kernel_shape", "pads", "strides")
 OPERATORS: dict[str, tuple[str, ...]] = {
@@ -48,10 +51,30 @@ _VALUES = {"kernel_shape": range(1, 4097), "strides": range(1, 4097), "pads": ra
 _MOST_NUMBERS = 2**31  # in all layers of one call; a ResNet-50 at 256x128 has some 2^27
 _MOST_DIMENSIONS = 8
 
+MOST_MULTIPLY_ADDS = 2**38
+"""Most multiply-adds for one image: those of a hundred ResNet-50 at 256x128, or some 10 seconds of one core. The environment
+variable ``RESIGHT_MOST_MULTIPLY_ADDS`` sets another bound."""
+
+
+class Work(NamedTuple):
+    """Work of a graph in one call.
+
+    Attributes
+    ----------
+    numbers : int
+        Numbers in its constants and inputs, and in everything that it computes.
+    multiply_adds : int
+        Multiply-adds of its convolutions and products; of a pooling, the numbers in its windows.
+    """
+
+    numbers: int
+    multiply_adds: int
+
+
 Shape = tuple[int, ...]
 
 
-def check_work(graph: memoryview, budget: Iterator[int]) -> int:
+def check_work(graph: memoryview, budget: Iterator[int]) -> Work:
     """Refuse a graph that computes something foreign to Resight's networks, or too much.
 
     Parameters
@@ -63,24 +86,29 @@ def check_work(graph: memoryview, budget: Iterator[int]) -> int:
 
     Returns
     -------
-    int
-        Numbers in its constants and inputs, and in everything that it computes in one call.
+    Work
 
     Raises
     ------
     WeightsError
-        If an operator or an attribute is not in `OPERATORS`, or if there are more than 2^31 numbers.
+        If an operator or an attribute is not in `OPERATORS`, or if there are more than 2^31 numbers, or more multiply-adds than
+        `MOST_MULTIPLY_ADDS` for each image.
+    ConfigurationError
+        If ``RESIGHT_MOST_MULTIPLY_ADDS`` is not a positive number.
     Damaged
         If it is not such a message.
     """
     parts = gathered(graph, budget)
+    images, operations = 1, 0
     shapes: dict[str, Shape] = {}
     for value in parts[5]:  # constants
         tensor = gathered(value, budget)
         _keep(shapes, text(tensor[8]), tuple(integers(tensor[1], _MOST_DIMENSIONS)))
     for value in parts[11]:  # inputs
         information = gathered(value, budget)
-        _keep(shapes, text(information[1]), _declared(information[2], budget))
+        declared = _declared(information[2], budget)
+        _keep(shapes, text(information[1]), declared)
+        images = max([images, *declared[:1]])
     total = sum(map(prod, shapes.values()))
     shapes[""] = ()  # stands where an input is left out
     for value in parts[1]:  # operators, in the order in which they run
@@ -91,16 +119,44 @@ def check_work(graph: memoryview, budget: Iterator[int]) -> int:
             raise WeightsError(f"holds the operator {called}, which no network of Resight's has; it is not run")
         attributes = _attributes(operator, node[5], budget)
         try:
-            shape = _shape(operator, [shapes[text([name])] for name in node[1]], attributes)
+            inputs = [shapes[text([name])] for name in node[1]]
+            shape, each = _shape(operator, inputs, attributes), _multiply_adds(operator, inputs, attributes)
         except (IndexError, KeyError, ValueError) as error:
             raise WeightsError(f"its operator {operator} does not fit what goes into it; export it again") from error
         total += prod(shape) * len(node[2])
+        operations += prod(shape) * each
         if total > _MOST_NUMBERS:
             most = f"more than {_MOST_NUMBERS} numbers in one call"
             raise WeightsError(f"its operators compute {most}; export it for fewer images at a time, or smaller ones")
         for output in node[2]:
             _keep(shapes, text([output]), shape)
-    return total
+    bound = _most_multiply_adds()
+    if operations > bound * min(images, BATCH):
+        raise WeightsError(
+            f"it takes {operations // images:,} multiply-adds an image, and {bound:,} are allowed; use a smaller network or "
+            "smaller images, or allow more by the environment variable RESIGHT_MOST_MULTIPLY_ADDS"
+        )
+    return Work(total, operations)
+
+
+def _most_multiply_adds() -> int:
+    given = os.environ.get("RESIGHT_MOST_MULTIPLY_ADDS") or str(MOST_MULTIPLY_ADDS)
+    if not (given.isascii() and given.isdigit() and len(given) < 20 and int(given)):
+        raise ConfigurationError(f"RESIGHT_MOST_MULTIPLY_ADDS is {given[:40]!r}; expected a positive whole number")
+    return int(given)
+
+
+def _multiply_adds(operator: str, inputs: Sequence[Shape], attributes: Mapping[str, list[int]]) -> int:
+    """Multiply-adds for each number that an operator computes. Raises `IndexError` if the inputs do not fit."""
+    match operator:
+        case "Conv":
+            return prod(inputs[1][1:])
+        case "AveragePool" | "MaxPool":
+            return prod(attributes.get("kernel_shape") or [1])
+        case "Gemm":
+            return inputs[0][1]
+        case _:
+            return 0
 
 
 def _keep(shapes: dict[str, Shape], name: str, shape: Shape) -> None:
