@@ -153,12 +153,14 @@ def test_a_teacher_of_other_people_teaches_embeddings_alone(tiny: Path, tiny_run
     assert set(teacher) == {"name", "sha256"}
 
 
-def test_a_model_that_is_no_network_teaches_embeddings(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+def test_a_model_that_is_no_network_teaches(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
     fitted = fit_model(open_dataset(tiny), tmp_path / "xqda", str(tiny_run), "xqda", dimensions=5)
     how = config(fitted, soft_weight=0.0, embedding_weight=1.0, hard_weight=1.0, epochs=1)
     assert distill(tiny, tmp_path / "student", how, cache=tmp_path)
-    with pytest.raises(ConfigurationError, match="xqda gives embeddings and no classes; set --soft-weight 0"):
-        distill(tiny, tmp_path / "b", config(fitted, epochs=1), cache=tmp_path)
+    soft = distill(tiny, tmp_path / "b", config(fitted, epochs=1), cache=tmp_path)
+    assert read_card(soft).training["teachers"][0]["accuracy"] > 34
+    with pytest.raises(ConfigurationError, match="set targets to cached"):
+        distill(tiny, tmp_path / "c", config(fitted, epochs=1, targets="online"), cache=tmp_path)
     for name, changes in (("attention", {}), ("hint", {"targets": "online"})):
         with pytest.raises(ConfigurationError, match=f"xqda has no feature maps; set {name}_weight to 0"):
             distill(tiny, tmp_path / "b", config(fitted, soft_weight=0.0, **{f"{name}_weight": 1.0}, **changes), cache=tmp_path)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from resight.distillation.knowledge import matching_classes
+from resight.distillation.knowledge import class_mean_logits, matching_classes
 from resight.distillation.soft import SoftTargetLoss
 from resight.distillation.targets import CachedTeacher, OnlineTeacher, entropies
 from resight.errors import ConfigurationError
@@ -160,8 +160,6 @@ def test_classes_are_matched_by_identity() -> None:
     assert matching_classes(foreign, np.array([9, 12]), np.array([12, 4, 9])).tolist() == [1, 2]
     with pytest.raises(ConfigurationError, match="tells 3 people apart and the data set has 2"):
         matching_classes(foreign, np.array([4, 5]), np.array([4, 5]))
-    with pytest.raises(ConfigurationError, match="lomo gives embeddings and no classes; set --soft-weight 0"):
-        matching_classes(LomoModel(), np.array([4, 5]), np.array([4, 5]))
 
 
 def test_entropies_grow_with_the_temperature_up_to_the_uniform() -> None:
@@ -169,3 +167,23 @@ def test_entropies_grow_with_the_temperature_up_to_the_uniform() -> None:
     values = list(found["nats"].values())
     assert values == sorted(values)
     assert values[-1] < found["uniform"] == pytest.approx(np.log(50))
+
+
+def test_class_means_give_the_logits_of_a_teacher_without_classes() -> None:
+    random = np.random.default_rng(0)
+    labels = np.array([0, 0, 0, 1, 1, 2, -1])
+    vectors = random.normal(size=(2, 7, 5)) + 0.5 * np.eye(5)[labels]
+    logits = class_mean_logits(torch.from_numpy(vectors.astype(np.float32)), labels, 3).numpy()
+    unit = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    wanted = np.empty((2, 7, 3))
+    for way, row, person in np.ndindex(2, 7, 3):
+        others = [other for other in range(7) if labels[other] == person and (other != row or (labels == person).sum() == 1)]
+        mean = unit[:, others].sum((0, 1))
+        wanted[way, row, person] = unit[way, row] @ mean / np.linalg.norm(mean)
+    scale = logits[0, 0, 0] / wanted[0, 0, 0]
+    np.testing.assert_allclose(logits, scale * wanted, rtol=1e-4)
+
+    def unlikely(scale: float) -> float:
+        return float(torch.nn.functional.cross_entropy(torch.from_numpy(scale * wanted[0, :6]), torch.from_numpy(labels[:6])))
+
+    assert unlikely(scale) <= min(unlikely(scale * 1.2), unlikely(scale / 1.2))

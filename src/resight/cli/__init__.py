@@ -42,12 +42,14 @@ VERBS = {
     "gallery snapshot": ("gallery_upkeep", _KEEP),
     "gallery restore": ("gallery_upkeep", _KEEP),
     "gallery verify": ("gallery_upkeep", _KEEP),
+    "gallery reembed": ("gallery_reembed", _KEEP),
     "calibrate": ("calibrate", _KEEP),
     "serve": ("serve", _KEEP),
     "access": ("access", _KEEP),
     "dataset inspect": ("dataset", _MAKE),
     "train": ("train", _MAKE),
     "distill": ("train", _MAKE),
+    "adapt": ("adapt", _MAKE),
     "fit": ("fit", _MAKE),
     "export": ("export", _MAKE),
     "evaluate": ("evaluate", _MEASURE),
@@ -71,7 +73,21 @@ _EXTRAS |= {"onnx": "export", "psycopg": "postgres"}
 _EXTRAS |= dict.fromkeys(("fastapi", "uvicorn", "starlette", "pydantic", "python_multipart", "prometheus_client"), "serve")
 """Extra that installs each optional package."""
 
-_RESUMED = ("train", "distill", "extract", "gallery add", "gallery purge", "classical", "study ruiz2019", "study ablation", "demo")
+_RESUMED = frozenset(
+    {
+        "train",
+        "distill",
+        "adapt",
+        "extract",
+        "gallery add",
+        "gallery purge",
+        "gallery reembed",
+        "classical",
+        "study ruiz2019",
+        "study ablation",
+        "demo",
+    }
+)
 """Verbs that keep finished work when they are interrupted, and resume it."""
 
 

@@ -10,7 +10,7 @@ from resight.distillation import LOSSES
 from resight.errors import ConfigurationError
 from resight.training.config import TrainConfig
 
-__all__ = ["DistillConfig"]
+__all__ = ["AdaptConfig", "DistillConfig"]
 
 
 def _with_weights(kind: type[TrainConfig]) -> type[Any]:
@@ -34,8 +34,8 @@ class DistillConfig(TrainConfig):
     Attributes
     ----------
     teacher : tuple of str
-        Models that teach, with any input size: run folders, NETWORK:FILE, FILE.onnx, student. Only soft targets need teachers that
-        know the training identities.
+        Models that teach, with any input size: run folders, NETWORK:FILE, FILE.onnx, openvino:FILE.xml, student. A teacher without
+        classes gives soft targets from its mean embedding of each person.
     temperature : float
         Temperature T of the soft targets.
     hard_weight : float
@@ -125,6 +125,50 @@ class DistillConfig(TrainConfig):
         return {LOSSES[name].needs for name in self.losses} - {""}
 
     @property
+    def learns_identities(self) -> bool:
+        """True if any loss needs to know who is on the images."""
+        return super().learns_identities or "logits" in self.needs or "mutual" in self.losses
+
+    @property
     def needs_teacher(self) -> bool:
         """True if any loss compares the student with a teacher."""
         return bool(self.needs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptConfig:
+    """How a student is adapted.
+
+    Attributes
+    ----------
+    start : str
+        Student to start from: student, student-fast, student-fastest, a run folder, or published weights such as
+        mobilenet-0.25-imagenet.
+    teacher : tuple of str
+        Models that teach, such as openvino:FILE.xml. Without one, only the statistics of the normalisation are adapted.
+    epochs : int
+        Passes over the crops.
+    learning_rate : float
+        Learning rate at the start.
+    batch_size : int
+        Crops in one step.
+    copies : int
+        Changed copies of each crop, which the student learns as well.
+    held_out : float
+        Share of the crops that only judges.
+    seed : int
+        Seed of everything random.
+    """
+
+    start: str = "student"
+    teacher: tuple[str, ...] = ()
+    epochs: int = 30
+    learning_rate: float = 0.001
+    batch_size: int = 64
+    copies: int = 0
+    held_out: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.held_out <= 0.5:
+            raise ConfigurationError(f"held_out = {self.held_out}; expected more than 0 and at most 0.5")

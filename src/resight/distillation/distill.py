@@ -11,12 +11,13 @@ import numpy as np
 from resight.datasets import Dataset, open_dataset
 from resight.distillation import LOSSES
 from resight.distillation.config import DistillConfig
-from resight.distillation.knowledge import knowledge, matching_classes
+from resight.distillation.knowledge import class_mean_logits, knowledge, matching_classes
 from resight.distillation.lesson import Lesson
 from resight.distillation.mutual import make_peer
 from resight.distillation.targets import CachedTeacher, OnlineTeacher, Teacher
 from resight.errors import ConfigurationError
 from resight.models import load_model
+from resight.models.model import Model
 from resight.models.pytorch import NetworkModel
 from resight.networks.network import ReidNetwork
 from resight.progress import Progress, silent
@@ -45,14 +46,16 @@ def distill(
     Raises
     ------
     ConfigurationError
-        If a loss needs a teacher and none is named, if soft targets are wanted of a teacher that does not know the training
-        identities, or if feature maps are wanted of a model that is not a network.
+        If a loss needs a teacher and none is named, if soft targets are wanted of a network that was trained on other people, or
+        if feature maps are wanted of a model that is not a network.
     ResightError
         Any error of `resight.training.train.train`.
     """
     if config.needs_teacher and not config.teacher:
         raise ConfigurationError("no teacher is named; give --teacher RUN or --teacher NETWORK:FILE")
     teachers = [load_model(reference, device=device) for reference in config.teacher]
+    if "soft" in config.losses and config.targets == "online" and not all(map(_has_classes, teachers)):
+        raise ConfigurationError("a teacher without classes gives soft targets from all images; set targets to cached")
     on_maps = [name for name in config.losses if LOSSES[name].needs in ("attention", "maps")]
     for teacher in teachers:
         if on_maps and not isinstance(teacher, NetworkModel):
@@ -76,7 +79,9 @@ def distill(
         asked: list[CachedTeacher] = []
         answering: list[Teacher] = []
         for teacher in teachers:
-            columns = matching_classes(teacher, prepared.identities, dataset.train.people()) if "logits" in needs else None
+            columns = None
+            if "logits" in needs and isinstance(teacher, NetworkModel) and teacher.network.classes:
+                columns = matching_classes(teacher, prepared.identities, dataset.train.people())
             parts = prepared.parts(teacher.size, cache=cache, progress=progress)
             answers = CachedTeacher.joined(
                 CachedTeacher.ask(
@@ -91,6 +96,8 @@ def distill(
                 )
                 for part in parts
             )
+            if "logits" in needs and columns is None:
+                answers.logits = class_mean_logits(answers.embedding, prepared.labels, len(prepared.identities))
             asked.append(answers)
             if config.targets == "online" and isinstance(teacher, NetworkModel):
                 answering.append(OnlineTeacher(teacher, parts[0] if len(parts) == 1 else np.concatenate(parts), columns))
@@ -117,3 +124,7 @@ def distill(
         checkpoint_seconds=checkpoint_seconds,
         progress=progress,
     )
+
+
+def _has_classes(teacher: Model) -> bool:
+    return isinstance(teacher, NetworkModel) and bool(teacher.network.classes)

@@ -1,4 +1,4 @@
-"""A teacher's knowledge of the training identities: their places among its classes, and how well it names them."""
+"""A teacher's knowledge of the training identities: its classes, or its mean embedding of each; and how well it names them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
 from resight.distillation.targets import CachedTeacher, entropies
 from resight.errors import ConfigurationError
@@ -14,17 +16,19 @@ from resight.models.model import Model
 from resight.models.pytorch import NetworkModel
 from resight.training.data import TrainingData
 
-__all__ = ["knowledge", "matching_classes"]
+__all__ = ["class_mean_logits", "knowledge", "matching_classes"]
+
+_SCALES = np.exp2(np.arange(0, 8.01, 0.25))
 
 
-def matching_classes(teacher: Model, identities: NDArray[np.int64], all_identities: NDArray[np.int64]) -> NDArray[np.int64]:
+def matching_classes(teacher: NetworkModel, identities: NDArray[np.int64], all_identities: NDArray[np.int64]) -> NDArray[np.int64]:
     """Find the teacher's outputs for the student's classes.
 
     Parameters
     ----------
-    teacher : Model
-        Teacher. If its weights do not name the identities of its outputs (foreign files), it must have one output for each training
-        identity of the data set; they are taken in sorted order, as the toolboxes of this field number them.
+    teacher : NetworkModel
+        A network with classes. If its weights do not name the identities of its outputs (foreign files), it must have one output
+        for each training identity of the data set; they are taken in sorted order, as the toolboxes of this field number them.
     identities : int64 array of shape (classes,)
         Classes of the student.
     all_identities : int64 array
@@ -39,8 +43,6 @@ def matching_classes(teacher: Model, identities: NDArray[np.int64], all_identiti
     ConfigurationError
         If the teacher does not know a class of the student.
     """
-    if not isinstance(teacher, NetworkModel):
-        raise ConfigurationError(f"the teacher {teacher.name} gives embeddings and no classes; set --soft-weight 0")
     known = np.asarray(teacher.identities, np.int64)
     if not len(known):
         if teacher.network.classes != len(all_identities):
@@ -57,6 +59,39 @@ def matching_classes(teacher: Model, identities: NDArray[np.int64], all_identiti
             f"(first: {missing[0]}); use a teacher that was trained on them"
         )
     return np.array([columns[int(identity)] for identity in identities], np.int64)
+
+
+def class_mean_logits(embedding: Tensor, labels: NDArray[np.int64], classes: int) -> Tensor:
+    """Logits of a teacher that only embeds: how like each person's mean embedding an image is.
+
+    A logit is s times the cosine between an image's embedding and the mean embedding of a person's images, without the image
+    itself if it is one of them. The scale s, the same for all, is the one that makes the true identities likeliest, so that a
+    temperature of 1 means what it means for a trained head.
+
+    Parameters
+    ----------
+    embedding : float32 tensor of shape (2, n, d)
+        Embeddings of the images and of their mirror images.
+    labels : int64 array of shape (n,)
+        Class of each image; -1 for an image without an identity.
+    classes : int
+
+    Returns
+    -------
+    float32 tensor of shape (2, n, classes)
+    """
+    vectors = F.normalize(embedding, dim=-1)
+    rows = torch.from_numpy(np.flatnonzero(labels >= 0)).to(vectors.device)
+    of = torch.from_numpy(labels).to(vectors.device)[rows]
+    sums = vectors.new_zeros(classes, vectors.shape[-1]).index_add_(0, of, vectors[:, rows].sum(0))
+    logits = vectors @ F.normalize(sums, dim=-1).T
+    without = F.normalize(sums[of] - vectors[:, rows].sum(0), dim=-1)
+    alone = torch.bincount(of, minlength=classes)[of] < 2  # nothing would be left of the mean
+    own = torch.where(alone, logits[:, rows, of], (vectors[:, rows] * without).sum(-1))
+    logits[:, rows, of] = own
+    known = logits[0, rows]
+    scale = min((float(F.cross_entropy(float(scale) * known, of)), float(scale)) for scale in _SCALES)[1]
+    return logits.mul_(scale)
 
 
 def knowledge(teacher: Model, answers: CachedTeacher, prepared: TrainingData) -> dict[str, Any]:

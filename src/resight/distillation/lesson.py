@@ -46,4 +46,4 @@ class Lesson:
         if self.config.weights:
             labelled = self.prepared.pixels[: len(self.prepared.records)]
             before = torch.from_numpy(network_outputs(self.student, labelled)[0])
-        return TeacherSpace(self.asked, self.student.embedding_size, before)
+        return TeacherSpace(self.asked, self.student.embedding_size, before, self.prepared.records.tracklets)

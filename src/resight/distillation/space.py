@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -37,6 +38,9 @@ class TeacherSpace:
         Numbers in the student's embedding.
     student : float tensor of shape (m, dimensions), optional
         Embeddings of the first m training images by the student before its training.
+    tracklets : sequence of str
+        Tracklet of each of the first training images, or empty. Half of a target is then the mean over the image's tracklet, which
+        shows one person: what a single frame hides, the others tell. An image without a tracklet keeps its own.
 
     Raises
     ------
@@ -44,7 +48,13 @@ class TeacherSpace:
         If the teachers' embeddings are too long for principal components, as LOMO's are before a distance is fitted to them.
     """
 
-    def __init__(self, teachers: Sequence[CachedTeacher], dimensions: int, student: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        teachers: Sequence[CachedTeacher],
+        dimensions: int,
+        student: Tensor | None = None,
+        tracklets: Sequence[str] = (),
+    ) -> None:
         numbers = sum(teacher.embedding.shape[-1] for teacher in teachers)
         if numbers > _MOST_NUMBERS:
             raise ConfigurationError(
@@ -52,6 +62,7 @@ class TeacherSpace:
                 "shorten one with `resight fit`, and give the folder that it wrote"
             )
         everything = torch.cat([F.normalize(teacher.embedding, dim=-1) for teacher in teachers], -1)
+        everything = _with_tracklets(everything, tracklets)
         everything = everything - everything.mean((0, 1))
         rows = everything.flatten(0, 1).double()
         kept = torch.eye(numbers, dtype=rows.dtype, device=rows.device)
@@ -70,6 +81,18 @@ class TeacherSpace:
         """Targets of images `view.rows`, mirrored if `view.flips`: float32 (n, dimensions), centred, not of length 1."""
         flips = torch.zeros(len(view.rows), dtype=torch.long) if view.flips is None else torch.from_numpy(view.flips).long()
         return self._targets[flips, torch.from_numpy(view.rows)]
+
+
+def _with_tracklets(everything: Tensor, tracklets: Sequence[str]) -> Tensor:
+    """Mean of each row of (2, n, d) and of the mean row of its tracklet."""
+    if not any(tracklets):
+        return everything
+    names = [name or f" {row}" for row, name in enumerate(tracklets)]  # no tracklet begins with a blank
+    names += [f" {row}" for row in range(len(names), everything.shape[1])]
+    of = torch.from_numpy(np.unique(names, return_inverse=True)[1]).to(everything.device)
+    counts = torch.bincount(of).to(everything)
+    means = everything.new_zeros(2, len(counts), everything.shape[2]).index_add_(1, of, everything) / counts[:, None]
+    return (everything + means[:, of]) / 2
 
 
 def _turn(rows: Tensor, wanted: Tensor) -> Tensor:

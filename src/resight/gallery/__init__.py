@@ -4,6 +4,7 @@ from resight.gallery.crops import Crop, crops_of, find_crops
 from resight.gallery.enrol import Enrolment
 from resight.gallery.gallery import Gallery
 from resight.gallery.matches import Match, Matches, fuse
+from resight.gallery.reembed import Reembedding, reembed
 from resight.gallery.settings import Settings, parse_retention
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, parse_time, sighting_id
 from resight.gallery.statistics import Statistics
@@ -19,6 +20,7 @@ __all__ = [
     "Match",
     "Matches",
     "Record",
+    "Reembedding",
     "Removal",
     "Settings",
     "Sighting",
@@ -31,5 +33,6 @@ __all__ = [
     "fuse",
     "parse_retention",
     "parse_time",
+    "reembed",
     "sighting_id",
 ]

@@ -118,7 +118,8 @@ def load_network(folder: str | Path) -> tuple[ReidNetwork, Card]:
         if sha256_file(path) != card.weights_sha256:
             raise WeightsError(f"{path} is not the file that its card describes (SHA-256 differs); restore it or train again")
         state = safetensors.torch.load_file(path)
-        network = build(card.architecture, len(card.identities), last_stride=card.last_stride, neck=card.neck)
+        network = build(card.architecture, len(card.identities) or 1, last_stride=card.last_stride, neck=card.neck)
+        network.classes = len(card.identities)
         network.load_state_dict(state)
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from error

@@ -88,6 +88,8 @@ def plan_epoch(
         Probability that an image loses detail; between a quarter and all of its height and width is left.
     """
     random = np.random.default_rng([seed, epoch])
+    if (labels < 0).all():  # nobody is known: all images are alike
+        labels = np.zeros_like(labels)
     labelled, unlabelled = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
     batch_size = min(batch_size, len(labels))
     others = round(unlabelled_share * batch_size) if len(unlabelled) else 0

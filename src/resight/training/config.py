@@ -161,6 +161,11 @@ class TrainConfig:
                 f"batch_size = {self.batch_size} is not a multiple of images_per_identity = {self.images_per_identity}"
             )
 
+    @property
+    def learns_identities(self) -> bool:
+        """True if any loss needs to know who is on the images."""
+        return bool(self.hard_weight or self.triplet_weight)
+
     @classmethod
     def _weights(cls) -> list[str]:
         """Fields that hold the weight of a loss."""

@@ -59,18 +59,22 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: str | Path) -> None:
     others = ("epoch", "steps", "learning_rate", "seconds", "images_per_second")
     losses = [name for name in rows[0] if name not in others and not name.endswith("accuracy") and "/" not in name]
     scores = sorted({name for row in rows for name in row if name.startswith("validation/")})
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    answers = scores or "accuracy" in rows[0]
+    figure = Figure(figsize=(9 if answers else 4.5, 4), layout="constrained")
+    left, *rest = figure.subplots(1, 2 if answers else 1, squeeze=False)[0]
     for name in losses:
         if name != "loss" or len(losses) > 2 or len(losses) == 1:
             left.plot([row["epoch"] for row in rows], [row[name] for row in rows], label=name)
-    for name in scores:
-        points = [(row["epoch"], row[name]) for row in rows if name in row]
-        right.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name.removeprefix("validation/"))
-    right.plot([row["epoch"] for row in rows], [100 * row["accuracy"] for row in rows], color="0.6", label="training accuracy")
     left.set(xlabel="epoch", ylabel="loss, unweighted terms", title="Loss on training batches")
-    right.set(xlabel="epoch", ylabel="per cent", title="Held out" if scores else "Training images", ylim=(0, 100))
-    for axes in (left, right):
+    for right in rest:
+        for name in scores:
+            points = [(row["epoch"], row[name]) for row in rows if name in row]
+            right.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name.removeprefix("validation/"))
+        if "accuracy" in rows[0]:
+            values = [100 * row["accuracy"] for row in rows]
+            right.plot([row["epoch"] for row in rows], values, color="0.6", label="training accuracy")
+        right.set(xlabel="epoch", ylabel="per cent", title="Held out" if scores else "Training images", ylim=(0, 100))
+    for axes in (left, *rest):
         axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=5, columnspacing=1)
         axes.grid(alpha=0.3)
     with atomic_write(path) as stream:

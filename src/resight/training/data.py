@@ -119,6 +119,7 @@ def prepare(
     validation: str = "identity",
     fraction: float = PAPER_HELD_OUT,
     seed: int = 0,
+    identities: bool = True,
     extra: Extra | None = None,
     cache: Path | None = None,
     progress: Progress = silent,
@@ -137,6 +138,8 @@ def prepare(
         Share of the people or images to hold out.
     seed : int
         Seed of the choice. Keep it the same for all trainings of a comparison, whatever their own seeds.
+    identities : bool
+        False takes all training images, also those of unknown people, without labels: for losses that ask only a teacher.
     extra : Extra, optional
         Images without an identity to put after the others.
     cache : Path, optional
@@ -157,7 +160,8 @@ def prepare(
         If an image cannot be read.
     """
     train = dataset.train
-    train = train.select(train.identities > 0)
+    if identities:
+        train = train.select(train.identities > 0)
     held_out: Records | Split | None = None
     if validation == "identity":
         held_out = by_identity(train, fraction=fraction, seed=seed)
@@ -171,9 +175,9 @@ def prepare(
         train, held_out = by_image(train, count, seed=seed)
     elif validation != "none":
         raise ConfigurationError(f"validation {validation!r}; expected identity, image or none")
-    if len(train.people()) < 2:
+    if identities and len(train.people()) < 2:
         raise DatasetError(f"{dataset.root}: {len(train.people())} person to train on; a training needs at least two")
-    labels, identities = class_labels(train)
+    labels, people = class_labels(train) if identities else (np.full(len(train), -1), np.empty(0, np.int64))
     extra = extra or Extra(unlabelled_records(()))
     copies = plan_copies(len(train), extra.copies, seed) if extra.copies else None
     parts = _parts(train, extra.records, copies, size, cache, progress)
@@ -182,8 +186,8 @@ def prepare(
         records=train,
         pixels=pixels,
         labels=np.pad(labels, (0, len(pixels) - len(labels)), constant_values=-1),
-        identities=identities,
-        validate=_validator(held_out, identities, size, cache, progress),
+        identities=people,
+        validate=_validator(held_out, people, size, cache, progress),
         unlabelled=extra.records,
         copies=copies,
     )

@@ -71,7 +71,9 @@ class WeightedLosses(Loss):
         """See `Loss`; besides the parts of its terms, ``accuracy`` is the share of the batch that the head names rightly."""
         total = outputs.logits.new_zeros((), dtype=torch.float32)
         labelled = batch.labels >= 0
-        parts = {"accuracy": (outputs.logits.argmax(1) == batch.labels)[labelled].float().mean()}
+        parts = {}
+        if labelled.any():
+            parts["accuracy"] = (outputs.logits.argmax(1) == batch.labels)[labelled].float().mean()
         for name, term in self.terms.items():
             value, more = term(batch, outputs)
             total = total + self.weights[name] * value

@@ -123,12 +123,13 @@ def train_with(
         validation=config.validation,
         fraction=config.held_out,
         seed=config.held_out_seed,
+        identities=config.learns_identities,
         extra=extra,
         cache=cache,
         progress=progress,
     )
     source = provenance(to_dict(config), seed=config.seed)  # now: the checkout may change while the training runs
-    network = channels_last(initial_network(config, classes=len(prepared.identities)), where)
+    network = channels_last(initial_network(config, classes=len(prepared.identities) or 1), where)
     start = {}
     if config.weights and config.validation == "identity" and prepared.validate is not None:
         start = prepared.validate(network)

@@ -1,0 +1,90 @@
+"""`resight adapt`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from resight.cli.options import EXPERT, Layout, NamePattern, TorchThreads, for_experts
+from resight.cli.terminal import say, use_threads, warn, write_result
+from resight.distillation.config import AdaptConfig
+from resight.progress import TerminalProgress
+
+__all__ = ["adapt"]
+
+if TYPE_CHECKING:
+    AdaptOptions = AdaptConfig
+else:
+    AdaptOptions = for_experts(AdaptConfig, "start", "teacher", "epochs", "seed")
+
+
+def adapt(
+    *,
+    images: Path,
+    out: Path,
+    part: Literal["all", "train"] = "all",
+    labelled: Path | None = None,
+    layout: Layout = "auto",
+    name_pattern: NamePattern = "",
+    threads: TorchThreads = 0,
+    cache: Annotated[Path | None, EXPERT] = None,
+    json: Path | None = None,
+    config: Annotated[AdaptOptions, Parameter(name="*", consume_multiple=True, negative_iterable=())] = AdaptOptions(),  # noqa: B008 (frozen)
+) -> None:
+    """Adapt a student to your own cameras, from crops without labels. The same command resumes an interrupted run.
+
+    A large teacher says which crops look alike, and the student learns it. One crop in ten is held out: the result says how often
+    the student's nearest crops are the teacher's, before and after. OUT/student.onnx is the adapted model.
+
+    Parameters
+    ----------
+    images
+        Crops of people: a folder, a table, or a text file with one path a line. A table's tracklets are used.
+    out
+        Run folder to write.
+    part
+        Part of a data set to learn from; train leaves its query and gallery to judge.
+    labelled
+        A data set of the same cameras with labels; its query and gallery give Rank-1 and mAP, before and after.
+    cache
+        Folder for decoded images and the teachers' answers.
+    json
+        Also write the result to this file.
+    """
+    from resight.datasets import open_dataset
+    from resight.datasets.image_list import find_images
+    from resight.distillation.adapt import adapt as adapt_student
+    from resight.export.config import ExportConfig
+    from resight.export.model import export_model
+
+    use_threads(threads)
+    if part == "train":
+        source = open_dataset(images, layout, name_pattern=name_pattern)
+        records = replace(source.train, accounting=source.account("train"), notes=source.warnings)
+    else:
+        records = find_images(images, layout=layout, name_pattern=name_pattern)
+    warn(records.notes)
+    dataset = None if labelled is None else open_dataset(labelled)
+    if dataset is not None and set(records.paths) & {*dataset.query.paths, *dataset.gallery.paths}:
+        warn((f"the student learns crops of {labelled} that also judge it: expect less of others (--part train keeps them apart)",))
+    with TerminalProgress() as progress:
+        report = adapt_student(records, out, AdaptConfig(**vars(config)), labelled=dataset, cache=cache, progress=progress)
+        export_model(str(out.absolute()), out / "student.onnx", ExportConfig())
+    say(f"{out / 'student.onnx'}: adapted to {report['crops'] - report['held_out']} crops; {_judgement(report)}")
+    write_result(json, report, records.accounting)
+
+
+def _judgement(report: dict[str, Any]) -> str:
+    said = []
+    if found := report["agreement"]:
+        said.append(
+            f"on {report['held_out']} crops held out, {found['after']:.0f} % of its nearest neighbours are the teacher's "
+            f"(before: {found['before']:.0f} %)"
+        )
+    if scores := report["scores"]:
+        before, after = scores["before"], scores["after"]
+        said.append(f"Rank-1 {before['rank1']:.2f} -> {after['rank1']:.2f} %, mAP {before['map']:.2f} -> {after['map']:.2f} %")
+    return "; ".join(said) or "no teacher and no labels say how good it is"

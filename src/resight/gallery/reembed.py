@@ -1,0 +1,111 @@
+"""Move a gallery to another model: embed the crops that it keeps anew, into a gallery beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from resight.errors import GalleryError, ImageError
+from resight.gallery.gallery import Gallery
+from resight.gallery.settings import Settings
+from resight.gallery.sighting import Sighting, Where
+from resight.images import decode, grouped, resize
+from resight.models.model import CHUNK, Model, extract_finite
+from resight.progress import Progress, silent
+
+__all__ = ["Reembedding", "reembed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reembedding:
+    """Result of a move.
+
+    Attributes
+    ----------
+    embedded, present : int
+        Number of sightings embedded now, and of those that an earlier call had embedded.
+    removed, labelled : int
+        Number of sightings that were purged from the old gallery, or got another name there, since an earlier call.
+    failures : tuple of (str, str)
+        Id and reason of each sighting whose kept crop cannot be read; the new gallery lacks them.
+    """
+
+    embedded: int
+    present: int
+    removed: int
+    labelled: int
+    failures: tuple[tuple[str, str], ...]
+
+
+def reembed(old: Gallery, new: Gallery, model: Model, *, progress: Progress = silent) -> Reembedding:
+    """Fill a gallery of another model with the sightings of an old one, and bring it up to date with that.
+
+    The old gallery stays as it is and is searched meanwhile. An interrupted call goes on where it stopped when it is repeated;
+    a later call takes over what was added, purged and renamed since. Ids, times, cameras, tracklets and names stay.
+
+    Parameters
+    ----------
+    old, new : Gallery
+        `new` was made for `model`; see `Settings.for_model`.
+    model : Model
+    progress : Progress
+
+    Returns
+    -------
+    Reembedding
+
+    Raises
+    ------
+    GalleryError
+        If both are the same gallery, or the new one has another retention or holds sightings of its own.
+    ModelMismatchError
+        If the new gallery is for another model.
+    StorageError
+        If the new gallery cannot be written. What was embedded before stays.
+    """
+    new.settings.check_model(model)
+    _check(old.settings, new.settings)
+    there = {record.id: record for record in old.records()}
+    here = {record.id: record for record in new.records()}
+    stale = [record for id, record in here.items() if id not in there]
+    if stale and len(stale) == len(here) and there:
+        raise GalleryError("the new gallery holds other sightings than the old one; give a new folder")
+    removed = new.purge(Where(ids=frozenset(record.id for record in stale))).removed if stale else 0
+    failures: list[tuple[str, str]] = []
+    missing = [id for id in there if id not in here]
+    embedded = 0
+    for number, ids in enumerate(grouped(missing, CHUNK), 1):
+        embedded += new.add(_embedded(list(old.sightings(ids).values()), model, failures))
+        progress("embedding", min(number * CHUNK, len(missing)), len(missing))
+    renamed: dict[str, list[str]] = {}
+    for id in here.keys() & there.keys():
+        if here[id].identity != there[id].identity:
+            renamed.setdefault(there[id].identity, []).append(id)
+    labelled = sum(new.label(ids, identity) for identity, ids in renamed.items())
+    present = len(here) - removed
+    return Reembedding(embedded=embedded, present=present, removed=removed, labelled=labelled, failures=tuple(failures))
+
+
+def _check(old: Settings, new: Settings) -> None:
+    if old.model_sha256 == new.model_sha256:
+        raise GalleryError(f"both galleries are for the model {old.model}; give the new model with --model")
+    if old.retention != new.retention:
+        raise GalleryError("the new gallery has another retention than the old one; give a new folder")
+
+
+def _embedded(sightings: Sequence[Sighting], model: Model, failures: list[tuple[str, str]]) -> list[Sighting]:
+    """The same sightings with vectors of `model`, from their thumbnails."""
+    kept, images = [], []
+    for sighting in sightings:
+        try:
+            images.append(resize(decode(sighting.thumbnail), model.size))
+        except ImageError as error:
+            failures.append((sighting.id, str(error)))
+        else:
+            kept.append(sighting)
+    if not kept:
+        return []
+    vectors = extract_finite(model, np.stack(images), [sighting.id for sighting in kept])
+    return [replace(sighting, embedding=vector) for sighting, vector in zip(kept, vectors, strict=True)]

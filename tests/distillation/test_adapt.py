@@ -1,0 +1,81 @@
+"""A student is adapted to crops that nobody labelled."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from resight.datasets import open_dataset
+from resight.datasets.image_list import find_images
+from resight.datasets.records import JUNK, Records
+from resight.distillation.adapt import _hold_out, adapt, agreement
+from resight.distillation.config import AdaptConfig
+from resight.errors import ConfigurationError, DatasetError
+from resight.images import load_pixels
+from resight.models import load_model
+from resight.models.pytorch import network_outputs
+from resight.models.shipped import load_shipped
+
+
+@pytest.fixture(scope="module")
+def crops(tiny: Path) -> Records:
+    """All crops of a drawn data set, as nobody labelled them."""
+    found = find_images(tiny / "bounding_box_train")
+    return dataclasses.replace(found, identities=np.full(len(found), JUNK))
+
+
+def config(**changes: object) -> AdaptConfig:
+    return AdaptConfig(**({"start": "student-fastest", "batch_size": 16, "held_out": 0.25} | changes))  # type: ignore[arg-type]
+
+
+def test_a_student_comes_to_see_what_its_teacher_sees(crops: Records, tiny: Path, tmp_path: Path) -> None:
+    how = config(teacher=("student-fast",), epochs=4)
+    report = adapt(crops, tmp_path / "run", how, labelled=open_dataset(tiny), cache=tmp_path)
+    assert report["agreement"]["after"] > report["agreement"]["before"] + 5
+    assert set(report["scores"]) == {"before", "after"}
+    assert (report["crops"], report["held_out"]) == (len(crops), len(crops) // 4)
+    model = load_model(str(tmp_path / "run"))
+    assert model.size == (128, 64)
+
+
+def test_without_a_teacher_only_statistics_move(crops: Records, tmp_path: Path) -> None:
+    adapt(crops, tmp_path / "run", config(), cache=tmp_path)
+    before = load_shipped("student-fastest")[0].network
+    after = load_model(str(tmp_path / "run")).network.state_dict()
+    for name, tensor in before.state_dict().items():
+        if "running_" not in name and name in after and tensor.shape == after[name].shape and "num_batches" not in name:
+            torch.testing.assert_close(after[name], tensor, rtol=0, atol=0)
+    # The first normalisation, by hand: half-way between its mean and that of what reaches it.
+    name, first = next((n, m) for n, m in before.named_modules() if isinstance(m, torch.nn.BatchNorm2d))
+    seen: list[torch.Tensor] = []
+    first.register_forward_hook(lambda module, given, out: seen.append(given[0].mean((0, 2, 3))))
+    old = first.running_mean.clone()
+    learned = load_pixels(_hold_out(crops, config())[0].paths, (128, 64))
+    network_outputs(before, learned, batch_size=len(learned))
+    torch.testing.assert_close(after[f"{name}.running_mean"], (old + seen[-1]) / 2, rtol=0.02, atol=0.02)
+
+
+def test_held_out_tracklets_are_whole(crops: Records) -> None:
+    tracklets = tuple(str(row // 4) for row in range(len(crops)))
+    parts = _hold_out(dataclasses.replace(crops, tracklets=tracklets), config())
+    assert not set(parts[0].tracklets) & set(parts[1].tracklets)
+    assert sum(map(len, parts)) == len(crops)
+
+
+def test_agreement_counts_common_neighbours() -> None:
+    teacher = np.array([[1, 2], [0, 2], [0, 1]])
+    assert agreement(teacher, teacher[:, ::-1]) == 100
+    assert agreement(teacher, np.array([[1, 3], [3, 4], [1, 0]])) == pytest.approx(50)
+
+
+def test_what_cannot_be_adapted_is_refused(crops: Records, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"16 crops are too few: \d+ would judge the result"):
+        adapt(crops.select(np.arange(16)), tmp_path / "few", config())
+    with pytest.raises(ConfigurationError, match=r"lomo is no network in PyTorch; start from student"):
+        adapt(crops, tmp_path / "lomo", config(start="lomo"))
+    with pytest.raises(ConfigurationError, match=r"held_out = 0[.]9"):
+        config(held_out=0.9)
