@@ -10,12 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
 from resight.errors import ConfigurationError, DownloadError, StorageError, WeightsError
 from resight.files import sha256_file
+from resight.models import load_model
 from resight.networks import NETWORKS, build, published
 from resight.networks.published import PUBLISHED, Published, fetch
 from resight.networks.weights import load_weights, weights_classes
@@ -116,7 +118,8 @@ def test_weights_classes() -> None:
 
 def test_what_is_published_is_complete() -> None:
     for entry in PUBLISHED.values():
-        assert entry.url.startswith("https://") and entry.network in NETWORKS and entry.terms
+        assert entry.url.startswith("https://") and entry.network in (*NETWORKS, "") and entry.terms
+        assert (entry.beside is None) == bool(entry.network)  # OpenVINO's graphs have their weights beside them
         assert len(entry.sha256) == 64 and int(entry.sha256, 16)
         if entry.file.startswith("resnet50"):  # torch.hub's habit: the first digits of the hash are in the name
             assert entry.file == f"{entry.file.rsplit('-', 1)[0]}-{entry.sha256[:8]}.pth" and entry.url.endswith(entry.file)
@@ -124,8 +127,9 @@ def test_what_is_published_is_complete() -> None:
 
 @needs_shared("weights/README.md")
 def test_published_hashes_are_those_of_the_files_at_hand() -> None:
-    at_hand = [entry for entry in PUBLISHED.values() if (SHARED / "weights" / entry.file).exists()]
-    assert len(at_hand) == 2
+    entries = [each for entry in PUBLISHED.values() for each in (entry, entry.beside) if each is not None]
+    at_hand = [entry for entry in entries if (SHARED / "weights" / entry.file).exists()]
+    assert len(at_hand) == 6
     for entry in at_hand:
         assert sha256_file(SHARED / "weights" / entry.file) == entry.sha256
 
@@ -181,6 +185,29 @@ def test_a_file_is_downloaded_once(tmp_path: Path) -> None:
     assert steps[-1] == ("downloading file.pth", 7000, 7000)
     assert fetch("example", path.parent, handlers=[server]) == path
     assert server.asked == [URL]
+
+
+def test_a_file_that_lies_beside_another_is_downloaded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    beside = Published(file="file.bin", url="https://weights.example/file.bin", sha256=sha256)
+    monkeypatch.setitem(PUBLISHED, "pair", Published(file="file.xml", url=URL, sha256=sha256, terms="none", beside=beside))
+    server = serving()
+    assert fetch("pair", tmp_path, handlers=[server, NoHttp()]) == tmp_path / "file.xml"
+    assert server.asked == [beside.url, URL] and (tmp_path / "file.bin").read_bytes() == CONTENT
+    with pytest.raises(DownloadError, match=r"download https://weights.example/file.bin elsewhere and put it into \S+ as file.bin"):
+        fetch("pair", tmp_path / "other", handlers=[FakeHttps(offline), NoHttp()])
+
+
+@needs_shared("weights/person-reidentification-retail-0286.xml")
+def test_a_published_model_of_openvino_embeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESIGHT_CACHE", str(tmp_path))
+    (tmp_path / "weights").mkdir()
+    for ending in ("xml", "bin"):
+        name = f"person-reidentification-retail-0286.{ending}"
+        (tmp_path / "weights" / name).symlink_to((SHARED / "weights" / name).resolve())
+    image = np.random.default_rng(0).integers(0, 256, (1, 256, 128, 3), np.uint8)
+    file = f"openvino:{SHARED / 'weights/person-reidentification-retail-0286.xml'}"
+    np.testing.assert_array_equal(load_model("omz-0286").extract(image), load_model(file).extract(image))
 
 
 def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

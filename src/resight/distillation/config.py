@@ -145,7 +145,7 @@ class AdaptConfig:
         Student to start from: student, student-fast, student-fastest, a run folder, or published weights such as
         mobilenet-0.25-imagenet.
     teacher : tuple of str
-        Models that teach, such as openvino:FILE.xml. Without one, only the statistics of the normalisation are adapted.
+        Models that teach, such as omz-0277. Without one, only the statistics of the normalisation are adapted.
     epochs : int
         Passes over the crops.
     learning_rate : float

@@ -62,6 +62,9 @@ def load_model(
             from resight.models.fitted import load_fitted
 
             return load_fitted(found, device, threads)
+        case "published" if not PUBLISHED[found.name].network:
+            path = fetch(found.name)
+            return _load_exported(Reference(found.text, "openvino", path=path), device, (height, width), threads)
         case _:
             from resight.models.pytorch import load_network_model
 

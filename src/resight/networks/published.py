@@ -36,16 +36,34 @@ class Published:
     sha256 : str
         64 hexadecimal digits.
     network : str
-        A key of `resight.networks.NETWORKS`.
+        A key of `resight.networks.NETWORKS`; empty for a model of OpenVINO.
     terms : str
         Licence, and terms of the training images.
+    beside : Published, optional
+        A file that must lie beside it.
     """
 
     file: str
     url: str
     sha256: str
-    network: str
-    terms: str
+    network: str = ""
+    terms: str = ""
+    beside: Published | None = None
+
+
+_OPEN_MODEL_ZOO = "https://storage.openvinotoolkit.org/repositories/open_model_zoo/2023.0/models_bin/1/"
+
+
+def _open_model_zoo(name: str, xml: str, bin: str) -> Published:
+    """A model of Intel's Open Model Zoo: its graph and, beside it, its weights."""
+    url = f"{_OPEN_MODEL_ZOO}{name}/FP16/{name}"
+    return Published(
+        file=f"{name}.xml",
+        url=f"{url}.xml",
+        sha256=xml,
+        terms="Apache-2.0 (Open Model Zoo); its makers do not list the training images",
+        beside=Published(file=f"{name}.bin", url=f"{url}.bin", sha256=bin),
+    )
 
 
 _TORCHVISION = "BSD-3-Clause (torchvision); trained on ImageNet, whose images are for non-commercial research"
@@ -85,6 +103,16 @@ PUBLISHED: dict[str, Published] = {
         sha256="c0ff09177a21417a19bc73bbf5af4eb5d2b097c2074ed35e67819ee6cd93612c",
         network="osnet-0.25",
         terms="MIT (torchreid); trained on Market-1501, which is for research only",
+    ),
+    "omz-0277": _open_model_zoo(
+        "person-reidentification-retail-0277",
+        xml="82039b1bb986231c50345550e59def94e63579998e9cddbd1a312f293eb87729",
+        bin="6bb69e09d07733cc3896b29081d2627f92db7b9aacd50f1a8c3df491cb10f1b7",
+    ),
+    "omz-0286": _open_model_zoo(
+        "person-reidentification-retail-0286",
+        xml="cc547e622d8aeabf97938213f68171bf59ac7d01c910ceadfea984aa96e5d1b5",
+        bin="d06beb9e2b2661d42b233f64ef623f3518fc46dc11f6b7dd53cda8962d9d1bd9",
     ),
 }
 """Files of known SHA-256. Others can be downloaded by hand and named by their path."""
@@ -138,8 +166,14 @@ def fetch(
             f"there are: {', '.join(PUBLISHED)}. Other files can be given by their path: MobileNets of width 0.5, 0.75 and 1.0 "
             f"are mobilenet_5_0_224_tf_no_top.h5, mobilenet_7_5_224_tf_no_top.h5 and mobilenet_1_0_224_tf_no_top.h5 in {_KERAS}"
         )
-    published = PUBLISHED[name]
     folder = cache or cache_folder() / "weights"
+    published = PUBLISHED[name]
+    if published.beside is not None:
+        _fetch(published.beside, folder, handlers, progress)
+    return _fetch(published, folder, handlers, progress)
+
+
+def _fetch(published: Published, folder: Path, handlers: Sequence[urllib.request.BaseHandler], progress: Progress) -> Path:
     path = folder / published.file
     if _holds(path, published.sha256):
         return path
