@@ -163,7 +163,7 @@ class AdaptConfig:
     start: str = "student"
     teacher: tuple[str, ...] = ()
     epochs: int = 30
-    learning_rate: float = 0.001
+    learning_rate: float = 0.003
     batch_size: int = 64
     copies: int = 0
     held_out: float = 0.1
