@@ -8,7 +8,7 @@ demo: .venv/installed
 	$(BIN)/resight demo
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 slow: .venv/installed
 	$(BIN)/python -m pytest -m slow -o timeout=7200 -o faulthandler_timeout=7500

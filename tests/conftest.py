@@ -22,6 +22,15 @@ reserve._SIZE = 2**16  # hundreds of galleries are kept for a while
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several processes a core of its own; otherwise each would start threads for all cores, which wait by spinning."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+        torch.set_num_threads(1)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """With RESIGHT_SKIP_NOTHING set, a skipped test fails the run, unless it needs a GPU."""
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", []) if "GPU" not in str(report.longrepr)]

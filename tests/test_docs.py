@@ -7,11 +7,14 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
 from resight.cli import app
+from resight.datasets import open_dataset
 from resight.gallery import Gallery, Settings, crops_of
+from resight.models import load_model
 from resight.shipped import SHIPPED
 
 ROOT = Path(__file__).parents[1]
@@ -23,16 +26,21 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", PYTHON, ids=name_of)
-def test_the_python_of_a_page_runs(page: Path, tiny: Path, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import resight
-
-    dataset = resight.open_dataset(tiny)
-    model = resight.load_model("student")
-    folder = tmp_path / "gallery"
+@pytest.fixture(scope="module")
+def people(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gallery that the pages search; each gets a copy."""
+    model, folder = load_model("student"), tmp_path_factory.mktemp("people") / "gallery"
     with Gallery.create(folder, Settings.for_model("student", model, retention=None)) as gallery:
-        gallery.enrol(model, crops_of(dataset.gallery))
-    names = {"images": dataset.query.paths, "data": tiny, "run": tiny_run, "gallery_folder": folder}
+        gallery.enrol(model, crops_of(open_dataset(tiny).gallery))
+    return folder
+
+
+@pytest.mark.parametrize("page", PYTHON, ids=name_of)
+def test_the_python_of_a_page_runs(
+    page: Path, tiny: Path, tiny_run: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copytree(people, tmp_path / "gallery")
+    names = {"images": open_dataset(tiny).query.paths, "data": tiny, "run": tiny_run, "gallery_folder": folder}
     monkeypatch.chdir(tmp_path)
     for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
         exec(compile(block, name_of(page), "exec"), names)

@@ -48,14 +48,24 @@ def test_a_student_is_taught(tiny: Path, tiny_run: Path, tmp_path: Path) -> None
     assert row["loss"] == pytest.approx(row["soft"] + 0.001 * row["hard"], rel=1e-5)
 
 
-def test_cached_and_online_targets_train_the_same_student(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+def test_cached_and_online_targets_teach_the_same(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    """The steps are so short that only the biases that began at 0 hold them: each is the sum of its gradients.
+
+    Longer steps let a difference of 1e-6 grow: batch normalisation divides by the spread of a few values of the last, small maps.
+    """
     # the teacher has another input size than the student, so that it is given images of its own
-    students = []
+    students, losses = [], []
     for targets in ("cached", "online"):
-        how = config(tiny_run, targets=targets, attention_weight=10.0, height=48, width=48, epochs=1, learning_rate=1e-5)
-        students.append(load_file(distill(tiny, tmp_path / targets, how, cache=tmp_path) / "network.safetensors"))
+        how = config(tiny_run, targets=targets, attention_weight=10.0, height=96, width=64, epochs=1, learning_rate=1e-12)
+        run = distill(tiny, tmp_path / targets, how, cache=tmp_path)
+        students.append(load_file(run / "network.safetensors"))
+        losses.append([rows(run)[0][name] for name in ("soft", "attention")])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5) and min(losses[0]) > 0.01
+    learned = [name for name, tensor in students[0].items() if name.endswith(".bias") and 0 < tensor.abs().max() < 1e-6]
+    assert len(learned) == 28
     for name, tensor in students[0].items():
-        torch.testing.assert_close(students[1][name], tensor, rtol=5e-2, atol=5e-2)
+        difference = (students[1][name] - tensor).double()
+        assert difference.norm() <= 1e-3 * tensor.double().norm(), name
 
 
 ALONE = {"soft_weight": 0.0, "hard_weight": 0.0, "epochs": 12, "batch_size": 16, "learning_rate": 0.05, "flip": False}

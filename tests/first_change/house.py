@@ -17,7 +17,7 @@ class House:
     def __init__(self, folder: Path) -> None:
         original = Path(resight.__file__).parent
         self.package = folder / "resight"
-        copytree(original, self.package, ignore=ignore_patterns("__pycache__", "shipped", "recipes"), dirs_exist_ok=False)
+        copytree(original, self.package, ignore=ignore_patterns("shipped", "recipes"), dirs_exist_ok=False)
         for name in ("shipped", "recipes"):
             (self.package / name).symlink_to(original / name)
 
