@@ -24,6 +24,7 @@ LEVELS = [
     {"training"},
     {"distillation"},
     {"export"},
+    {"cameras"},
     {"gallery"},
     {"decision"},
     {"tradeoff"},
@@ -60,7 +61,7 @@ def test_imports_point_along_the_flow(path: Path) -> None:
 
 
 def test_the_core_needs_no_optional_package() -> None:
-    optional = {"torch", "scipy", "numba", "matplotlib", "h5py", "tensorboardX", "onnx", "fastapi", "pydantic", "uvicorn"}
+    optional = {"torch", "scipy", "numba", "matplotlib", "h5py", "tensorboardX", "onnx", "fastapi", "pydantic", "uvicorn", "av"}
     core = {
         "errors",
         "files",
@@ -73,6 +74,7 @@ def test_the_core_needs_no_optional_package() -> None:
         "datasets",
         "ranking",
         "evaluation",
+        "cameras",
         "gallery",
         "decision",
         "cli",
