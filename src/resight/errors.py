@@ -20,6 +20,10 @@ class ImageError(ResightError):
     """An image that cannot be read, is truncated, or is larger than the bound."""
 
 
+class VideoError(ResightError):
+    """A video, stream or folder of frames that cannot be read, or that ends too early."""
+
+
 class ArrayError(ResightError, ValueError):
     """An array of the wrong shape or type, or one that holds NaN or infinity."""
 

@@ -1,0 +1,100 @@
+"""A folder of numbered pictures, such as a sequence of MOTChallenge."""
+
+from __future__ import annotations
+
+import configparser
+import math
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from resight.cameras.frames import Frame
+from resight.cameras.sources.source import Source
+from resight.errors import ImageError, VideoError
+from resight.images import decode, read_file
+
+__all__ = ["FolderSource"]
+
+_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+_USUAL_RATE = 25.0
+
+
+class FolderSource(Source):
+    """Pictures of a folder, in the order of the numbers in their names.
+
+    Parameters
+    ----------
+    camera : str
+    folder : str
+        A folder of pictures, or a sequence of MOTChallenge with ``img1`` and ``seqinfo.ini``.
+    start : datetime, optional
+        Time of the first picture.
+    rate : float
+        Pictures in a second; 0 is what ``seqinfo.ini`` says, or 25.
+
+    Raises
+    ------
+    VideoError
+        If there are no pictures, or ``seqinfo.ini`` is not as it should be.
+    """
+
+    def __init__(self, camera: str, folder: str, *, start: datetime | None = None, rate: float = 0) -> None:
+        super().__init__(camera, folder)
+        root = Path(folder)
+        pictures, own_rate = _sequence(root)
+        self._rate = rate or own_rate or _USUAL_RATE
+        self._start = 0.0 if start is None else start.timestamp()
+        self.dated = start is not None
+        try:
+            names = [path for path in pictures.iterdir() if path.suffix.lower() in _ENDINGS]
+        except OSError as error:
+            raise VideoError(f"{pictures}: cannot be read: {error.strerror}; expected a folder of frames") from error
+        if not names:
+            raise VideoError(f"{pictures}: no pictures (JPEG, PNG, WebP, BMP); expected a video, or a folder of frames")
+        self._paths = sorted(names, key=lambda path: (_number(path), path.name))
+        numbers = [_number(path) for path in self._paths]
+        counted = numbers[0] >= 0 and len(set(numbers)) == len(numbers)
+        first = min(numbers[0], 1)
+        self._indices = [number - first for number in numbers] if counted else list(range(len(numbers)))
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def frames(self) -> Iterator[Frame]:
+        """See `Source.frames`. A picture that cannot be decoded is left out and counted."""
+        last = ""
+        for path, index in zip(self._paths, self._indices, strict=True):
+            try:
+                pixels = decode(read_file(path))
+            except ImageError as error:
+                self.counts.broken += 1
+                last = f"{path.name}: {error}"
+                continue
+            yield self._frame(pixels, self._start + index / self._rate, index)
+        if last and not self.counts.frames:
+            raise VideoError(f"{self.shown}: none of {len(self)} pictures can be read; the last: {last}")
+
+
+def _number(path: Path) -> int:
+    digits = re.findall(r"\d+", path.stem)
+    return int(digits[-1]) if digits and len(digits[-1]) < 16 else -1
+
+
+def _sequence(root: Path) -> tuple[Path, float]:
+    """Folder of the pictures, and their rate, 0 if nobody says."""
+    file = root / "seqinfo.ini"
+    if not file.is_file():
+        return (root / "img1" if (root / "img1").is_dir() else root), 0
+    about = configparser.ConfigParser(interpolation=None)
+    try:
+        about.read_string(file.read_text(encoding="utf-8"))
+        sequence = about["Sequence"]
+        rate = float(sequence.get("frameRate", "0"))
+        folder = sequence.get("imDir", "img1")
+        if not math.isfinite(rate) or rate < 0 or Path(folder).name != folder:
+            raise ValueError(f"frameRate {rate:g}, imDir {folder!r}")
+    except (OSError, UnicodeDecodeError, configparser.Error, KeyError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise VideoError(f"{file}: {reason}; expected [Sequence] with imDir, the name of a folder, and frameRate") from error
+    return root / folder, rate
