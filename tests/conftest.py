@@ -23,7 +23,7 @@ torch.set_num_threads(min(2, torch.get_num_threads()))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each of several processes a core of its own; otherwise each would start threads for all cores, which wait by spinning."""
+    """Give each of several processes a core of its own; otherwise each starts threads for all cores, which wait by spinning."""
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -24,6 +24,8 @@ class Detections:
         Left, top, right and bottom of each box, in pixels. A box may leave the frame; see `clipped`.
     confidence : float32 array of shape (n,)
         From 0 to 1.
+    tracker_id : int64 array of shape (n,), optional
+        Number of each person, if another program tracks them; named as in supervision.
 
     Raises
     ------
@@ -39,6 +41,7 @@ class Detections:
 
     xyxy: NDArray[np.float32]
     confidence: NDArray[np.float32]
+    tracker_id: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         boxes = boxes_of(np.asarray(self.xyxy, np.float64).reshape(-1, 4) if not np.size(self.xyxy) else self.xyxy)
@@ -54,7 +57,12 @@ class Detections:
         if wrong.any():
             sides = ", ".join(f"{side:g}" for side in boxes[int(np.argmax(wrong))])
             raise ArrayError(f"the box {sides}; expected left, top, right and bottom, none beyond the next")
-        for name, array in (("xyxy", plain), ("confidence", confidence.astype(np.float32))):
+        arrays: dict[str, NDArray[Any]] = {"xyxy": plain, "confidence": confidence.astype(np.float32)}
+        if self.tracker_id is not None:
+            ids = arrays["tracker_id"] = np.array(self.tracker_id, np.int64)
+            if ids.shape != (len(boxes),) or len(np.unique(ids)) < len(ids):
+                raise ArrayError(f"tracks {ids.tolist()} of {len(boxes)} boxes; expected one number a box, and none twice")
+        for name, array in arrays.items():
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 
@@ -72,7 +80,9 @@ class Detections:
         if not hasattr(given, "xyxy") or not hasattr(given, "confidence"):
             raise ArrayError(f"got a {type(given).__name__}; expected an object with xyxy (n, 4) and confidence (n,)")
         confidence = given.confidence
-        return cls(given.xyxy, np.ones(len(given.xyxy), np.float32) if confidence is None else confidence)
+        if confidence is None:
+            confidence = np.ones(len(given.xyxy), np.float32)
+        return cls(given.xyxy, confidence, getattr(given, "tracker_id", None))
 
     @classmethod
     def none(cls) -> Self:
@@ -84,11 +94,12 @@ class Detections:
 
     def __getitem__(self, rows: Any) -> Self:
         """Some of them, chosen by an array of rows, a mask or a slice."""
-        return type(self)(self.xyxy[rows], self.confidence[rows])
+        ids = None if self.tracker_id is None else self.tracker_id[rows]
+        return type(self)(self.xyxy[rows], self.confidence[rows], ids)
 
     def clipped(self, height: int, width: int) -> Self:
         """Cut the boxes off at the edges of a frame, and leave out those of which less than a pixel's width or height is left."""
         sides = np.array([width, height, width, height], np.float32)
         boxes = np.clip(self.xyxy, 0, sides)
         left = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
-        return type(self)(boxes[left], self.confidence[left])
+        return replace(self[left], xyxy=boxes[left])

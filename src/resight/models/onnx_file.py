@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from resight.models.exported import ModelFile
 from resight.models.onnx_work import check_work
 from resight.models.protobuf import Damaged, budget, fields, gathered, message, text
 
-__all__ = ["CARD", "FORMAT", "INPUT", "MAX_MODEL_BYTES", "OUTPUT", "check_graph", "read_onnx"]
+__all__ = ["CARD", "FORMAT", "INPUT", "MAX_MODEL_BYTES", "OUTPUT", "check_graph", "check_whole", "read_bounded", "read_onnx"]
 
 FORMAT = "resight-onnx-1"
 CARD = "resight"
@@ -65,15 +65,7 @@ def read_onnx(path: str | Path) -> ModelFile:
         If the file cannot be read, is too large, is not ONNX, refers to other files, holds loops, conditions or operators that
         `resight export` never writes, would compute too much at a time, or lacks Resight's card.
     """
-    try:
-        with Path(path).open("rb") as stream:
-            size = stream.seek(0, 2)
-            if size > MAX_MODEL_BYTES:
-                raise WeightsError(f"{path}: {size} bytes; at most {MAX_MODEL_BYTES} are read as a model")
-            stream.seek(0)
-            data = stream.read(size)
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
+    data = read_bounded(path)
     try:
         metadata = _metadata(data)
     except Damaged as error:
@@ -104,6 +96,19 @@ def read_onnx(path: str | Path) -> ModelFile:
     except (ConfigurationError, KeyError, TypeError, ValueError, RecursionError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise WeightsError(f"{path}: its metadata {CARD!r} is damaged or of another version ({reason}); export it again") from error
+
+
+def read_bounded(path: str | Path) -> bytes:
+    """Read a model file of at most `MAX_MODEL_BYTES`. Raises `WeightsError`."""
+    try:
+        with Path(path).open("rb") as stream:
+            size = stream.seek(0, 2)
+            if size > MAX_MODEL_BYTES:
+                raise WeightsError(f"{path}: {size} bytes; at most {MAX_MODEL_BYTES} are read as a model")
+            stream.seek(0)
+            return stream.read(size)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def check_graph(file: ModelFile, values: Mapping[str, tuple[str, Sequence[Any]]]) -> int | None:
@@ -151,6 +156,40 @@ def _plain(text: str) -> str:
 def _metadata(data: bytes) -> dict[str, str]:
     """Check all of a graph, and return the model's metadata."""
     left = budget(_MOST_FIELDS)
+    graph, found, strange = check_whole(data, left)
+    if CARD not in found:
+        raise WeightsError(
+            f"an ONNX file without Resight's metadata {CARD!r}, so that its preprocessing is unknown; write it with "
+            "`resight export`, or name the weights that it was made from, as NETWORK:FILE"
+        )
+    if strange:
+        raise WeightsError(f"holds {strange}, which no network of Resight's has; it is not run")
+    check_work(graph, left)
+    return found
+
+
+def check_whole(data: bytes, left: Iterator[int]) -> tuple[memoryview, dict[str, str], str]:
+    """Refuse a model that is not one whole file of plain operators.
+
+    Parameters
+    ----------
+    data : bytes
+        An onnx.ModelProto.
+    left : iterator
+        Fields that may be read; see `resight.models.protobuf.budget`.
+
+    Returns
+    -------
+    tuple of (memoryview, dict, str)
+        Its graph, its metadata, and the name of what a runtime would make larger than it is in the file, empty if there is none.
+
+    Raises
+    ------
+    WeightsError
+        If it refers to other files, or holds loops or conditions.
+    Damaged
+        If it is not such a message.
+    """
     found: dict[str, str] = {}
     graphs: list[memoryview] = []
     strange = ""
@@ -174,12 +213,4 @@ def _metadata(data: bytes) -> dict[str, str]:
                 found[text(entry[1])] = text(entry[2])
     if len(graphs) != 1:
         raise Damaged(f"{len(graphs)} graphs")
-    if CARD not in found:
-        raise WeightsError(
-            f"an ONNX file without Resight's metadata {CARD!r}, so that its preprocessing is unknown; write it with "
-            "`resight export`, or name the weights that it was made from, as NETWORK:FILE"
-        )
-    if strange:
-        raise WeightsError(f"holds {strange}, which no network of Resight's has; it is not run")
-    check_work(graphs[0], left)
-    return found
+    return graphs[0], found, strange

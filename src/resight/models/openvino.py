@@ -15,7 +15,7 @@ from resight.compute import usable_cores
 from resight.errors import MissingDependencyError, WeightsError
 from resight.images import Pixels
 from resight.models.exported import ExportedModel, ModelFile, first_line
-from resight.models.onnx_file import MAX_MODEL_BYTES, check_graph, read_onnx
+from resight.models.onnx_file import check_graph, read_bounded, read_onnx
 
 __all__ = ["OpenVinoModel"]
 
@@ -95,16 +95,7 @@ def _from_the_zoo(path: Path, core: Any) -> tuple[ModelFile, Any]:
     from openvino import Layout, Type
     from openvino.preprocess import ColorFormat, PrePostProcessor  # type: ignore[import-untyped]
 
-    digest = hashlib.sha256()
-    parts = []
-    for part in (path, path.with_suffix(".bin")):
-        try:
-            if part.stat().st_size > MAX_MODEL_BYTES:
-                raise WeightsError(f"{part}: {part.stat().st_size} bytes; at most {MAX_MODEL_BYTES} are read as a model")
-            parts.append(part.read_bytes())
-        except OSError as error:
-            raise WeightsError(f"{part}: cannot be read: {error.strerror}") from error
-        digest.update(parts[-1])
+    parts = [read_bounded(part) for part in (path, path.with_suffix(".bin"))]
     model = core.read_model(io.BytesIO(parts[0]), io.BytesIO(parts[1]))
     inputs, outputs = ([_described(value) for value in values] for values in (model.inputs, model.outputs))
     match inputs, outputs:
@@ -121,7 +112,7 @@ def _from_the_zoo(path: Path, core: Any) -> tuple[ModelFile, Any]:
     file = ModelFile(
         path=str(path),
         data=parts[0],
-        sha256=digest.hexdigest(),
+        sha256=hashlib.sha256(b"".join(parts)).hexdigest(),
         name=path.stem,
         size=(height, width),
         embedding_size=embedding_size,

@@ -17,7 +17,7 @@ from resight.files import atomic_write, sha256_file
 from resight.images import cache_folder
 from resight.progress import Progress, silent
 
-__all__ = ["MAX_BYTES", "PUBLISHED", "Published", "fetch"]
+__all__ = ["MAX_BYTES", "PUBLISHED", "Published", "fetch", "fetch_file"]
 
 MAX_BYTES = 2 * 2**30
 """Largest weights file that is downloaded or read."""
@@ -36,7 +36,7 @@ class Published:
     sha256 : str
         64 hexadecimal digits.
     network : str
-        A key of `resight.networks.NETWORKS`; empty for a model of OpenVINO.
+        A key of `resight.networks.NETWORKS`, or of another table of networks; empty for a model of OpenVINO.
     terms : str
         Licence, and terms of the training images.
     beside : Published, optional
@@ -166,14 +166,20 @@ def fetch(
             f"there are: {', '.join(PUBLISHED)}. Other files can be given by their path: MobileNets of width 0.5, 0.75 and 1.0 "
             f"are mobilenet_5_0_224_tf_no_top.h5, mobilenet_7_5_224_tf_no_top.h5 and mobilenet_1_0_224_tf_no_top.h5 in {_KERAS}"
         )
-    folder = cache or cache_folder() / "weights"
-    published = PUBLISHED[name]
+    return fetch_file(PUBLISHED[name], cache, handlers=handlers, progress=progress)
+
+
+def fetch_file(
+    published: Published,
+    cache: Path | None = None,
+    *,
+    handlers: Sequence[urllib.request.BaseHandler] = (),
+    progress: Progress = silent,
+) -> Path:
+    """Find or download a published file of any table, and what must lie beside it; see `fetch`."""
     if published.beside is not None:
-        _fetch(published.beside, folder, handlers, progress)
-    return _fetch(published, folder, handlers, progress)
-
-
-def _fetch(published: Published, folder: Path, handlers: Sequence[urllib.request.BaseHandler], progress: Progress) -> Path:
+        fetch_file(published.beside, cache, handlers=handlers, progress=progress)
+    folder = cache or cache_folder() / "weights"
     path = folder / published.file
     if _holds(path, published.sha256):
         return path

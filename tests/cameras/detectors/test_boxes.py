@@ -1,0 +1,109 @@
+"""Boxes and tracks of other programs."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from resight.cameras import Detections, Frame
+from resight.cameras.detectors import load_detector
+from resight.errors import ConfigurationError, ResightError
+
+
+def at(index: int, camera: str = "") -> Frame:
+    return Frame(pixels=np.zeros((50, 50, 3), np.uint8), time=0.0, index=index, camera=camera)
+
+
+def said(found: Detections) -> list[list[float]]:
+    return [[*box, round(sure, 3)] for box, sure in zip(found.xyxy.tolist(), found.confidence.tolist(), strict=True)]
+
+
+def test_mot_text(tmp_path: Path) -> None:
+    (tmp_path / "det.txt").write_text("2,-1,10,20,30,40,0.8,-1,-1,-1\n2,-1,0,0,5,5,0.05\n3,-1,1,1,2,2,17.5\n")
+    detector = load_detector(f"boxes:{tmp_path / 'det.txt'}")
+    assert [said(detector.detect(at(index))) for index in range(4)] == [[], [[10, 20, 40, 60, 0.8]], [[1, 1, 3, 3, 1]], []]
+    assert detector.detect(at(1)).tracker_id is None
+    (tmp_path / "gt.txt").write_text("1,7,10,20,30,40,1\n1,5,0,0,5,5,1\n")
+    tracks = load_detector(f"boxes:{tmp_path / 'gt.txt'}").detect(at(0))
+    assert tracks.tracker_id is not None and tracks.tracker_id.tolist() == [7, 5]
+    cameras = load_detector(f"boxes:{tmp_path}")
+    assert said(cameras.for_camera("det").detect(at(1))) == [[10, 20, 40, 60, 0.8]]
+    with pytest.raises(ResightError, match=r"no file hall.txt for the camera 'hall'"):
+        cameras.for_camera("hall")
+    with pytest.raises(ResightError, match="no file"):
+        cameras.for_camera("../det")
+
+
+def test_coco(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    images = [{"id": 8, "file_name": "b.jpg"}, {"id": 9, "file_name": "a.jpg"}]
+    boxes = [
+        {"image_id": 8, "category_id": 3, "bbox": [1, 2, 3, 4], "track_id": 6},
+        {"image_id": 9, "category_id": 4, "bbox": [0] * 4},
+    ]
+    kinds = [{"id": 3, "name": "Person"}, {"id": 4, "name": "dog"}]
+    file.write_text(json.dumps({"images": images, "annotations": boxes, "categories": kinds}))
+    detector = load_detector(f"boxes:{file}")
+    assert [said(detector.detect(at(index))) for index in range(2)] == [[], [[1, 2, 4, 6, 1]]]
+    assert detector.detect(at(1)).tracker_id == [6]
+    file.write_text(json.dumps([{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.25}]))
+    assert said(load_detector(f"boxes:{file}").detect(at(0))) == [[1, 2, 4, 6, 0.25]]
+
+
+def test_json_lines_on_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        {"camera": "hall", "frame": 0, "boxes": [[1, 2, 3, 4]], "confidence": [0.5], "ids": [9]},
+        {"camera": "door", "frame": 0, "boxes": [[5, 5, 6, 6]]},
+        {"camera": "hall", "frame": 2, "boxes": []},
+        {"camera": "hall", "frame": 3, "boxes": [[7, 7, 8, 8]]},
+    ]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n\n".join(map(json.dumps, lines))))
+    detector = load_detector("boxes:-")
+    hall, door = detector.for_camera("hall"), detector.for_camera("door")
+    assert said(hall.detect(at(0))) == [[1, 2, 3, 4, 0.5]]
+    assert said(hall.detect(at(1))) == []
+    assert said(door.detect(at(0))) == [[5, 5, 6, 6, 1]]
+    assert said(hall.detect(at(3))) == [[7, 7, 8, 8, 1]]
+    assert said(door.detect(at(9))) == []
+
+
+def test_a_line_for_every_camera(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"frame": 0, "boxes": [[1, 2, 3, 4]]}\n{"frame": 1, "boxes": []}\n')
+    detector = load_detector(f"boxes:{tmp_path / 'a.jsonl'}")
+    one, two = detector.for_camera("hall"), detector.for_camera("door")
+    assert said(one.detect(at(0))) == said(two.detect(at(0))) == [[1, 2, 3, 4, 1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.jsonl", '{"frame": 0}', "line 1: .*'boxes'.*expected such as"),
+        ("a.jsonl", '{"frame": 0, "boxes": [[5, 5, 1, 9]]}', "the box 5, 5, 1, 9"),
+        ("a.jsonl", '{"frame": 0, "boxes": [[5, 5, 9, NaN]]}', "finite"),
+        ("a.jsonl", '{"frame": 0, "boxes": "no"}', "line 1"),
+        ("a.jsonl", '{"frame": -1, "boxes": []}', "frame -1"),
+        ("a.jsonl", "[1]", "line 1"),
+        ("a.json", "{", "not COCO's"),
+        ("a.json", '{"a": 1}', "no 'images'"),
+        ("a.json", '[{"image_id": 1, "bbox": [1, 2]}]', "not COCO's"),
+        ("a.txt", "1,2,3", "line 1"),
+        ("a.txt", "1,7,0,0,1,1\n1,7,0,0,1,1", "frame 1: tracks .7, 7."),
+        ("a.csv", "", "expected MOT text"),
+    ],
+)
+def test_what_is_no_list_of_boxes(name: str, text: str, expected: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ResightError, match=expected) as error:
+        load_detector(f"boxes:{tmp_path / name}").for_camera("hall").detect(at(0))
+    assert name in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_file_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="boxes needs a file"):
+        load_detector("boxes")
+    with pytest.raises(ResightError, match="there is no such file"):
+        load_detector(f"boxes:{tmp_path / 'none.txt'}")
