@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resight.cameras.mot import mot_line, read_mot
+from resight.cameras.mot import MotRows, mot_line, read_mot, write_mot
 from resight.errors import DatasetError
 
 
@@ -32,3 +32,16 @@ def test_a_line_that_is_none_is_named(line: str, tmp_path: Path) -> None:
         read_mot(tmp_path / "gt.txt")
     with pytest.raises(DatasetError, match="cannot be read"):
         read_mot(tmp_path / "none.txt")
+
+
+def test_the_eighth_column_is_a_class_in_files_of_nine(tmp_path: Path) -> None:
+    (tmp_path / "gt.txt").write_text("1,1,0,0,1,1,1,4.48,5.5,0\n1,2,0,0,1,1,1,7,0.5\n")
+    assert read_mot(tmp_path / "gt.txt").classes.tolist() == [-1, 7]
+
+
+def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
+    rows = MotRows.table([2, 1], [5, 6], [[1, 2, 3, 4], [5, 6, 7, 8.5]], [0.5, 1])
+    write_mot(tmp_path / "out.txt", rows)
+    again = read_mot(tmp_path / "out.txt")
+    assert again.ids.tolist() == [6, 5] and again.frames.tolist() == [1, 2]
+    assert again.xyxy.tolist() == rows.xyxy.tolist() and again.confidence.tolist() == [1, 0.5]

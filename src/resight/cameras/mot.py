@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from resight.errors import DatasetError
+from resight.files import write_text
 
-__all__ = ["MotRows", "mot_line", "read_mot"]
+__all__ = ["MotRows", "join_cameras", "mot_line", "read_mot", "write_mot"]
 
 _MOST_BYTES = 256 * 2**20
 
@@ -31,9 +33,9 @@ class MotRows:
     confidence : float32 array of shape (n,)
         Seventh column. In ground truth, 0 marks a box that does not count.
     classes : int64 array of shape (n,)
-        Eighth column, 1 for a walking person; -1 if it is missing.
+        Eighth column of ground truth since MOT16, 1 for a walking person. -1 in files of other than nine columns.
     visibility : float32 array of shape (n,)
-        Ninth column of ground truth, from 0 to 1; -1 if it is missing.
+        Ninth column of the same ground truth, from 0 to 1; -1 in all other files.
     """
 
     frames: NDArray[np.int64]
@@ -45,6 +47,21 @@ class MotRows:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    @classmethod
+    def table(cls, frames: ArrayLike, ids: ArrayLike, xyxy: ArrayLike, confidence: ArrayLike | None = None) -> Self:
+        """Rows from lists or arrays in any order; confidence 1 if it is not given."""
+        numbers = np.asarray(frames, np.int64).reshape(-1)
+        order = np.argsort(numbers, kind="stable")
+        n = len(numbers)
+        return cls(
+            numbers[order],
+            np.asarray(ids, np.int64).reshape(-1)[order],
+            np.asarray(xyxy, np.float32).reshape(-1, 4)[order],
+            np.ones(n, np.float32) if confidence is None else np.asarray(confidence, np.float32)[order],
+            np.full(n, -1),
+            np.full(n, -1, np.float32),
+        )
 
     def of(self, frame: int) -> slice:
         """Rows of one frame."""
@@ -93,10 +110,28 @@ def _numbers(path: Path, text: str) -> Iterator[list[float]]:
         except ValueError as error:
             expected = "expected frame (from 1), id, left, top, width, height, and perhaps confidence, class, visibility"
             raise DatasetError(f"{path}, line {number}: {line[:60]!r}; {expected}") from error
-        yield (values + [1.0, -1.0, -1.0][len(values) - 6 :])[:9]
+        # MOT15's ground truth has ten columns: a place in the world follows the seventh, not a class.
+        yield [*values[:6], values[6] if len(values) > 6 else 1.0, *(values[7:9] if len(values) == 9 else (-1.0, -1.0))]
 
 
 def mot_line(frame: int, id: int, box: NDArray[np.float32], confidence: float) -> str:
     """One line of a tracker's result, with its line end; `frame` counts from 1 and `box` is left, top, right, bottom."""
     left, top, right, bottom = (float(side) for side in box)
     return f"{frame},{id},{left:.2f},{top:.2f},{right - left:.2f},{bottom - top:.2f},{confidence:.4f},-1,-1,-1\n"
+
+
+def write_mot(path: str | Path, rows: MotRows) -> None:
+    """Write a tracker's result, sorted by frame. Raises `StorageError`."""
+    boxes = zip(rows.frames.tolist(), rows.ids.tolist(), rows.xyxy, rows.confidence.tolist(), strict=True)
+    write_text(path, "".join(mot_line(*box) for box in boxes))
+
+
+def join_cameras(cameras: Sequence[MotRows]) -> MotRows:
+    """Several cameras as one long recording: the frames of each follow those of the one before.
+
+    Scores of the result are scores over all cameras: who keeps one identity in all of them is right.
+    """
+    starts = np.cumsum([0] + [int(rows.frames.max(initial=0)) for rows in cameras])
+    frames = [rows.frames + start for rows, start in zip(cameras, starts, strict=False)]
+    parts = ("ids", "xyxy", "confidence", "classes", "visibility")
+    return MotRows(np.concatenate(frames), *(np.concatenate([getattr(rows, part) for rows in cameras]) for part in parts))

@@ -1,0 +1,1 @@
+"""People on frames become tracks: motion and appearance, one frame after the other."""
