@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from resight.drawn.looks import PALETTES
 
-__all__ = ["Camera", "expose", "occlude", "place_camera", "view_of_scene"]
+__all__ = ["Camera", "Exposure", "expose", "occlude", "place_camera", "view_of_scene"]
 
 Pixels = NDArray[np.uint8]
 
@@ -209,21 +209,47 @@ def expose(camera: Camera, canvas: Pixels, rng: np.random.Generator, size: tuple
     uint8 array of shape (h, w, 3)
         RGB.
     """
-    height, width = size
-    detail = camera.detail * rng.uniform(0.75, 1.0)
-    image = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
-    image = cv2.resize(image, (max(int(width * detail), 4), max(int(height * detail), 4)), interpolation=cv2.INTER_LINEAR)
-    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    image = cv2.GaussianBlur(image, (0, 0), camera.blur * rng.uniform(0.7, 1.4))
-    saturation = camera.saturation * rng.uniform(0.7, 1.2)
-    colours = saturation * np.eye(3) + (1 - saturation) * np.array([0.299, 0.587, 0.114])
-    colours *= (camera.cast * _white_balance(rng, 0.12) * camera.exposure)[:, None]
-    lit = cv2.transform(image, colours).astype(np.float32) * _light(camera, rng, size)[:, :, None]
-    levels = (np.arange(256) / 255) ** (camera.gamma * rng.uniform(0.9, 1.1)) * 255
-    image = cv2.LUT(np.clip(lit, 0, 255).astype(np.uint8), levels.astype(np.uint8))
-    y, x = rng.integers(0, _GRAIN - height + 1), rng.integers(0, _GRAIN - width + 1)
-    grain = camera.grain[y : y + height, x : x + width]
-    return cv2.addWeighted(image, 1.0, grain, camera.noise / 32, 0.0, dtype=cv2.CV_8U)  # type: ignore[return-value]
+    return Exposure(camera, rng, size).take(canvas, rng)
+
+
+class Exposure:
+    """The light of one moment and what the camera makes of it. A film keeps one for all of its frames.
+
+    Parameters
+    ----------
+    camera : Camera
+    rng : np.random.Generator
+        Chooses the light.
+    size : tuple of (height, width)
+        Size of the images.
+    """
+
+    def __init__(self, camera: Camera, rng: np.random.Generator, size: tuple[int, int]) -> None:
+        self.camera, self.size = camera, size
+        self.detail = camera.detail * rng.uniform(0.75, 1.0)
+        self.blur = camera.blur * rng.uniform(0.7, 1.4)
+        saturation = camera.saturation * rng.uniform(0.7, 1.2)
+        colours = saturation * np.eye(3) + (1 - saturation) * np.array([0.299, 0.587, 0.114])
+        colours *= (camera.cast * _white_balance(rng, 0.12) * camera.exposure)[:, None]
+        self.colours, self.light = colours, _light(camera, rng, size)[:, :, None]
+        levels = (np.arange(256) / 255) ** (camera.gamma * rng.uniform(0.9, 1.1)) * 255
+        self.levels = levels.astype(np.uint8)
+
+    def take(self, canvas: Pixels, rng: np.random.Generator) -> Pixels:
+        """Take one picture of a canvas, RGB; `rng` chooses the noise. Returns uint8 RGB (height, width, 3)."""
+        height, width = self.size
+        small = (max(int(width * self.detail), 4), max(int(height * self.detail), 4))
+        image = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, small, interpolation=cv2.INTER_LINEAR)
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        image = cv2.GaussianBlur(image, (0, 0), self.blur)
+        lit = cv2.transform(image, self.colours).astype(np.float32) * self.light
+        image = cv2.LUT(np.clip(lit, 0, 255).astype(np.uint8), self.levels)
+        y, x = (rng.integers(0, max(_GRAIN - side, 0) + 1) for side in self.size)
+        grain = self.camera.grain[y : y + height, x : x + width]
+        if grain.shape[:2] != self.size:  # a picture larger than the noise repeats it
+            grain = np.resize(self.camera.grain, (height, _GRAIN, 3))[:, np.arange(x, x + width) % _GRAIN]
+        return cv2.addWeighted(image, 1.0, grain, self.camera.noise / 32, 0.0, dtype=cv2.CV_8U)  # type: ignore[return-value]
 
 
 def _light(camera: Camera, rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.float32]:
