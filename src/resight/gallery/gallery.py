@@ -250,9 +250,9 @@ class Gallery:
         return here, len(self._store.copies(where).difference(here))
 
     def near_names(self, where: Where) -> list[str]:
-        """Return names in the gallery that a filter does not select, but which differ from its names in no visible letter.
+        """Return names that a filter does not select, but which differ from its names in no visible letter.
 
-        Case, blanks and invisible characters are ignored here, and only here.
+        The names are those of the gallery and its snapshots. Case, blanks and invisible characters are ignored here, and only here.
         """
         near = set()
         for asked, known in zip((where.cameras, where.identities), self._store.names(), strict=True):

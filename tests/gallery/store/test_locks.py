@@ -117,11 +117,12 @@ PURGING = """
 import sys
 from gallery.fakes import make_id, make_sightings
 from resight.gallery import Gallery, Where
-from resight.gallery.store import proof
+from resight.gallery.store import purge
 
-def between(*_):
-    print("between", flush=True)
-    sys.stdin.readline()
+def between(stage, done, total):
+    if done:
+        print("between", flush=True)
+        sys.stdin.readline()
 
 purge._BATCH = 5
 with Gallery.open(sys.argv[1]) as gallery:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +17,8 @@ from resight.errors import GalleryError, StorageError
 from resight.gallery import Crop, Gallery, Removal, Where
 from resight.gallery.sighting import Sighting
 from resight.gallery.store import database, proof, purge, reserve, snapshot
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])}
 
 
 @pytest.fixture
@@ -307,9 +312,74 @@ def test_a_link_in_the_folder_is_refused(gallery: Gallery, tmp_path: Path) -> No
     (tmp_path / "elsewhere").mkdir()
     assert gallery.folder
     (gallery.folder / "snapshots").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(GalleryError, match="is a link"):
-        gallery.purge(Where(ids=frozenset({make_id(1)})))
+    for call in (lambda: gallery.purge(Where(ids=frozenset({make_id(1)}))), gallery.take_snapshot):
+        with pytest.raises(GalleryError, match="snapshots is a link, which a purge does not follow; put the file in its place"):
+            call()
     assert len(gallery) == 3
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert "snapshots is a link" in Gallery.verify(gallery.folder)[0]
+
+
+def test_near_names_are_also_those_of_snapshots(gallery: Gallery) -> None:
+    assert gallery.folder
+    gallery.add([make_sighting(1, identity="anna "), make_sighting(2, camera="Hall")])
+    gallery.take_snapshot("a")
+    gallery.purge(Where(ids=frozenset()))
+    gallery.label([make_id(1)], "berta")
+    assert gallery.near_names(Where(identities=frozenset({"Anna"}), cameras=frozenset({"hall"}))) == ["Hall", "anna "]
+
+
+REMEMBER = """
+import sys
+from gallery.fakes import make_id, make_sighting
+from resight.gallery import Gallery, Where
+with Gallery.open(sys.argv[1]) as gallery:
+    gallery.get(make_id(7))
+    gallery.search(make_sighting(1400).embedding, 5)
+    print("there", flush=True)
+    sys.stdin.readline()
+    assert gallery.purge(Where(ids=frozenset([make_id(7), make_id(8)]))).proved
+    print("purged", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux")
+def test_another_process_finds_nothing_of_it_in_memory(tmp_path: Path) -> None:
+    with Gallery.create(tmp_path / "gallery", make_settings()) as gallery:
+        gallery.add(make_sightings(1500))
+        gallery.take_snapshot("a")
+    sighting = make_sighting(7)
+    wanted = [sighting.embedding.tobytes(), sighting.thumbnail[-60:-20], make_sighting(700).embedding.tobytes()]
+    command = [sys.executable, "-c", REMEMBER, str(tmp_path / "gallery")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.readline() == "there\n"
+        assert all(count_in_memory(process.pid, wanted))
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "purged\n"
+        gone, _, kept = count_in_memory(process.pid, wanted)
+        assert (gone, kept > 0) == (0, True)
+        process.stdin.write("\n")
+
+
+def count_in_memory(process: int, pieces: list[bytes]) -> list[int]:
+    """How often each piece is in the memory that a process can write, in use or not."""
+    counts = [0] * len(pieces)
+    with open(f"/proc/{process}/mem", "rb", 0) as memory:
+        for line in Path(f"/proc/{process}/maps").read_text().splitlines():
+            span, rights, *_ = line.split()
+            first, last = (int(place, 16) for place in span.split("-"))
+            if rights.startswith("rw") and "[v" not in line:
+                try:
+                    memory.seek(first)
+                    data = memory.read(last - first)
+                except OSError:
+                    continue
+                counts = [count + data.count(piece) for count, piece in zip(counts, pieces, strict=True)]
+    return counts
 
 
 def test_nothing_of_it_stays_in_memory(gallery: Gallery) -> None:

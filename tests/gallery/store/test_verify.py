@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -183,3 +184,16 @@ def test_more_problems_than_are_named(whole: bytes, tmp_path: Path) -> None:
     found = verify(tmp_path)
     assert len(found) == 101
     assert found[-1].endswith("20 more problems")
+
+
+def test_processes_that_end_meanwhile_do_not_disturb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Gallery.create(tmp_path / "gallery", make_settings()).close()
+    before = os.scandir
+
+    def scandir(path: object = ".") -> object:
+        if str(path) == f"/proc/{os.getpid()}/fd":
+            raise FileNotFoundError(path)
+        return before(path)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert verify(tmp_path / "gallery") == []

@@ -135,7 +135,7 @@ class Store(Protocol):
         """Set an identity (empty: unknown); return the number of sightings."""
 
     def names(self) -> tuple[set[str], set[str]]:
-        """Return the names of all cameras, and of all people."""
+        """Return the names of all cameras, and of all people, also of those that only snapshots hold."""
 
     def copies(self, where: Where) -> set[str]:
         """Return ids that `remove` would reach outside of `records`: in snapshots, or left by an interrupted removal."""

@@ -23,7 +23,7 @@ from resight.gallery.store.interface import Removal
 from resight.gallery.store.proof import databases
 from resight.progress import Progress, silent
 
-__all__ = ["PARTIAL", "copies", "expired", "finish", "purge"]
+__all__ = ["PARTIAL", "check_links", "copies", "expired", "finish", "links", "purge"]
 
 PARTIAL = ".*.partial*"
 """Pattern of the names of files that are being written."""
@@ -56,9 +56,7 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
         or a program reads on. What is deleted stays deleted, and the next purge finishes this one.
     """
     path = folder / database.FILE
-    for file in folder.rglob("*"):
-        if file.is_symlink():
-            raise GalleryError(f"{file} is a link, which a purge does not follow; put the file in its place, then run it again")
+    check_links(folder)
     removed, copies, files, late = 0, 0, [path], ""
     with _space(folder), database.opened(path) as connection, database.alone(folder):
         ids, unfinished = _matching(connection, path, where), bool(_pending(connection))
@@ -89,6 +87,18 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
         proved=True,
         note="the audit log keeps ids and names; copies of the folder made by others, and backups of the disk, are not reached",
     )
+
+
+def links(folder: Path) -> list[str]:
+    """Name the links in a gallery's folder, which nothing follows: a purge must not miss what is behind them."""
+    found = sorted(file for file in folder.rglob("*") if file.is_symlink())
+    return [f"{file} is a link, which a purge does not follow; put the file in its place" for file in found]
+
+
+def check_links(folder: Path) -> None:
+    """Raise `GalleryError` if there is a link in a gallery's folder."""
+    if found := links(folder):
+        raise GalleryError(f"{found[0]}, then run it again")
 
 
 def copies(folder: Path, where: Where) -> set[str]:

@@ -22,9 +22,10 @@ _SIZE = 2**23  # bytes; SQLite's log holds some 2^22 before they are moved into 
 
 def keep(folder: Path) -> None:
     """Make the reserve, if there is none; a smaller one if there is less space."""
-    for size in (_SIZE, _SIZE // 2, _SIZE // 4):
+    path, sizes = folder / FILE, [_SIZE, _SIZE // 2, _SIZE // 4]
+    while sizes and not path.exists():
         with contextlib.suppress(OSError):
-            allocate(folder / FILE, size)
+            allocate(path, sizes.pop(0))
 
 
 def release(folder: Path) -> bool:

@@ -60,6 +60,7 @@ def take_snapshot(folder: Path, name: str = "") -> Snapshot:
     name = name or datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     path = _path(folder, name)
     live = folder / database.FILE
+    purge.check_links(folder)
     with database.opened(live, "WAL") as connection, database.alone(folder):
         if path.exists():
             raise ConfigurationError(f"there is a snapshot {name!r} already; choose another name")

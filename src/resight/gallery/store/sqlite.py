@@ -21,7 +21,7 @@ from resight.errors import ConfigurationError
 from resight.gallery.search.index import SearchIndex
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
-from resight.gallery.store import database, listing, purge
+from resight.gallery.store import database, listing, proof, purge
 from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_sightings, check_text
 from resight.gallery.store.precision import decode_vectors, encode_vectors
 from resight.gallery.store.rows import blob_crc, record_of
@@ -159,6 +159,9 @@ class SqliteStore:
         """See `Store`."""
         with self._read() as connection:
             rows = connection.execute("SELECT camera, identity FROM tally").fetchall()
+        for path in proof.databases(self.folder)[1:]:
+            with database.opened(path, journal="DELETE") as snapshot:
+                rows += snapshot.execute("SELECT camera, identity FROM tally").fetchall()
         return {camera for camera, _ in rows}, {identity for _, identity in rows}
 
     def copies(self, where: Where) -> set[str]:
@@ -168,9 +171,11 @@ class SqliteStore:
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
         """See `Store`; from the file and from all snapshots, which is then proved (see `resight.gallery.store.purge`)."""
         removal = purge.purge(self.folder, where, progress=progress)
-        if self._seen is not None:  # nothing of it stays in memory until the next search
-            with self._read() as connection:
+        with self._read() as connection:  # nothing of it stays in memory until the next search
+            if self._seen is not None:
                 self._refresh(connection)
+            for each in filter(None, (connection, self._writer)):
+                each.execute("PRAGMA shrink_memory")
         return removal
 
     def close(self) -> None:

@@ -44,7 +44,7 @@ def verify(folder: Path, *, progress: Progress = silent) -> list[str]:
     files = proof.databases(folder)
     if not any(path.exists() for path in files):
         raise database.missing(folder)
-    found = _apart(files[0])
+    found = _apart(files[0]) + purge.links(folder)
     for number, path in enumerate(files, 1):
         found += verify_file(path)
         progress("verifying", number, len(files))
@@ -75,14 +75,21 @@ def _apart(path: Path) -> list[str]:
     """
     lost = {f"{file} (deleted)" for file in (path.resolve(), database.log_of(path.resolve()))}
     processes = set()
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-        with suppress(OSError):  # it has ended, or is another user's
-            if os.readlink(descriptor) in lost:
-                processes.add(int(descriptor.parts[2]))
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError), os.scandir(process / "fd") as descriptors:  # it has ended, or is another user's
+            if any(_link(descriptor) in lost for descriptor in descriptors):
+                processes.add(int(process.name))
     return [
         f"{path} or its log was removed or replaced while process {process} had it open; what it writes is lost; restart it"
         for process in sorted(processes - {os.getpid()})
     ]
+
+
+def _link(descriptor: os.DirEntry[str]) -> str:
+    try:
+        return os.readlink(descriptor)
+    except OSError:  # it was closed
+        return ""
 
 
 def _left(folder: Path) -> list[str]:
