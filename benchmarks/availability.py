@@ -1,30 +1,42 @@
 """Availability of a gallery in company: slow clients, greedy clients, and the times of lists, statistics and purges by size.
 
     python benchmarks/availability.py --json results/benchmark-availability.json
-    python benchmarks/availability.py --sizes 10000 100000 1000000 --json results/benchmark-availability.json
+    python benchmarks/availability.py --parts sizes --sizes 1000000 --json results/benchmark-availability.json
+
+The file keeps every part with its own provenance. A part that is in it is not measured again, unless `--again` is given: so an
+interrupted run goes on, and parts can be measured one by one.
 
 Slow clients: 64 connections send the head of a search and three bytes, while one client searches; its times are put beside those
 without them. Fairness: one caller sends images of 25 megapixels on eight connections, while another searches for crops; both are
-counted. Times: the thumbnails of a gallery are alike, as crops of one street are: they share most of their pixels.
+counted. Sizes: the thumbnails of a gallery are alike, as crops of one street are: they share most of their pixels.
+
+Memory: what the service takes while it is asked for searches and lists, and enrols and purges, minute by minute. Loops: a service
+and the command line share a gallery, and one of them is killed (`kill -9`) in each loop. This is a test in
+tests/gallery/store/test_company.py, which ends as soon as an acknowledged write is lost or something purged comes back.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import json
+import re
 import resource
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from resight.files import write_json
+from resight.files import read_json, write_json
 from resight.gallery import Gallery, Settings, Sighting, Where, sighting_id
 from resight.gallery.sighting import draw_thumbnail
 from resight.models import load_model
@@ -59,6 +71,19 @@ def fill(folder: Path, size: int) -> None:
                     )
                 )
             gallery.add(sightings)
+
+
+@contextmanager
+def asked(size: int) -> Iterator[tuple[int, list[str], int, Path]]:
+    """A service of a gallery of some size: its port, the tokens of two viewers and an admin, its process, and its folder."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, access = Path(name) / "gallery", Path(name) / "access.toml"
+        fill(folder, size)
+        tokens = [
+            new_token(access, caller, role) for caller, role in (("greedy", "viewer"), ("small", "viewer"), ("boss", "admin"))
+        ]
+        with served(folder, "--access", str(access)) as (port, _, process):
+            yield port, tokens, process.pid, folder
 
 
 def seconds(work: Any, repeats: int) -> list[float]:
@@ -119,11 +144,20 @@ def fairness(port: int, tokens: list[str], crop: bytes, duration: float) -> dict
     }
 
 
-def by_size(folder: Path, purged: int) -> dict[str, float]:
+def by_size(size: int, purged: int) -> dict[str, float]:
     """Seconds for a page in the middle, for statistics, and for a purge of `purged` sightings, and its memory."""
+    with tempfile.TemporaryDirectory() as name:
+        fill(Path(name) / "gallery", size)
+        command = [sys.executable, __file__, "--look-at", str(Path(name) / "gallery"), "--purged", str(purged)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # its memory is that of this size alone
+        return dict(json.loads(done.stdout))
+
+
+def look_at(folder: Path, purged: int) -> dict[str, float]:
+    """Measure one gallery."""
     with Gallery.open(folder) as gallery:
         middle = gallery.records()[len(gallery) // 2].id
-        found = {
+        found: dict[str, float] = {
             "page": seconds(lambda: gallery.page(Where(cameras=frozenset({"1", "2"})), 100), 20)[10],
             "page behind the middle": seconds(lambda: gallery.page(limit=100, after=middle), 20)[10],
             "statistics": seconds(gallery.statistics, 20)[10],
@@ -135,30 +169,121 @@ def by_size(folder: Path, purged: int) -> dict[str, float]:
     return found | {"peak memory, MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
+def memory(port: int, tokens: list[str], process: int, crop: bytes, minutes: float) -> dict[str, Any]:
+    """MB that the service takes, once a minute, under mixed load."""
+    import http.client
+
+    counts = {"searches": 0, "lists": 0, "enrolments": 0, "purges": 0}
+    end, megabytes, next_look = time.monotonic() + 60 * minutes, [resident(process)], time.monotonic() + 60
+    rng = np.random.default_rng(2)
+
+    def ask(method: str, path: str, body: bytes, kind: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        connection.request(method, path, body, {"Authorization": f"Bearer {tokens[2]}", "Content-Type": kind})
+        response = connection.getresponse()
+        answer = response.status, response.read()
+        connection.close()
+        return answer
+
+    while time.monotonic() < end:
+        for _ in range(10):
+            counts["searches"] += search(port, tokens[1], crop) == 200
+        image = cv2.imencode(".png", rng.integers(0, 256, (256, 128, 3), dtype=np.uint8))[1].tobytes()
+        status, answer = ask(
+            "POST",
+            "/api/sightings",
+            form(image, 10)
+            .replace(b'"images"', b'"image"')
+            .replace(
+                b'Content-Disposition: form-data; name="k"\r\n\r\n10', b'Content-Disposition: form-data; name="camera"\r\n\r\nnew'
+            ),
+            f"multipart/form-data; boundary={BOUNDARY}",
+        )
+        counts["enrolments"] += status == 201
+        counts["lists"] += ask("POST", "/api/sightings/list", b"{}", "application/json")[0] == 200
+        if counts["enrolments"] % 20 == 0:
+            wanted = json.dumps({"ids": [json.loads(answer)["id"]], "dry_run": False}).encode()
+            counts["purges"] += ask("POST", "/api/purge", wanted, "application/json")[0] == 200
+        if time.monotonic() > next_look:
+            megabytes.append(resident(process))
+            next_look += 60
+    return {"MB by minute": megabytes, "minutes": minutes, **counts}
+
+
+def resident(process: int) -> float:
+    """MB of memory that a process takes."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    return round(int(found[1]) / 1024, 1) if found else 0.0
+
+
+def kill_loops(count: int) -> dict[str, Any]:
+    """Run the loops of the tests; they fail at the first loss."""
+    test = "tests/gallery/store/test_company.py::test_company_is_killed_at_any_moment"
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "-m", "", f"{test}[{count}]"]
+    run = subprocess.run(command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True, check=False)
+    found = re.search(r"(\d+) loops, (\d+) interrupted; acknowledged: (\{.*\})", run.stdout)
+    if run.returncode or found is None:
+        sys.exit(f"the loops ended early:\n{run.stdout[-3000:]}")
+    return {
+        "loops": int(found[1]),
+        "interrupted": int(found[2]),
+        "acknowledged": ast.literal_eval(found[3]),
+        "lost": 0,
+        "came back": 0,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = ("sizes", "slow clients", "fairness", "memory", "loops")
+    parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--purged", type=int, default=1000)
+    parser.add_argument("--served", type=int, default=10_000, help="sightings of the gallery that is served")
     parser.add_argument("--searches", type=int, default=300)
-    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--seconds", type=float, default=30.0, help="duration of the part fairness")
+    parser.add_argument("--minutes", type=float, default=9.0, help="duration of the part memory")
+    parser.add_argument("--loops", type=int, default=200, choices=(8, 200))
+    parser.add_argument("--again", action="store_true", help="measure also what is in the file")
+    parser.add_argument("--look-at", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if options.look_at:
+        print(json.dumps(look_at(options.look_at, options.purged)))
+        return
     crop = cv2.imencode(".jpg", np.random.default_rng(1).integers(0, 256, (128, 64, 3), dtype=np.uint8))[1].tobytes()
-    result: dict[str, Any] = {"sizes": {}}
-    with tempfile.TemporaryDirectory() as name:
-        for size in options.sizes:
-            folder = Path(name) / str(size)
-            fill(folder, size)
-            result["sizes"][str(size)] = by_size(folder, options.purged)
-        access = Path(name) / "access.toml"
-        tokens = [new_token(access, caller, "viewer") for caller in ("greedy", "small")]
-        with served(Path(name) / str(options.sizes[0]), "--access", str(access)) as (port, _, _):
-            result["slow clients"] = slow_clients(port, tokens[1], crop, options.searches)
-            result["fairness"] = fairness(port, tokens, crop, options.seconds)
-    result["provenance"] = provenance({name: str(value) for name, value in vars(options).items()}, seed=0)
-    print(json.dumps(result, indent=2))
-    if options.json:
-        write_json(options.json, result)
+    result: dict[str, Any] = read_json(options.json) if options.json and options.json.exists() else {}
+
+    def measure(name: str, work: Callable[[], Any], **configuration: Any) -> None:
+        if name not in result or options.again:
+            found = work()  # the provenance's load is that of the measurement
+            result[name] = {"result": found, "provenance": provenance(configuration, seed=0)}
+            print(name, json.dumps(found, indent=2), flush=True)
+            if options.json:
+                write_json(options.json, result)
+
+    def with_service(work: Callable[[int, list[str], int], Any]) -> Callable[[], Any]:
+        def run() -> Any:
+            with asked(options.served) as (port, tokens, process, _):
+                return work(port, tokens, process)
+
+        return run
+
+    for part in options.parts:
+        if part == "sizes":
+            for size in options.sizes:
+                measure(f"{size} sightings", lambda size=size: by_size(size, options.purged), size=size, purged=options.purged)
+        elif part == "slow clients":
+            run = with_service(lambda port, tokens, _: slow_clients(port, tokens[1], crop, options.searches))
+            measure(part, run, served=options.served, searches=options.searches)
+        elif part == "fairness":
+            run = with_service(lambda port, tokens, _: fairness(port, tokens, crop, options.seconds))
+            measure(part, run, served=options.served, seconds=options.seconds)
+        elif part == "memory":
+            run = with_service(lambda port, tokens, process: memory(port, tokens, process, crop, options.minutes))
+            measure(part, run, served=options.served, minutes=options.minutes)
+        else:
+            measure(part, lambda: kill_loops(options.loops), loops=options.loops)
 
 
 if __name__ == "__main__":

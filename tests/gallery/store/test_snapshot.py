@@ -48,6 +48,7 @@ def test_back_to_what_it_was(gallery: Gallery) -> None:
         "gallery.sqlite",
         "gallery.sqlite-shm",
         "gallery.sqlite-wal",
+        "reserve",
         "snapshots/monday.sqlite",
     ]
 
