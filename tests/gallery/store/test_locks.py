@@ -53,7 +53,7 @@ OPENING = {
 }
 ALLOWED = {
     ("reading.py", "open"): "in the child process",
-    ("database.py", "create_private"): "a new file, which nobody can have locked",
+    ("schema.py", "create_private"): "a new file, which nobody can have locked",
     ("snapshot.py", "create_private"): "a new file, which nobody can have locked",
     ("reserve.py", "allocate"): "a new file, which SQLite never has open",
     ("enrol.py", "read_file"): "a crop",

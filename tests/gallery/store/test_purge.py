@@ -16,7 +16,7 @@ from gallery.fakes import ColourModel, make_id, make_image, make_settings, make_
 from resight.errors import GalleryError, StorageError
 from resight.gallery import Crop, Gallery, Removal, Where
 from resight.gallery.sighting import Sighting
-from resight.gallery.store import database, proof, purge, reserve, snapshot
+from resight.gallery.store import database, proof, purge, reserve, snapshot, stored
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])}
 
@@ -116,8 +116,8 @@ def test_what_sqlite_left_behind_is_written_over(gallery: Gallery, monkeypatch: 
         rewritten.append(arguments)
         original(*arguments)  # type: ignore[arg-type]
 
-    delete, original = database.delete, proof.rewrite
-    monkeypatch.setattr(database, "delete", careless)
+    delete, original = stored.delete, proof.rewrite
+    monkeypatch.setattr(stored, "delete", careless)
     monkeypatch.setattr(proof, "rewrite", rewrite)
     assert gallery.purge(Where(ids=frozenset({gone.id}))).proved
     assert len(rewritten) == 1

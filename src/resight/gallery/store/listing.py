@@ -8,9 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 from resight.gallery.sighting import Record, Where, from_microseconds, to_microseconds
-from resight.gallery.store.database import check_row, damaged, read_state
+from resight.gallery.store.database import damaged
 from resight.gallery.store.interface import Camera
 from resight.gallery.store.rows import COLUMNS, record_of
+from resight.gallery.store.stored import check_row, read_state
 
 __all__ = ["find_new", "find_old", "find_page", "summarise"]
 

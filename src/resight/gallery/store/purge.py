@@ -18,7 +18,7 @@ from pathlib import Path
 
 from resight.errors import GalleryDamagedError, GalleryError, StorageError
 from resight.gallery.sighting import Where
-from resight.gallery.store import database, listing, proof, reserve
+from resight.gallery.store import database, listing, proof, reserve, stored
 from resight.gallery.store.interface import Removal
 from resight.gallery.store.proof import databases
 from resight.progress import Progress, silent
@@ -175,8 +175,8 @@ def _delete(connection: sqlite3.Connection, ids: list[str], *, listed: bool) -> 
             if listed:
                 connection.executemany("INSERT OR IGNORE INTO erasure VALUES (?)", [(id,) for id in [*ids, _UNPROVED]])
             else:
-                database.write_state(connection, 0, renew=True)
-            return database.delete(connection, ids)
+                stored.write_state(connection, 0, renew=True)
+            return stored.delete(connection, ids)
     except sqlite3.Error as error:
         if len(ids) < 2 or not reserve.is_full(error):
             raise
@@ -227,4 +227,4 @@ def _matching(connection: sqlite3.Connection, path: Path, where: Where) -> list[
             id for (id,) in connection.execute("SELECT id FROM sighting WHERE id IN (SELECT value FROM json_each(?))", (asked,))
         ]
     with database.transaction(connection):
-        return [record.id for record in database.read_records(connection, path) if where.holds(record)]
+        return [record.id for record in stored.read_records(connection, path) if where.holds(record)]

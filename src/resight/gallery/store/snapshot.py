@@ -13,7 +13,7 @@ from pathlib import Path
 
 from resight.errors import ConfigurationError, GalleryDamagedError, StorageError
 from resight.files import create_private, sync_folder
-from resight.gallery.store import database, proof, purge
+from resight.gallery.store import database, proof, purge, stored
 from resight.gallery.store.verify import verify_file
 
 __all__ = ["Snapshot", "restore", "snapshots", "take_snapshot"]
@@ -115,7 +115,7 @@ def restore(folder: Path, name: str) -> Snapshot:
             with database.opened(partial, "DELETE") as prepared:
                 # Whoever has the gallery in memory must notice, in the same moment in which it changes.
                 with database.transaction(prepared, write=True):
-                    database.write_state(prepared, 0, renew=True)
+                    stored.write_state(prepared, 0, renew=True)
                 written = _write_back(prepared, live)
             if not written:
                 _replace(partial, live)
@@ -165,7 +165,7 @@ def _copy(source: sqlite3.Connection, path: Path) -> Iterator[Path]:
 
 def _describe(path: Path) -> Snapshot:
     with database.opened(path, "DELETE") as connection:
-        return Snapshot(name=path.stem, path=path, count=database.read_state(connection)[0], bytes=path.stat().st_size)
+        return Snapshot(name=path.stem, path=path, count=stored.read_state(connection)[0], bytes=path.stat().st_size)
 
 
 def _path(folder: Path, name: str) -> Path:

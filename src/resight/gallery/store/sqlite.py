@@ -21,7 +21,7 @@ from resight.errors import ConfigurationError
 from resight.gallery.search.index import SearchIndex
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
-from resight.gallery.store import database, listing, proof, purge
+from resight.gallery.store import database, listing, proof, purge, schema, stored
 from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_sightings, check_text
 from resight.gallery.store.precision import decode_vectors, encode_vectors
 from resight.gallery.store.rows import blob_crc, record_of
@@ -59,7 +59,7 @@ class SqliteStore:
         self._files: database.Files = None, None
         try:
             with self._read() as connection:
-                settings = database.read_kept(connection, self.path, "settings")
+                settings = stored.read_kept(connection, self.path, "settings")
             self.settings = configure(Settings, settings or {}, source=str(self.path))
             self._files = database.files_of(self.path)  # reading from it has made the log, too
         except (ConfigurationError, TypeError) as error:
@@ -75,20 +75,20 @@ class SqliteStore:
     @classmethod
     def create(cls, folder: Path, settings: Settings) -> SqliteStore:
         """Make an empty gallery in a folder. Raises `GalleryError` if there is one, and `StorageError`."""
-        database.create(folder / database.FILE, to_dict(settings))
+        schema.create(folder / database.FILE, to_dict(settings))
         return cls(folder)
 
     def __len__(self) -> int:
         with self._read() as connection:
-            return database.read_state(connection)[0]
+            return stored.read_state(connection)[0]
 
     def add(self, sightings: Sequence[Sighting]) -> int:
         """See `Store`."""
         vectors = check_sightings(sightings, self.settings.dimension)
-        stored = encode_vectors(vectors, self.settings.precision)
+        encoded = encode_vectors(vectors, self.settings.precision)
         with self._write() as connection:
-            added = sum(database.insert(connection, *pair) for pair in zip(sightings, stored, strict=True))
-            database.write_state(connection, added)
+            added = sum(stored.insert(connection, *pair) for pair in zip(sightings, encoded, strict=True))
+            stored.write_state(connection, added)
         return added
 
     def present(self, ids: Iterable[str]) -> set[str]:
@@ -107,11 +107,11 @@ class SqliteStore:
         """See `Store`."""
         if where.ids is not None:
             with self._read() as connection, database.transaction(connection):
-                return list(filter(where.holds, database.find_records(connection, self.path, where.ids)))
+                return list(filter(where.holds, stored.find_records(connection, self.path, where.ids)))
         connection = database.connect(self.path)  # of its own, so that nobody waits for it
         try:
             with database.translated(self.path), database.transaction(connection):
-                return list(filter(where.holds, database.read_records(connection, self.path)))
+                return list(filter(where.holds, stored.read_records(connection, self.path)))
         finally:
             connection.close()
 
@@ -152,7 +152,7 @@ class SqliteStore:
         with self._write() as connection:
             found = self._get(connection, ids)
             for sighting in found.values():
-                database.write_identity(connection, replace(sighting, identity=nfc(identity)))
+                stored.write_identity(connection, replace(sighting, identity=nfc(identity)))
         return len(found)
 
     def names(self) -> tuple[set[str], set[str]]:
@@ -190,7 +190,7 @@ class SqliteStore:
             if database.outdated(self.path, self._files):
                 self._reader.close()
                 self._reader = database.connect(self.path)
-                database.read_state(self._reader)  # which finds the log
+                stored.read_state(self._reader)  # which finds the log
                 self._files = database.files_of(self.path)
                 self._seen = None if self._seen is None else (-1, self._seen[1])
             database.check_unmoved(self.path, self._files)
@@ -211,7 +211,7 @@ class SqliteStore:
         if self._seen is not None and self._seen[0] == version:
             return
         with database.transaction(connection):
-            count, revision = database.read_state(connection)
+            count, revision = stored.read_state(connection)
             condition, parameter = " WHERE number > ?", str(self._last)
             if self._seen is not None and self._seen[1] != revision:
                 numbers = dict(connection.execute("SELECT id, number FROM sighting").fetchall())
@@ -234,7 +234,7 @@ class SqliteStore:
         vectors = np.empty((max(count, 0), self.settings.dimension), np.float32)
         while several := rows.fetchmany(_CHUNK):
             for row in several:
-                database.check_row(row[:7], row[7], self.path)
+                stored.check_row(row[:7], row[7], self.path)
                 self._check_blob("vector", row[0], row[8], row[9])
             if len(ids) + len(several) > len(vectors):
                 break  # the count is wrong, which our caller says
@@ -255,13 +255,13 @@ class SqliteStore:
         asked = list(ids)
         for id in asked:
             if row := connection.execute(query, (id,)).fetchone():
-                database.check_row(row[:7], row[7], self.path)
+                stored.check_row(row[:7], row[7], self.path)
                 record = record_of(row[:7])
                 self._check_blob("vector", record.id, row[8], row[9])
                 self._check_blob("thumbnail", record.id, row[10], row[11])
                 vector = decode_vectors([row[8]], self.settings.precision, self.settings.dimension)[0]
                 found[record.id] = Sighting(embedding=vector, thumbnail=row[10], **vars(record))
-        database.check_ids(connection, self.path, [id for id in asked if id not in found])
+        stored.check_ids(connection, self.path, [id for id in asked if id not in found])
         return found
 
     def _check_blob(self, kind: str, id: str, content: Any, crc: Any) -> None:

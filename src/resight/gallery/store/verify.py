@@ -13,7 +13,7 @@ import numpy as np
 from resight.configuration import configure
 from resight.errors import ArrayError, GalleryError, ResightError, StorageError
 from resight.gallery.settings import Settings
-from resight.gallery.store import database, proof, purge
+from resight.gallery.store import database, proof, purge, stored
 from resight.gallery.store.precision import decode_vectors
 from resight.gallery.store.rows import blob_crc
 from resight.progress import Progress, silent
@@ -54,7 +54,7 @@ def verify(folder: Path, *, progress: Progress = silent) -> list[str]:
     except ResightError:
         return found  # said already
     try:
-        settings = [database.read_kept(connection, path, "settings") for path, connection in connections]
+        settings = [stored.read_kept(connection, path, "settings") for path, connection in connections]
         found += [
             f"{path} has other settings than the gallery"
             for path, other in zip(files, settings, strict=True)
@@ -115,7 +115,7 @@ def verify_file(path: Path) -> list[str]:
     found: list[str] = []
     try:
         with database.translated(path), database.transaction(connection):
-            settings = configure(Settings, database.read_kept(connection, path, "settings") or {}, source=str(path))
+            settings = configure(Settings, stored.read_kept(connection, path, "settings") or {}, source=str(path))
             _check_structure(connection, path, found)
             _check_rows(connection, path, settings, found)
     except (ResightError, sqlite3.Error, TypeError) as error:
@@ -144,7 +144,7 @@ def _check_rows(connection: sqlite3.Connection, path: Path, settings: Settings, 
             found.append(f"{name} is there twice")
         ids.add(row[0])
         try:
-            database.check_row(row[:7], row[7], path)
+            stored.check_row(row[:7], row[7], path)
         except GalleryError:
             found.append(f"{name}: its record does not fit its checksum")
         for kind, content, crc in (("vector", row[8], row[9]), ("thumbnail", row[10], row[11])):
@@ -158,7 +158,7 @@ def _check_rows(connection: sqlite3.Connection, path: Path, settings: Settings, 
                         raise ArrayError("it holds NaN")
                 except ResightError as error:
                     found.append(f"{name}: {error}")
-    expected, _ = database.read_state(connection)
+    expected, _ = stored.read_state(connection)
     if (count := tally.total()) != expected:
         found.append(f"{path} holds {count} sightings and should hold {expected}")
     if {(camera, identity): count for camera, identity, count in connection.execute("SELECT * FROM tally")} != tally:
