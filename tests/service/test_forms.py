@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from gallery.fakes import make_image
 from resight.errors import UploadError
 from resight.service.forms import Part, parse_form, read_form
-from resight.service.messages import SearchForm
+from resight.service.requests import SearchForm
 
 
 def written(**parts: object) -> tuple[str, bytes]:

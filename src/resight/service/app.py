@@ -26,9 +26,9 @@ from resight.errors import (
     StorageError,
     UploadError,
 )
+from resight.service.answers import Error
 from resight.service.gate import PROBES, Gate, come_again
 from resight.service.lifecycle import Service
-from resight.service.messages import Error
 from resight.service.routes import administration, search, sightings
 
 __all__ = ["create_app"]

@@ -15,7 +15,7 @@ from resight.images.header import header_size
 from resight.service.access import Caller
 from resight.service.forms import F, parse_form, read_form
 from resight.service.lifecycle import Service
-from resight.service.messages import Box
+from resight.service.requests import Box
 
 __all__ = ["check_model", "check_pixels", "crop_of", "person", "work_on"]
 

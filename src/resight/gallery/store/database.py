@@ -38,7 +38,7 @@ FILE, SNAPSHOTS = "gallery.sqlite", "snapshots"
 """In a gallery's folder: the record of truth, and the folder of its copies."""
 
 LOCK = "gallery.lock"
-"""Beside it; holds nothing. See `alone`."""
+"""Empty file beside it, which `alone` locks."""
 
 Files = tuple[os.stat_result | None, os.stat_result | None]
 
@@ -68,24 +68,24 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def damaged(path: Path, what: str) -> GalleryDamagedError:
-    """The error for a damaged file."""
+    """Make the error for a damaged file."""
     return GalleryDamagedError(f"{path} is damaged: {what}; see `resight gallery verify`, then restore a snapshot")
 
 
 def missing(folder: Path) -> GalleryError:
-    """The error for a folder without a gallery."""
+    """Make the error for a folder without a gallery."""
     return GalleryError(f"{folder}: no gallery here; make one with `resight gallery create`")
 
 
 def log_of(path: Path) -> Path:
-    """The write-ahead log of a gallery's file."""
+    """Return the path of a file's write-ahead log."""
     return path.with_name(f"{path.name}-wal")
 
 
 def connect(path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
     """Open a gallery's file; if it or its folder cannot be written, only for reading.
 
-    If nobody writes at this moment, such a reader sees the gallery as it is now and stays so, see `outdated`.
+    If nobody has it open for writing, a connection for reading goes on seeing this state. `outdated` tells when to open it again.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def connect(path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
     Raises
     ------
     GalleryError
-        If there is none, if it is no gallery, or of a newer version.
+        If there is no gallery, or another version of Resight wrote it.
     GalleryDamagedError, StorageError
     """
     if not path.is_file():
@@ -127,7 +127,7 @@ def connect(path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
 
 
 def files_of(path: Path) -> Files:
-    """The two files that a connection has open: the gallery's file and its log. SQLite keeps both as long as it is open."""
+    """Return the states of the two files that a connection has open: the gallery's file and its log."""
     return _status(path), _status(log_of(path))
 
 
@@ -145,7 +145,7 @@ def outdated(path: Path, opened: Files) -> bool:
 
 
 def moved(path: Path, opened: Files) -> list[str]:
-    """One problem if somebody removed or replaced a file that a connection has open, which loses what it writes; else empty."""
+    """Describe it if somebody removed or replaced a file that a connection has open; what it writes then is lost."""
     pairs = zip(opened, files_of(path), strict=True)
     if all(then is None or (now is not None and os.path.samestat(then, now)) for then, now in pairs):
         return []
@@ -153,7 +153,7 @@ def moved(path: Path, opened: Files) -> list[str]:
 
 
 def check_unmoved(path: Path, opened: Files) -> None:
-    """Raises `StorageError` if there is such a problem."""
+    """Raise `StorageError` if somebody removed or replaced a file that a connection has open."""
     if problems := moved(path, opened):
         raise StorageError(problems[0])
 
@@ -166,13 +166,16 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def bytes_of(files: Iterable[Path]) -> int:
-    """Bytes of all those files that are still there."""
+    """Add up the sizes of files, in bytes; those that are gone count nothing."""
     return sum(status.st_size for status in map(_status, files) if status is not None)
 
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Purges, snapshots and restorations exclude each other; a killed process lets go. Raises `StorageError` after a minute."""
+    """Keep other purges, snapshots and restorations out for the length of a block. Raises `StorageError` after a minute.
+
+    The lock ends with its process, however that ends.
+    """
     lock = folder / LOCK
     with contextlib.ExitStack() as stack:
         with translated(lock):
@@ -184,7 +187,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection, *, write: bool = False) -> Iterator[None]:
-    """All or nothing, seen at one moment; on the disk when it ends."""
+    """Run a block as one transaction: all or nothing of it is done, and it is on the disk when the block ends."""
     connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
     try:
         yield
@@ -196,14 +199,14 @@ def transaction(connection: sqlite3.Connection, *, write: bool = False) -> Itera
 
 
 def truncate_log(connection: sqlite3.Connection, path: Path) -> None:
-    """Move everything into the file itself, and leave nothing in the write-ahead log. Raises `StorageError` if others read on."""
+    """Move everything into the file itself, and empty the write-ahead log. Raises `StorageError` while others read from it."""
     if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
         raise StorageError(f"another process keeps {path} from being cleaned up; stop it and run it again")
 
 
 @contextlib.contextmanager
 def opened(path: Path, journal: str = "WAL") -> Iterator[sqlite3.Connection]:
-    """A connection for the length of a block; what SQLite raises inside becomes a `GalleryError`, see `translated`."""
+    """Open a connection for the length of a block, in which SQLite's errors are `translated`."""
     with translated(path):
         connection = connect(path, journal=journal)
         try:

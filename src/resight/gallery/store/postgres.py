@@ -17,74 +17,23 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from resight.configuration import configure, to_dict
+from resight.configuration import configure
 from resight.datasets.names import nfc
 from resight.distances import DISTANCES, distance_named
-from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError, StorageError
+from resight.errors import ConfigurationError, GalleryDamagedError
 from resight.gallery.settings import Settings, future_from
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, from_microseconds, to_microseconds
 from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_sightings, check_text, check_version
+from resight.gallery.store.postgres_schema import TALLY, VERSION, connect, create, translated
 from resight.gallery.store.rows import COLUMNS, Row, blob_crc, record_of, row_crc, row_of
 from resight.progress import Progress, silent
 from resight.ranking.nearest import nearest
 
 __all__ = ["PostgresStore"]
 
-_VERSION = 3
-_MOST_NUMBERS = 16_000  # in a vector that pgvector stores
 _SPARE = 16  # rows beyond the k nearest that are fetched at first
 _CHUNK = 1000
 
-_SCHEMA = """
-CREATE EXTENSION IF NOT EXISTS vector;
-CREATE SCHEMA resight;
-CREATE TABLE resight.kept (name text PRIMARY KEY, value text NOT NULL);
-CREATE TABLE resight.sighting (
-    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    id text NOT NULL UNIQUE,
-    camera text NOT NULL,
-    time bigint,
-    enrolled bigint NOT NULL,
-    source text NOT NULL,
-    tracklet text NOT NULL,
-    identity text NOT NULL,
-    crc bigint NOT NULL,
-    embedding vector({dimension}) NOT NULL,
-    embedding_crc bigint NOT NULL,
-    thumbnail bytea NOT NULL,
-    thumbnail_crc bigint NOT NULL
-);
-CREATE INDEX ON resight.sighting (coalesce(time, 9223372036854775807), id);
-CREATE INDEX ON resight.sighting (camera, coalesce(time, 9223372036854775807), id);
-CREATE INDEX ON resight.sighting (identity, coalesce(time, 9223372036854775807), id);
-CREATE INDEX ON resight.sighting (least(time, enrolled));
-CREATE TABLE resight.tally (camera text NOT NULL, identity text NOT NULL, count bigint NOT NULL);
-CREATE FUNCTION resight.settle() RETURNS void LANGUAGE sql AS $$
-    WITH several AS (DELETE FROM resight.tally RETURNING *) INSERT INTO resight.tally
-        SELECT camera, identity, sum(count) FROM several GROUP BY camera, identity HAVING sum(count) <> 0;
-$$;
-CREATE FUNCTION resight.add_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    IF TG_OP <> 'DELETE' THEN
-        INSERT INTO resight.tally SELECT camera, identity, count(*) FROM added GROUP BY camera, identity;
-    END IF;
-    IF TG_OP <> 'INSERT' THEN
-        INSERT INTO resight.tally SELECT camera, identity, -count(*) FROM removed GROUP BY camera, identity;
-    END IF;
-    IF random() < 0.002 AND pg_try_advisory_xact_lock(5395260951170019188) THEN
-        PERFORM resight.settle();
-    END IF;
-    RETURN NULL;
-END $$;
-CREATE TRIGGER added AFTER INSERT ON resight.sighting
-    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION resight.add_up();
-CREATE TRIGGER removed AFTER DELETE ON resight.sighting
-    REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION resight.add_up();
-CREATE TRIGGER labelled AFTER UPDATE ON resight.sighting
-    REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION resight.add_up();
-"""
-# Rows of one camera and identity in `tally` add up to their number: those who enrol at once need not wait for each other. Now and
-# then, one statement in 500 replaces them by their sums.
-_TALLY = "SELECT camera, identity, sum(count)::bigint AS count FROM resight.tally GROUP BY camera, identity HAVING sum(count) <> 0"
 _LATE = 2**63 - 1  # sorts sightings without a time behind all others
 _KEY = f"coalesce(time, {_LATE})"
 _WHOLE = f"{COLUMNS}, crc, embedding::real[], embedding_crc, thumbnail, thumbnail_crc"
@@ -100,11 +49,11 @@ class PostgresStore:
     """
 
     def __init__(self, location: str) -> None:
-        self._connection = _connect(location)
+        self._connection = connect(location)
         self._lock = threading.RLock()
         try:
             settings = self._kept("settings")
-            check_version("the gallery in this database", self._kept("version"), _VERSION)
+            check_version("the gallery in this database", self._kept("version"), VERSION)
             self.settings = configure(Settings, settings, source="the gallery's settings")
             self._distance = distance_named(self.settings.distance)
             self._sql = _sql(self.settings.distance)
@@ -114,22 +63,9 @@ class PostgresStore:
 
     @classmethod
     def create(cls, location: str, settings: Settings) -> PostgresStore:
-        """Make an empty gallery in a database. Raises `GalleryError` if there is one, or pgvector is not to be had."""
-        if settings.precision != "float32":
-            raise ConfigurationError(f"PostgreSQL stores float32, not {settings.precision}; leave the precision out")
-        if settings.dimension > _MOST_NUMBERS:
-            raise ConfigurationError(f"vectors of {settings.dimension} numbers; pgvector stores at most {_MOST_NUMBERS}")
+        """Make an empty gallery in a database. Raises `GalleryError` if there is one, or pgvector is missing."""
         _sql(settings.distance)
-        connection = _connect(location)
-        try:
-            with _translated(), connection.transaction():
-                if connection.execute("SELECT to_regnamespace('resight')").fetchone() != (None,):
-                    raise GalleryError("this database has a gallery already; add to it, or name another database")
-                connection.execute(_SCHEMA.format(dimension=int(settings.dimension)).encode())
-                for name, value in (("settings", to_dict(settings)), ("version", _VERSION)):
-                    connection.execute("INSERT INTO resight.kept VALUES (%s, %s)", (name, json.dumps(value)))
-        finally:
-            connection.close()
+        create(location, settings)
         return cls(location)
 
     def __len__(self) -> int:
@@ -188,7 +124,7 @@ class PostgresStore:
         """See `Store`."""
         with self._use() as connection, connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            rows = connection.execute(_TALLY.encode()).fetchall()
+            rows = connection.execute(TALLY.encode()).fetchall()
             rows = [row for row in rows if cameras is None or row[0] in cameras]
             counts: dict[str, int] = {}
             for camera, _, count in rows:
@@ -239,15 +175,15 @@ class PostgresStore:
     def names(self) -> tuple[set[str], set[str]]:
         """See `Store`."""
         with self._use() as connection:
-            rows = connection.execute(f"SELECT camera, identity FROM ({_TALLY}) counted".encode()).fetchall()
+            rows = connection.execute(f"SELECT camera, identity FROM ({TALLY}) counted".encode()).fetchall()
         return {camera for camera, _ in rows}, {identity for _, identity in rows}
 
     def copies(self, where: Where) -> set[str]:
-        """See `Store`; none is in reach."""
+        """See `Store`; a database has none."""
         return set()
 
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
-        """See `Store`; the tables are written anew without them. What the server keeps elsewhere is not reached, and said."""
+        """See `Store`; the tables are written anew without them. The note names what the server keeps elsewhere."""
         condition, parameters = _condition(where)
         with self._use() as connection:
             removed = connection.execute(f"DELETE FROM resight.sighting{condition}".encode(), parameters).rowcount
@@ -280,7 +216,7 @@ class PostgresStore:
                             found.append(str(error))
                 progress("verifying", start + len(some), len(ids))
             counted = connection.execute("SELECT camera, identity, count(*) FROM resight.sighting GROUP BY camera, identity")
-            if sorted(counted.fetchall()) != sorted(connection.execute(_TALLY.encode()).fetchall()):
+            if sorted(counted.fetchall()) != sorted(connection.execute(TALLY.encode()).fetchall()):
                 found.append("the database's counts by camera and identity are wrong")
         return found
 
@@ -290,7 +226,7 @@ class PostgresStore:
 
     @contextmanager
     def _use(self) -> Iterator[psycopg.Connection]:
-        with self._lock, _translated():
+        with self._lock, translated():
             yield self._connection
 
     def _search_one(
@@ -319,33 +255,11 @@ class PostgresStore:
 
 
 def _sql(distance: str) -> str:
-    """A distance in SQL. Raises `ConfigurationError` if it cannot be written so."""
+    """Return a distance in SQL. Raises `ConfigurationError` if it has no such form."""
     if (expression := distance_named(distance).sql) is None:
         known = ", ".join(name for name, each in DISTANCES.items() if each.sql)
         raise ConfigurationError(f"PostgreSQL cannot compute the distance {distance!r}; expected {known}, or a gallery in a folder")
     return expression
-
-
-def _connect(location: str) -> psycopg.Connection:
-    with _translated():
-        return psycopg.connect(location, autocommit=True)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the server's errors into ours, without the location, which holds a password."""
-    try:
-        yield
-    except (psycopg.errors.DiskFull, psycopg.errors.ReadOnlySqlTransaction) as error:
-        raise StorageError(f"the database cannot be written: {_line(error)}; free space, then run it again") from error
-    except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable) as error:
-        raise GalleryError("this database has no gallery; make one with `resight gallery create`") from error
-    except psycopg.Error as error:
-        raise GalleryError(f"the database says: {_line(error)}; see that it runs, has pgvector, and grants the rights") from error
-
-
-def _line(error: psycopg.Error) -> str:
-    return " ".join(str(error).split())
 
 
 def _get(connection: psycopg.Connection, ids: list[str]) -> dict[str, Sighting]:
@@ -359,7 +273,7 @@ def _get(connection: psycopg.Connection, ids: list[str]) -> dict[str, Sighting]:
 
 
 def _record(row: Sequence[Any]) -> Record:
-    """The record in the first columns, checked."""
+    """Return the record in the first columns of a row, after its checksum was checked."""
     columns: Row = tuple(row[:7])
     if row_crc(columns) != row[7]:
         raise _damaged(row[0])
@@ -404,7 +318,7 @@ def _count(connection: psycopg.Connection, where: Where) -> int:
 
 
 def _text(vector: NDArray[np.float32]) -> str:
-    """As pgvector reads it; every number survives, because Python writes as many digits as that takes."""
+    """Write a vector for pgvector. Python writes enough digits to keep every number exactly."""
     return f"[{','.join(map(repr, vector.tolist()))}]"
 
 

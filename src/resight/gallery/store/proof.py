@@ -23,12 +23,12 @@ _SOME = 1000  # pieces of a file that are enough to know
 
 
 def databases(folder: Path) -> list[Path]:
-    """The gallery's own file, and its snapshots by name."""
+    """Return the paths of the gallery's own file, and of its snapshots by name."""
     return [folder / database.FILE, *sorted((folder / database.SNAPSHOTS).glob("*.sqlite"))]
 
 
 def prove(folder: Path, connection: sqlite3.Connection, ids: list[str], contents: set[bytes]) -> list[Path]:
-    """Search all files of the folder for contents and ids, and write the galleries anew if any is found; what was searched."""
+    """Search all files of the folder for contents and ids, and write the galleries anew if any is found; return the files."""
     traces, names = Traces({*contents, *(id.encode() for id in ids)}), "".join(ids).encode()
     if found := _search(folder, traces, names, some=1):
         traces.forget(_survivors(folder))
@@ -55,7 +55,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _search(folder: Path, traces: Traces, names: bytes, *, some: int = _SOME) -> dict[Path, set[bytes]]:
-    """Return some of the pieces that are left in files; an audit log in the folder may name ids that are gone."""
+    """Return some of the pieces that are left in each file. Files that are not SQLite's may name ids: an audit log does."""
     files = _files(folder)
     own = {file for path in databases(folder) for file in path.parent.glob(f"{path.name}*")}
     found = {}
@@ -83,7 +83,7 @@ def rewrite(folder: Path, connection: sqlite3.Connection) -> None:
 
 
 def contents_of(connection: sqlite3.Connection, ids: list[str]) -> set[bytes]:
-    """Vectors and pixels of sightings, as they are stored."""
+    """Return the vectors and pixels of sightings, as they are stored."""
     return set(
         _blobs(
             connection,
@@ -94,7 +94,7 @@ def contents_of(connection: sqlite3.Connection, ids: list[str]) -> set[bytes]:
 
 
 def _survivors(folder: Path) -> Iterator[bytes]:
-    """Vectors, pixels and ids of all that is left, in the gallery and its snapshots."""
+    """Read the vectors, pixels and ids of all sightings that are left, in the gallery and its snapshots."""
     for path in databases(folder):
         with database.opened(path, journal="WAL" if path.parent == folder else "DELETE") as connection:
             yield from (id.encode() for (id,) in connection.execute("SELECT id FROM sighting"))

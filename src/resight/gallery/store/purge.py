@@ -1,7 +1,7 @@
-"""Deleting sightings from a gallery's folder, snapshots and all, and proving that nothing of them is left in its files.
+"""Deletes sightings from a gallery's folder, snapshots included, and proves that nothing of them is left in its files.
 
 A purge is safe against `kill -9`. The deletion and the list of what is deleted are one transaction; from then on no search finds
-it. The list stays until all copies are gone, and whoever purges, takes or restores a snapshot next finishes first.
+it. The list stays until all copies are gone. The next purge, snapshot or restoration finishes an interrupted purge first.
 
 A full disk does not stop a deletion (see `resight.gallery.store.reserve`). It may stop the proof, which is then left to the next
 purge.
@@ -29,7 +29,7 @@ PARTIAL = ".*.partial*"
 """Pattern of the names of files that are being written."""
 
 _BATCH = 1000  # sightings that are searched for at a time: some 4 MB of bytes
-_UNPROVED = ""  # stands in the list of what is deleted until the search of the bytes has ended
+_UNPROVED = ""  # is in the list of what is deleted until all bytes have been searched
 
 
 def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal:
@@ -72,7 +72,7 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
                     unfinished = False
                 if not late:
                     files = _prove(folder, connection, batch, contents)
-            except StorageError as error:  # the rest can be deleted all the same
+            except StorageError as error:  # go on: the rest can still be deleted
                 late = late or str(error)
                 with suppress(StorageError), database.translated(path):
                     database.truncate_log(connection, path)  # it may take up all space
@@ -102,7 +102,7 @@ def check_links(folder: Path) -> None:
 
 
 def copies(folder: Path, where: Where) -> set[str]:
-    """Ids that a purge would reach in snapshots, and those that an interrupted one has left.
+    """Return ids that a purge would reach in snapshots, and those that an interrupted purge has left.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def expired(folder: Path, cameras: frozenset[str] | None, older_than: datetime) 
 
 
 def finish(folder: Path, connection: sqlite3.Connection) -> None:
-    """Finish a purge that was interrupted, if there is one, as whoever is `alone` with a gallery begins.
+    """Finish an interrupted purge, if there is one. The caller is `alone` with the gallery.
 
     What it deleted is not known any more, so all files are written anew.
     """
@@ -143,12 +143,12 @@ def finish(folder: Path, connection: sqlite3.Connection) -> None:
 
 
 def _pending(connection: sqlite3.Connection) -> list[str]:
-    """What was deleted by a purge that has not ended."""
+    """Return the ids that a purge deleted which has not ended."""
     return [id for (id,) in connection.execute("SELECT id FROM erasure")]
 
 
 def _purge_snapshots(folder: Path, ids: list[str], where: Where | None, contents: set[bytes]) -> int:
-    """Delete from all snapshots what has one of the ids, or is meant by `where`; its contents are added to `contents`."""
+    """Delete sightings by ids and by filter from all snapshots, and add what they held to `contents`; return their number."""
     for file in [*folder.rglob(PARTIAL), *_orphans(folder)]:  # what killed processes left
         file.unlink(missing_ok=True)
     deleted = 0
@@ -166,7 +166,7 @@ def _purge_snapshots(folder: Path, ids: list[str], where: Where | None, contents
 
 
 def _delete(connection: sqlite3.Connection, ids: list[str], *, listed: bool) -> int:
-    """Delete sightings from one file, half of them at a time as long as there is no space to log more; how many there were.
+    """Delete sightings from one file, and return their number. If there is no space to log so much, halve it and try again.
 
     Something is written in any case. Then SQLite removes the journal with old pages that a killed process left beside a snapshot.
     """
@@ -189,7 +189,7 @@ def _delete(connection: sqlite3.Connection, ids: list[str], *, listed: bool) -> 
 
 
 def _prove(folder: Path, connection: sqlite3.Connection, ids: list[str], contents: set[bytes]) -> list[Path]:
-    """Search all files for contents and ids, and take them off the list of what is deleted; what was searched."""
+    """Search all files for contents and ids, and take the ids off the list of what is deleted; return the files."""
     with database.translated(folder / database.FILE):
         _forget(connection, folder, ids)
         files = proof.prove(folder, connection, ids, contents)
@@ -199,7 +199,7 @@ def _prove(folder: Path, connection: sqlite3.Connection, ids: list[str], content
 
 @contextmanager
 def _space(folder: Path) -> Iterator[None]:
-    """Give the reserve away for the length of a block."""
+    """Free the reserve for the length of a block."""
     reserve.release(folder)
     try:
         yield
@@ -208,7 +208,7 @@ def _space(folder: Path) -> Iterator[None]:
 
 
 def _orphans(folder: Path) -> list[Path]:
-    """Journals of snapshots that somebody deleted."""
+    """Return journals of snapshots that somebody deleted."""
     files = (folder / database.SNAPSHOTS).glob("*.sqlite-*")
     return [file for file in files if not file.with_name(file.name.rpartition("-")[0]).exists()]
 
@@ -221,7 +221,7 @@ def _forget(connection: sqlite3.Connection, folder: Path, ids: list[str]) -> Non
 
 
 def _matching(connection: sqlite3.Connection, path: Path, where: Where) -> list[str]:
-    if where == Where(ids=where.ids) and where.ids is not None:  # what is damaged can be deleted, too
+    if where == Where(ids=where.ids) and where.ids is not None:  # then damaged sightings, too
         asked = json.dumps(sorted(where.ids))
         return [
             id for (id,) in connection.execute("SELECT id FROM sighting WHERE id IN (SELECT value FROM json_each(?))", (asked,))

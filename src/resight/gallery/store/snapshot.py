@@ -40,7 +40,7 @@ class Snapshot:
 
 
 def take_snapshot(folder: Path, name: str = "") -> Snapshot:
-    """Copy a gallery as it is at this moment; others may go on adding to it.
+    """Copy a gallery as it is at this moment. Others may go on adding to it.
 
     Parameters
     ----------
@@ -74,15 +74,15 @@ def take_snapshot(folder: Path, name: str = "") -> Snapshot:
 
 
 def snapshots(folder: Path) -> list[Snapshot]:
-    """All snapshots of a gallery, by name. Raises `GalleryDamagedError` if one is damaged."""
+    """Return all snapshots of a gallery, by name. Raises `GalleryDamagedError` if one is damaged."""
     return [_describe(path) for path in proof.databases(folder)[1:]]
 
 
 def restore(folder: Path, name: str) -> Snapshot:
-    """Make a gallery what it was when a snapshot was taken, but for what was purged since.
+    """Make a gallery what it was when a snapshot was taken, except for what was purged since.
 
-    Whatever was added since is gone. Other processes that have the gallery open see the change at their next call; only where the
-    gallery is damaged beyond opening, its file is replaced; then they answer with an error until they are started again.
+    What was added since is gone. Other processes that have the gallery open see the change at their next call. If the gallery is
+    too damaged to open, its file is replaced, and the other processes answer with an error until they are started again.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def restore(folder: Path, name: str) -> Snapshot:
                 with database.opened(live, "WAL") as connection:
                     purge.finish(folder, connection)
         except GalleryDamagedError:
-            pass  # what it deleted cannot be known any more
+            pass  # what an interrupted purge deleted cannot be read
         with database.opened(path, "DELETE") as snapshot, _copy(snapshot, path) as partial:
             with database.opened(partial, "DELETE") as prepared:
                 # Whoever has the gallery in memory must notice, in the same moment in which it changes.
@@ -123,7 +123,7 @@ def restore(folder: Path, name: str) -> Snapshot:
 
 
 def _write_back(source: sqlite3.Connection, live: Path) -> bool:
-    """Put a copy's content into the gallery's file, in one transaction; False if that is too damaged for it."""
+    """Put a copy's content into the gallery's file, in one transaction; return False if that file is too damaged."""
     if not live.exists():
         return False
     try:
@@ -144,7 +144,7 @@ def _replace(partial: Path, live: Path) -> None:
 
 @contextmanager
 def _copy(source: sqlite3.Connection, path: Path) -> Iterator[Path]:
-    """A copy of a gallery's file, beside where a snapshot is or will be; gone afterwards unless it was renamed."""
+    """Copy a gallery's file to a file beside a snapshot's path. It is removed at the end of the block, unless it was renamed."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)

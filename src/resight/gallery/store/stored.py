@@ -30,7 +30,7 @@ __all__ = [
 
 
 def insert(connection: sqlite3.Connection, sighting: Sighting, embedding: bytes) -> bool:
-    """Add one sighting, its vector as stored; False if it is there already."""
+    """Add one sighting, with its encoded vector; return whether it is new."""
     row = row_of(sighting)
     cursor = connection.execute(
         f"INSERT INTO sighting ({COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", (*row, row_crc(row))
@@ -44,7 +44,7 @@ def insert(connection: sqlite3.Connection, sighting: Sighting, embedding: bytes)
 
 
 def delete(connection: sqlite3.Connection, ids: list[str]) -> int:
-    """Delete sightings with their vectors and thumbnails, and tell whoever has them in memory; how many there were."""
+    """Delete sightings with their vectors and thumbnails, and return their number. A new revision tells other processes."""
     cursor = connection.execute("DELETE FROM sighting WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(ids),))
     if cursor.rowcount:
         write_state(connection, -cursor.rowcount, renew=True)
@@ -52,20 +52,20 @@ def delete(connection: sqlite3.Connection, ids: list[str]) -> int:
 
 
 def read_state(connection: sqlite3.Connection) -> tuple[int, int]:
-    """How many sightings there are, and the revision."""
+    """Return the number of sightings, and the revision."""
     count, revision = connection.execute("SELECT count, revision FROM state").fetchone() or (-1, -1)
     return count, revision
 
 
 def write_state(connection: sqlite3.Connection, more: int, *, renew: bool = False) -> None:
-    """Count so many more sightings; with `renew`, tell everybody that there is more to it than additions."""
+    """Add to the number of sightings. `renew` sets a new revision, which says that more than additions happened."""
     connection.execute("UPDATE state SET count = count + ?", (more,))
     if renew:
         connection.execute("UPDATE state SET revision = ?", (new_revision(),))
 
 
 def read_records(connection: sqlite3.Connection, path: Path) -> Iterator[Record]:
-    """All records in the order of their enrolment, checked; within a `transaction`. Raises `GalleryDamagedError`."""
+    """Read and check all records in the order of their enrolment, in a transaction. Raises `GalleryDamagedError`."""
     found = 0
     for record in _records(connection, path, ""):
         found += 1
@@ -76,7 +76,7 @@ def read_records(connection: sqlite3.Connection, path: Path) -> Iterator[Record]
 
 
 def find_records(connection: sqlite3.Connection, path: Path, ids: Iterable[str]) -> list[Record]:
-    """Those of some ids, in the order of their enrolment, checked. Raises `GalleryDamagedError`."""
+    """Read and check the records of some ids in the order of their enrolment. Raises `GalleryDamagedError`."""
     asked = set(ids)
     found = list(_records(connection, path, "WHERE id IN (SELECT value FROM json_each(?))", json.dumps(list(asked))))
     check_ids(connection, path, asked - {record.id for record in found})
@@ -84,7 +84,7 @@ def find_records(connection: sqlite3.Connection, path: Path, ids: Iterable[str])
 
 
 def check_ids(connection: sqlite3.Connection, path: Path, missing: Collection[str]) -> None:
-    """Raises `GalleryDamagedError` if ids were not found because the index of ids leaves them out."""
+    """Raise `GalleryDamagedError` if ids were not found because the index of ids leaves them out."""
     everywhere = "SELECT id FROM sighting NOT INDEXED WHERE id IN (SELECT value FROM json_each(?))"
     if missing and connection.execute(everywhere, (json.dumps(list(missing)),)).fetchone():
         raise damaged(path, "its index of ids leaves sightings out")
@@ -97,13 +97,13 @@ def _records(connection: sqlite3.Connection, path: Path, condition: str, *parame
 
 
 def check_row(row: Row, crc: int, path: Path) -> None:
-    """Raises `GalleryDamagedError` if a sighting's row does not fit its checksum."""
+    """Raise `GalleryDamagedError` if a sighting's row does not fit its checksum."""
     if row_crc(row) != crc:
         raise damaged(path, f"the record of sighting {row[0]} does not fit its checksum")
 
 
 def write_identity(connection: sqlite3.Connection, record: Record) -> None:
-    """Change the identity of a sighting to the record's."""
+    """Store the identity of a record."""
     values = (record.identity, row_crc(row_of(record)), record.id)
     connection.execute("UPDATE sighting SET identity = ?, crc = ? WHERE id = ?", values)
 
@@ -115,7 +115,7 @@ def write_kept(connection: sqlite3.Connection, name: str, value: Any) -> None:
 
 
 def read_kept(connection: sqlite3.Connection, path: Path, name: str) -> Any:
-    """The JSON value under a name; None if there is none. Raises `GalleryDamagedError`."""
+    """Return the JSON value under a name; None if there is none. Raises `GalleryDamagedError`."""
     row = connection.execute("SELECT value, crc FROM kept WHERE name = ?", (name,)).fetchone()
     if row is None:
         return None

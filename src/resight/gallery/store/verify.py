@@ -1,4 +1,4 @@
-"""Reading every byte of a gallery, and naming what is not as it was written."""
+"""Reads every byte of a gallery, and names what is not as it was written."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def verify(folder: Path, *, progress: Progress = silent) -> list[str]:
     Returns
     -------
     list of str
-        What is wrong, file by file; empty if nothing is.
+        Problems, file by file; an empty list if there is none.
 
     Raises
     ------
@@ -69,14 +69,14 @@ def verify(folder: Path, *, progress: Progress = silent) -> list[str]:
 
 
 def _apart(path: Path) -> list[str]:
-    """Other processes that have files of a gallery open which are not in its folder any more: what they write is lost.
+    """Name processes that still have removed files of a gallery open: what they write is lost.
 
-    Only Linux tells, and only of processes of the same user; `SqliteIndex` notices by itself that this happened to it.
+    Only Linux tells, and only of processes of the same user. `SqliteStore` also notices by itself that this happened to it.
     """
     lost = {f"{file} (deleted)" for file in (path.resolve(), database.log_of(path.resolve()))}
     processes = set()
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError), os.scandir(process / "fd") as descriptors:  # it has ended, or is another user's
+        with suppress(OSError), os.scandir(process / "fd") as descriptors:  # the process has ended, or is another user's
             if any(_link(descriptor) in lost for descriptor in descriptors):
                 processes.add(int(process.name))
     return [
@@ -93,7 +93,7 @@ def _link(descriptor: os.DirEntry[str]) -> str:
 
 
 def _left(folder: Path) -> list[str]:
-    """Remainders of interrupted runs. A run that goes on still needs what it has written, so wait for its end."""
+    """Name what interrupted runs left. A run that goes on needs what it has written, so wait for its end."""
     live, lockable = folder / database.FILE, os.access(folder / database.LOCK, os.W_OK)
     try:
         with database.alone(folder) if lockable else nullcontext():
@@ -103,11 +103,11 @@ def _left(folder: Path) -> list[str]:
                     found.append(f"{live}: a purge was interrupted before all copies were gone; run any purge to finish it")
             return found
     except StorageError:
-        return []  # somebody has been at work for long, so nothing is known
+        return []  # a run has been going on for more than a minute
 
 
 def verify_file(path: Path) -> list[str]:
-    """Check one file of a gallery; what is wrong, empty if nothing is."""
+    """Check one file of a gallery; return its problems."""
     try:
         connection = database.connect(path, journal=_journal(path))
     except ResightError as error:

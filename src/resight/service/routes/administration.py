@@ -21,20 +21,19 @@ from resight.decision.calibration import MATCH, POSSIBLE
 from resight.errors import AccessError, MissingSightingError
 from resight.gallery import Camera, Settings, Sighting, Where
 from resight.service.access import Caller
-from resight.service.lifecycle import Service
-from resight.service.messages import (
+from resight.service.answers import (
     AuditPage,
     CameraList,
     CameraSummary,
-    Export,
     GallerySummary,
     Health,
-    Purge,
     Purged,
     PurgeProgress,
     Session,
     Stats,
 )
+from resight.service.lifecycle import Service
+from resight.service.requests import Export, Purge
 from resight.service.routes.callers import Admin, Operator, ServiceOf, Viewer
 
 __all__ = ["router"]

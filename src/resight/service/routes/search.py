@@ -14,10 +14,11 @@ from resight.decision import decide
 from resight.errors import UploadError
 from resight.gallery import Matches, Where
 from resight.service.access import Caller
+from resight.service.answers import Band, Found
 from resight.service.audit import Act
 from resight.service.forms import form_schema
 from resight.service.lifecycle import Service
-from resight.service.messages import Band, Found, SearchForm
+from resight.service.requests import SearchForm
 from resight.service.routes.callers import ServiceOf, Viewer
 from resight.service.search_queue import Question
 from resight.service.uploads import check_model, check_pixels, person, work_on

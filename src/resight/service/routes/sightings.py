@@ -10,9 +10,10 @@ from fastapi import APIRouter, Path, Request, Response
 from resight.errors import MissingSightingError, UploadError
 from resight.gallery import Crop, Sighting, Where, sighting_id
 from resight.service.access import Caller
+from resight.service.answers import Enrolled, Judged, Known, Listed
 from resight.service.forms import form_schema
 from resight.service.lifecycle import Service
-from resight.service.messages import EnrolForm, Enrolled, Judged, Known, Listed, Verdict, Wanted
+from resight.service.requests import EnrolForm, Verdict, Wanted
 from resight.service.routes.callers import Operator, ServiceOf, Viewer
 from resight.service.uploads import check_model, check_pixels, crop_of, work_on
 

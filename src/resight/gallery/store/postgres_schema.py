@@ -1,0 +1,118 @@
+"""The tables of a gallery in PostgreSQL, connections to them, and the server's errors in our words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from resight.configuration import to_dict
+from resight.errors import ConfigurationError, GalleryError, StorageError
+from resight.gallery.settings import Settings
+
+__all__ = ["TALLY", "VERSION", "connect", "create", "translated"]
+
+VERSION = 3
+_MOST_NUMBERS = 16_000  # in a vector that pgvector stores
+
+_SCHEMA = """
+CREATE EXTENSION IF NOT EXISTS vector;
+CREATE SCHEMA resight;
+CREATE TABLE resight.kept (name text PRIMARY KEY, value text NOT NULL);
+CREATE TABLE resight.sighting (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id text NOT NULL UNIQUE,
+    camera text NOT NULL,
+    time bigint,
+    enrolled bigint NOT NULL,
+    source text NOT NULL,
+    tracklet text NOT NULL,
+    identity text NOT NULL,
+    crc bigint NOT NULL,
+    embedding vector({dimension}) NOT NULL,
+    embedding_crc bigint NOT NULL,
+    thumbnail bytea NOT NULL,
+    thumbnail_crc bigint NOT NULL
+);
+CREATE INDEX ON resight.sighting (coalesce(time, 9223372036854775807), id);
+CREATE INDEX ON resight.sighting (camera, coalesce(time, 9223372036854775807), id);
+CREATE INDEX ON resight.sighting (identity, coalesce(time, 9223372036854775807), id);
+CREATE INDEX ON resight.sighting (least(time, enrolled));
+CREATE TABLE resight.tally (camera text NOT NULL, identity text NOT NULL, count bigint NOT NULL);
+CREATE FUNCTION resight.settle() RETURNS void LANGUAGE sql AS $$
+    WITH several AS (DELETE FROM resight.tally RETURNING *) INSERT INTO resight.tally
+        SELECT camera, identity, sum(count) FROM several GROUP BY camera, identity HAVING sum(count) <> 0;
+$$;
+CREATE FUNCTION resight.add_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO resight.tally SELECT camera, identity, count(*) FROM added GROUP BY camera, identity;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        INSERT INTO resight.tally SELECT camera, identity, -count(*) FROM removed GROUP BY camera, identity;
+    END IF;
+    IF random() < 0.002 AND pg_try_advisory_xact_lock(5395260951170019188) THEN
+        PERFORM resight.settle();
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER added AFTER INSERT ON resight.sighting
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION resight.add_up();
+CREATE TRIGGER removed AFTER DELETE ON resight.sighting
+    REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION resight.add_up();
+CREATE TRIGGER labelled AFTER UPDATE ON resight.sighting
+    REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION resight.add_up();
+"""
+# Rows of one camera and identity in `tally` add up to their number: those who enrol at once need not wait for each other. Now and
+# then, one statement in 500 replaces them by their sums.
+TALLY = "SELECT camera, identity, sum(count)::bigint AS count FROM resight.tally GROUP BY camera, identity HAVING sum(count) <> 0"
+
+
+def create(location: str, settings: Settings) -> None:
+    """Make an empty gallery in a database, whole or not at all.
+
+    Raises
+    ------
+    ConfigurationError
+        If PostgreSQL cannot store such vectors.
+    GalleryError
+        If there is a gallery already, or pgvector is missing.
+    """
+    if settings.precision != "float32":
+        raise ConfigurationError(f"PostgreSQL stores float32, not {settings.precision}; leave the precision out")
+    if settings.dimension > _MOST_NUMBERS:
+        raise ConfigurationError(f"vectors of {settings.dimension} numbers; pgvector stores at most {_MOST_NUMBERS}")
+    connection = connect(location)
+    try:
+        with translated(), connection.transaction():
+            if connection.execute("SELECT to_regnamespace('resight')").fetchone() != (None,):
+                raise GalleryError("this database has a gallery already; add to it, or name another database")
+            connection.execute(_SCHEMA.format(dimension=int(settings.dimension)).encode())
+            for name, value in (("settings", to_dict(settings)), ("version", VERSION)):
+                connection.execute("INSERT INTO resight.kept VALUES (%s, %s)", (name, json.dumps(value)))
+    finally:
+        connection.close()
+
+
+def connect(location: str) -> psycopg.Connection:
+    """Connect to a database."""
+    with translated():
+        return psycopg.connect(location, autocommit=True)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the server's errors into ours, without the location, which holds a password."""
+    try:
+        yield
+    except (psycopg.errors.DiskFull, psycopg.errors.ReadOnlySqlTransaction) as error:
+        raise StorageError(f"the database cannot be written: {_line(error)}; free space, then run it again") from error
+    except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable) as error:
+        raise GalleryError("this database has no gallery; make one with `resight gallery create`") from error
+    except psycopg.Error as error:
+        raise GalleryError(f"the database says: {_line(error)}; see that it runs, has pgvector, and grants the rights") from error
+
+
+def _line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())
