@@ -281,19 +281,23 @@ def test_the_progress_of_a_purge_can_be_seen(serve: Callable[..., World], monkey
     monkeypatch.setattr(purge, "_prove", wait)
     client = world.client()
     nothing = {"running": False, "done": 0, "of": 0, "since": None, "unfinished": False}
-    assert client.get("/api/purge").json() == nothing
-    assert world.client("operator").get("/api/purge").status_code == world.client("admin@hall").get("/api/purge").status_code == 403
+    assert client.get("/api/purge/progress").json() == nothing
+    assert (
+        world.client("operator").get("/api/purge/progress").status_code
+        == world.client("admin@hall").get("/api/purge/progress").status_code
+        == 403
+    )
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(client.post, "/api/purge", json={"cameras": ["hall"], "dry_run": False})
-        wait_for(lambda: client.get("/api/purge").json()["done"] == 5)
-        seen = client.get("/api/purge").json()
+        wait_for(lambda: client.get("/api/purge/progress").json()["done"] == 5)
+        seen = client.get("/api/purge/progress").json()
         assert (seen["running"], seen["of"], seen["unfinished"]) == (True, 8, False)
         go_on.set()
         assert done.result().json()["proved"]
-    assert client.get("/api/purge").json() == seen | {"running": False, "done": 8}
+    assert client.get("/api/purge/progress").json() == seen | {"running": False, "done": 8}
     monkeypatch.setattr(purge, "_prove", lambda *_: (_ for _ in ()).throw(StorageError("full")))
     assert client.post("/api/purge", json={"ids": [], "dry_run": False}).status_code == 507
-    assert client.get("/api/purge").json()["unfinished"]
+    assert client.get("/api/purge/progress").json()["unfinished"]
 
 
 @pytest.mark.parametrize("name", ["queue", "upload", "k", "pixels"])

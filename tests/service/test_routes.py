@@ -20,6 +20,7 @@ SAMPLES: dict[tuple[str, str], Callable[[World, str], Request]] = {
     ("get", "/api/health"): lambda world, id: {},
     ("get", "/api/metrics"): lambda world, id: {},
     ("get", "/api/audit"): lambda world, id: {},
+    ("get", "/api/purge/progress"): lambda world, id: {},
     ("post", "/api/sightings/list"): lambda world, id: {"json": {}},
     ("get", "/api/sightings/{id}"): lambda world, id: {},
     ("get", "/api/sightings/{id}/thumbnail"): lambda world, id: {},
@@ -34,7 +35,7 @@ SAMPLES: dict[tuple[str, str], Callable[[World, str], Request]] = {
 }
 """A request that succeeds, about a sighting, for each route."""
 
-OF_ALL_CAMERAS = {"/api/audit", "/api/metrics"}
+OF_ALL_CAMERAS = {"/api/audit", "/api/metrics", "/api/purge/progress"}
 SUBJECT = {"/api/purge": 3}
 """Which sighting a request is about, if it is not the first one."""
 

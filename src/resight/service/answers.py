@@ -159,7 +159,7 @@ class AuditPage(BaseModel):
     """Entries of the audit log, newest first."""
 
     entries: list[dict[str, Any]]
-    intact: bool
+    intact: bool = Field(description="no file of the log was changed since it was written")
     problems: list[str]
     head: dict[str, Any]
 

@@ -241,6 +241,7 @@ class Service:
                     self.purge(nothing)
                 self.purge_expired()
                 self._warn_of_the_future()
+                self.gallery.cameras()  # which makes memory forget what other processes purged
             except Exception:  # whatever it was, it is tried again
                 self.metrics.failures.inc()
                 _LOG.exception("expired sightings could not be purged")

@@ -132,7 +132,7 @@ def purge(wanted: Purge, caller: Admin, service: ServiceOf) -> Purged:
     return Purged(sightings=removal.pop("removed"), removed=True, near=near, **removal)
 
 
-@router.get("/purge")
+@router.get("/purge/progress")
 def purging(caller: Admin, service: ServiceOf) -> PurgeProgress:
     """Return how far a purge has come that runs, or the last one."""
     _check_unlimited(caller)
