@@ -11,6 +11,7 @@ from shutil import copytree
 
 import pytest
 
+from models.exported_models import foreign, save
 from resight.cli import app
 from resight.datasets import open_dataset
 from resight.gallery import Gallery, Settings, crops_of
@@ -40,6 +41,7 @@ def test_the_python_of_a_page_runs(
     page: Path, tiny: Path, tiny_run: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = copytree(people, tmp_path / "gallery")
+    save(tmp_path / "theirs.onnx", foreign())
     names = {"images": open_dataset(tiny).query.paths, "data": tiny, "run": tiny_run, "gallery_folder": folder}
     monkeypatch.chdir(tmp_path)
     for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):

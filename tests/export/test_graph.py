@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from torch import nn
 
 from export.networks import embedded, lively, photos
 from resight.errors import ExportError
-from resight.export.graph import network_graph, set_batch
+from resight.export.graph import network_graph, set_batch, set_input
+from resight.models.description import INPUTS
 from resight.models.onnx import Session
 from resight.networks import NETWORKS
 
@@ -116,3 +118,21 @@ def test_what_cannot_be_translated_is_named() -> None:
     network.backbone.conv_pw_3_relu = nn.GELU()  # type: ignore[union-attr]
     with pytest.raises(ExportError, match=r"backbone\.conv_pw_3_relu is a GELU"):
         network_graph(network)
+
+
+@pytest.mark.parametrize("name", ["mobilenet-0.25", "osnet-0.25"])
+@pytest.mark.parametrize("form", ["nchw-float", "nchw-255"])
+def test_float_planes_as_other_programs_give_them(name: str, form: str) -> None:
+    """Planes made by the textbook, and ONNX Runtime itself: nothing here knows Resight's own way of making them."""
+    network = lively(name)  # MobileNet itself wants other means than ImageNet's
+    pixels = photos(3, (64, 32))
+    model = network_graph(network)
+    set_input(model, INPUTS[form])
+    planes = pixels.transpose(0, 3, 1, 2).astype(np.float64)
+    if form == "nchw-float":
+        planes = (planes / 255 - np.reshape([0.485, 0.456, 0.406], (3, 1, 1))) / np.reshape([0.229, 0.224, 0.225], (3, 1, 1))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    assert [(one.name, one.type, one.shape[1:]) for one in session.get_inputs()] == [("images", "tensor(float)", [3, 64, 32])]
+    (found,) = session.run(None, {"images": planes.astype(np.float32)})
+    np.testing.assert_allclose(found, embedded(network, pixels), rtol=0, atol=1e-4 * np.abs(found).max())
+    np.testing.assert_allclose(Session(model, takes=INPUTS[form]).embed(pixels), found, rtol=0, atol=1e-4 * np.abs(found).max())

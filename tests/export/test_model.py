@@ -61,10 +61,12 @@ def test_it_is_judged_on_the_people_that_the_training_held_out(tiny: Path, tiny_
     assert not known["unseen"] and (known["fraction"], known["seed"]) == (0.1, 0)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
-def test_every_precision_runs_without_pytorch(precision: str, tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("precision", "form"), [("fp32", "nchw-float"), ("fp16", "uint8"), ("int8", "nchw-255")])
+def test_every_precision_and_input_runs_without_pytorch(
+    precision: str, form: str, tiny: Path, tiny_run: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "model.onnx"
-    config = ExportConfig(precision=precision, batch="3", normalise=True, max_drop=20)
+    config = ExportConfig(precision=precision, input=form, batch="3", normalise=True, max_drop=20)
     card = export_model(str(tiny_run), out, config, data=tiny)
     assert card["parity"]["batches"] == [3] and card["normalised"]
     extractor = OnnxModel(out)

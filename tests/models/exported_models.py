@@ -68,6 +68,37 @@ def colours(
     return model
 
 
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+DESCRIPTION = {"colour": "rgb", "mean": list(MEAN), "std": list(STD)}
+
+
+def foreign(
+    *,
+    kind: int = TensorProto.FLOAT,
+    planes: bool = True,
+    batch: str | int = "batch",
+    sides: tuple[Any, ...] = SIZE,
+    outputs: int = 1,
+) -> onnx.ModelProto:
+    """A model of others: the mean of every channel of what it is given, times a matrix. The first of two outputs is a map."""
+    nodes = [] if planes else [helper.make_node("Transpose", ["pixels"], ["planes"], perm=[0, 3, 1, 2])]
+    nodes += [
+        helper.make_node("Cast", [nodes[-1].output[0] if nodes else "pixels"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["numbers"], ["rows"], axes=[2, 3], keepdims=0),
+        helper.make_node("Gemm", ["rows", "weight", "bias"], ["vectors"], transB=1),
+    ]
+    shape = [batch, 3, *sides] if planes else [batch, *sides, 3]
+    values = [helper.make_tensor_value_info("numbers", TensorProto.FLOAT, [batch, 3, *sides])] if outputs == 2 else []
+    graph = helper.make_graph(
+        nodes,
+        "foreign",
+        [helper.make_tensor_value_info("pixels", kind, shape)],
+        [*values, helper.make_tensor_value_info("vectors", TensorProto.FLOAT, [batch, len(WEIGHT)])],
+        [numpy_helper.from_array(WEIGHT, "weight"), numpy_helper.from_array(BIAS, "bias")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
 def save(path: Path, model: onnx.ModelProto | None = None) -> Path:
     """Write a model, the usual one unless another is given."""
     path.write_bytes((model or colours()).SerializeToString())

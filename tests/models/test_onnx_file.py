@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.exported_models import card, colours, noise, save
 from resight.errors import ResightError, WeightsError
-from resight.models import onnx_file
+from resight.models import onnx_graph
 from resight.models.onnx import OnnxModel
 from resight.models.onnx_file import read_onnx
 from support import SHARED, needs_shared
@@ -79,13 +79,13 @@ def test_metadata_that_are_no_json_object_are_refused(text: str, tmp_path: Path)
 
 
 def test_a_model_without_our_metadata_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"without Resight's metadata.*preprocessing is unknown.*`resight export`.*NETWORK:FILE"):
+    with pytest.raises(WeightsError, match=r"without Resight's metadata.*preprocessing is unknown.*`resight model describe FILE`"):
         read_onnx(save(tmp_path / "m.onnx", colours(metadata={})))
 
 
 @needs_shared("weights/osnet_x0_25_msmt17.onnx")
 def test_an_onnx_file_of_others_is_refused_with_the_way_out() -> None:
-    with pytest.raises(WeightsError, match=r"osnet_x0_25_msmt17\.onnx: an ONNX file without Resight's metadata"):
+    with pytest.raises(WeightsError, match=r"osnet_x0_25_msmt17\.onnx: a model without Resight's metadata"):
         read_onnx(SHARED / "weights/osnet_x0_25_msmt17.onnx")
 
 
@@ -142,7 +142,7 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
 
 def test_a_file_of_countless_fields_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path / "m.onnx")
-    monkeypatch.setattr(onnx_file, "_MOST_FIELDS", 10_000)
+    monkeypatch.setattr(onnx_graph, "_MOST_FIELDS", 10_000)
     read_onnx(path)
     path.write_bytes(path.read_bytes() + b"\x08\x01" * 10_000)
     with pytest.raises(WeightsError, match="more than 10000 fields"):

@@ -31,6 +31,8 @@ _USE, _KEEP, _MAKE, _MEASURE, _REPRODUCE = _HEADINGS = (
 VERBS = {
     "demo": ("demo", _USE),
     "extract": ("extract", _USE),
+    "model inspect": ("model", _USE),
+    "model describe": ("model", _USE),
     "gallery create": ("gallery", _KEEP),
     "gallery add": ("gallery", _KEEP),
     "gallery search": ("gallery", _KEEP),
@@ -64,6 +66,7 @@ VERBS = {
 _FAMILIES = {
     "dataset": "Look at data sets.",
     "gallery": "Keep crops of people, search them, and delete them for good.",
+    "model": "Look at models, and describe models of others.",
     "study": "Reproduce a paper, or compare recipes on held-out people.",
 }
 """Help of each first word that several verbs share."""

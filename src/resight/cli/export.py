@@ -17,7 +17,7 @@ __all__ = ["export"]
 if TYPE_CHECKING:
     ExportOptions = ExportConfig
 else:
-    ExportOptions = for_experts(ExportConfig, "precision", "batch", "normalise")
+    ExportOptions = for_experts(ExportConfig, "precision", "input", "batch", "normalise")
 
 
 def export(

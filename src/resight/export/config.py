@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from resight.errors import ConfigurationError
 
-__all__ = ["PRECISIONS", "ExportConfig"]
+__all__ = ["FORMS", "PRECISIONS", "ExportConfig"]
 
 PRECISIONS = ("fp32", "fp16", "int8")
+FORMS = ("uint8", "nchw-float", "nchw-255")
+"""Inputs of an exported file; see `resight.models.description.INPUTS`, which is not imported here for the sake of `--help`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,10 @@ class ExportConfig:
         and computes in whole numbers of 8 bits.
     batch : str
         Images in one call of the network: ``"dynamic"`` for any number, or a fixed number.
+    input : str
+        ``"uint8"`` for RGB bytes (n, height, width, 3); ``"nchw-float"`` for float planes (n, 3, height, width) from which the
+        caller has taken ImageNet's mean and divided by its deviation, as BoxMOT does; or ``"nchw-255"`` for float planes from 0 to
+        255, as DeepStream and OpenVINO's samples give them. Colours are RGB.
     normalise : bool
         Scale every embedding to length 1, in the graph.
     calibration_images : int
@@ -37,6 +43,7 @@ class ExportConfig:
 
     precision: str = "fp32"
     batch: str = "dynamic"
+    input: str = "uint8"
     normalise: bool = False
     calibration_images: int = 128
     max_drop: float = 0.5
@@ -48,6 +55,8 @@ class ExportConfig:
             raise ConfigurationError(f"precision {self.precision!r}; expected {', '.join(PRECISIONS)}")
         if self.batch != "dynamic" and not (self.batch.isdecimal() and int(self.batch) > 0):
             raise ConfigurationError(f"batch {self.batch!r}; expected dynamic, or a number of at least 1")
+        if self.input not in FORMS:
+            raise ConfigurationError(f"input {self.input!r}; expected {', '.join(FORMS)}")
         if self.calibration_images < 1:
             raise ConfigurationError(f"calibration_images = {self.calibration_images}; expected at least 1")
         if not math.isfinite(self.max_drop):

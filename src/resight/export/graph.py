@@ -24,11 +24,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from resight.errors import ExportError
 from resight.images import Preprocessing
+from resight.models.description import GraphInput
 from resight.models.onnx_file import INPUT, OUTPUT
 from resight.networks.mobilenet import KerasConv2d
 from resight.networks.network import ReidNetwork
 
-__all__ = ["OPSET", "Projection", "network_graph", "set_batch"]
+__all__ = ["OPSET", "Projection", "network_graph", "set_batch", "set_input"]
 
 OPSET, _IR_VERSION = 17, 8  # both from 2022: any of today's runtimes reads them
 
@@ -113,6 +114,28 @@ def set_batch(model: onnx.ModelProto, batch: int) -> None:
     """Fix the number of images in one call, in place."""
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_value = batch
+
+
+def set_input(model: onnx.ModelProto, takes: GraphInput) -> None:
+    """Let a graph of `network_graph` take float planes instead of bytes, in place. Whatever was done to the planes is undone."""
+    if not takes.planes:
+        return
+    value = model.graph.input[0].type.tensor_type
+    shape = value.shape.dim
+    height, width = (shape[place].dim_value for place in (1, 2))
+    value.elem_type = onnx.TensorProto.FLOAT
+    for side, size in zip(shape[1:], (3, height, width), strict=True):
+        side.dim_value = size
+    scale = 1 / np.array(takes.scale, np.float32).reshape(1, 3, 1, 1)
+    shift = -np.array(takes.shift, np.float32).reshape(1, 3, 1, 1) * scale
+    before = [helper.make_node("Mul", [INPUT, "scale"], ["scaled"], "scaled")]
+    before.append(helper.make_node("Add", ["scaled", "shift"], ["numbers"], "numbers"))
+    nodes = [*before, *(node for node in model.graph.node if node.name not in ("planes", "numbers"))]
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in (("scale", scale), ("shift", shift)))
+    onnx.checker.check_model(model, full_check=True)
 
 
 class _Tracer(fx.Tracer):

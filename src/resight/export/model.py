@@ -17,12 +17,13 @@ from resight.datasets.splits import by_identity
 from resight.errors import ConfigurationError, ExportError
 from resight.export.calibration import Calibration, calibrate
 from resight.export.config import ExportConfig
-from resight.export.graph import OPSET, Projection, network_graph, set_batch
+from resight.export.graph import OPSET, Projection, network_graph, set_batch, set_input
 from resight.export.parity import Source, Vectors, check_vectors, generated_images, score_held_out
 from resight.export.quantise import errors_alone, half_weights, quantised
 from resight.files import atomic_write, read_json
 from resight.images import RESIZE, Pixels, load_pixels
 from resight.models import load_model
+from resight.models.description import INPUTS
 from resight.models.fitted import FittedModel
 from resight.models.model import Model
 from resight.models.onnx import Session
@@ -112,7 +113,9 @@ def export_model(
     if config.fixed_batch:
         set_batch(model, config.fixed_batch)
 
-    session = Session(model)
+    takes = INPUTS[config.input]
+    set_input(model, takes)
+    session = Session(model, takes=takes)
     parity = check_vectors(session, source, generated_images(trained.size), config.precision)
     if held_out is not None:
         figures = score_held_out(session, source, held_out, trained.size, config.precision, progress=progress)
@@ -209,6 +212,7 @@ def _describe(trained: Model, network: NetworkModel, card: Card | None, config: 
         "name": trained.name,
         "architecture": architecture(network.network.state_dict()),
         "input": list(trained.size),
+        "takes": config.input,
         "resize": RESIZE,
         "normalised": config.normalise,
         "distance": distance,

@@ -12,12 +12,15 @@ import numpy as np
 from resight.compute import usable_cores
 from resight.errors import ArrayError, WeightsError
 from resight.images import Pixels
+from resight.models.description import INPUTS, GraphInput
 from resight.models.model import Model, Vectors
 
-__all__ = ["BATCH", "ExportedModel", "ModelFile", "filled", "first_line"]
+__all__ = ["BATCH", "OUTPUT", "ExportedModel", "ModelFile", "filled", "first_line"]
 
 BATCH = 8
 """Images in one call: few enough that activations stay in a core's cache, enough to hide the cost of a call."""
+
+OUTPUT = "embeddings"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,12 @@ class ModelFile:
     multiply_adds : int or None
         Multiply-adds for one image; None if unknown.
     card : dict
-        Description inside the file.
+        Description inside the file, or beside it.
+    takes : GraphInput
+    output : str
+        Output with the vectors.
+    fixed_batch : int or None
+        Images in one call, if a graph of others fixes it.
     """
 
     path: str
@@ -57,6 +65,9 @@ class ModelFile:
     parameters: int
     multiply_adds: int | None
     card: dict[str, Any]
+    takes: GraphInput = INPUTS["uint8"]
+    output: str = OUTPUT
+    fixed_batch: int | None = None
 
 
 class ExportedModel(Model):
@@ -120,6 +131,8 @@ class ExportedModel(Model):
             vectors = self._run(pixels)
         except Exception as error:  # the runtimes' errors have no common base
             raise WeightsError(f"{self._path}: the model fails ({first_line(error)}); export it again") from error
+        if vectors.shape[2:] and set(vectors.shape[2:]) == {1}:  # planes of one number
+            vectors = vectors.reshape(vectors.shape[:2])
         if vectors.shape != (len(pixels), self.embedding_size):
             raise WeightsError(f"{self._path}: {len(pixels)} images gave vectors of shape {vectors.shape}; export it again")
         return vectors[:count]

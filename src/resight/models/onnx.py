@@ -10,9 +10,10 @@ import onnxruntime
 
 from resight.errors import WeightsError
 from resight.images import Pixels
-from resight.models.exported import ExportedModel, filled, first_line
+from resight.models.description import INPUTS, GraphInput
+from resight.models.exported import OUTPUT, ExportedModel, filled, first_line
 from resight.models.model import Vectors
-from resight.models.onnx_file import INPUT, OUTPUT, check_graph, read_onnx
+from resight.models.onnx_file import check_graph, read_onnx
 from resight.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ class Session:
     Parameters
     ----------
     model : bytes or onnx.ModelProto
-        A model whose graph takes `resight.models.onnx_file.INPUT`.
     output : str
         Output to compute, with a row for each image.
+    takes : GraphInput
+        Input of the graph.
     threads : int
         Threads inside one call; 0 leaves their number to ONNX Runtime.
 
@@ -43,7 +45,9 @@ class Session:
         Images in one call, if the graph fixes it.
     """
 
-    def __init__(self, model: bytes | onnx.ModelProto, output: str = OUTPUT, *, threads: int = 0) -> None:
+    def __init__(
+        self, model: bytes | onnx.ModelProto, output: str = OUTPUT, *, takes: GraphInput = INPUTS["uint8"], threads: int = 0
+    ) -> None:
         options = onnxruntime.SessionOptions()  # type: ignore[attr-defined]
         options.intra_op_num_threads = options.inter_op_num_threads = threads
         options.log_severity_level = 4  # what goes wrong is raised
@@ -51,7 +55,7 @@ class Session:
         self._session = onnxruntime.InferenceSession(  # type: ignore[attr-defined]
             data, options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
-        self._output = output
+        self._output, self._takes = output, takes
         both = (*self._session.get_inputs(), *self._session.get_outputs())
         self.values = {value.name: (_TYPES.get(value.type, value.type), list(value.shape)) for value in both}
         batch = self._session.get_inputs()[0].shape[0]
@@ -59,7 +63,7 @@ class Session:
 
     def run(self, pixels: Pixels) -> Vectors:
         """Compute the output for one batch, uint8 (n, height, width, 3). Threads may call it at once."""
-        return np.asarray(self._session.run([self._output], {INPUT: pixels})[0], np.float32)
+        return np.asarray(self._session.run([self._output], {self._takes.name: self._takes(pixels)})[0], np.float32)
 
     def embed(self, pixels: Pixels, *, batch: int = 64, progress: Progress = silent, stage: str = "embedding") -> Vectors:
         """Compute the output for many images, `batch` at a time unless the graph fixes it."""
@@ -73,7 +77,7 @@ class Session:
 
 
 class OnnxModel(ExportedModel):
-    """A file that `resight export` wrote, on ONNX Runtime.
+    """An ONNX file on ONNX Runtime: one that `resight export` wrote, or one of others.
 
     Parameters
     ----------
@@ -93,7 +97,7 @@ class OnnxModel(ExportedModel):
     def __init__(self, path: str | Path, *, threads: int = 0) -> None:
         file = read_onnx(path)
         try:
-            self._session = Session(file.data, threads=1)
+            self._session = Session(file.data, file.output, takes=file.takes, threads=1)
         except Exception as error:  # ONNX Runtime's errors have no base of their own
             raise WeightsError(f"{path}: ONNX Runtime refuses it ({first_line(error)}); export it again") from error
         super().__init__(file, threads, check_graph(file, self._session.values))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -12,14 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.compute import usable_cores
+from resight.configuration import to_dict
 from resight.errors import MissingDependencyError, WeightsError
 from resight.images import Pixels
+from resight.models.description import Description, input_of, output_of, read_description
 from resight.models.exported import ExportedModel, ModelFile, first_line
-from resight.models.onnx_file import check_graph, read_bounded, read_onnx
+from resight.models.onnx_file import check_graph, plain, read_onnx, signed
+from resight.models.onnx_graph import Value, read_bounded
 
-__all__ = ["OpenVinoModel"]
+__all__ = ["OpenVinoModel", "open_vino", "parts_of", "read_own_format"]
 
-_TYPES = {"u8": "uint8", "f32": "float32"}
+_TYPES = {"u8": "uint8", "f32": "float32", "f16": "float16"}
+_ZOO = Description(colour="bgr", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), range=255)
 
 
 class OpenVinoModel(ExportedModel):
@@ -28,8 +32,9 @@ class OpenVinoModel(ExportedModel):
     Parameters
     ----------
     path : str or Path
-        A file that `resight export` wrote, or the ``.xml`` of a re-identification model of Intel's Open Model Zoo, beside its
-        ``.bin``. The latter takes BGR pixels from 0 to 255, (1, 3, height, width); its vectors are compared by cosine.
+        An ONNX file, or an ``.xml`` in OpenVINO's own format beside its ``.bin``. Files that `resight export` did not write need a
+        description; see `resight.models.description`. The re-identification models of Intel's Open Model Zoo have a known one: BGR
+        pixels from 0 to 255, and vectors that are compared by cosine.
     threads : int
         See `ExportedModel`.
 
@@ -44,31 +49,25 @@ class OpenVinoModel(ExportedModel):
     runtime = "openvino"
 
     def __init__(self, path: str | Path, *, threads: int = 0) -> None:
-        try:
-            import openvino  # type: ignore[import-untyped]
-        except ModuleNotFoundError as error:
-            raise MissingDependencyError(
-                f"{path} needs OpenVINO, which is not installed; in the folder of Resight, pip install '.[openvino]'"
-            ) from error
+        core = open_vino(path)
         threads = threads or usable_cores()
-        core = openvino.Core()
         # By default OpenVINO computes in bfloat16 if the processor can, and a vector then depends on how many others are computed
         # with it. In f32 it is as precise as ONNX Runtime.
         config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads}
-        fixed = None
         try:
             if Path(path).suffix == ".xml":
-                file, model = _from_the_zoo(Path(path), core)
+                file, model = read_own_format(Path(path), core)
             else:
                 file = read_onnx(path)
                 model = core.read_model(io.BytesIO(file.data))
-                fixed = check_graph(file, {value.any_name: _described(value) for value in (*model.inputs, *model.outputs)})
+            fixed = check_graph(file, {value.any_name: _described(value) for value in (*model.inputs, *model.outputs)})
             compiled = core.compile_model(model, "CPU", config)
         except WeightsError:
             raise
         except Exception as error:  # OpenVINO's errors have no base of their own
             raise WeightsError(f"{path}: OpenVINO refuses it ({first_line(error)}); get or export it again") from error
         super().__init__(file, threads, fixed)
+        self._takes, self._output = file.takes, compiled.output(file.output)
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(threads):
             self._idle.put(compiled.create_infer_request())
@@ -79,9 +78,21 @@ class OpenVinoModel(ExportedModel):
     def _run(self, pixels: Pixels) -> NDArray[np.float32]:
         request = self._idle.get()
         try:
-            return np.array(request.infer([pixels], share_inputs=True, share_outputs=True)[0], np.float32)
+            found = request.infer([self._takes(pixels)], share_inputs=True, share_outputs=True)
+            return np.array(found[self._output], np.float32)
         finally:
             self._idle.put(request)
+
+
+def open_vino(path: str | Path) -> Any:
+    """OpenVINO's core. Raises `MissingDependencyError`, which names the model."""
+    try:
+        import openvino  # type: ignore[import-untyped]
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"{path} needs OpenVINO, which is not installed; in the folder of Resight, pip install '.[openvino]'"
+        ) from error
+    return openvino.Core()
 
 
 def _described(value: Any) -> tuple[str, list[int | None]]:
@@ -90,35 +101,51 @@ def _described(value: Any) -> tuple[str, list[int | None]]:
     return _TYPES.get(kind, kind), [side.get_length() if side.is_static else None for side in value.partial_shape]
 
 
-def _from_the_zoo(path: Path, core: Any) -> tuple[ModelFile, Any]:
-    """Read a model in OpenVINO's own format, and adapt its input to Resight's images."""
-    from openvino import Layout, Type
-    from openvino.preprocess import ColorFormat, PrePostProcessor  # type: ignore[import-untyped]
+def parts_of(model: Any) -> tuple[list[Value], list[Value]]:
+    """Inputs and outputs; see `resight.models.onnx_graph.Value`."""
 
+    def part(value: Any, number: int) -> Value:
+        kind, sides = _described(value)
+        names = sorted(value.get_names())
+        return names[0] if names else str(number), kind, ["open" if side is None else side for side in sides]
+
+    inputs, outputs = ([part(value, number) for number, value in enumerate(values)] for values in (model.inputs, model.outputs))
+    return inputs, outputs
+
+
+def read_own_format(path: Path, core: Any, description: Description | None = None) -> tuple[ModelFile, Any]:
+    """Read a model in OpenVINO's own format, with the given description or the one beside it. Raises `WeightsError`."""
     parts = [read_bounded(part) for part in (path, path.with_suffix(".bin"))]
-    model = core.read_model(io.BytesIO(parts[0]), io.BytesIO(parts[1]))
-    inputs, outputs = ([_described(value) for value in values] for values in (model.inputs, model.outputs))
-    match inputs, outputs:
-        case [("float32", [_, 3, int(height), int(width)])], [("float32", [_, int(embedding_size)])]:
-            pass
-        case _:
-            raise WeightsError(f"{path}: takes {inputs} and gives {outputs}; expected float32 [1, 3, height, width] and [1, d]")
-    model.reshape([-1, 3, height, width])
-    change = PrePostProcessor(model)
-    change.input().tensor().set_element_type(Type.u8).set_layout(Layout("NHWC")).set_color_format(ColorFormat.RGB)
-    change.input().preprocess().convert_element_type(Type.f32).convert_color(ColorFormat.BGR)
-    change.input().model().set_layout(Layout("NCHW"))
+    given = description or read_description(path)
+    model = core.read_model(*map(io.BytesIO, parts))
+    inputs, _ = parts_of(model)
+    if len(inputs) != 1:
+        raise WeightsError(f"{path}: it takes {', '.join(name for name, _, _ in inputs) or 'nothing'}; expected one input, images")
+    name, kind, sides = inputs[0]
+    try:
+        zoo = given is None and str(model.friendly_name).startswith("person-reidentification-retail-")
+        takes, whole = input_of(_ZOO if zoo else given, name, kind, sides)
+        images = [3, *whole.size] if takes.planes else [*whole.size, 3]
+        model.reshape([1, *images])  # which tells all sides
+        shapes = {one: [side if isinstance(side, int) else None for side in found] for one, _, found in parts_of(model)[1]}
+        output, embedding_size = output_of(whole, shapes)
+        model.reshape([-1, *images])
+    except WeightsError as error:
+        raise WeightsError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
     weights = [op for op in model.get_ops() if op.get_type_name() == "Constant" and op.get_element_type().is_real()]
+    height, width = whole.size
     file = ModelFile(
         path=str(path),
         data=parts[0],
-        sha256=hashlib.sha256(b"".join(parts)).hexdigest(),
-        name=path.stem,
+        sha256=signed(parts, given),
+        name=plain(path.stem),
         size=(height, width),
         embedding_size=embedding_size,
-        distance="cosine",
+        distance=whole.distance,
         parameters=sum(int(np.prod(op.get_output_shape(0))) for op in weights),
         multiply_adds=None,
-        card={},
+        card=to_dict(replace(whole, output=output)),
+        takes=takes,
+        output=output,
     )
-    return file, change.build()
+    return file, model

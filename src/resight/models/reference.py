@@ -86,6 +86,8 @@ def parse(given: str | os.PathLike[str]) -> Reference:
         return Reference(text, "weights", name, Path(rest))
     if text.startswith(_OPENVINO):
         return Reference(text, "openvino", *((rest, shipped_file(rest, ".onnx")) if rest in SHIPPED else ("", Path(rest))))
+    if text.endswith(".xml"):
+        return Reference(text, "openvino", path=path)
     if text.endswith(".onnx"):
         return Reference(text, "onnx", path=path)
     if (path / FITTED_ARRAYS).exists():
@@ -93,9 +95,9 @@ def parse(given: str | os.PathLike[str]) -> Reference:
     if path.is_dir():
         return Reference(text, "run" if (path / CARD).exists() else "folder", path=path)
     if path.is_file():
-        raise ConfigurationError(f"{text} does not say what network it is; expected FILE.onnx, or NETWORK:{text}")
+        raise ConfigurationError(f"{text} does not say what network it is; expected FILE.onnx, FILE.xml, or NETWORK:{text}")
     hint = "" if "/" in name else nearest_name(name, [*SHIPPED, "lomo", *NETWORKS, *PUBLISHED])
     raise ConfigurationError(
-        f"no model {text!r}{hint}; expected {', '.join(SHIPPED)}, FILE.onnx, a run folder, NETWORK:FILE or lomo; "
+        f"no model {text!r}{hint}; expected {', '.join(SHIPPED)}, FILE.onnx, FILE.xml, a run folder, NETWORK:FILE or lomo; "
         f"networks: {', '.join(NETWORKS)}"
     )

@@ -26,8 +26,9 @@ def load_model(
 
         - ``student``, ``student-fast`` or ``student-fastest``: the models in the package
         - ``lomo``, ``lomo:msrcp`` or ``lomo:none``: the classical descriptor
-        - ``FILE.onnx`` that `resight export` wrote, or ``openvino:FILE.onnx`` to run it on OpenVINO
-        - ``openvino:student``, and ``openvino:FILE.xml`` of Intel's Open Model Zoo
+        - ``FILE.onnx``, or ``openvino:FILE.onnx`` to run it on OpenVINO; one that `resight export` did not write needs a
+          description, ``FILE.json``
+        - ``openvino:student``, and ``FILE.xml`` in OpenVINO's own format, with a description too
         - a run folder of `resight train` or `resight distill`, or a folder of `resight fit`
         - ``NETWORK:FILE``: foreign weights, for example ``osnet-0.25:osnet_x0_25_market1501.pth``
         - a key of `resight.networks.published.PUBLISHED`, which is downloaded once

@@ -14,7 +14,7 @@ from resight.cameras.frames import Frame
 from resight.compute import usable_cores
 from resight.errors import ConfigurationError, MissingDependencyError, WeightsError
 from resight.models.exported import first_line
-from resight.models.onnx_file import read_bounded
+from resight.models.onnx_graph import read_bounded
 
 __all__ = ["OmzDetector"]
 

@@ -14,7 +14,7 @@ from resight.compute import usable_cores
 from resight.errors import WeightsError
 from resight.images import Pixels
 from resight.models.exported import first_line
-from resight.models.onnx_file import check_whole, read_bounded
+from resight.models.onnx_graph import check_whole, read_bounded
 from resight.models.protobuf import Damaged, budget, gathered, text
 from resight.networks.published import Published, fetch_file
 
