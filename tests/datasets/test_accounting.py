@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -173,6 +174,9 @@ def test_verbs(entries: list[tuple[str, str, str, str]]) -> None:
         for verb in (
             ["dataset", "inspect", str(root)],
             ["evaluate", "--data", str(root)],
+            ["evaluate", "--data", str(root), "--skip-unreadable", "--same-camera", "--model", "student-fastest"],
+            ["fit", "--data", str(root), "--skip-unreadable", "--model", "student-fastest", "--out", str(Path(parent) / "f")],
+            ["calibrate", "--data", str(root), "--out", str(Path(parent) / "c.json")],
             ["extract", "--images", str(root), "--out", str(Path(parent) / "v")],
             ["gallery", "add", str(gallery), str(root)],
         ):
@@ -185,3 +189,33 @@ def test_verbs(entries: list[tuple[str, str, str, str]]) -> None:
             if code == 0:
                 files = json.loads(result.read_text())["files"]
                 assert files["there"] == files["used"] + sum(files["left_out"].values()) == count
+
+
+def test_unreadable_images_are_refused_by_name_or_left_out_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, result = tmp_path / "D", tmp_path / "result.json"
+    for number in range(8):
+        for camera in ("q", "r"):
+            put(root / f"p{number}" / f"{camera}_1.jpg", number)
+    for number in range(8):
+        (root / f"p{number}" / "q_2.jpg").write_bytes(BYTES[: len(BYTES) // 2])
+    evaluate = ["evaluate", "--data", str(root), "--model", "student-fastest", "--json", str(result)]
+    assert main(evaluate) == 2
+    assert "q_2.jpg: the JPEG file ends too early" in (said := capsys.readouterr().err) and "--skip-unreadable" in said
+    assert main([*evaluate, "--skip-unreadable"]) == 0
+    said = capsys.readouterr()
+    assert said.err.count("it is left out") == 8
+    files = json.loads(result.read_text())["files"]
+    assert files["there"] == 24 and files["left_out"]["unreadable"] == 8
+    assert files["used"] == 16 - files["left_out"]["not in query or gallery"]
+    assert main([*evaluate, "--skip-unreadable", "--same-camera"]) == 0
+    assert "easier than the usual protocol" in capsys.readouterr().err
+    assert json.loads(result.read_text())["protocol"] == "all but itself"
+
+
+def test_a_search_accounts_for_its_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gallery, result, image = str(tmp_path / "G"), tmp_path / "result.json", tmp_path / "one.jpg"
+    put(image, 1)
+    assert main(["gallery", "create", gallery, "--retention", "30d"]) == 0
+    assert main(["gallery", "search", gallery, str(image), str(image), "--json", str(result)]) == 0
+    assert json.loads(result.read_text())["files"] == {"there": 2, "used": 2, "left_out": {}}
+    assert "files: 2 there, 2 used, 0 left out" in capsys.readouterr().out

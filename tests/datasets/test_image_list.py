@@ -103,8 +103,8 @@ def test_a_wrong_list_is_refused_with_its_line(name: str, content: str, message:
         find_images(tmp_path / name)
 
 
-@pytest.mark.parametrize("kind", ["GIF", "TIFF", "ICO", "PDF"])
-@pytest.mark.parametrize("name", ["image.txt", "image.gif", "image"])
+@pytest.mark.parametrize("kind", ["ICO", "PDF"])
+@pytest.mark.parametrize("name", ["image.txt", "image.ico", "image"])
 def test_an_image_is_no_list(kind: str, name: str, tmp_path: Path) -> None:
     Image.new("RGB", (40, 80), (90, 30, 200)).save(tmp_path / name, kind)
     with pytest.raises(
@@ -114,7 +114,7 @@ def test_an_image_is_no_list(kind: str, name: str, tmp_path: Path) -> None:
         find_images(tmp_path / name)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"])
 @pytest.mark.parametrize("name", ["image.txt", "image.gif", "image"])
 def test_an_image_is_known_by_its_content(kind: str, name: str, tmp_path: Path) -> None:
     Image.new("RGB", (40, 80), (90, 30, 200)).save(tmp_path / name, kind)

@@ -30,12 +30,15 @@ SAMPLES: dict[tuple[str, str], Callable[[World, str], Request]] = {
         "data": {"camera": world.gallery.get(id).camera},
     },
     ("post", "/api/sightings/{id}/verdict"): lambda world, id: {"json": {"verdict": "confirm", "identity": "anna"}},
+    ("post", "/api/label"): lambda world, id: {"json": {"ids": [id], "identity": "anna"}},
+    ("post", "/api/people/rename"): lambda world, id: {"json": {"old": "person 1", "new": "zoe"}},
+    ("post", "/api/people/merge"): lambda world, id: {"json": {"old": "person 2", "new": "person 3"}},
     ("post", "/api/export"): lambda world, id: {"json": {"ids": [id], "reason": "a test"}},
     ("post", "/api/purge"): lambda world, id: {"json": {"ids": [id], "dry_run": False}},
 }
 """A request that succeeds, about a sighting, for each route."""
 
-OF_ALL_CAMERAS = {"/api/audit", "/api/metrics", "/api/purge/progress"}
+OF_ALL_CAMERAS = {"/api/audit", "/api/metrics", "/api/purge/progress", "/api/people/rename", "/api/people/merge"}
 SUBJECT = {"/api/purge": 3}
 """Which sighting a request is about, if it is not the first one."""
 

@@ -6,8 +6,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from resight.cli.options import EXPERT, Data, Device, DistanceName, Layout, ModelName, NamePattern, Threads, chosen
+from resight.cli.options import EXPERT, Data, Device, DistanceName, Layout, ModelName, NamePattern, SkipUnreadable, Threads, chosen
 from resight.cli.terminal import check_writable, say, show, table, warn, write_result
+from resight.cli.terminal import skip_unreadable as skip
 from resight.progress import TerminalProgress
 
 __all__ = ["evaluate"]
@@ -24,6 +25,8 @@ def evaluate(
     rerank_lambda: Annotated[float | None, EXPERT] = None,
     layout: Layout = "auto",
     name_pattern: NamePattern = "",
+    skip_unreadable: SkipUnreadable = False,
+    same_camera: bool = False,
     height: Annotated[int, EXPERT] = 0,
     width: Annotated[int, EXPERT] = 0,
     device: Device = "auto",
@@ -44,6 +47,8 @@ def evaluate(
         Number of images over which an encoding is averaged; the default is 6.
     rerank_lambda
         Weight of the original distance beside the Jaccard distance of the encodings, from 0 to 1; the default is 0.3.
+    same_camera
+        Count images of a person by the query's own camera, too. This is easier than the usual protocol; say so beside figures.
     height
         Input height in pixels; 0 is the model's own.
     width
@@ -52,6 +57,7 @@ def evaluate(
         Also write all figures to this file, in per cent, with their provenance.
     """
     from resight.datasets import open_dataset
+    from resight.datasets.splits import same_camera as count_same_camera
     from resight.errors import ConfigurationError
     from resight.evaluation.model import evaluate_model
     from resight.models import load_model
@@ -68,6 +74,12 @@ def evaluate(
     extractor = load_model(model, device=device, height=height, width=width, threads=threads)
     divisions = len(dataset.splits)
     warn(dataset.warnings)
+    if skip_unreadable:
+        with TerminalProgress() as progress:
+            dataset = skip(dataset, "train", "query", "gallery", progress=progress)
+    if same_camera and dataset.protocol != "all but itself":
+        dataset = count_same_camera(dataset)
+        warn(("images of a person by the query's own camera count, which is easier than the usual protocol",))
     if divisions > 1 and _learned_from(model) == dataset.name:
         note = (
             "was trained on people that most divisions test, so its scores are too good; --distance xqda learns anew for each one"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from resight.cli.options import EXPERT, Data, Device, Layout, NamePattern, TorchThreads
+from resight.cli.options import EXPERT, Data, Device, Layout, NamePattern, SkipUnreadable, TorchThreads
 from resight.cli.terminal import say, use_threads, warn, write_result
+from resight.cli.terminal import skip_unreadable as skip
 from resight.progress import TerminalProgress
 
 __all__ = ["fit"]
@@ -21,6 +22,7 @@ def fit(
     dimensions: Annotated[int, EXPERT] = 0,
     layout: Layout = "auto",
     name_pattern: NamePattern = "",
+    skip_unreadable: SkipUnreadable = False,
     height: Annotated[int, EXPERT] = 0,
     width: Annotated[int, EXPERT] = 0,
     seed: Annotated[int, EXPERT] = 0,
@@ -59,6 +61,8 @@ def fit(
     dataset = open_dataset(data, layout, name_pattern=name_pattern)
     warn(dataset.warnings)
     with TerminalProgress() as progress:
+        if skip_unreadable:
+            dataset = skip(dataset, "train", progress=progress)
         fit_model(
             dataset,
             out,

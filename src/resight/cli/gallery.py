@@ -210,6 +210,7 @@ def search(
     json
         Also write the ranked list to this file.
     """
+    from resight.datasets.accounting import Accounting
     from resight.datasets.names import nfc
     from resight.decision.calibration import UNKNOWN, Calibration, decide
     from resight.errors import ConfigurationError
@@ -250,7 +251,7 @@ def search(
     if picture is not None:
         draw_matches(picture, pixels, matches, thumbnails, identity)
         say(f"picture: {picture}")
-    write_result(json, result)
+    write_result(json, result, Accounting(used=len(images)))
 
 
 def model_of(gallery: Gallery, model: str, device: str, threads: int) -> Model:

@@ -38,8 +38,8 @@ def label(
     """
     from resight.errors import ConfigurationError
     from resight.gallery import Gallery
+    from resight.gallery.labels import chosen, label_by_table
     from resight.gallery.labels import label as label_sightings
-    from resight.gallery.labels import label_by_table
 
     by_name = identity is not None and bool(id or tracklet)
     if by_name == (table is not None):
@@ -50,7 +50,7 @@ def label(
             warn(read.notes)
         else:
             ids, tracklets = frozenset(id or ()), frozenset(tracklet or ())
-            count, read = label_sightings(opened, identity or "", ids=ids, tracklets=tracklets), None
+            count, read = label_sightings(opened, chosen(opened, ids, tracklets), identity or ""), None
     say(f"{count} labelled")
     write_result(json, {"labelled": count}, None if read is None else read.accounting)
 
@@ -90,16 +90,11 @@ def merge(gallery: str, old: str, new: str, *, json: Path | None = None) -> None
 
 
 def _rename(gallery: str, old: str, new: str, json: Path | None, *, merging: bool) -> None:
-    from resight.errors import GalleryError
-    from resight.gallery import Gallery, Where
-    from resight.gallery.labels import rename as rename_person
+    from resight.gallery import Gallery
+    from resight.gallery.labels import called
+    from resight.gallery.labels import label as label_sightings
 
     with Gallery.open(gallery) as opened:
-        taken = bool(opened.records(Where(identities=frozenset({new}))))
-        if taken and not merging:
-            raise GalleryError(f"somebody is called {new!r} already; `resight gallery merge` makes the two one person")
-        if merging and not taken:
-            raise GalleryError(f"nobody is called {new!r} in this gallery; `resight gallery rename` gives a new name")
-        count = rename_person(opened, old, new)
+        count = label_sightings(opened, called(opened, old, new, merging=merging), new)
     say(f"{count} sightings of {old} are of {new} now")
     write_result(json, {"labelled": count})

@@ -27,6 +27,7 @@ __all__ = [
     "NamePattern",
     "Names",
     "PlainDistance",
+    "SkipUnreadable",
     "Threads",
     "TorchThreads",
     "chosen",
@@ -86,6 +87,10 @@ NamePattern = Annotated[
         help="Pattern of file names in a folder, such as {identity}/{camera}_{*}. Each field takes as much as it can; {*} is "
         "anything, and {**} also spans folders."
     ),
+]
+SkipUnreadable = Annotated[
+    bool,
+    Parameter(negative=(), help="Leave out images that cannot be read, and name them. Decodes each image once more."),
 ]
 Names = Annotated[list[str] | None, Parameter(negative=())]
 """An option that can be given several times."""

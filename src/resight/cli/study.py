@@ -53,6 +53,7 @@ def ruiz2019(
     json
         Also write the report's JSON to this file.
     """
+    from resight.datasets import open_dataset
     from resight.studies.ruiz2019.run import run_study
 
     check_writable(out / "report.json", json)
@@ -68,7 +69,7 @@ def ruiz2019(
             say(f"{run['dataset']} {run['name']} failed: {run['reason']}")
     warn(tuple(report["notes"]))
     say(f"{out / 'report.html'} shows everything.")
-    write_result(json, report)
+    write_result(json, report, sum((open_dataset(one).accounting for one in (duke,) if one), open_dataset(data).accounting))
 
 
 def ablation(
@@ -101,6 +102,7 @@ def ablation(
     json
         Also write the table's JSON to this file.
     """
+    from resight.datasets import open_dataset
     from resight.studies.ablation import markdown, run_ablation
 
     check_writable(out / "ablation.json", json)
@@ -108,4 +110,4 @@ def ablation(
     with TerminalProgress() as progress:
         record = run_ablation(plan, data, out, together=together, device=device, cache=cache, progress=progress)
     say(markdown(record["runs"]).rstrip())
-    write_result(json, record)
+    write_result(json, record, open_dataset(data).account("train"))

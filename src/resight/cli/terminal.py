@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from resight.datasets import Accounting
+    from resight.datasets import Accounting, Dataset
+    from resight.progress import Progress
     from resight.tradeoff.report import Report
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "show",
     "show_report",
     "shown",
+    "skip_unreadable",
     "table",
     "use_threads",
     "warn",
@@ -116,6 +118,17 @@ def check_writable(*paths: Path | None) -> None:
             tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
+
+
+def skip_unreadable(dataset: Dataset, *parts: str, progress: Progress) -> Dataset:
+    """Leave out images of some parts that cannot be read, and print their names."""
+    from resight.datasets.accounting import UNREADABLE
+    from resight.datasets.inspect import unreadable
+
+    found = unreadable(dataset, *parts, progress=progress)
+    shown = [f"{path}: {reason}; it is left out" for path, reason in list(found.items())[:20]]
+    warn((*shown, *([f"and {len(found) - 20} more are left out; `resight dataset inspect` names them"] if len(found) > 20 else [])))
+    return dataset.without(found, UNREADABLE)
 
 
 def write_result(path: Path | None, values: Any, accounting: Accounting | None = None) -> None:

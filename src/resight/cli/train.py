@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from resight.cli.options import EXPERT, Data, Device, Layout, NamePattern, TorchThreads, for_experts
+from resight.cli.options import EXPERT, Data, Device, Layout, NamePattern, SkipUnreadable, TorchThreads, for_experts
 from resight.cli.terminal import say, use_threads, warn, write_result
+from resight.cli.terminal import skip_unreadable as skip
 from resight.distillation import LOSSES
 from resight.distillation.config import DistillConfig
 from resight.progress import TerminalProgress
@@ -38,6 +39,7 @@ def train(
     recipe: Path | None = None,
     layout: Layout = "auto",
     name_pattern: NamePattern = "",
+    skip_unreadable: SkipUnreadable = False,
     device: Device = "auto",
     threads: TorchThreads = 0,
     cache: Annotated[Path | None, EXPERT] = None,
@@ -67,6 +69,8 @@ def train(
     dataset = open_dataset(data, layout, name_pattern=name_pattern)
     warn(dataset.warnings)
     with TerminalProgress() as progress:
+        if skip_unreadable:
+            dataset = skip(dataset, "train", progress=progress)
         run = fit_alone(dataset, out, TrainConfig(**vars(config)), device=device, cache=cache, progress=progress)
     _report_run(run, dataset, json)
 
@@ -78,6 +82,7 @@ def distill(
     recipe: Path | None = None,
     layout: Layout = "auto",
     name_pattern: NamePattern = "",
+    skip_unreadable: SkipUnreadable = False,
     device: Device = "auto",
     threads: TorchThreads = 0,
     cache: Annotated[Path | None, EXPERT] = None,
@@ -109,6 +114,8 @@ def distill(
     dataset = open_dataset(data, layout, name_pattern=name_pattern)
     warn(dataset.warnings)
     with TerminalProgress() as progress:
+        if skip_unreadable:
+            dataset = skip(dataset, "train", progress=progress)
         run = fit_student(dataset, out, DistillConfig(**vars(config)), device=device, cache=cache, progress=progress)
     _report_run(run, dataset, json)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from resight.datasets.accounting import NO_LABEL
-from resight.datasets.layout import Layout, find
+from resight.datasets.layout import Layout, find, in_folders, share_in_folders
 from resight.datasets.records import Dataset, Split
 from resight.datasets.rows import Row, records_of
 from resight.datasets.splits import random_halves
@@ -22,14 +22,13 @@ from resight.errors import DatasetError
 __all__ = ["LAYOUT", "fit", "load"]
 
 _NAME = re.compile(r"cam(?P<camera>[12])/person(?P<identity>[0-9]{3})/[^/]+")
+_FOLDERS = ("cam1", "cam2")
 _INSIDE = tuple(f"{parent}{kind}" for parent in ("", "i-LIDS-VID/", "iLIDS-VID/") for kind in ("sequences", "images"))
 
 
 def fit(tree: Tree) -> float:
     """Share of the images in `cam1` and `cam2` that lie in folders called person001, person002, ..."""
-    inside = [image for image in tree.images if image.partition("/")[0] in ("cam1", "cam2")]
-    fits = [_NAME.fullmatch(image) is not None for image in inside]
-    return sum(fits) / len(fits) if {"cam1", "cam2"} <= set(tree.folders) else 0.0
+    return share_in_folders(tree, _FOLDERS, _NAME)
 
 
 def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
@@ -55,14 +54,11 @@ def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
     share, found = find(tree := Tree.read(root), fit, _INSIDE)
     if not share:
         raise DatasetError(f"{tree.root}: no iLIDS-VID here; expected cam1/person001 and cam2/person001 in it or in its sequences")
-    rows, unnamed = [], 0
-    for image in found.images:
-        match = _NAME.fullmatch(image)
-        if match is None:
-            unnamed += image.startswith(("cam1/", "cam2/"))
-        else:
-            person, camera = str(int(match["identity"])), match["camera"]
-            rows.append(Row(found.path(image), person, camera, tracklet=f"{camera}/{person}"))
+    rows = []
+    fitting, unnamed = in_folders(found, _FOLDERS, _NAME)
+    for image, match in fitting:
+        person, camera = str(int(match["identity"])), match["camera"]
+        rows.append(Row(found.path(image), person, camera, tracklet=f"{camera}/{person}"))
     everything = records_of(rows)
     both = np.intersect1d(*(everything.identities[everything.cameras == camera] for camera in (1, 2)))
     kept = everything.select(np.isin(everything.identities, both))

@@ -17,6 +17,7 @@ from resight.datasets.rows import PERSON, Row, records_of
 from resight.datasets.tables import Table, find_table, has_header, read_table
 from resight.datasets.tree import Tree, is_image
 from resight.errors import DatasetError
+from resight.images import FORMATS
 
 __all__ = ["find_images"]
 
@@ -61,7 +62,7 @@ def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "
         return _of_lines(root)
     tree = Tree.read(root)
     if not tree.images:
-        raise DatasetError(f"{root}: no image in this folder or below it (JPEG, PNG, WebP, BMP); {tree.account(0, {})}")
+        raise DatasetError(f"{root}: no image in this folder or below it ({FORMATS}); {tree.account(0, {})}")
     try:
         name = "folder" if name_pattern else layout
         if name == "auto":
@@ -121,8 +122,7 @@ def _lines(text: str, path: Path) -> Iterator[str]:
     for line in text.split("\n"):
         if _BINARY.search(line):
             raise DatasetError(
-                f"{path}: not an image of a format that is read (JPEG, PNG, WebP, BMP), and not a text file with one path a "
-                "line; name "
+                f"{path}: not an image of a format that is read ({FORMATS}), and not a text file with one path a line; name "
                 "a folder, a list or a data set"
             )
         if name := line.strip("\r"):

@@ -142,6 +142,19 @@ def inspect(dataset: Dataset | str | Path, *, progress: Progress = silent) -> In
     )
 
 
+def unreadable(dataset: Dataset, *parts: str, progress: Progress = silent) -> dict[str, str]:
+    """Decode the images of some parts, such as ``"query", "gallery"``, and return those that cannot be decoded, with the reason."""
+    paths = list(dict.fromkeys(path for split in dataset.splits for part in parts for path in getattr(split, part).paths))
+    found = {}
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        for done, (path, finding) in enumerate(zip(paths, pool.map(_look, paths), strict=True), 1):
+            if finding.reason:
+                found[path] = finding.reason
+            if done % 256 == 0 or done == len(paths):
+                progress("looking for unreadable images", done, len(paths))
+    return found
+
+
 @dataclass(frozen=True)
 class _Finding:
     """One file: its size in pixels, or the reason why it has none."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +13,7 @@ from resight.datasets.records import Dataset
 from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
-__all__ = ["Layout", "Load", "find", "recognise"]
+__all__ = ["Layout", "Load", "find", "in_folders", "recognise", "share_in_folders"]
 
 
 class Load(Protocol):
@@ -74,6 +75,19 @@ def recognise(tree: Tree, layouts: Mapping[str, Layout]) -> tuple[str, Tree]:
         + "; ".join(layout.about for layout in layouts.values())
         + ". Or name a CSV with the columns path, identity and camera, or say by --name-pattern what the names mean"
     )
+
+
+def in_folders(tree: Tree, folders: Sequence[str], name: re.Pattern[str]) -> tuple[list[tuple[str, re.Match[str]]], int]:
+    """Images in some folders whose whole path fits a rule, each with its match, and the number of other images in these folders."""
+    inside = [image for image in tree.images if image.partition("/")[0] in folders]
+    fitting = [(image, match) for image in inside if (match := name.fullmatch(image))]
+    return fitting, len(inside) - len(fitting)
+
+
+def share_in_folders(tree: Tree, folders: Sequence[str], name: re.Pattern[str]) -> float:
+    """Share of the images in some folders whose whole path fits a rule; 0 if a folder is missing."""
+    fitting, others = in_folders(tree, folders, name)
+    return len(fitting) / (len(fitting) + others) if set(folders) <= set(tree.folders) else 0.0
 
 
 def _places(tree: Tree, inside: tuple[str, ...]) -> Iterator[Tree]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from resight.errors import ConfigurationError
@@ -19,7 +20,9 @@ __all__ = [
     "camera_of",
     "find_style",
     "first_cut",
+    "from_left",
     "in_ascii",
+    "near_names",
     "nfc",
     "parse_pattern",
     "split_of",
@@ -34,6 +37,7 @@ _SPLITS = {
     "gallery": ("gallery", "test", "testing", "bounding_box_test", "image_test", "bbox_test"),
 }
 _SECRET = re.compile("pass|pwd|user|login|token|key|secret|auth", re.IGNORECASE)
+_INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")  # Unicode categories of blanks and of characters that show nothing
 _SPLIT_OF = {name: part for part, names in _SPLITS.items() for name in names}
 
 
@@ -169,6 +173,12 @@ def nfc(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
+def near_names(asked: Collection[str], known: Collection[str]) -> set[str]:
+    """Known names that are not asked for, but differ from one that is in no visible letter: in case, blanks, and the invisible."""
+    folded = set(map(_visible, asked))
+    return {name for name in set(known) - set(asked) if _visible(name) in folded}
+
+
 def camera_name(name: str) -> str:
     """A camera's name, normalised; the user, password and keys of an address such as rtsp://user:password@host are taken out."""
     name = nfc(name)
@@ -189,6 +199,12 @@ def in_ascii(name: str) -> str:
     return "".join(letters)
 
 
+def from_left(name: str) -> str:
+    """A name in the order in which its letters stand from left to right: Arabic and Hebrew ones are turned around."""
+    runs = itertools.groupby(name, lambda letter: unicodedata.bidirectional(letter) in ("R", "AL", "NSM"))
+    return "".join("".join(run)[::-1] if turned else "".join(run) for turned, run in runs)
+
+
 def alike(names: Iterable[str]) -> list[list[str]]:
     """Groups of different names that are the same number, such as 1, 01 and 1.0."""
     groups: dict[float, set[str]] = {}
@@ -196,6 +212,11 @@ def alike(names: Iterable[str]) -> list[list[str]]:
         if re.fullmatch(r"[+-]?[0-9]+([.,]0*)?", name):
             groups.setdefault(float(name.replace(",", ".")), set()).add(name)
     return [sorted(group) for _, group in sorted(groups.items()) if len(group) > 1]
+
+
+def _visible(name: str) -> str:
+    kept = (letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) not in _INVISIBLE)
+    return "".join(kept).casefold()
 
 
 def _plain(value: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from resight.datasets.accounting import NO_LABEL
-from resight.datasets.layout import Layout, find
+from resight.datasets.layout import Layout, find, in_folders, share_in_folders
 from resight.datasets.records import Dataset, Split
 from resight.datasets.rows import Row, records_of
 from resight.datasets.splits import random_halves
@@ -22,15 +22,14 @@ from resight.errors import DatasetError
 __all__ = ["LAYOUT", "fit", "load"]
 
 _NAME = re.compile(r"cam_(?P<camera>[ab])/person_(?P<identity>[0-9]{4})([.][^./]+|/[^/]+)")
+_FOLDERS = ("cam_a", "cam_b")
 _INSIDE = ("single_shot", "multi_shot", "prid_2011/single_shot", "prid_2011/multi_shot", "prid_2011", "prid2011", "PRID2011")
 _BOTH = 200  # people 1 to 200 are seen by both cameras; higher numbers of the two cameras are different people
 
 
 def fit(tree: Tree) -> float:
     """Share of the images in `cam_a` and `cam_b` that are called person_0001 or lie in a folder called so."""
-    inside = [image for image in tree.images if image.partition("/")[0] in ("cam_a", "cam_b")]
-    fits = [_NAME.fullmatch(image) is not None for image in inside]
-    return sum(fits) / len(fits) if {"cam_a", "cam_b"} <= set(tree.folders) else 0.0
+    return share_in_folders(tree, _FOLDERS, _NAME)
 
 
 def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
@@ -57,12 +56,9 @@ def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
     share, found = find(tree := Tree.read(root), fit, _INSIDE)
     if not share:
         raise DatasetError(f"{tree.root}: no PRID 2011 here; expected cam_a and cam_b with names like person_0001.png")
-    rows, unnamed = [], 0
-    for image in found.images:
-        match = _NAME.fullmatch(image)
-        if match is None:
-            unnamed += image.startswith(("cam_a/", "cam_b/"))
-            continue
+    rows = []
+    fitting, unnamed = in_folders(found, _FOLDERS, _NAME)
+    for image, match in fitting:
         person, camera = int(match["identity"]), match["camera"]
         name = str(person) if person <= _BOTH else f"{camera}/{person}"
         tracklet = f"{camera}/{person}" if image.count("/") == 2 else ""

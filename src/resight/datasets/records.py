@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -191,6 +191,18 @@ class Dataset:
         """The accounting of a command that uses some parts only, such as ``"query", "gallery"``, of all divisions."""
         used = {path for split in self.splits for part in parts for path in getattr(split, part).paths}
         return self.accounting.without(f"not in {' or '.join(parts)}", self.accounting.used - len(used))
+
+    def without(self, paths: Collection[str], reason: str) -> Dataset:
+        """The same data set without some images, which are left out for a reason."""
+        if not paths:
+            return self
+        parts = [[getattr(split, part) for part in ("train", "query", "gallery")] for split in self.splits]
+        gone = {path for three in parts for records in three for path in records.paths} & set(paths)
+        splits = [
+            Split(*(records.select(np.array([path not in gone for path in records.paths], bool)) for records in three))
+            for three in parts
+        ]
+        return replace(self, splits=tuple(splits), accounting=self.accounting.without(reason, len(gone)))
 
     @property
     def train(self) -> Records:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.datasets.records import ALONE, DISTRACTOR, Records, Split
+from resight.datasets.records import ALONE, DISTRACTOR, Dataset, Records, Split
 from resight.errors import DatasetError
 
-__all__ = ["EASIER", "alone", "ask", "by_identity", "by_image", "class_labels", "query_rows", "random_halves"]
+__all__ = ["EASIER", "alone", "ask", "by_identity", "by_image", "class_labels", "query_rows", "random_halves", "same_camera"]
 
 
 EASIER = (
@@ -92,6 +92,12 @@ def alone(query: Records) -> Records:
     names = [name for name in set(query.camera_names()) if name]
     called = {**query.cameras_called, **({ALONE: names[0]} if names else {})}
     return replace(query, cameras=np.full(len(query), ALONE, np.int64), cameras_called=called)
+
+
+def same_camera(dataset: Dataset) -> Dataset:
+    """The same data set, whose queries are compared with images by their own camera too; see `EASIER`."""
+    splits = tuple(replace(split, query=alone(split.query)) for split in dataset.splits)
+    return replace(dataset, splits=splits)
 
 
 def by_image(records: Records, count: int, *, seed: int = 0) -> tuple[Records, Records]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import struct
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,10 +11,11 @@ from pathlib import Path
 
 from resight.datasets.accounting import DUPLICATE, HIDDEN, OTHER_FOLDER, UNREADABLE, Accounting
 from resight.errors import DatasetError
+from resight.images import can_decode, kind_of
 
 __all__ = ["IMAGE_SUFFIXES", "Tree", "ending", "is_hidden", "is_image"]
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"})
 """Endings, in lower case, of files that are taken for images without a look inside."""
 
 _SYSTEM = frozenset(
@@ -32,7 +32,6 @@ _SYSTEM = frozenset(
         "system volume information",
     }
 )
-_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 
 
 @dataclass(frozen=True)
@@ -115,8 +114,15 @@ def ending(name: str) -> str:
 
 def is_image(path: str | Path) -> bool:
     """Whether a file is an image that is read: by its ending, and without a known one by its first bytes."""
-    if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES:
-        return True
+    return _has_known_ending(path) or bool(_kind(path))
+
+
+def _has_known_ending(path: str | Path) -> bool:
+    return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
+
+
+def _kind(path: str | Path) -> str:
+    """Format of an image by its first bytes; empty for any other file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         try:
@@ -124,10 +130,8 @@ def is_image(path: str | Path) -> bool:
         finally:
             os.close(descriptor)
     except (OSError, ValueError):
-        return False
-    bmp = head[:2] == b"BM" and head[6:10] == bytes(4) and len(head) >= 18 and struct.unpack("<I", head[14:18])[0] in _BMP_HEADERS
-    webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    return bmp or webp or head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
+        return ""
+    return kind_of(head)
 
 
 class _Walk:
@@ -198,5 +202,7 @@ class _Walk:
             self.left_out[UNREADABLE] += 1
         elif not is_image(entry.path):
             self.left_out[ending(entry.name)] += 1
+        elif not _has_known_ending(entry.name) and not can_decode(kind := _kind(entry.path)):
+            self.left_out[f"{kind.upper()}, which needs the extra [heif]"] += 1
         else:
             (self.links if entry.is_symlink() else self.real).append(name)

@@ -16,7 +16,7 @@ from resight.datasets.rows import PERSON, Row
 from resight.datasets.tables import find_table, read_table
 from resight.datasets.tree import Tree
 from resight.errors import DatasetError
-from resight.images import Pixels
+from resight.images import FORMATS, Pixels
 
 __all__ = ["Crop", "Crops", "crops_of", "find_crops"]
 
@@ -93,7 +93,7 @@ def find_crops(path: str | Path, *, named: bool = False, name_pattern: str = "")
         return _of_records(find_images(path))
     tree = Tree.read(path)
     if not tree.images:
-        raise DatasetError(f"{path}: no image in this folder or below it (JPEG, PNG, WebP, BMP); {tree.account(0, {})}")
+        raise DatasetError(f"{path}: no image in this folder or below it ({FORMATS}); {tree.account(0, {})}")
     if named or name_pattern:
         rows, left_out, notes = read_rows(tree, name_pattern, without_camera=True)
         return Crops(map(_of_row, rows), tree.account(len(rows), left_out), tuple(notes))

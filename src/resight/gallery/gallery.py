@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.datasets.names import nfc
+from resight.datasets.names import near_names, nfc
 from resight.errors import GalleryError, MissingSightingError
 from resight.gallery.crops import Crop
 from resight.gallery.enrol import Enrolment, enrol
@@ -33,7 +32,6 @@ from resight.progress import Progress, silent
 
 __all__ = ["Gallery"]
 
-_INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")  # Unicode categories of blanks and of characters that show nothing
 _NO_FOLDER = "snapshots are for galleries in a folder; back up a database with pg_dump"
 
 
@@ -254,10 +252,9 @@ class Gallery:
 
         The names are those of the gallery and its snapshots. Case, blanks and invisible characters are ignored here, and only here.
         """
-        near = set()
+        near: set[str] = set()
         for asked, known in zip((where.cameras, where.identities), self._store.names(), strict=True):
-            folded = set(map(_visible, asked or ()))
-            near |= {name for name in known - (asked or set()) if _visible(name) in folded}
+            near |= near_names(asked or (), known)
         return sorted(near)
 
     def statistics(self, cameras: frozenset[str] | None = None, *, now: datetime | None = None) -> Statistics:
@@ -289,11 +286,6 @@ class Gallery:
     def close(self) -> None:
         """Close files and connections."""
         self._store.close()
-
-
-def _visible(name: str) -> str:
-    kept = (letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) not in _INVISIBLE)
-    return "".join(kept).casefold()
 
 
 def _is_database(location: str | Path) -> bool:

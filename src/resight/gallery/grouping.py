@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.datasets.names import camera_name
-from resight.errors import ArrayError, GalleryError
+from resight.errors import ArrayError, ConfigurationError
 from resight.gallery.gallery import Gallery
 from resight.gallery.matches import Match
 from resight.gallery.sighting import EVERYTHING, Where
@@ -72,11 +72,11 @@ def without_cameras(gallery: Gallery, where: Where, cameras: frozenset[str]) -> 
 
     Raises
     ------
-    GalleryError
+    ConfigurationError
         If no camera is left.
     """
     names = frozenset(map(camera_name, cameras))
     left = frozenset(gallery.cameras() if where.cameras is None else where.cameras) - names
     if not left:
-        raise GalleryError(f"no camera is left to search without {', '.join(sorted(names))}")
+        raise ConfigurationError(f"no camera is left to search without {', '.join(sorted(names))}")
     return replace(where, cameras=left)

@@ -9,10 +9,10 @@ from typing import Protocol
 
 from resight.datasets.names import nfc
 from resight.datasets.tables import Table, read_table
-from resight.errors import DatasetError, GalleryError
+from resight.errors import ConfigurationError, DatasetError, MissingSightingError
 from resight.gallery.sighting import EVERYTHING, Record, Where
 
-__all__ = ["label", "label_by_table", "label_known", "rename"]
+__all__ = ["called", "chosen", "label", "label_by_table", "label_known"]
 
 
 class Sightings(Protocol):
@@ -48,56 +48,64 @@ def label_known(store: Sightings, names: Mapping[str, str]) -> int:
     return sum(store.label(ids, name) for name, ids in changed.items())
 
 
-def label(store: Sightings, identity: str, *, ids: frozenset[str] = frozenset(), tracklets: frozenset[str] = frozenset()) -> int:
-    """Say who is on some sightings, by their ids, their tracklets, or both.
+def chosen(
+    store: Sightings, ids: frozenset[str] = frozenset(), tracklets: frozenset[str] = frozenset(), where: Where = EVERYTHING
+) -> list[Record]:
+    """Find sightings by their ids, their tracklets, or both.
+
+    Raises
+    ------
+    MissingSightingError
+        If no sighting has such an id or tracklet.
+    """
+    tracklets = frozenset(map(nfc, tracklets))
+    found = [record for record in store.records(where) if record.id in ids or (record.tracklet and record.tracklet in tracklets)]
+    there = {record.id for record in found} | {record.tracklet for record in found}
+    if missing := sorted((ids | tracklets) - there):
+        raise MissingSightingError(f"no sighting has the id or tracklet {', '.join(missing[:3])}; a search shows ids")
+    return found
+
+
+def label(store: Sightings, records: Iterable[Record], identity: str) -> int:
+    """Say who is on some sightings.
 
     Parameters
     ----------
     store : Gallery or Store
+    records : iterable of Record
     identity : str
         Empty takes the name away.
-    ids, tracklets : set of str
 
     Returns
     -------
     int
         How many sightings have this name now that had another.
-
-    Raises
-    ------
-    GalleryError
-        If no sighting has such an id or tracklet.
     """
-    tracklets = frozenset(map(nfc, tracklets))
-    found = [record for record in store.records() if record.id in ids or (record.tracklet and record.tracklet in tracklets)]
-    there = {record.id for record in found} | {record.tracklet for record in found}
-    if missing := sorted((ids | tracklets) - there):
-        raise GalleryError(f"no sighting has the id or tracklet {', '.join(missing[:3])}; `resight gallery search` shows ids")
     identity = nfc(identity)
-    changed = [record.id for record in found if record.identity != identity]
+    changed = [record.id for record in records if record.identity != identity]
     return store.label(changed, identity) if changed else 0
 
 
-def rename(store: Sightings, old: str, new: str) -> int:
-    """Call a person by another name; if somebody has that name already, the two become one person.
-
-    Returns
-    -------
-    int
-        How many sightings have another name now.
+def called(store: Sightings, old: str, new: str, *, merging: bool) -> list[Record]:
+    """Find the sightings of a person who gets another name: one that nobody has, or, to merge two people, one that somebody has.
 
     Raises
     ------
-    GalleryError
-        If nobody is called `old`, or `new` is empty.
+    ConfigurationError
+        If nobody is called `old`, `new` is empty, or somebody (when merging: nobody) is called `new`.
     """
     old, new = nfc(old), nfc(new)
     if not new:
-        raise GalleryError("the new name is empty; `resight gallery label --identity ''` takes a name away")
-    found = [record.id for record in store.records(Where(identities=frozenset({old})))]
+        raise ConfigurationError("the new name is empty; to take a name away, label the sightings with an empty one")
+    found = store.records(Where(identities=frozenset({old})))
     if not found:
-        raise GalleryError(f"nobody is called {old!r} in this gallery; `resight gallery stats` says who is there")
-    return store.label(found, new) if old != new else 0
+        raise ConfigurationError(f"nobody is called {old!r} in this gallery")
+    taken = old == new or bool(store.records(Where(identities=frozenset({new}))))
+    if taken and not merging:
+        raise ConfigurationError(f"somebody is called {new!r} already; to make the two one person, merge them")
+    if merging and (not taken or old == new):
+        raise ConfigurationError(f"nobody else is called {new!r} in this gallery; to give a new name, rename {old!r}")
+    return found
 
 
 def label_by_table(store: Sightings, path: Path) -> tuple[int, Table]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from resight.datasets.names import in_ascii
+from resight.datasets.names import from_left, in_ascii
 from resight.files import atomic_write
 from resight.gallery.matches import Match
 from resight.images import Pixels, decode, resize
@@ -20,6 +20,7 @@ _LINES = 3  # of text below an image
 _COLUMNS = 10
 _INK, _RIGHT, _WRONG, _UNKNOWN, _QUERY = (30, 30, 30), (0, 150, 60), (210, 30, 30), (170, 170, 170), (30, 90, 200)
 _FONT, _SIZE = cv2.FONT_HERSHEY_SIMPLEX, 0.38
+_POINTS = 11
 
 
 def draw_matches(
@@ -76,9 +77,20 @@ def _cell(image: Pixels, colour: tuple[int, int, int], lines: Sequence[str]) -> 
     cell[top - _FRAME : bottom + _FRAME, left - _FRAME : right + _FRAME] = colour
     cell[top:bottom, left:right] = fitted
     for number, line in enumerate(lines[:_LINES], 1):
-        text = in_ascii(line)
-        while text and cv2.getTextSize(text, _FONT, _SIZE, 1)[0][0] > cell.shape[1] - 4:
-            text = text[:-1]
-        at = (_MARGIN, height + 2 * border - _MARGIN // 2 + number * _LINE - 4)
-        cv2.putText(cell, text, at, _FONT, _SIZE, _INK, 1, cv2.LINE_AA)
+        _write(cell, line, (_MARGIN, height + 2 * border - _MARGIN // 2 + number * _LINE - 4))
     return cell
+
+
+def _write(cell: Pixels, line: str, at: tuple[int, int]) -> None:
+    """Write a line, cut where the cell ends. OpenCV 5 has a font with the letters of most scripts; older ones have ASCII alone."""
+    room = cell.shape[1] - 4
+    if not hasattr(cv2, "FontFace"):
+        text = in_ascii(line)
+        while text and cv2.getTextSize(text, _FONT, _SIZE, 1)[0][0] > room:
+            text = text[:-1]
+        cv2.putText(cell, text, at, _FONT, _SIZE, _INK, 1, cv2.LINE_AA)
+        return
+    font, text = cv2.FontFace("sans"), line
+    while text and cv2.getTextSize((0, 0), text, at, font, _POINTS)[2] > room:
+        text = text[:-1]
+    cv2.putText(cell, from_left(text), at, _INK, font, _POINTS)

@@ -2,13 +2,15 @@
 
 from resight.images.ahead import grouped, read_ahead
 from resight.images.cache import cache_folder, load_pixels
-from resight.images.decode import MAX_PIXELS, RESIZE, Pixels, decode, resize
-from resight.images.header import header_size
+from resight.images.containers import kind_of
+from resight.images.decode import MAX_PIXELS, RESIZE, Pixels, can_decode, decode, resize
+from resight.images.header import FORMATS, header_size
 from resight.images.inputs import boxes_of, cut, is_frame, is_image, pixels_of
 from resight.images.preprocessing import Preprocessing
 from resight.images.reading import MAX_FILE_BYTES, read_file, read_image, read_images, read_into, unreadable
 
 __all__ = [
+    "FORMATS",
     "MAX_FILE_BYTES",
     "MAX_PIXELS",
     "RESIZE",
@@ -16,12 +18,14 @@ __all__ = [
     "Preprocessing",
     "boxes_of",
     "cache_folder",
+    "can_decode",
     "cut",
     "decode",
     "grouped",
     "header_size",
     "is_frame",
     "is_image",
+    "kind_of",
     "load_pixels",
     "pixels_of",
     "read_ahead",

@@ -9,8 +9,12 @@ import re
 import struct
 
 from resight.errors import ImageError
+from resight.images.containers import gif_size, heif_size, kind_of, tiff_size
 
-__all__ = ["header_size"]
+__all__ = ["FORMATS", "header_size"]
+
+FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF, HEIC, AVIF"
+"""Formats that are read, for messages."""
 
 _MOST_SCANS = 100  # in a progressive JPEG: each is a pass over all pixels for as little as 70 bytes; encoders write ten or so
 _MOST_COMPONENTS = 4  # in a JPEG; without progression it has at most one scan for each
@@ -25,35 +29,31 @@ def header_size(data: bytes) -> tuple[str, int, int]:
     Parameters
     ----------
     data : bytes
-        The file's content; JPEG, PNG, WebP or BMP.
+        The file's content.
 
     Returns
     -------
     tuple of (str, int, int)
-        Format (``"jpeg"``, ``"png"``, ``"webp"``, ``"bmp"``), height and width in pixels, before any EXIF rotation.
+        Format (``"jpeg"``, ``"png"``, ``"webp"``, ``"bmp"``, ``"gif"``, ``"tiff"``, ``"heic"`` or ``"avif"``), height and width in
+        pixels, before any EXIF rotation.
 
     Raises
     ------
     ImageError
         If it has another format, ends too early, or holds more scans or texts than any honest file.
     """
+    kind = "jpeg" if data[:2] == b"\xff\xd8" else "bmp" if data[:2] == b"BM" else kind_of(data[:32])
+    if kind not in _SIZES:
+        raise ImageError(f"not an image of a known format ({FORMATS})")
     try:
-        if data[:2] == b"\xff\xd8":
-            return ("jpeg", *_jpeg_size(data))
-        if data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR":
-            return ("png", *_png_size(data))
-        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-            if len(data) < 8 + struct.unpack("<I", data[4:8])[0]:
-                raise ImageError("the WebP file ends too early")
-            return ("webp", *_webp_size(data))
-        if data[:2] == b"BM":
-            return ("bmp", *_bmp_size(data))
-    except (struct.error, IndexError) as error:
+        return (kind, *_SIZES[kind](data))
+    except (struct.error, IndexError, ValueError) as error:
         raise ImageError("the image's header is damaged") from error
-    raise ImageError("not an image of a known format (JPEG, PNG, WebP, BMP)")
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
+    if data[12:16] != b"IHDR":
+        raise ImageError("the PNG's header is damaged")
     width, height = struct.unpack(">II", data[16:24])
     position, texts = 8, 0
     while position + 12 <= len(data):  # length, name, content, checksum
@@ -121,6 +121,8 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
+    if len(data) < 8 + struct.unpack("<I", data[4:8])[0]:
+        raise ImageError("the WebP file ends too early")
     kind = data[12:16]
     if kind == b"VP8 ":
         width, height = struct.unpack("<HH", data[26:30])
@@ -131,3 +133,15 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     if kind == b"VP8X":
         return int.from_bytes(data[27:30], "little") + 1, int.from_bytes(data[24:27], "little") + 1
     raise ImageError("the WebP's header is damaged")
+
+
+_SIZES = {
+    "jpeg": _jpeg_size,
+    "png": _png_size,
+    "webp": _webp_size,
+    "bmp": _bmp_size,
+    "gif": gif_size,
+    "tiff": tiff_size,
+    "heic": heif_size,
+    "avif": heif_size,
+}

@@ -11,13 +11,13 @@ import numpy as np
 
 from resight.errors import ImageError
 from resight.images.ahead import read_ahead
-from resight.images.decode import Pixels, decode, resize
+from resight.images.decode import MAX_PIXELS, Pixels, decode, most_pixels, resize
 from resight.progress import Progress, silent
 
 __all__ = ["MAX_FILE_BYTES", "read_file", "read_image", "read_images", "read_into", "unreadable"]
 
 MAX_FILE_BYTES = 64 * 2**20
-"""Largest image file that is read."""
+"""Largest image file that is read, unless it may hold more pixels."""
 
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a named pipe without a writer is an empty file; reading it must not wait for ever
 _TASK = 32  # images that a thread reads at a time
@@ -35,8 +35,9 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | _NO_WAIT | getattr(os, "O_BINARY", 0))
         try:
             size = os.fstat(descriptor).st_size
-            if size > MAX_FILE_BYTES:
-                raise ImageError(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB")
+            most = max(MAX_FILE_BYTES, 3 * most_pixels() if most_pixels() > MAX_PIXELS else 0)
+            if size > most:
+                raise ImageError(f"the file is larger than {most // 2**20} MiB")
             data = os.read(descriptor, size)
             while len(data) < size and (more := os.read(descriptor, size - len(data))):
                 data += more
@@ -135,4 +136,5 @@ def read_images(
 def unreadable(failures: Sequence[str], count: int) -> ImageError:
     """Make the error for some of `count` images: how many, and the first few with the reason."""
     shown = "; ".join(failures[:3]) + ("; ..." if len(failures) > 3 else "")
-    return ImageError(f"{len(failures)} of {count} images cannot be read: {shown}. Repair or remove them.")
+    way_out = "Repair or remove them; train, fit and evaluate have --skip-unreadable."
+    return ImageError(f"{len(failures)} of {count} images cannot be read: {shown}. {way_out}")

@@ -68,6 +68,12 @@ class Caller:
         self.check_cameras(where.cameras)
         return where
 
+    def check_unlimited(self) -> None:
+        """Raise `AccessError` if the token is limited to some cameras."""
+        if self.cameras is not None:
+            way_out = "ask for a token without cameras"
+            raise AccessError(f"this token is limited to some cameras, and this is about all of them; {way_out}")
+
     def check_cameras(self, cameras: frozenset[str]) -> None:
         """Raise `AccessError` if one of the cameras is not theirs."""
         if self.cameras is not None and (others := cameras - self.cameras):

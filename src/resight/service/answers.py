@@ -22,6 +22,7 @@ __all__ = [
     "Health",
     "Judged",
     "Known",
+    "Labelled",
     "Listed",
     "PurgeProgress",
     "Purged",
@@ -91,6 +92,12 @@ class Judged(BaseModel):
 
     id: str
     identity: str
+
+
+class Labelled(BaseModel):
+    """How many sightings have another name now."""
+
+    labelled: int
 
 
 class GallerySummary(BaseModel):

@@ -11,14 +11,18 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from resight.datasets.names import camera_name, nfc
 from resight.errors import ConfigurationError
 from resight.gallery import parse_time
+from resight.gallery.grouping import OnePer
 from resight.gallery.store.interface import check_text
+from resight.images import FORMATS
 
 __all__ = [
     "Box",
     "EnrolForm",
     "Export",
     "Id",
+    "Label",
     "Purge",
+    "Renaming",
     "SearchForm",
     "Text",
     "Time",
@@ -86,9 +90,11 @@ class _Given(BaseModel):
 class SearchForm(_Given):
     """Images of one person, and a filter."""
 
-    images: list[bytes] = Field(min_length=1, max_length=8, description="JPEG, PNG, WebP or BMP; all of one person")
+    images: list[bytes] = Field(min_length=1, max_length=8, description=f"{FORMATS}; all of one person")
     k: int = Field(default=20, ge=1, description="number of sightings to find")
     camera: list[CameraName] = Field(default=[], max_length=100, description="search only these cameras")
+    not_camera: list[CameraName] = Field(default=[], max_length=100, description="leave out these cameras")
+    one_per: OnePer = Field(default="sighting", description="show only the nearest sighting of each of these")
     since: Time = Field(default=None, description="search only sightings at this time or later; ISO 8601, UTC unless it has a zone")
     until: Time = Field(default=None, description="search only sightings before this time")
     box: list[BoxText] = Field(
@@ -100,7 +106,7 @@ class SearchForm(_Given):
 class EnrolForm(_Given):
     """An image of one person, with its camera, time and identity if known."""
 
-    image: bytes = Field(description="JPEG, PNG, WebP or BMP")
+    image: bytes = Field(description=FORMATS)
     camera: CameraName = ""
     time: Time = None
     source: Text = Field(default="", description="where the image came from, for people to read")
@@ -116,6 +122,27 @@ class Verdict(_Given):
     verdict: Literal["confirm", "reject"]
     identity: Text = Field(min_length=1)
     search: Annotated[str, Field(pattern="^([0-9a-f]{32})?$")] = Field(default="", description="search that found it")
+
+
+class Label(_Given):
+    """Sightings, by id or by tracklet, and who is on them."""
+
+    ids: list[Id] = Field(default=[], max_length=10_000)
+    tracklets: list[Text] = Field(default=[], max_length=1000)
+    identity: Text = Field(description="empty takes the name away")
+
+    @model_validator(mode="after")
+    def _says_what(self) -> Self:
+        if not self.ids and not self.tracklets:
+            raise ValueError("nothing says which sightings; give ids or tracklets")
+        return self
+
+
+class Renaming(_Given):
+    """A person's present name, and another one."""
+
+    old: Text = Field(min_length=1)
+    new: Text = Field(min_length=1)
 
 
 class Wanted(_Given):

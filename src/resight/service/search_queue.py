@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from resight.errors import BusyError
 from resight.gallery import Gallery, Matches, Where, fuse
+from resight.gallery.grouping import OnePer, search_one_per
 from resight.service.audit import Act, AuditLog
 
 __all__ = ["LARGEST_BATCH", "Question", "SearchQueue"]
@@ -34,12 +35,15 @@ class Question:
     where : Where
     act : Act
         Entry for the audit log.
+    one_per : str
+        See `resight.gallery.grouping.search_one_per`.
     """
 
     vectors: NDArray[np.float32]
     k: int
     where: Where
     act: Act
+    one_per: OnePer = "sighting"
     answer: Future[Matches] = field(default_factory=Future)
 
 
@@ -96,7 +100,10 @@ class SearchQueue:
             self.audit.append([question.act for question in asked])
             alike: defaultdict[tuple[Where, int], list[Question]] = defaultdict(list)
             for question in asked:
-                alike[question.where, question.k].append(question)
+                if question.one_per == "sighting":
+                    alike[question.where, question.k].append(question)
+                else:
+                    self._answer_grouped(question)
         except Exception as error:
             _fail(asked, error)
             return
@@ -109,6 +116,14 @@ class SearchQueue:
                 continue
             for question, answer in zip(several, answers, strict=True):
                 question.answer.set_result(answer)
+
+    def _answer_grouped(self, question: Question) -> None:
+        try:
+            found = search_one_per(self.gallery, question.vectors, question.k, question.where, question.one_per)
+        except Exception as error:
+            _fail([question], error)
+        else:
+            question.answer.set_result(Matches(found))
 
 
 def _fail(asked: Sequence[Question], error: Exception) -> None:

@@ -114,3 +114,26 @@ def test_an_export_needs_a_reason_and_is_in_the_log(page: Page, drawn: Path, dow
     assert (entry["action"], entry["who"]) == ("export", "Desk 5")
     assert about["reason"] == entry["details"]["reason"] == "Case 17"
     assert f"Audit entry {entry['number']} ({entry['sha256'][:12]})" in page.text("notice")
+
+
+def test_a_person_is_renamed_and_merged_on_the_timeline(page: Page, drawn: Path, oracle: Oracle) -> None:
+    with Gallery.open(drawn / "gallery") as gallery:
+        names = sorted({record.identity for record in gallery.records() if record.identity.startswith("Person")})[:2]
+        ids = [[record.id for record in gallery.records(Where(identities=frozenset({name})))] for name in names]
+
+    def rename(old: str, new: str) -> None:
+        page("person").clear()
+        page("person").send_keys(old + "\n")
+        eventually(lambda: page.text("chart-title") == old, "the timeline")
+        next(one for one in page.all("#timeline button") if one.text == "Rename \u2026").click()
+        page("new-name").clear()
+        page("new-name").send_keys(new + "\n")
+        eventually(lambda: page.text("chart-title") == new, "the timeline of the new name")
+
+    page.open(page.service.token("Desk 9"))
+    page("view-timeline").click()
+    rename(names[0], "Zo\u00eb")
+    assert {oracle.identity(id) for id in ids[0]} == {"Zo\u00eb"}
+    rename("Zo\u00eb", names[1])
+    assert {oracle.identity(id) for id in ids[0] + ids[1]} == {names[1]}
+    assert [entry["action"] for entry in page.service.log() if entry["action"] in ("rename", "merge")][-2:] == ["rename", "merge"]

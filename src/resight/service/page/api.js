@@ -63,6 +63,10 @@ export const search = async (form, signal) => (await call("search", { method: "P
 
 export const thumbnail = async (id, signal) => (await call(`sightings/${id}/thumbnail`, { signal })).blob();
 
+/** Give all sightings of a person another name; `merge` if somebody has it already. */
+export const rename = async (old, name, merge) =>
+  (await (await post(`people/${merge ? "merge" : "rename"}`, { old, new: name })).json()).labelled;
+
 /** Sightings of a person by time, at most `most` of them; `more` says whether there are others. */
 export async function sightings(identity, most, signal) {
   const found = [];

@@ -50,7 +50,8 @@ async function start() {
     if (error.status === 401) return signIn("This token is not valid. Ask for a new one, or use the one that the service printed.");
     return signIn(error.message);
   }
-  session.may = timeline.may = { change: session.role !== "viewer" };
+  const change = session.role !== "viewer";
+  session.may = timeline.may = { change, rename: change && session.cameras === null };
   pictures.mostBytes = session.max_upload ?? Infinity;
   byId("sign-in").hidden = true;
   for (const id of ["views", "account", "footer"]) byId(id).hidden = false;

@@ -37,6 +37,15 @@ export function askName(suggested) {
   return ask(byId("name-dialog"), field, byId("name-problem"), (name) => (name ? "" : "Give a name or a number, or cancel."));
 }
 
+/** What a person is called from now on; null if nothing changes. */
+export function askNewName(name) {
+  const field = byId("new-name");
+  field.value = name;
+  return ask(byId("rename-dialog"), field, byId("new-name-problem"), (given) =>
+    given && given !== name ? "" : "Give another name, or cancel.",
+  );
+}
+
 /** Why sightings leave the gallery; null if they do not. */
 export function askReason(what) {
   byId("export-what").textContent = what;

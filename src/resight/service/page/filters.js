@@ -6,7 +6,7 @@ import { count } from "./format.js";
 export class Filters {
   constructor(onChange) {
     this.onChange = onChange;
-    for (const id of ["since", "until", "k", "camera-list"]) byId(id).addEventListener("change", onChange);
+    for (const id of ["since", "until", "k", "one-per", "camera-list"]) byId(id).addEventListener("change", onChange);
     byId("cameras-all").addEventListener("click", () => this.#tick(true));
     byId("cameras-none").addEventListener("click", () => this.#tick(false));
   }
@@ -50,7 +50,11 @@ export class Filters {
     // All cameras are no filter, so that sightings of cameras that came since are found as well.
     if (ticked.length < boxes.length) ticked.forEach((box) => form.append("camera", box.value));
     for (const id of ["since", "until"]) if (byId(id).value) form.append(id, new Date(byId(id).value).toISOString());
-    form.append("k", byId("k").value);
+    for (const [name, id] of [
+      ["k", "k"],
+      ["one_per", "one-per"],
+    ])
+      form.append(name, byId(id).value);
   }
 
   /** In words, for the answer: "3 of 5 cameras". */

@@ -44,7 +44,7 @@ export class Pictures {
       if (picture) {
         this.chosen = this.list.push(picture) - 1;
         added += 1;
-      } else problems.push(`${file.name} cannot be read. Choose a JPEG, PNG, WebP or BMP.`);
+      } else problems.push(`${file.name} cannot be read. Choose a JPEG, PNG, WebP, BMP or GIF.`);
     }
     show(byId("query-problem"), problems.join(" "));
     if (added) announce(`${counted(added, "image")} added, ${this.list.length} in all.`);

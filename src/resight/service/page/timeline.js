@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { crop, facts, when, where } from "./card.js";
 import { drawChart } from "./chart.js";
+import { askNewName } from "./dialogs.js";
 import { announce, button, byId, element } from "./dom.js";
 import { counted, range } from "./format.js";
 import { Thumbnails } from "./thumbnails.js";
@@ -103,6 +104,7 @@ export class Timeline {
           { class: "hint" },
           `${counted(this.sightings.length, "sighting")} by ${counted(cameras, "camera")}${span}.${cut}`,
         ),
+        this.may.rename && element("div", { class: "buttons" }, button("Rename …", { class: "small", click: () => this.#rename() })),
         this.chart,
         timeless.length > 0 &&
           button(`${counted(timeless.length, "sighting")} without a time`, { class: "link", click: () => this.#choose(timeless) }),
@@ -161,6 +163,22 @@ export class Timeline {
       await this.load(identity);
       byId("timeline-title").focus();
       announce(`Rejected: one sighting less of ${identity}.`);
+    } catch (error) {
+      this.failed(error, () => this.load(identity), this.place);
+    }
+  }
+
+  /** Give this person another name, which may be another person's: then the two are one. */
+  async #rename() {
+    const identity = this.identity;
+    const name = await askNewName(identity);
+    if (name === null) return;
+    try {
+      const { found } = await api.sightings(name, 1);
+      const renamed = await api.rename(identity, name, found.length > 0);
+      await this.load(name);
+      byId("timeline-title").focus();
+      announce(`${counted(renamed, "sighting")} of ${identity} ${renamed === 1 ? "is" : "are"} of ${name} now.`);
     } catch (error) {
       this.failed(error, () => this.load(identity), this.place);
     }

@@ -18,7 +18,7 @@ from fastapi import APIRouter, Query, Response
 from resight.configuration import to_dict
 from resight.decision import Calibration
 from resight.decision.calibration import MATCH, POSSIBLE
-from resight.errors import AccessError, MissingSightingError
+from resight.errors import MissingSightingError
 from resight.gallery import Camera, Settings, Sighting, Where
 from resight.service.access import Caller
 from resight.service.answers import (
@@ -148,7 +148,7 @@ def audit(
     before: Annotated[int | None, Query(ge=1)] = None,
 ) -> AuditPage:
     """Return entries of the audit log, newest first, and whether the log is unchanged. This request is logged too."""
-    _check_unlimited(caller)
+    caller.check_unlimited()
     entry = service.log(caller.name, "audit", before=before)
     problems = service.audit.problems()
     head = {"number": entry["number"], "sha256": entry["sha256"]}
@@ -158,13 +158,8 @@ def audit(
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics(caller: Admin, service: ServiceOf) -> Response:
     """Return metrics for Prometheus."""
-    _check_unlimited(caller)
+    caller.check_unlimited()
     return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def _check_unlimited(caller: Caller) -> None:
-    if caller.cameras is not None:
-        raise AccessError("this token is limited to some cameras, and this is about all of them; ask for a token without cameras")
 
 
 def _shown(settings: Settings) -> dict[str, Any]:

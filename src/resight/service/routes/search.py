@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from resight.decision import decide
 from resight.errors import UploadError
 from resight.gallery import Matches, Where
+from resight.gallery.grouping import without_cameras
 from resight.service.access import Caller
 from resight.service.answers import Band, Found
 from resight.service.audit import Act
@@ -59,12 +60,15 @@ def _question(form: SearchForm, caller: Caller, service: Service, name: str) -> 
         raise UploadError(f"{len(form.box)} boxes for {len(form.images)} images; give one box an image, empty for a whole image")
     check_pixels(form.images, service.limits.pixels)
     where = caller.narrow(Where(cameras=frozenset(form.camera) or None, since=form.since, until=form.until))
+    if form.not_camera:
+        where = without_cameras(service.gallery, where, frozenset(form.not_camera))
     boxes = form.box or [None] * len(form.images)
     details = {
         "search": name,
         "images": [hashlib.sha256(image).hexdigest() for image in form.images],
         "boxes": ["" if box is None else str(box) for box in form.box],
         "k": form.k,
+        "one_per": form.one_per,
         "cameras": None if where.cameras is None else sorted(where.cameras),
         "since": None if where.since is None else where.since.isoformat(),
         "until": None if where.until is None else where.until.isoformat(),
@@ -73,4 +77,4 @@ def _question(form: SearchForm, caller: Caller, service: Service, name: str) -> 
     people = [person(image, box, size) for image, box in zip(form.images, boxes, strict=True)]
     # One by one: some models' vectors differ in the last bits with the batch, and no answer may depend on other searches.
     vectors = np.concatenate([service.gallery.embed(service.extractor, [image]) for image in people])
-    return Question(vectors=vectors, k=form.k, where=where, act=Act(caller.name, "search", details))
+    return Question(vectors=vectors, k=form.k, where=where, one_per=form.one_per, act=Act(caller.name, "search", details))
