@@ -135,7 +135,7 @@ def purge(wanted: Purge, caller: Admin, service: ServiceOf) -> Purged:
 @router.get("/purge/progress")
 def purging(caller: Admin, service: ServiceOf) -> PurgeProgress:
     """Return how far a purge has come that runs, or the last one."""
-    _check_unlimited(caller)
+    caller.check_unlimited()
     unfinished = not service.purging.running and service.gallery.reach(Where(ids=frozenset()))[1] > 0
     return PurgeProgress(**asdict(service.purging), unfinished=unfinished)
 
