@@ -21,6 +21,7 @@ from resight.datasets import (
     mars,
     msmt17,
     prid2011,
+    split_file,
     viper,
 )
 from resight.datasets.accounting import Accounting
@@ -74,7 +75,7 @@ def open_dataset(
     ----------
     root : str, Path, or sequence of them
         The folder, or its parent where that is customary (`Market-1501-v15.09.15`, `DukeMTMC-reID`, `VIPeR`, `campus`), or a table
-        (see `resight.datasets.tables.read_table`). People and cameras of several data sets are different ones.
+        (see `resight.datasets.tables.read_table`), or torchreid's file of splits, ending in .json. People and cameras of several data sets are different ones.
     layout : str
         A key of `DATASETS`, or ``"auto"`` to recognise it from what is in the folder.
     seed : int
@@ -107,7 +108,7 @@ def open_dataset(
         if root.is_file():
             if layout not in ("auto", "folder") or name_pattern:
                 raise DatasetError(f"{root}: a file; expected a folder in the layout {name_pattern or layout}")
-            return folder.load(root, seed=seed)
+            return split_file.load(root) if root.suffix == ".json" else folder.load(root, seed=seed)
         if not any(root.iterdir()):
             raise DatasetError(f"{root}: the folder is empty; unpack the data set into it")
         tree = Tree.read(root)

@@ -11,6 +11,7 @@ from pathlib import Path
 from resight.datasets.accounting import NO_LABEL
 from resight.datasets.divide import given_split
 from resight.datasets.layout import Layout, find
+from resight.datasets.mars_queries import query_images
 from resight.datasets.names import STYLES
 from resight.datasets.records import DISTRACTOR, JUNK, Dataset
 from resight.datasets.rows import PERSON, Row, records_of
@@ -21,11 +22,9 @@ __all__ = ["LAYOUT", "fit", "load"]
 
 _FOLDERS = {"bbox_train": "train", "bbox_test": "gallery"}
 _INSIDE = ("MARS", "mars")
-_NOTE = (
-    "MARS's own queries are in info/*.mat, which is not read: one image of each person by each camera asks, and scores are "
-    "of images, "
-    "not of tracklets"
-)
+_OF_IMAGES = "scores are of images, not of tracklets"
+_OWN = f"MARS's own queries ask, each by the middle image of its tracklet; {_OF_IMAGES}"
+_OTHERS = f"MARS's own queries need info/*.mat and SciPy: one image of each person by each camera asks, and {_OF_IMAGES}"
 
 
 def fit(tree: Tree) -> float:
@@ -48,7 +47,8 @@ def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
     Returns
     -------
     Dataset
-        With one split and tracklets. In the test folder 00-1 is junk and 0000 a distractor.
+        With one split and tracklets; see `resight.datasets.mars_queries` for its queries. In the test folder 00-1 is junk and 0000
+        a distractor.
 
     Raises
     ------
@@ -58,6 +58,7 @@ def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
     share, found = find(tree := Tree.read(root), fit, _INSIDE)
     if not share:
         raise DatasetError(f"{tree.root}: no MARS here; expected bbox_train and bbox_test with names like 0001C1T0001F001.jpg")
+    asks = query_images(found.root)
     rows, unnamed, nobody = [], 0, 0
     for image in found.images:
         part = _FOLDERS.get(image.partition("/")[0])
@@ -72,13 +73,15 @@ def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
             nobody += 1
             continue
         identity = label.identity if kind == PERSON else ""
+        if asks is not None and kind == PERSON and image.rpartition("/")[2] in asks:
+            part = "query"
         rows.append(Row(found.path(image), identity, label.camera, tracklet=label.tracklet, part=part, kind=kind))
     everything = records_of(rows)
     split, notes = given_split(
         *(everything.select([p == part for p in everything.parts]) for part in ("train", "query", "gallery"))
     )
     accounting = found.account(len(rows), {NO_LABEL: unnamed, "junk in training": nobody})
-    return Dataset("mars", found.root, (split,), (_NOTE, *notes), accounting)
+    return Dataset("mars", found.root, (split,), (_OTHERS if asks is None else _OWN, *notes), accounting)
 
 
 LAYOUT = Layout(about="MARS's folders (bbox_train, bbox_test)", fit=fit, load=load, inside=_INSIDE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,7 @@ _COLUMNS = 10
 _INK, _RIGHT, _WRONG, _UNKNOWN, _QUERY = (30, 30, 30), (0, 150, 60), (210, 30, 30), (170, 170, 170), (30, 90, 200)
 _FONT, _SIZE = cv2.FONT_HERSHEY_SIMPLEX, 0.38
 _POINTS = 11
+_MISSING = "□"
 
 
 def draw_matches(
@@ -90,7 +92,16 @@ def _write(cell: Pixels, line: str, at: tuple[int, int]) -> None:
             text = text[:-1]
         cv2.putText(cell, text, at, _FONT, _SIZE, _INK, 1, cv2.LINE_AA)
         return
-    font, text = cv2.FontFace("sans"), line
+    font, text = cv2.FontFace("sans"), "".join(letter if _has(letter) else _MISSING for letter in line)
     while text and cv2.getTextSize((0, 0), text, at, font, _POINTS)[2] > room:
         text = text[:-1]
     cv2.putText(cell, from_left(text), at, _INK, font, _POINTS)
+
+
+@cache
+def _has(letter: str) -> bool:
+    """Tell if OpenCV's font has a letter: it draws a question mark for any that it does not have."""
+    drawn = np.zeros((2, 48, 48, 3), np.uint8)
+    for canvas, text in zip(drawn, (letter, "?"), strict=True):
+        cv2.putText(canvas, text, (12, 36), (255, 255, 255), cv2.FontFace("sans"), 20)
+    return letter == "?" or not np.array_equal(drawn[0], drawn[1])
