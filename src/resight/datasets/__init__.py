@@ -74,8 +74,9 @@ def open_dataset(
     Parameters
     ----------
     root : str, Path, or sequence of them
-        The folder, or its parent where that is customary (`Market-1501-v15.09.15`, `DukeMTMC-reID`, `VIPeR`, `campus`), or a table
-        (see `resight.datasets.tables.read_table`), or torchreid's file of splits, ending in .json. People and cameras of several data sets are different ones.
+        The folder, or its parent where that is customary (`Market-1501-v15.09.15`, `DukeMTMC-reID`, `VIPeR`, `campus`), a table
+        (see `resight.datasets.tables.read_table`), or torchreid's file of splits, ending in .json. People and cameras of several
+        data sets are different ones.
     layout : str
         A key of `DATASETS`, or ``"auto"`` to recognise it from what is in the folder.
     seed : int
