@@ -24,7 +24,7 @@ from resight.shipped import SHIPPED
 from resight.training.config import TrainConfig
 
 VERBS = ["demo", "dataset inspect", "train", "distill", "fit", "export", "extract", "evaluate", "tradeoff", "benchmark"]
-VERBS += ["classical", "study ruiz2019", "study ablation", "calibrate", "serve", "access"]
+VERBS += ["classical", "study ruiz2019", "study ablation", "calibrate", "serve", "access", "watch"]
 VERBS += [
     f"gallery {verb}"
     for verb in ("create", "add", "search", "stats", "label", "rename", "merge", "purge", "snapshot", "restore", "verify")

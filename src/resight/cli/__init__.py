@@ -20,8 +20,9 @@ from resight.errors import MissingDependencyError, ResightError
 
 __all__ = ["VERBS", "app", "main"]
 
-_USE, _KEEP, _MAKE, _MEASURE, _REPRODUCE = _HEADINGS = (
+_USE, _WATCH, _KEEP, _MAKE, _MEASURE, _REPRODUCE = _HEADINGS = (
     "Use a model",
+    "Watch cameras",
     "Keep a gallery",
     "Make a model",
     "Measure",
@@ -33,6 +34,7 @@ VERBS = {
     "extract": ("extract", _USE),
     "model inspect": ("model", _USE),
     "model describe": ("model", _USE),
+    "watch": ("watch", _WATCH),
     "gallery create": ("gallery", _KEEP),
     "gallery add": ("gallery", _KEEP),
     "gallery search": ("gallery", _KEEP),

@@ -35,6 +35,7 @@ class Scripted(Source):
             raise VideoError(f"{self.shown}: {part}")
         for _ in range(part):
             self.sent += 1
+            self.counts.frames += 1
             yield self._frame(PIXELS, float(self.sent), self.sent - 1)
 
 

@@ -1,27 +1,26 @@
-"""Detectors: one file each, and a line in `DETECTORS`."""
+"""Detectors: a file of this folder each, and a line in `DETECTORS`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from typing import Any
 
-from resight.cameras.detectors.boxes import BoxesDetector
 from resight.cameras.detectors.detector import CallableDetector, Detector
-from resight.cameras.detectors.motion import MotionDetector
-from resight.cameras.detectors.omz import OmzDetector
-from resight.cameras.detectors.yolox import YoloxDetector
 from resight.configuration import nearest_name
 from resight.errors import ConfigurationError
 
 __all__ = ["DETECTORS", "CallableDetector", "Detector", "detector_of", "load_detector"]
 
-DETECTORS: dict[str, Callable[..., Detector]] = {
-    "motion": MotionDetector,
-    "yolox": YoloxDetector,
-    "omz": OmzDetector,
-    "boxes": BoxesDetector,
+DETECTORS = {
+    "motion": "MotionDetector",
+    "yolox": "YoloxDetector",
+    "omz": "OmzDetector",
+    "boxes": "BoxesDetector",
 }
-"""Class of each detector. It is called with the text behind the colon, and with `threshold` and `threads`."""
+"""Detectors by name. The detector NAME is a class of `resight.cameras.detectors.NAME`, which is imported when it is named.
+
+The class is called with the text behind the colon, and with `threshold` and `threads`.
+"""
 
 
 def load_detector(reference: str = "motion", *, threshold: float = 0.1, threads: int = 0) -> Detector:
@@ -51,7 +50,9 @@ def load_detector(reference: str = "motion", *, threshold: float = 0.1, threads:
         )
     if not 0 <= threshold <= 1:
         raise ConfigurationError(f"a confidence of at least {threshold:g}; expected 0 to 1")
-    return DETECTORS[name](file, threshold=threshold, threads=threads)
+    module = importlib.import_module(f"{__name__}.{name}")
+    made: Detector = getattr(module, DETECTORS[name])(file, threshold=threshold, threads=threads)
+    return made
 
 
 def detector_of(given: Any) -> Detector:

@@ -7,9 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from resight.cameras.sources.folder import FolderSource
+from resight.cameras.sources.live import LiveSource
 from resight.cameras.sources.reader import Reader
 from resight.cameras.sources.source import Counts, Source
-from resight.cameras.sources.video import LiveSource, VideoSource
+from resight.cameras.sources.video import VideoSource
 from resight.errors import ConfigurationError, VideoError
 
 __all__ = ["Counts", "FolderSource", "LiveSource", "Reader", "Source", "VideoSource", "named_source", "open_source"]
@@ -74,5 +75,5 @@ def open_source(camera: str, address: str, *, start: datetime | None = None, rat
     if path.is_dir():
         return FolderSource(camera, address, start=start, rate=rate)
     if not path.exists():
-        raise VideoError(f"{camera}: there is no file or folder {address}; expected a video, a folder of frames, or an address")
+        raise VideoError(f"there is no file or folder {address}; expected a video, a folder of frames, or an address")
     return VideoSource(camera, address, start=start)

@@ -65,12 +65,16 @@ class FolderSource(Source):
         """See `Source.frames`. A picture that cannot be decoded is left out and counted."""
         last = ""
         for path, index in zip(self._paths, self._indices, strict=True):
+            if index % self.every:
+                self.counts.frames += 1
+                continue
             try:
                 pixels = decode(read_file(path))
             except ImageError as error:
                 self.counts.broken += 1
                 last = f"{path.name}: {error}"
                 continue
+            self.counts.frames += 1
             yield self._frame(pixels, self._start + index / self._rate, index)
         if last and not self.counts.frames:
             raise VideoError(f"{self.shown}: none of {len(self)} pictures can be read; the last: {last}")

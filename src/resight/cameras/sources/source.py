@@ -20,7 +20,7 @@ class Counts:
     Attributes
     ----------
     frames : int
-        Pictures that were decoded.
+        Pictures that were read.
     broken : int
         Pictures that could not be decoded, and were left out.
     dropped : int
@@ -54,9 +54,12 @@ class Source(ABC):
         Whether the pictures come at their own time: such a source drops what nobody takes in time, and connects again.
     dated : bool
         Whether the times of its frames are seconds since 1970; known after the first frame.
+    every : int
+        Only each so many-th frame is yielded, the first included; the others are decoded as far as the format needs it.
     counts : Counts
     """
 
+    every = 1
     live = False
     dated = False
 
@@ -80,5 +83,4 @@ class Source(ABC):
         return f"<{type(self).__name__} {self.camera!r}: {self.shown}>"
 
     def _frame(self, pixels: Any, time: float, index: int) -> Frame:
-        self.counts.frames += 1
         return Frame(pixels=pixels, time=time, index=index, camera=self.camera)

@@ -1,4 +1,4 @@
-"""Video files, streams and webcams, decoded by FFmpeg through PyAV.
+"""Video files, decoded by FFmpeg through PyAV.
 
 Video is as hostile as images are. A file may be one of the containers that hold pictures and nothing else: playlists, which name
 other files and hosts, are not opened from a disk. The size of a picture is bounded before the decoder makes room for it.
@@ -7,9 +7,7 @@ other files and hosts, are not opened from a disk. The size of a picture is boun
 from __future__ import annotations
 
 import contextlib
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,21 +24,14 @@ from resight.images import MAX_PIXELS, Pixels
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-__all__ = ["LiveSource", "VideoSource"]
+__all__ = ["CONTAINERS", "VideoSource", "pyav", "reason_of", "upright"]
 
-_CONTAINERS = (
+CONTAINERS = (
     "3gp,asf,avi,dv,flv,gif,h264,hevc,ivf,live_flv,m4v,matroska,mj2,mjpeg,mjpeg_2000,mov,mp4,mpeg,mpegts,mpegvideo,mpjpeg,mxf,nut,"
     "ogg,vc1,webm,yuv4mpegpipe"
 )
-_ONLINE = f"{_CONTAINERS},hls,rtp,rtsp,sdp"
-_PROTOCOLS = "crypto,http,https,httpproxy,rtmp,rtmps,rtmpt,rtp,rtsp,srt,srtp,tcp,tls,udp"
 _PATIENCE = 10.0
 """Seconds to wait for a stream to open, and for its next picture."""
-
-_APART = 2.0
-"""Seconds that a stream's own clock may be away from ours before its times are counted anew."""
-
-_WEBCAMS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}"), "win32": ("dshow", "video={}")}
 
 
 class VideoSource(Source):
@@ -77,12 +68,14 @@ class VideoSource(Source):
             before = self.counts.frames
             for picture in self._pictures(container, stream):
                 seconds = self._time(begin, clock(None if picture.time is None else float(picture.time)))
-                yield self._frame(upright(picture), seconds, self._index)
-                self._index += 1
+                index, self._index = self._index, self._index + 1
+                self.counts.frames += 1
+                if index % self.every == 0:
+                    yield self._frame(upright(picture), seconds, index)
             self._check_whole(self.counts.frames - before, declared)
 
     def _open(self) -> Any:
-        av = _pyav()
+        av = pyav()
         address, format, options = self._place()
         try:
             container = av.open(address, format=format, options=options, timeout=_PATIENCE)
@@ -110,7 +103,7 @@ class VideoSource(Source):
 
     def _place(self) -> tuple[str, str | None, dict[str, str]]:
         """Address, format if it cannot be recognised, and options for FFmpeg."""
-        return f"file:{self._address}", None, {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
+        return f"file:{self._address}", None, {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
 
     def _refused(self, error: Exception) -> str:
         path = Path(self._address)
@@ -118,7 +111,7 @@ class VideoSource(Source):
             return "there is no such file"
         if not path.stat().st_size:
             return "the file is empty"
-        return f"not a video that can be read, or one that was cut off ({_reason(error)}); record or copy it again"
+        return f"not a video that can be read, or one that was cut off ({reason_of(error)}); record or copy it again"
 
     def _begin(self, container: Any) -> float:
         """Time of the first picture."""
@@ -133,7 +126,7 @@ class VideoSource(Source):
 
     def _pictures(self, container: Any, stream: Any) -> Iterator[VideoFrame]:
         """Decoded pictures. What cannot be decoded is counted; too many at once end the stream."""
-        av = _pyav()
+        av = pyav()
         packets = container.demux(stream)
         in_a_row = 0
         while True:
@@ -150,79 +143,19 @@ class VideoSource(Source):
                 self.counts.broken += 1
                 in_a_row += 1
                 if in_a_row >= 100:
-                    raise VideoError(f"{self.shown}: {in_a_row} pictures in a row cannot be decoded ({_reason(error)})") from None
+                    raise VideoError(f"{self.shown}: {in_a_row} pictures in a row cannot be decoded ({reason_of(error)})") from None
                 continue
             in_a_row = 0 if pictures else in_a_row
             yield from pictures
 
     def _interrupted(self, error: Exception) -> str:
-        return f"reading it failed ({_reason(error)})"
+        return f"reading it failed ({reason_of(error)})"
 
     def _check_whole(self, frames: int, declared: int) -> None:
         if not frames:
             raise VideoError(f"{self.shown}: no picture in it can be decoded; expected a video")
         if frames + self.counts.broken < 0.99 * declared - 1:
             raise VideoError(f"{self.shown}: ends after {frames} of {declared} pictures; it was cut off, copy it again")
-
-
-class LiveSource(VideoSource):
-    """A stream or a webcam.
-
-    Pictures have the time at which the first one came, plus what the stream's clock counts since; where that clock jumps, or runs
-    away from ours, they are counted anew. An HTTP address of a whole video has an end and is read like a file.
-
-    Parameters
-    ----------
-    camera : str
-    address : str
-        Such as ``rtsp://user:password@host/path``, ``http://host/video.mjpeg``, or ``webcam:0``.
-    clock : callable
-        Returns the time now, in seconds since 1970.
-    """
-
-    live = True
-
-    def __init__(self, camera: str, address: str, *, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(camera, address, threads=1)
-        self._now = clock
-        self._last = 0.0
-        self._away = 0.0
-        self.dated = True
-
-    def _place(self) -> tuple[str, str | None, dict[str, str]]:
-        if self._address.startswith("webcam:"):
-            format, place = _WEBCAMS.get(sys.platform, _WEBCAMS["linux"])
-            return place.format(self._address.removeprefix("webcam:")), format, {}
-        options = {"protocol_whitelist": _PROTOCOLS, "format_whitelist": _ONLINE}
-        if self._address.startswith("rtsp"):
-            options["rtsp_transport"] = "tcp"
-        return self._address, None, options
-
-    def _refused(self, error: Exception) -> str:
-        return f"no connection ({_reason(error)})"
-
-    def _interrupted(self, error: Exception) -> str:
-        return f"the connection broke ({_reason(error)})"
-
-    def _begin(self, container: Any) -> float:
-        # Only a whole file on an HTTP server knows how long it is.
-        self.live = not (self._address.startswith(("http:", "https:")) and container.duration)
-        self._away = 0.0
-        return self._now()
-
-    def _time(self, begin: float, seconds: float) -> float:
-        if not self.live:
-            return begin + seconds
-        now, told = self._now(), begin + seconds + self._away
-        if abs(told - now) > _APART:
-            self._away += now - told
-            told = now
-        self._last = max(self._last, told)
-        return self._last
-
-    def _check_whole(self, frames: int, declared: int) -> None:
-        if not self.live:
-            super()._check_whole(frames, declared)
 
 
 class _Clock:
@@ -252,7 +185,8 @@ def upright(picture: VideoFrame) -> Pixels:
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
 
-def _pyav() -> Any:
+def pyav() -> Any:
+    """PyAV, silent. Raises `MissingDependencyError` if it is not installed."""
     try:
         import av
     except ModuleNotFoundError as error:
@@ -263,7 +197,7 @@ def _pyav() -> Any:
     return av
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """What went wrong, without the address that FFmpeg adds."""
     return str(getattr(error, "strerror", None) or type(error).__name__)
 

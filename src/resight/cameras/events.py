@@ -1,0 +1,141 @@
+"""What happens in front of cameras, and its record as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from resight.cameras.tracklets import Tracklet
+from resight.errors import StorageError
+
+__all__ = ["Event", "EventLog", "event_dict"]
+
+_LONGEST = 2**16  # bytes of a line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened in front of a camera.
+
+    Attributes
+    ----------
+    kind : str
+        ``"appeared"`` or ``"left"``.
+    camera : str
+    name : str
+        Name of the tracklet.
+    track : int
+    time : float
+        Seconds, as in `Frame`.
+    tracklet : Tracklet or None
+        For ``"left"``.
+    """
+
+    kind: str
+    camera: str
+    name: str
+    track: int
+    time: float
+    tracklet: Tracklet | None = None
+
+
+def event_dict(event: Event, *, dated: bool, **more: Any) -> dict[str, Any]:
+    """An event as plain JSON values; times are ISO 8601, or seconds if the camera has no dates."""
+    values: dict[str, Any] = {"event": event.kind, "camera": event.camera, "tracklet": event.name, "track": event.track}
+    values["time"] = _time(event.time, dated)
+    if event.tracklet is not None:
+        made = event.tracklet
+        values |= {
+            "start": _time(made.start, dated),
+            "end": _time(made.end, dated),
+            "boxes": len(made),
+            "first": {"frame": int(made.frames[0]), "box": [round(float(side), 1) for side in made.xyxy[0]]},
+            "last": {"frame": int(made.frames[-1]), "box": [round(float(side), 1) for side in made.xyxy[-1]]},
+            "crops": len(made.crops),
+        }
+    return values | more
+
+
+def _time(seconds: float, dated: bool) -> str | float:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds") if dated else round(seconds, 3)
+
+
+class EventLog:
+    """Events, a JSON object a line, in a file or on standard output.
+
+    A file is added to. Events that it has already, from the same command before an interruption, are not written again; half a line
+    at its end is removed.
+
+    Parameters
+    ----------
+    path : Path or None
+        None, or ``-``, is standard output.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._known: set[tuple[str, str]] = set()
+        self._stream: IO[bytes] | None = None
+        if path is None or str(path) == "-":
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_file():
+                self._resume(path)
+            self._stream = path.open("ab", buffering=0)
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Write an event, and put it on the disk. Raises `StorageError`."""
+        key = str(values["event"]), str(values["tracklet"])
+        if key in self._known:
+            return
+        line = json.dumps(values, ensure_ascii=self._stream is None, allow_nan=False) + "\n"
+        if self._stream is None:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            return
+        try:
+            self._stream.write(line.encode())
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def _resume(self, path: Path) -> None:
+        with path.open("r+b") as stream:
+            whole = 0
+            while (line := stream.readline(_LONGEST)).endswith(b"\n"):
+                whole += len(line)
+                self._learn(line)
+            if len(line) < _LONGEST:
+                stream.truncate(whole)
+            else:
+                self._learn(line)
+
+    def _learn(self, line: bytes) -> None:
+        try:
+            values = json.loads(line)
+            self._known.add((str(values["event"]), str(values["tracklet"])))
+        except (ValueError, TypeError, KeyError):
+            raise StorageError(f"{self._path} has a line that is not an event; name another file for --out") from None
+
+    def _refused(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"cannot write {self._path}: {error.strerror or error}; free space or choose another file, then run it again"
+        )

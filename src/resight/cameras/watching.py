@@ -1,0 +1,226 @@
+"""Watching cameras: frames to detections, vectors, tracks and tracklets, each camera at its own pace."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.cameras.detections import Detections
+from resight.cameras.detectors import Detector
+from resight.cameras.events import Event
+from resight.cameras.frames import Frame
+from resight.cameras.quality import completeness
+from resight.cameras.sources import Reader, Source
+from resight.cameras.tracklets import Path
+from resight.errors import ConfigurationError, ResightError, StorageError
+from resight.models.model import Model
+
+__all__ = ["Observer", "Tracker", "Tracks", "Watch"]
+
+
+class Tracks(Protocol):
+    """People of one frame, as a tracker gives them."""
+
+    ids: NDArray[np.int64]
+    xyxy: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    rows: NDArray[np.int64]
+
+
+class Tracker(Protocol):
+    """A tracker of one camera."""
+
+    def update(self, frame: Frame, detections: Detections, embeddings: NDArray[np.float32] | None) -> Tracks:
+        """Take the next frame."""
+
+
+class Observer(Protocol):
+    """Whoever wants every frame with its tracks, such as a writer of MOT text."""
+
+    def see(self, frame: Frame, tracks: Tracks) -> None:
+        """Take the next frame of any camera."""
+
+    def end(self, camera: str) -> None:
+        """Learn that a camera has ended."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """Tracks that another program made."""
+
+    ids: NDArray[np.int64]
+    xyxy: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    rows: NDArray[np.int64]
+
+
+class Watch:
+    """Several cameras, watched at once.
+
+    Each camera has a thread that decodes, and a tracker. Detector and model work on the caller's thread, on one frame after the
+    other; cameras take turns. What a file gives depends on the file alone.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        Their names must differ.
+    detector : Detector
+    model : Model
+    tracker : callable
+        Makes a tracker for a camera.
+    least : int
+        Boxes that a tracklet needs; shorter ones are counted and left out.
+    gap : float
+        Seconds without a box after which a person has left.
+    longest : float
+        Seconds after which a tracklet is closed and a new one begun, so that memory stays bounded.
+    observers : sequence of Observer
+    report : callable
+        Called, from any thread, with a line about each failure of a live camera.
+
+    Attributes
+    ----------
+    failures : dict of str to str
+        Why a camera ended early, by its name.
+    short : int
+        Tracklets that were left out.
+    tracklets : dict of str to int
+        Number of tracklets, by camera.
+
+    Raises
+    ------
+    ConfigurationError
+        If two cameras have the same name, or there are none.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        detector: Detector,
+        model: Model,
+        tracker: Callable[[], Tracker],
+        *,
+        least: int = 3,
+        gap: float = 4.0,
+        longest: float = 600.0,
+        observers: Sequence[Observer] = (),
+        report: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        names = [source.camera for source in sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice or not names:
+            given = f"the name {twice[0]!r} is given to several cameras" if twice else "no camera is given"
+            raise ConfigurationError(f"{given}; expected NAME=SOURCE, each name once")
+        self.failures: dict[str, str] = {}
+        self.short = 0
+        self.tracklets = dict.fromkeys(names, 0)
+        self._ready = threading.Condition()
+        self._model = model
+        self._least, self._gap, self._longest = least, gap, longest
+        self._observers = observers
+        self._cameras = []
+        for source in sources:
+            reader = Reader(source, self._ready, report=report)
+            try:
+                self._cameras.append(_Camera(reader, detector.for_camera(source.camera), tracker()))
+            except ResightError as error:
+                self.failures[source.camera] = str(error)
+        self._open = list(self._cameras)
+
+    def run(self) -> Iterator[Event]:
+        """Watch until all cameras have ended. Yields events as they happen.
+
+        Raises
+        ------
+        StorageError
+            If an observer cannot write. Whatever else happens to a camera is in `failures`, and the others go on.
+        """
+        for camera in self._open:
+            camera.reader.start()
+        try:
+            while self._open:
+                for camera in self._next():
+                    yield from self._step(camera)
+        finally:
+            for camera in self._cameras:
+                camera.reader.close()
+
+    def close_live(self) -> list[Event]:
+        """Close the tracklets of live cameras, after an interruption. Those of files come when the file is watched again."""
+        return [event for camera in self._open if camera.reader.source.live for event in self._finish(camera, list(camera.paths))]
+
+    def _next(self) -> list[_Camera]:
+        """Wait for cameras that have a frame, or have ended."""
+        with self._ready:
+            while True:
+                found = []
+                for camera in self._open:
+                    camera.frame = camera.reader.take()
+                    if camera.frame is not None or camera.reader.ended:
+                        found.append(camera)
+                if found:
+                    return found
+                self._ready.wait(1.0)
+
+    def _step(self, camera: _Camera) -> Iterator[Event]:
+        name, frame = camera.reader.source.camera, camera.frame
+        if frame is not None:
+            try:
+                yield from self._see(camera, frame)
+                return
+            except StorageError:
+                raise
+            except ResightError as error:
+                self.failures[name] = str(error)
+                camera.reader.close()
+        elif camera.reader.failure:
+            self.failures[name] = camera.reader.failure
+        self._open.remove(camera)
+        yield from self._finish(camera, list(camera.paths))
+        for observer in self._observers:
+            observer.end(name)
+
+    def _see(self, camera: _Camera, frame: Frame) -> Iterator[Event]:
+        detections = camera.detector.detect(frame).clipped(*frame.size)
+        vectors = self._model.embed((frame.pixels, detections.xyxy))
+        if detections.tracker_id is None:
+            tracks = camera.tracker.update(frame, detections, vectors)
+        else:
+            ids = detections.tracker_id
+            tracks = _Given(ids, detections.xyxy, detections.confidence, np.arange(len(ids)))
+        for observer in self._observers:
+            observer.see(frame, tracks)
+        yield from self._finish(camera, [id for id, path in camera.paths.items() if self._over(path, frame.time)])
+        seen = completeness(detections.xyxy, frame.size)
+        for id, row in zip(tracks.ids.tolist(), tracks.rows.tolist(), strict=True):
+            path = camera.paths.setdefault(id, Path(frame.camera, id, camera.reader.source.dated))
+            path.see(frame, detections.xyxy[row], float(detections.confidence[row]), float(seen[row]), vectors[row])
+            if len(path) == self._least:
+                yield Event(kind="appeared", camera=frame.camera, name=path.name, track=id, time=path.start)
+
+    def _over(self, path: Path, now: float) -> bool:
+        return now - path.end > self._gap or now - path.start > self._longest
+
+    def _finish(self, camera: _Camera, ids: list[int]) -> Iterator[Event]:
+        for id in ids:
+            path = camera.paths.pop(id)
+            if len(path) < self._least:
+                self.short += 1
+                continue
+            made = path.finish(self._model.embedding_size)
+            self.tracklets[made.camera] += 1
+            yield Event(kind="left", camera=made.camera, name=made.name, track=id, time=made.end, tracklet=made)
+
+
+class _Camera:
+    """State of one camera."""
+
+    def __init__(self, reader: Reader, detector: Detector, tracker: Any) -> None:
+        self.reader, self.detector, self.tracker = reader, detector, tracker
+        self.paths: dict[int, Path] = {}
+        self.frame: Frame | None = None

@@ -1,0 +1,218 @@
+"""`resight watch`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from resight.cli.options import Device, Names, Threads
+from resight.cli.terminal import check_writable, say, warn, write_result
+
+if TYPE_CHECKING:
+    from resight.cameras.events import Event
+    from resight.cameras.mot_writer import MotWriter
+    from resight.cameras.sources import Source
+    from resight.cameras.watching import Watch
+
+__all__ = ["watch"]
+
+
+def watch(
+    *cameras: str,
+    gallery: str = "",
+    detector: str = "motion",
+    confidence: float = 0.1,
+    every: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    out: Path | None = None,
+    mot: Path | None = None,
+    score: Names = None,
+    video: Path | None = None,
+    blur: bool = False,
+    start: Names = None,
+    rate: float = 0,
+    model: str = "",
+    device: Device = "auto",
+    threads: Threads = 0,
+    json: Path | None = None,
+) -> None:
+    """Watch cameras: find people, follow them, and keep a tracklet of each in a gallery.
+
+    Prints a line of JSON when somebody appeared or left. After an interruption, give the command again: files are watched from
+    their beginning, and nothing is added twice. Streams are watched until Ctrl-C.
+
+    Parameters
+    ----------
+    cameras
+        NAME=SOURCE of each camera. SOURCE is a video file, a folder of frames, an address such as rtsp://USER:PASSWORD@HOST/PATH,
+        or webcam:0.
+    gallery
+        Folder or database of a gallery that gets the tracklets.
+    detector
+        motion, for cameras that stand still; yolox:FILE, or yolox:nano, yolox:tiny and yolox:s, which are downloaded once;
+        omz:FILE.xml of Intel's Open Model Zoo; or boxes:FILE, or boxes:- for standard input, from another program.
+    confidence
+        Smallest confidence of a box.
+    every
+        Look at every N-th frame only.
+    out
+        Append the events to this file, instead of printing them.
+    mot
+        Folder for the tracks as MOT text, NAME.txt for each camera.
+    score
+        Ground truth as MOT text, or NAME=FILE with several cameras: prints HOTA, IDF1 and MOTA.
+    video
+        Write the frames with boxes and numbers to this MP4; with several cameras, one each.
+    blur
+        Make people in the video unrecognisable.
+    start
+        Time of a file's first frame, or NAME=TIME with several cameras; ISO 8601, UTC unless it has a zone.
+    rate
+        Frames in a second, for folders that do not say.
+    model
+        Model of the vectors; the gallery's own by default, or student.
+    json
+        Also write what happened to each camera to this file.
+    """
+    import contextlib
+    import tempfile
+
+    from resight.cameras.annotated import VideoWriter
+    from resight.cameras.detectors import load_detector
+    from resight.cameras.events import EventLog, event_dict
+    from resight.cameras.mot_writer import MotWriter
+    from resight.cameras.sources import named_source, open_source
+    from resight.cameras.tracking import Tracker
+    from resight.cameras.watching import Watch
+    from resight.cli.gallery import model_of
+    from resight.datasets.names import camera_name
+    from resight.errors import ConfigurationError, VideoError
+    from resight.gallery import Gallery, parse_time
+    from resight.gallery.tracklets import enrol_tracklet
+    from resight.models import load_model
+
+    if not cameras:
+        raise ConfigurationError("no cameras given; expected NAME=SOURCE, such as door=door.mp4")
+    check_writable(out if str(out) != "-" else None, video, json)
+    addresses = [(camera_name(name), address) for name, address in map(named_source, cameras)]
+    names = [name for name, _ in addresses]
+    times = {name: parse_time(text) for name, text in _by_camera(start, names, "--start").items()}
+    truths = _by_camera(score, names, "--score")
+    for truth in truths.values():
+        if not Path(truth).is_file():
+            raise ConfigurationError(f"--score: there is no file {truth}; expected ground truth as MOT text")
+    if blur and video is None:
+        raise ConfigurationError("--blur is for the annotated video; name its file by --video")
+    sources: list[Source] = []
+    refused: dict[str, str] = {}
+    for name, address in addresses:
+        try:
+            sources.append(open_source(name, address, start=times.get(name), rate=rate))
+            sources[-1].every = every
+        except VideoError as error:
+            refused[name] = str(error)
+    if not sources:
+        raise VideoError("; ".join(f"{name}: {reason}" for name, reason in refused.items()))
+    with contextlib.ExitStack() as stack:
+        opened = stack.enter_context(Gallery.open(gallery)) if gallery else None
+        if opened is not None:
+            embedder = model_of(opened, model, device, threads)
+        else:
+            embedder = load_model(model or "student", device=device, threads=threads)
+        folder = mot if mot is not None or not truths else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        tracks = None if folder is None else stack.enter_context(contextlib.closing(MotWriter(folder, every)))
+        film = None if video is None else stack.enter_context(contextlib.closing(VideoWriter(video, len(cameras), blur=blur)))
+        log = stack.enter_context(contextlib.closing(EventLog(out)))
+        watching = Watch(
+            sources,
+            load_detector(detector, threshold=confidence, threads=threads),
+            embedder,
+            Tracker,
+            observers=[each for each in (tracks, film) if each is not None],
+            report=lambda line: warn((line,)),
+        )
+        watching.failures |= refused
+        for name, reason in watching.failures.items():
+            warn((f"{name}: {reason}",))
+        by_name = {source.camera: source for source in sources}
+        kept = {"added": 0, "present": 0, "expired": 0}
+
+        def keep(event: Event) -> None:
+            source = by_name[event.camera]
+            more = {}
+            if opened is not None and event.tracklet is not None:
+                id, what = enrol_tracklet(opened, event.tracklet, source.shown)
+                kept[what] += 1
+                more = {"sighting": id} if what != "expired" else {}
+            log.write(event_dict(event, dated=source.dated, **more))
+
+        try:
+            for event in watching.run():
+                keep(event)
+        except KeyboardInterrupt:
+            for event in watching.close_live():
+                keep(event)
+            if any(not source.live for source in sources):
+                raise
+        result = _account(watching, sources, kept if opened is not None else None)
+        result["scores"] = _score(truths, tracks, quiet=out is None)
+        write_result(json, result)
+        failures = [f"{name}: {reason}" for name, reason in watching.failures.items()]
+        if failures:
+            raise VideoError("; ".join(failures))
+
+
+def _by_camera(given: list[str] | None, names: list[str], option: str) -> dict[str, str]:
+    """Values by the name of their camera; a value without a name is for the only camera."""
+    from resight.configuration import nearest_name
+    from resight.errors import ConfigurationError
+
+    found = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if equals and name in names:
+            found[name] = value
+        elif len(names) == 1:
+            found[names[0]] = text
+        else:
+            hint = nearest_name(name, names)
+            raise ConfigurationError(f"{option} {text}: for which camera?{hint} Expected NAME=VALUE, with {', '.join(names)}")
+    return found
+
+
+def _account(watching: Watch, sources: list[Source], kept: dict[str, int] | None) -> dict[str, object]:
+    """Say what became of each camera's frames, and return it."""
+    from dataclasses import asdict
+
+    cameras: dict[str, object] = {}
+    for source in sources:
+        counts = asdict(source.counts)
+        cameras[source.camera] = {"source": source.shown, **counts, "tracklets": watching.tracklets.get(source.camera, 0)}
+        notes = [f"{counts[name]} {name}" for name in ("broken", "dropped") if counts[name]]
+        notes += [f"{counts['reconnected']} times reconnected"] if counts["reconnected"] else []
+        said = ", ".join([f"{source.counts.frames} frames", *notes, f"{watching.tracklets[source.camera]} tracklets"])
+        warn((f"{source.camera}: {said}",))
+        if not source.dated and source.counts.frames and kept is not None:
+            warn((f"{source.camera}: nobody says when it was filmed; --start gives its sightings a time",))
+    for name, reason in watching.failures.items():
+        cameras[name] = {**dict(cameras.get(name, {})), "failure": reason}  # type: ignore[call-overload]
+    if kept is not None:
+        warn((f"gallery: {kept['added']} added, {kept['present']} there already, {kept['expired']} too old",))
+    return {"cameras": cameras, "short": watching.short, "gallery": kept}
+
+
+def _score(truths: dict[str, str], tracks: MotWriter | None, *, quiet: bool) -> dict[str, object]:
+    from resight.cameras.mot import read_mot
+    from resight.cameras.scores import score_tracks
+
+    scores: dict[str, object] = {}
+    for name, truth in truths.items():
+        if tracks is None or not tracks.path(name).exists():
+            continue
+        found = score_tracks(read_mot(truth), read_mot(tracks.path(name)))
+        scores[name] = found.to_dict()
+        line = f"{name}: HOTA {found.hota:.3f}, IDF1 {found.idf1:.3f}, MOTA {found.mota:.3f}"
+        warn((line,)) if quiet else say(line)  # events are on standard output
+    return scores

@@ -1,0 +1,40 @@
+"""A tracker that joins boxes which overlap, for tests of whatever surrounds trackers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.cameras import Detections, Frame
+from resight.cameras.boxes import overlap
+
+
+@dataclass
+class Tracks:
+    ids: NDArray[np.int64]
+    xyxy: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    rows: NDArray[np.int64]
+
+
+class OverlapTracker:
+    """Gives a box the number of the box of the frame before that it overlaps with most."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.boxes = np.empty((0, 4), np.float32)
+        self.next = 1
+
+    def update(self, frame: Frame, detections: Detections, embeddings: NDArray[np.float32] | None) -> Tracks:
+        table = overlap(detections.xyxy, self.boxes)
+        ids = np.zeros(len(detections), np.int64)
+        for row in range(len(detections)):
+            if table.size and table[row].max() > 0.2:
+                best = int(np.argmax(table[row]))
+                ids[row], table[:, best] = self.ids[best], 0
+            else:
+                ids[row], self.next = self.next, self.next + 1
+        self.ids, self.boxes = ids.tolist(), detections.xyxy
+        return Tracks(ids, detections.xyxy, detections.confidence, np.arange(len(ids)))

@@ -1,0 +1,203 @@
+"""`resight watch`, from films to a gallery, also if it is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from cameras.films import frame, place, walk, write, write_folder
+from cameras.stand_in import OverlapTracker
+from resight.cameras.mot import mot_line
+from resight.cli import main
+from resight.gallery import Gallery, Settings
+from resight.models import load_model
+
+START = "2026-03-01T12:00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def overlap_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resight.cameras.tracking.Tracker", OverlapTracker, raising=False)
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> str:
+    with Gallery.create(tmp_path / "people", Settings.for_model("student-fastest", load_model("student-fastest"), retention=None)):
+        return str(tmp_path / "people")
+
+
+def truth(path: Path, frames: int) -> Path:
+    rows = [
+        (n, person, box)
+        for n in range(frames)
+        for person in range(2)
+        if (box := place(person, n)) is not None and box[2] - box[0] >= 8
+    ]
+    path.write_text("".join(mot_line(n + 1, person + 1, np.array(box, np.float32), 1) for n, person, box in rows))
+    return path
+
+
+def records(gallery: str) -> list[tuple[str, ...]]:
+    with Gallery.open(gallery) as opened:
+        return sorted((one.id, one.camera, one.tracklet, str(one.time), one.source) for one in opened.records())
+
+
+def test_from_films_to_a_gallery(people: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    films = [f"door={walk(tmp_path / 'a.mp4', 90)}", f"hall={write_folder(tmp_path / 'b', [frame(n) for n in range(90)])}"]
+    (tmp_path / "boxes").mkdir()
+    for name in ("door", "hall"):
+        lines = truth(tmp_path / f"{name}.txt", 90).read_text().splitlines()
+        detections = [f"{line.split(',')[0]},-1,{line.split(',', 2)[2]}" for line in lines]
+        (tmp_path / "boxes" / f"{name}.txt").write_text("\n".join(detections))
+    out, result = tmp_path / "events.jsonl", tmp_path / "result.json"
+    command = ["watch", *films, "--gallery", people, "--detector", f"boxes:{tmp_path / 'boxes'}", "--out", str(out)]
+    command += [
+        "--mot",
+        str(tmp_path / "mot"),
+        "--start",
+        f"door={START}",
+        "--json",
+        str(result),
+        "--video",
+        str(tmp_path / "v.mp4"),
+    ]
+    command += ["--score", f"door={tmp_path / 'door.txt'}", "--score", f"hall={tmp_path / 'hall.txt'}", "--blur"]
+    assert main(command) == 0
+    said = capsys.readouterr()
+    assert "door: HOTA 1.000, IDF1 1.000, MOTA 1.000" in said.out and "hall: HOTA 1.000" in said.out
+    assert "door: 90 frames, 2 tracklets" in said.err and "gallery: 4 added, 0 there already" in said.err
+    assert "hall: nobody says when it was filmed" in said.err
+    found = json.loads(result.read_text())
+    assert found["gallery"] == {"added": 4, "present": 0, "expired": 0}
+    assert found["cameras"]["door"] | {"source": ""} == {
+        "source": "", "frames": 90, "broken": 0, "dropped": 0, "reconnected": 0, "tracklets": 2
+    }  # fmt: skip
+    rows = records(people)
+    assert [row[1] for row in rows].count("door") == 2 and sum(row[3].startswith("2026-03-01 12:00:0") for row in rows) == 2
+    events = [json.loads(line) for line in out.read_text().splitlines()]
+    assert {(each["camera"], each["event"]) for each in events} == {(c, e) for c in ("door", "hall") for e in ("appeared", "left")}
+    assert {each["sighting"] for each in events if each["event"] == "left"} == {row[0] for row in rows}
+    with av.open(str(tmp_path / "v-door.mp4")) as film:
+        seen = [picture.to_ndarray(format="rgb24") for picture in film.decode(video=0)]
+        assert film.duration / av.time_base == pytest.approx(9, abs=0.3)
+    assert len(seen) == 90
+    assert np.abs(seen[40].astype(int) - frame(40)).mean() < 12 and not list(tmp_path.glob(".*.partial"))
+
+    # The people of one camera are found by those of the other.
+    with Gallery.open(people) as opened:
+        one = next(sighting for sighting in opened.sightings([row[0] for row in rows]).values() if sighting.camera == "door")
+        best = opened.search(one.embedding, 2)
+        assert {match.record.camera for match in best} == {"door", "hall"}
+
+    events_before, mot = out.read_text(), (tmp_path / "mot" / "door.txt").read_text()
+    assert main(command) == 0
+    assert "gallery: 0 added, 4 there already" in capsys.readouterr().err
+    assert (records(people), out.read_text(), (tmp_path / "mot" / "door.txt").read_text()) == (rows, events_before, mot)
+
+
+DRIVER = """
+import sys
+from cameras.stand_in import OverlapTracker
+import resight.cameras.tracking
+resight.cameras.tracking.Tracker = OverlapTracker
+from resight.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    tests = Path(__file__).parents[1]
+    paths = os.pathsep.join([str(tests), str(tests.parent / "src"), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", DRIVER, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+    )
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.slow)])
+def test_killed_at_any_moment_nothing_is_lost_and_nothing_twice(kills: int, people: str, tmp_path: Path) -> None:
+    film = write_folder(tmp_path / "a", [frame(n % 100, people=1) for n in range(400)])
+    again = tmp_path / "again"
+    with Gallery.create(again, Settings.for_model("student-fastest", load_model("student-fastest"), retention=None)):
+        pass
+
+    def command(gallery: str, out: str) -> list[str]:
+        options = ["--detector", "motion", "--threads", "1", "--out", str(tmp_path / out / "events"), "--mot", str(tmp_path / out)]
+        return ["watch", f"door={film}", "--start", START, "--gallery", gallery, *options]
+
+    assert main(command(people, "whole")) == 0
+    expected = records(people)
+    assert len(expected) >= 4
+    choose = random.Random(1)
+    for _ in range(kills):
+        process = start(*command(str(again), "killed"))
+        began, moment = time.monotonic(), choose.uniform(0.3, 1.0)
+        while not (tmp_path / "killed" / ".door.txt.partial").exists() and process.poll() is None:
+            assert time.monotonic() - began < 60
+            time.sleep(0.01)
+        time.sleep(moment * choose.random())
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        (tmp_path / "killed" / ".door.txt.partial").unlink(missing_ok=True)
+        assert not set(records(str(again))) - set(expected)
+    assert main(command(str(again), "killed")) == 0
+    assert records(str(again)) == expected
+    for name in ("events", "door.txt"):
+        assert (tmp_path / "killed" / name).read_text() == (tmp_path / "whole" / name).read_text()
+    assert Gallery.verify(again) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "no cameras given"),
+        (["door="], "expected NAME=SOURCE"),
+        (["door=none.mp4"], "door: there is no file or folder none.mp4"),
+        (["door=a.mp4", "--detector", "yolo"], "detector 'yolo' is unknown"),
+        (["door=a.mp4", "--detector", "yolox:a.mp4"], "not an ONNX file"),
+        (["door=a.mp4", "door=a.mp4"], "'door' is given to several cameras"),
+        (["door=a.mp4", "hall=a.mp4", "--start", START], "--start 2026.*for which camera"),
+        (["door=a.mp4", "--score", "none.txt"], "there is no file none.txt"),
+        (["door=a.mp4", "--blur"], "--blur is for the annotated video"),
+        (["door=a.mp4", "--gallery", "none"], "none"),
+        (["door=rtsp://anna:s3cret@host/x", "--start", START], "tells its own time"),
+        (["door=text.mp4"], "door: text.mp4: not a video"),
+    ],
+)
+def test_mistakes_are_one_line(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.mp4", [frame(n) for n in range(2)])
+    (tmp_path / "text.mp4").write_text("no video")
+    assert main(["watch", *arguments]) == 2
+    captured = capsys.readouterr()
+    last = captured.err.splitlines()[-1]
+    assert re.search(said, last), last
+    assert last.startswith("resight: ") and captured.out == "" and "s3cret" not in captured.err
+
+
+def test_the_other_cameras_go_on_and_the_mistake_is_told(
+    people: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_folder(tmp_path / "a", [frame(n) for n in range(60)])
+    result = tmp_path / "result.json"
+    assert main(["watch", "door=a", "hall=none.mp4", "--gallery", people, "--json", str(result)]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.splitlines()[-1].startswith("resight: hall: there is no file")
+    events = [json.loads(line) for line in captured.out.splitlines()]
+    assert {each["camera"] for each in events} == {"door"} and len(records(people)) >= 1
+    found = json.loads(result.read_text())["cameras"]
+    assert found["door"]["tracklets"] >= 1 and "no file" in found["hall"]["failure"]

@@ -1,0 +1,70 @@
+"""Tracklets as sightings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gallery.fakes import DIMENSION, make_settings
+from resight.cameras.tracklets import Tracklet
+from resight.errors import ArrayError
+from resight.gallery import Gallery
+from resight.gallery.tracklets import enrol_tracklet, strip
+from resight.images import decode
+
+SEEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def make_tracklet(**changes: object) -> Tracklet:
+    crops = tuple(np.full((height, height // 2, 3), colour, np.uint8) for height, colour in ((100, 200), (256, 50)))
+    values: dict[str, object] = {
+        "name": "door-7-aabbccdd",
+        "camera": "door",
+        "track": 7,
+        "start": SEEN.timestamp(),
+        "end": SEEN.timestamp() + 2,
+        "dated": True,
+        "frames": np.arange(5),
+        "xyxy": np.zeros((5, 4), np.float32),
+        "confidence": np.ones(5, np.float32),
+        "crops": crops,
+        "embedding": np.arange(DIMENSION, dtype=np.float32),
+    }
+    return Tracklet(**values | changes)  # type: ignore[arg-type]
+
+
+def test_one_tracklet_is_one_sighting(location: str) -> None:
+    with Gallery.create(location, make_settings()) as gallery:
+        id, what = enrol_tracklet(gallery, make_tracklet(), "door.mp4")
+        assert (what, enrol_tracklet(gallery, make_tracklet(), "door.mp4")) == ("added", (id, "present"))
+        found = gallery.get(id)
+        assert (found.camera, found.tracklet, found.time, found.source) == ("door", "door-7-aabbccdd", SEEN, "door.mp4")
+        np.testing.assert_array_equal(found.embedding, np.arange(DIMENSION))
+        picture = decode(found.thumbnail)
+        assert picture.shape == (128, 128, 3)
+        assert abs(int(picture[60, 20, 0]) - 200) < 4 and abs(int(picture[60, 100, 0]) - 50) < 4
+        gallery.label([id], "anna")
+        assert enrol_tracklet(gallery, make_tracklet())[1] == "present" and gallery.get(id).identity == "anna"
+        other, what = enrol_tracklet(gallery, make_tracklet(name="door-7-other", dated=False))
+        assert what == "added" and gallery.get(other).time is None and len(gallery) == 2
+
+
+def test_what_is_too_old_stays_out_and_another_model_is_refused(tmp_path: Path) -> None:
+    with Gallery.create(tmp_path / "gallery", make_settings(retention=3600)) as gallery:
+        old = replace(make_tracklet(), start=(datetime.now(UTC) - timedelta(hours=2)).timestamp())
+        assert enrol_tracklet(gallery, old)[1] == "expired" and len(gallery) == 0
+        now = replace(old, start=datetime.now(UTC).timestamp())
+        with pytest.raises(ArrayError):
+            enrol_tracklet(gallery, replace(now, embedding=np.zeros(3, np.float32)))
+        assert enrol_tracklet(gallery, now)[1] == "added"
+
+
+def test_a_strip_holds_every_crop() -> None:
+    crops = tuple(np.full((100, 30 + 60 * n, 3), 60 * n, np.uint8) for n in range(4))
+    picture = decode(strip(crops))
+    assert picture.shape == (128, 38 + 3 * 64, 3)
+    assert np.abs(picture[64, [10, 60, 130, 200], 0].astype(int) - [0, 60, 120, 180]).max() < 6
