@@ -52,7 +52,7 @@ def watch(
         Folder or database of a gallery that gets the tracklets.
     detector
         motion, for cameras that stand still; yolox:FILE, or yolox:nano, yolox:tiny and yolox:s, which are downloaded once;
-        omz:FILE.xml of Intel's Open Model Zoo; or boxes:FILE, or boxes:- for standard input, from another program.
+        omz, or omz:FILE.xml, of Intel's Open Model Zoo; or boxes:FILE, or boxes:- for standard input, from another program.
     confidence
         Smallest confidence of a box.
     every

@@ -17,7 +17,7 @@ from resight.files import atomic_write, sha256_file
 from resight.images import cache_folder
 from resight.progress import Progress, silent
 
-__all__ = ["MAX_BYTES", "PUBLISHED", "Published", "fetch", "fetch_file"]
+__all__ = ["MAX_BYTES", "PUBLISHED", "Published", "fetch", "fetch_file", "open_model_zoo"]
 
 MAX_BYTES = 2 * 2**30
 """Largest weights file that is downloaded or read."""
@@ -54,7 +54,7 @@ class Published:
 _OPEN_MODEL_ZOO = "https://storage.openvinotoolkit.org/repositories/open_model_zoo/2023.0/models_bin/1/"
 
 
-def _open_model_zoo(name: str, xml: str, bin: str) -> Published:
+def open_model_zoo(name: str, xml: str, bin: str) -> Published:
     """A model of Intel's Open Model Zoo: its graph and, beside it, its weights."""
     url = f"{_OPEN_MODEL_ZOO}{name}/FP16/{name}"
     return Published(
@@ -104,12 +104,12 @@ PUBLISHED: dict[str, Published] = {
         network="osnet-0.25",
         terms="MIT (torchreid); trained on Market-1501, which is for research only",
     ),
-    "omz-0277": _open_model_zoo(
+    "omz-0277": open_model_zoo(
         "person-reidentification-retail-0277",
         xml="82039b1bb986231c50345550e59def94e63579998e9cddbd1a312f293eb87729",
         bin="6bb69e09d07733cc3896b29081d2627f92db7b9aacd50f1a8c3df491cb10f1b7",
     ),
-    "omz-0286": _open_model_zoo(
+    "omz-0286": open_model_zoo(
         "person-reidentification-retail-0286",
         xml="cc547e622d8aeabf97938213f68171bf59ac7d01c910ceadfea984aa96e5d1b5",
         bin="d06beb9e2b2661d42b233f64ef623f3518fc46dc11f6b7dd53cda8962d9d1bd9",

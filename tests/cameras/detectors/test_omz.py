@@ -9,7 +9,7 @@ import pytest
 
 from resight.cameras import Frame
 from resight.cameras.detectors import load_detector
-from resight.errors import ConfigurationError, WeightsError
+from resight.errors import DownloadError, WeightsError
 from support import SHARED, needs_shared
 
 RETAIL = SHARED / "weights/person-detection-retail-0013.xml"
@@ -44,11 +44,29 @@ def test_a_network_of_the_zoo_that_is_no_detector() -> None:
 
 
 def test_what_is_no_network(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"omz needs a file, such as omz:person-detection-retail-0013.xml"):
-        load_detector("omz")
     (tmp_path / "a.xml").write_text("<net")
     with pytest.raises(WeightsError, match=r"a\.bin: cannot be read"):
         load_detector(f"omz:{tmp_path / 'a.xml'}")
     (tmp_path / "a.bin").write_bytes(b"")
     with pytest.raises(WeightsError, match="OpenVINO refuses it"):
         load_detector(f"omz:{tmp_path / 'a.xml'}")
+
+
+def test_without_network_the_message_names_file_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object) -> bytes:
+        raise OSError("no route to host")
+
+    monkeypatch.setenv("RESIGHT_CACHE", str(tmp_path))
+    monkeypatch.setattr("resight.networks.published._download", offline)
+    with pytest.raises(DownloadError, match=r"0013\.bin is missing and cannot be downloaded .no route") as error:
+        load_detector("omz")
+    assert f"put it into {tmp_path / 'weights'} as" in str(error.value)
+
+
+@needs_shared("weights/person-detection-retail-0013.xml")
+def test_what_the_table_names_is_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESIGHT_CACHE", str(tmp_path))
+    (tmp_path / "weights").mkdir()
+    for ending in (".xml", ".bin"):
+        (tmp_path / "weights" / RETAIL.with_suffix(ending).name).symlink_to(RETAIL.with_suffix(ending))
+    assert load_detector("omz:person-detection-retail-0013").name == "person-detection-retail-0013"

@@ -12,13 +12,22 @@ from resight.cameras.detections import Detections
 from resight.cameras.detectors.detector import Detector, suppressed
 from resight.cameras.frames import Frame
 from resight.compute import usable_cores
-from resight.errors import ConfigurationError, MissingDependencyError, WeightsError
+from resight.errors import MissingDependencyError, WeightsError
 from resight.models.exported import first_line
 from resight.models.onnx_graph import read_bounded
+from resight.networks.published import fetch_file, open_model_zoo
 
-__all__ = ["OmzDetector"]
+__all__ = ["WEIGHTS", "OmzDetector"]
 
-_ZOO = "https://storage.openvinotoolkit.org/repositories/open_model_zoo/"
+WEIGHTS = {
+    "person-detection-retail-0013": open_model_zoo(
+        "person-detection-retail-0013",
+        "2fd3f0e733d137db1f92bb8d136790a999a5d7ebf65d81dac2c4c3775d58d392",
+        "56eeccbeb3f27144046edacb95b459d60f3930f54051ef5b9e5253923c07b672",
+    )
+}
+"""Files that are downloaded by name. Others are given by their path."""
+
 _OVERLAP = 0.45
 
 
@@ -28,8 +37,8 @@ class OmzDetector(Detector):
     Parameters
     ----------
     file : str
-        The ``.xml`` beside its ``.bin``: input (1, 3, height, width), BGR from 0 to 255; output (1, 1, n, 7): image, label,
-        confidence, left, top, right, bottom as shares of the frame.
+        A key of `WEIGHTS`, which is downloaded once; or the ``.xml`` beside its ``.bin``: input (1, 3, height, width), BGR from 0 to
+        255; output (1, 1, n, 7): image, label, confidence, left, top, right, bottom as shares of the frame.
     threshold : float
         Smallest confidence of a detection.
     threads : int
@@ -37,26 +46,23 @@ class OmzDetector(Detector):
 
     Raises
     ------
-    ConfigurationError
-        If no file is given.
     MissingDependencyError
         If OpenVINO is not installed.
     WeightsError
         If the files are missing or damaged, or are not such a network.
+    DownloadError
+        If they have to be downloaded and cannot be.
     """
 
     def __init__(self, file: str = "", *, threshold: float = 0.1, threads: int = 0) -> None:
-        if not file:
-            raise ConfigurationError(
-                f"omz needs a file, such as omz:person-detection-retail-0013.xml; download it and its .bin from {_ZOO}"
-            )
         try:
             import openvino  # type: ignore[import-untyped]
         except ModuleNotFoundError as error:
             raise MissingDependencyError(
-                f"{file} needs OpenVINO, which is not installed; in the folder of Resight, pip install '.[openvino]'"
+                "omz needs OpenVINO, which is not installed; in the folder of Resight, pip install '.[openvino]'"
             ) from error
-        path = Path(file)
+        file = file or next(iter(WEIGHTS))
+        path = fetch_file(WEIGHTS[file]) if file in WEIGHTS else Path(file)
         self.name = path.stem
         self._path, self._threshold = file, threshold
         core = openvino.Core()
