@@ -178,6 +178,21 @@ def test_nan_of_a_model_names_its_camera_s_frame(tmp_path: Path) -> None:
     assert issubclass(ArrayError, Exception)
 
 
+def test_an_interruption_ends_live_cameras_and_leaves_files_for_the_next_time(tmp_path: Path) -> None:
+    film = write_folder(tmp_path / "a", [frame(n) for n in range(60)])
+    live, file = (open_source(name, str(film)) for name in ("live", "file"))
+    live.live = True
+    writer = MotWriter(tmp_path / "mot")
+    made = Watch([live, file], Truth(), ColourModel(), OverlapTracker, observers=[writer])
+    running = made.run()
+    seen = [next(running) for _ in range(2)]
+    assert {event.camera for event in seen} == {"live", "file"}
+    running.close()
+    assert [(event.kind, event.camera) for event in made.close_live()] == [("left", "live")]
+    writer.close()
+    assert [path.name for path in (tmp_path / "mot").glob("*.txt")] == ["live.txt"]
+
+
 def test_a_film_without_people(tmp_path: Path) -> None:
     made, events = watch({"door": write(tmp_path / "a.mkv", [frame(0, people=0)] * 5, codec="ffv1")}, load_detector("motion"))
     assert (events, made.failures) == ([], {})

@@ -151,8 +151,14 @@ class Watch:
                 camera.reader.close()
 
     def close_live(self) -> list[Event]:
-        """Close the tracklets of live cameras, after an interruption. Those of files come when the file is watched again."""
-        return [event for camera in self._open if camera.reader.source.live for event in self._finish(camera, list(camera.paths))]
+        """End the live cameras, after an interruption. The tracklets of files come when the files are watched again."""
+        events: list[Event] = []
+        for camera in self._open:
+            if camera.reader.source.live:
+                events += self._finish(camera, list(camera.paths))
+                for observer in self._observers:
+                    observer.end(camera.reader.source.camera)
+        return events
 
     def _next(self) -> list[_Camera]:
         """Wait for cameras that have a frame, or have ended."""
