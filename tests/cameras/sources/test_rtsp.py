@@ -31,9 +31,9 @@ def films() -> Iterator[tuple[Path, Path]]:
     folder = tempfile.mkdtemp(prefix="resight-rtsp-")  # not in pytest's own folder, which VLC's user cannot enter
     os.chmod(folder, 0o755)
     options = {"g": "10", "tune": "zerolatency"}
-    small = walk(Path(folder, "small.mp4"), 300, codec="libx264", options=options)
+    small = walk(Path(folder, "small.mp4"), 100, codec="libx264", options=options)
     large = write(
-        Path(folder, "large.mp4"), (frame(n % 70, height=240, width=320) for n in range(300)), codec="libx264", options=options
+        Path(folder, "large.mp4"), (frame(n % 70, height=240, width=320) for n in range(100)), codec="libx264", options=options
     )
     yield small, large
     shutil.rmtree(folder)

@@ -27,6 +27,13 @@ def test_times_are_those_of_the_file(tmp_path: Path) -> None:
     assert read(film, start=start)[0] == [start.timestamp() + t for t in times]
 
 
+def test_a_clock_that_was_set_anew_goes_on() -> None:
+    file, live = video._Clock(0.1, video._JUMP), video._Clock(0.1, 0.0)
+    given = [7.0, 7.1, 7.05, 7.3, None, 2.0, 2.1]
+    np.testing.assert_allclose([file(each) for each in given], [0, 0.1, 0.1, 0.3, 0.4, 0.5, 0.6])
+    np.testing.assert_allclose([live(each) for each in given], [0, 0.1, 0.2, 0.45, 0.55, 0.65, 0.75])
+
+
 def test_a_container_tells_when_it_was_made(tmp_path: Path) -> None:
     made = datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
     film = walk(tmp_path / "a.mp4", 3, metadata={"creation_time": made.isoformat()})

@@ -49,7 +49,7 @@ class LiveSource(VideoSource):
             return place.format(self._address.removeprefix("webcam:")), format, {}
         options = {"protocol_whitelist": _PROTOCOLS, "format_whitelist": _ONLINE}
         if self._address.startswith("rtsp"):
-            options["rtsp_transport"] = "tcp"
+            options["rtsp_flags"] = "prefer_tcp"  # it loses nothing on the way; some servers have UDP alone
         return self._address, None, options
 
     def _refused(self, error: Exception) -> str:

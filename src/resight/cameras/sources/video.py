@@ -33,6 +33,9 @@ CONTAINERS = (
 _PATIENCE = 10.0
 """Seconds to wait for a stream to open, and for its next picture."""
 
+_JUMP = 1.0
+"""Seconds by which a file's clock falls back only if it was set anew."""
+
 
 class VideoSource(Source):
     """A video file.
@@ -64,7 +67,7 @@ class VideoSource(Source):
             stream = container.streams.video[0]
             begin = self._begin(container)
             declared = stream.frames
-            clock = _Clock(float(1 / (stream.average_rate or 25)))
+            clock = _Clock(float(1 / (stream.average_rate or 25)), 0.0 if self.live else _JUMP)
             before = self.counts.frames
             for picture in self._pictures(container, stream):
                 seconds = self._time(begin, clock(None if picture.time is None else float(picture.time)))
@@ -159,10 +162,13 @@ class VideoSource(Source):
 
 
 class _Clock:
-    """Seconds since the first picture; never back. A picture without a time is one picture's time after the one before."""
+    """Seconds since the first picture; never back. A picture without a time is one picture's time after the one before.
 
-    def __init__(self, step: float) -> None:
-        self._step = step
+    A time that is earlier by more than `jump` seconds belongs to a clock that was set anew, which goes on from here.
+    """
+
+    def __init__(self, step: float, jump: float) -> None:
+        self._step, self._jump = step, jump
         self._first: float | None = None
         self._last = 0.0
 
@@ -170,6 +176,8 @@ class _Clock:
         if self._first is None:
             self._first = seconds or 0.0
             return self._last
+        if seconds is not None and seconds - self._first < self._last - self._jump:
+            self._first = seconds - self._last - self._step
         self._last = self._last + self._step if seconds is None else max(seconds - self._first, self._last)
         return self._last
 
