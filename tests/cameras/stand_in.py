@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from resight.cameras import Detections, Frame
 from resight.cameras.boxes import overlap
-
-
-@dataclass
-class Tracks:
-    ids: NDArray[np.int64]
-    xyxy: NDArray[np.float32]
-    confidence: NDArray[np.float32]
-    rows: NDArray[np.int64]
+from resight.cameras.tracking import Tracks
 
 
 class OverlapTracker:
@@ -37,4 +28,4 @@ class OverlapTracker:
             else:
                 ids[row], self.next = self.next, self.next + 1
         self.ids, self.boxes = ids.tolist(), detections.xyxy
-        return Tracks(ids, detections.xyxy, detections.confidence, np.arange(len(ids)))
+        return Tracks(ids, detections.xyxy, detections.confidence, np.arange(len(ids)), np.ones(len(ids), bool))

@@ -9,15 +9,16 @@ import av
 import numpy as np
 import pytest
 
-from cameras.stand_in import Tracks
 from resight.cameras import Frame
 from resight.cameras.annotated import VideoWriter, annotate
+from resight.cameras.tracking import Tracks
 from resight.errors import StorageError
 
 
 def tracks(*boxes: tuple[float, ...]) -> Tracks:
     count = len(boxes)
-    return Tracks(np.arange(count) + 1, np.array(boxes, np.float32).reshape(-1, 4), np.ones(count, np.float32), np.arange(count))
+    rows = np.arange(count)
+    return Tracks(rows + 1, np.array(boxes, np.float32).reshape(-1, 4), np.ones(count, np.float32), rows, np.ones(count, bool))
 
 
 def noise(height: int = 200, width: int = 200) -> np.ndarray:

@@ -17,18 +17,12 @@ import numpy as np
 import pytest
 
 from cameras.films import frame, place, walk, write, write_folder
-from cameras.stand_in import OverlapTracker
 from resight.cameras.mot import mot_line
 from resight.cli import main
 from resight.gallery import Gallery, Settings
 from resight.models import load_model
 
 START = "2026-03-01T12:00:00Z"
-
-
-@pytest.fixture(autouse=True)
-def overlap_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resight.cameras.tracking.Tracker", OverlapTracker, raising=False)
 
 
 @pytest.fixture
@@ -106,28 +100,15 @@ def test_from_films_to_a_gallery(people: str, tmp_path: Path, capsys: pytest.Cap
     assert (records(people), out.read_text(), (tmp_path / "mot" / "door.txt").read_text()) == (rows, events_before, mot)
 
 
-DRIVER = """
-import sys
-from cameras.stand_in import OverlapTracker
-import resight.cameras.tracking
-resight.cameras.tracking.Tracker = OverlapTracker
-from resight.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
 def start(*arguments: str) -> subprocess.Popen[bytes]:
-    tests = Path(__file__).parents[1]
-    paths = os.pathsep.join([str(tests), str(tests.parent / "src"), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", DRIVER, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
-    )
+    program = [sys.executable, "-m", "resight.cli", *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.slow)])
 def test_killed_at_any_moment_nothing_is_lost_and_nothing_twice(kills: int, people: str, tmp_path: Path) -> None:
-    film = write_folder(tmp_path / "a", [frame(n % 100, people=1) for n in range(400)])
+    film = write_folder(tmp_path / "a", [frame(n % 100, people=1) for n in range(400 if kills > 2 else 240)])
     again = tmp_path / "again"
     with Gallery.create(again, Settings.for_model("student-fastest", load_model("student-fastest"), retention=None)):
         pass
@@ -138,7 +119,7 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_twice(kills: int, peop
 
     assert main(command(people, "whole")) == 0
     expected = records(people)
-    assert len(expected) >= 4
+    assert len(expected) >= 2
     choose = random.Random(1)
     for _ in range(kills):
         process = start(*command(str(again), "killed"))

@@ -127,7 +127,7 @@ def test_names_must_differ(tmp_path: Path) -> None:
 def test_mot_text_with_every_third_frame_has_the_others_between(tmp_path: Path) -> None:
     film = {"door": write_folder(tmp_path / "a", [frame(n) for n in range(60)])}
     for every in (1, 3):
-        writer = MotWriter(tmp_path / str(every), every)
+        writer = MotWriter(tmp_path / str(every))
         watch(film, observers=[writer], every=every)
     all_of_it, a_third = (read_mot(tmp_path / str(every) / "door.txt") for every in (1, 3))
     assert not list(tmp_path.rglob("*.partial"))

@@ -35,10 +35,9 @@ def test_a_detector(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.change("cameras/detectors/red.py", DETECTOR, "DETECTORS", '"red": "RedDetector",')
     film = write_folder(tmp_path / "film", [frame(number) for number in range(30)])
-    house.run("watch", f"door={film}", "--detector", "red:180", "--model", "student-fastest", "--mot", str(tmp_path / "mot"))
+    command = ["watch", f"door={film}", "--detector", "red:180", "--model", "student-fastest", "--mot", str(tmp_path / "mot")]
+    assert [json.loads(line)["event"] for line in house.run(*command).splitlines()] == ["appeared", "left"]
     rows = read_mot(tmp_path / "mot" / "door.txt")
     for number, box in zip(rows.frames.tolist(), rows.xyxy.tolist(), strict=True):
         assert box == list(place(0, number - 1) or ())
     assert len(rows) > 20
-    told = house.run("watch", f"door={film}", "--detector", "red", "--model", "student-fastest")
-    assert [json.loads(line)["event"] for line in told.splitlines()] == ["appeared", "left"]

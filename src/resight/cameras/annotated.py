@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from resight.cameras.frames import Frame
 from resight.cameras.sources.video import pyav
-from resight.cameras.watching import Tracks
+from resight.cameras.tracking import Tracks
 from resight.errors import StorageError
 from resight.images import Pixels
 
@@ -117,7 +117,7 @@ class _Film:
 
 
 def annotate(pixels: Pixels, tracks: Tracks, *, blur: bool = False) -> Pixels:
-    """A copy of a frame with a box and a number for each track.
+    """A copy of a frame with a box and a number for each track that counts as somebody.
 
     Parameters
     ----------
@@ -139,7 +139,9 @@ def annotate(pixels: Pixels, tracks: Tracks, *, blur: bool = False) -> Pixels:
                 blocks = max(1, round(_BLOCKS * part.shape[0] / part.shape[1]))
                 small = cv2.resize(part, (_BLOCKS, blocks), interpolation=cv2.INTER_AREA)
                 part[:] = cv2.resize(small, part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-    for id, (left, top, right, bottom) in zip(tracks.ids.tolist(), boxes, strict=True):
+    for id, (left, top, right, bottom), sure in zip(tracks.ids.tolist(), boxes, tracks.confirmed.tolist(), strict=True):
+        if not sure:
+            continue
         colour = _COLOURS[id % len(_COLOURS)]
         cv2.rectangle(drawn, (left, top), (right - 1, bottom - 1), colour, 2)
         cv2.putText(drawn, str(id), (left, max(top - 4, 12)), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 2, cv2.LINE_AA)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,24 +15,16 @@ from resight.cameras.events import Event
 from resight.cameras.frames import Frame
 from resight.cameras.quality import completeness
 from resight.cameras.sources import Reader, Source
+from resight.cameras.tracking import Tracker, Tracks
 from resight.cameras.tracklets import Path
 from resight.errors import ConfigurationError, ResightError, StorageError
 from resight.models.model import Model
 
-__all__ = ["Observer", "Tracker", "Tracks", "Watch"]
+__all__ = ["AnyTracker", "Observer", "Watch"]
 
 
-class Tracks(Protocol):
-    """People of one frame, as a tracker gives them."""
-
-    ids: NDArray[np.int64]
-    xyxy: NDArray[np.float32]
-    confidence: NDArray[np.float32]
-    rows: NDArray[np.int64]
-
-
-class Tracker(Protocol):
-    """A tracker of one camera."""
+class AnyTracker(Protocol):
+    """A tracker of one camera, such as `resight.cameras.tracking.Tracker`."""
 
     def update(self, frame: Frame, detections: Detections, embeddings: NDArray[np.float32] | None) -> Tracks:
         """Take the next frame."""
@@ -49,16 +40,6 @@ class Observer(Protocol):
         """Learn that a camera has ended."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Given:
-    """Tracks that another program made."""
-
-    ids: NDArray[np.int64]
-    xyxy: NDArray[np.float32]
-    confidence: NDArray[np.float32]
-    rows: NDArray[np.int64]
-
-
 class Watch:
     """Several cameras, watched at once.
 
@@ -72,11 +53,11 @@ class Watch:
     detector : Detector
     model : Model
     tracker : callable
-        Makes a tracker for a camera.
+        Makes a tracker for each camera.
     least : int
         Boxes that a tracklet needs; shorter ones are counted and left out.
     gap : float
-        Seconds without a box after which a person has left.
+        Seconds without a box after which a person has left; the tracker finds them again until then.
     longest : float
         Seconds after which a tracklet is closed and a new one begun, so that memory stays bounded.
     observers : sequence of Observer
@@ -103,10 +84,10 @@ class Watch:
         sources: Sequence[Source],
         detector: Detector,
         model: Model,
-        tracker: Callable[[], Tracker],
+        tracker: Callable[[], AnyTracker] = Tracker,
         *,
         least: int = 3,
-        gap: float = 4.0,
+        gap: float = 8.0,
         longest: float = 600.0,
         observers: Sequence[Observer] = (),
         report: Callable[[str], None] = lambda line: None,
@@ -198,7 +179,7 @@ class Watch:
             tracks = camera.tracker.update(frame, detections, vectors)
         else:
             ids = detections.tracker_id
-            tracks = _Given(ids, detections.xyxy, detections.confidence, np.arange(len(ids)))
+            tracks = Tracks(ids, detections.xyxy, detections.confidence, np.arange(len(ids)), np.ones(len(ids), bool))
         for observer in self._observers:
             observer.see(frame, tracks)
         yield from self._finish(camera, [id for id, path in camera.paths.items() if self._over(path, frame.time)])
@@ -226,7 +207,7 @@ class Watch:
 class _Camera:
     """State of one camera."""
 
-    def __init__(self, reader: Reader, detector: Detector, tracker: Any) -> None:
+    def __init__(self, reader: Reader, detector: Detector, tracker: AnyTracker) -> None:
         self.reader, self.detector, self.tracker = reader, detector, tracker
         self.paths: dict[int, Path] = {}
         self.frame: Frame | None = None

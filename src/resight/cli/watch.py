@@ -60,7 +60,7 @@ def watch(
     out
         Append the events to this file, instead of printing them.
     mot
-        Folder for the tracks as MOT text, NAME.txt for each camera.
+        Folder for the tracks as MOT text, NAME.txt for each camera. Short gaps are filled.
     score
         Ground truth as MOT text, or NAME=FILE with several cameras: prints HOTA, IDF1 and MOTA.
     video
@@ -84,7 +84,6 @@ def watch(
     from resight.cameras.events import EventLog, event_dict
     from resight.cameras.mot_writer import MotWriter
     from resight.cameras.sources import named_source, open_source
-    from resight.cameras.tracking import Tracker
     from resight.cameras.watching import Watch
     from resight.cli.gallery import model_of
     from resight.datasets.names import camera_name
@@ -122,14 +121,13 @@ def watch(
         else:
             embedder = load_model(model or "student", device=device, threads=threads)
         folder = mot if mot is not None or not truths else Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        tracks = None if folder is None else stack.enter_context(contextlib.closing(MotWriter(folder, every)))
+        tracks = None if folder is None else stack.enter_context(contextlib.closing(MotWriter(folder)))
         film = None if video is None else stack.enter_context(contextlib.closing(VideoWriter(video, len(cameras), blur=blur)))
         log = stack.enter_context(contextlib.closing(EventLog(out)))
         watching = Watch(
             sources,
             load_detector(detector, threshold=confidence, threads=threads),
             embedder,
-            Tracker,
             observers=[each for each in (tracks, film) if each is not None],
             report=lambda line: warn((line,)),
         )
