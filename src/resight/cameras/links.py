@@ -1,0 +1,189 @@
+"""The same person across cameras: passages are joined into people as they arrive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resight.cameras.ways import Passage, Ways
+from resight.errors import ArrayError, ConfigurationError
+
+__all__ = ["Change", "Linker", "Seen"]
+
+
+class Seen(Passage, Protocol):
+    """A passage with its name and its fused embedding; a `Tracklet` is one."""
+
+    @property
+    def name(self) -> str:
+        """Name of the passage, given once."""
+
+    @property
+    def embedding(self) -> NDArray[np.float32]:
+        """Float32 (d,), of any length but 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What became of a person.
+
+    Attributes
+    ----------
+    kind : str
+        ``"new"``, ``"seen again"``, ``"merged"`` or ``"split"``.
+    person : int
+        Provisional number of the person, from 1.
+    passages : tuple of str
+        Names of the passages that are now this person's, and were not before.
+    former : int or None
+        Whose they were: the person who was merged or split.
+    distance : float or None
+        Mean cosine distance that decided; None if nobody was compared, or an operator decided.
+    """
+
+    kind: str
+    person: int
+    passages: tuple[str, ...]
+    former: int | None = None
+    distance: float | None = None
+
+
+class _Person:
+    """Passages of one person, and the sum of their unit vectors."""
+
+    def __init__(self, passages: list[Seen], total: NDArray[np.float64]) -> None:
+        self.passages, self.total = passages, total
+
+    def distance(self, other: _Person) -> float:
+        """Mean cosine distance between their passages."""
+        return 1 - float(self.total @ other.total) / (len(self.passages) * len(other.passages))
+
+
+class Linker:
+    """Joins passages into people.
+
+    A passage belongs to the person whose passages are the least far from it, on average, if that distance is within the threshold
+    and the way is possible. Whoever has come close to somebody else by a new passage is merged, and the change says so.
+
+    Parameters
+    ----------
+    threshold : float
+        Largest mean cosine distance of one person's passages, such as ``calibration.match.threshold``.
+    ways : Ways, optional
+        What is possible. By default nobody is in two places at once.
+    memory : float
+        Seconds after which somebody who was not seen is no longer compared.
+
+    Raises
+    ------
+    ConfigurationError
+        If the threshold is not from 0 to 2, or the memory is not above 0.
+    """
+
+    def __init__(self, threshold: float, ways: Ways | None = None, *, memory: float = 86400.0) -> None:
+        if not 0 <= threshold <= 2 or not memory > 0:
+            raise ConfigurationError(f"links: threshold {threshold}, memory {memory}; expected 0 to 2, and more than 0 seconds")
+        self.threshold, self.ways, self.memory = threshold, ways or Ways(), memory
+        self._people: dict[int, _Person] = {}
+        self._apart: set[frozenset[int]] = set()
+        self._given = 0
+
+    def add(self, passage: Seen) -> list[Change]:
+        """Take the next passage, and say what changes. Raises `ArrayError` for an embedding that is not finite, or is 0."""
+        vector = np.asarray(passage.embedding, np.float64)
+        length = float(np.linalg.norm(vector))
+        if not np.isfinite(length) or length == 0 or vector.ndim != 1:
+            raise ArrayError(
+                f"passage {passage.name}: an embedding of shape {vector.shape} and length {length}; expected (d,), finite"
+            )
+        self._forget(passage.start)
+        newcomer = _Person([passage], vector / length)
+        self._given += 1
+        mine = self._given
+        self._people[mine] = newcomer
+        found = self._nearest(mine)
+        if found is None:
+            return [Change(kind="new", person=mine, passages=(passage.name,))]
+        person, distance = found
+        self._given -= 1
+        self._join(person, mine)
+        changes = [Change(kind="seen again", person=person, passages=(passage.name,), distance=distance)]
+        while (found := self._nearest(person)) is not None:
+            kept, gone = min(person, found[0]), max(person, found[0])
+            changes.append(self._merged(kept, gone, found[1]))
+            person = kept
+        return changes
+
+    def people(self) -> dict[int, tuple[str, ...]]:
+        """Names of the passages of everybody who is remembered."""
+        return {person: tuple(one.name for one in held.passages) for person, held in self._people.items()}
+
+    def merge(self, one: int, other: int) -> Change:
+        """Join two people, as an operator decides. Raises `ConfigurationError` if one is not known."""
+        for person in (one, other):
+            self._require(person)
+        if one == other:
+            raise ConfigurationError(f"person {one} cannot be merged with itself; name two people")
+        self._apart.discard(frozenset((one, other)))
+        return self._merged(min(one, other), max(one, other), None)
+
+    def split(self, person: int, passages: set[str]) -> Change:
+        """Make somebody else of some passages, as an operator decides. The two are not joined again.
+
+        Raises
+        ------
+        ConfigurationError
+            If the person is not known, or would have no passage, or all of them, left.
+        """
+        held = self._require(person)
+        theirs = [one for one in held.passages if one.name in passages]
+        rest = [one for one in held.passages if one.name not in passages]
+        if not theirs or not rest:
+            raise ConfigurationError(
+                f"person {person} has {len(held.passages)} passages, {len(theirs)} of the named ones; name some"
+            )
+        self._given += 1
+        self._people[person], self._people[self._given] = (_Person(some, _total(some)) for some in (rest, theirs))
+        self._apart.add(frozenset((person, self._given)))
+        return Change(kind="split", person=self._given, passages=tuple(one.name for one in theirs), former=person)
+
+    def _nearest(self, person: int) -> tuple[int, float] | None:
+        """Who is least far from somebody within the threshold, and can be the same."""
+        mine = self._people[person]
+        others = [other for other in self._people if other != person and frozenset((person, other)) not in self._apart]
+        distances = sorted((mine.distance(self._people[other]), other) for other in others)
+        for distance, other in distances:
+            if distance > self.threshold:
+                return None
+            if self.ways.possible([*mine.passages, *self._people[other].passages]):
+                return other, distance
+        return None
+
+    def _merged(self, kept: int, gone: int, distance: float | None) -> Change:
+        names = tuple(one.name for one in self._people[gone].passages)
+        self._join(kept, gone)
+        return Change(kind="merged", person=kept, passages=names, former=gone, distance=distance)
+
+    def _join(self, kept: int, gone: int) -> None:
+        one, other = self._people[kept], self._people.pop(gone)
+        self._people[kept] = _Person([*one.passages, *other.passages], one.total + other.total)
+        self._apart = {frozenset(kept if who == gone else who for who in pair) for pair in self._apart}
+
+    def _forget(self, now: float) -> None:
+        old = {who for who, held in self._people.items() if now - max(one.end for one in held.passages) > self.memory}
+        self._people = {who: held for who, held in self._people.items() if who not in old}
+        self._apart = {pair for pair in self._apart if not pair & old}
+
+    def _require(self, person: int) -> _Person:
+        if person not in self._people:
+            raise ConfigurationError(f"no person {person}; expected one of {len(self._people)} who are remembered")
+        return self._people[person]
+
+
+def _total(passages: list[Seen]) -> NDArray[np.float64]:
+    vectors = np.stack([np.asarray(one.embedding, np.float64) for one in passages])
+    total: NDArray[np.float64] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).sum(axis=0)
+    return total
