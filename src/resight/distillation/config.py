@@ -153,7 +153,7 @@ class AdaptConfig:
     batch_size : int
         Crops in one step.
     copies : int
-        Changed copies of each crop, which the student learns as well.
+        Changed copies of each crop (other colours, and people put together from two), which the student learns as well.
     held_out : float
         Share of the crops that only judges.
     seed : int
@@ -162,10 +162,10 @@ class AdaptConfig:
 
     start: str = "student"
     teacher: tuple[str, ...] = ()
-    epochs: int = 30
-    learning_rate: float = 0.003
+    epochs: int = 8
+    learning_rate: float = 0.002
     batch_size: int = 64
-    copies: int = 0
+    copies: int = 3
     held_out: float = 0.1
     seed: int = 0
 
