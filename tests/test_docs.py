@@ -79,3 +79,15 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_files_that_the_pages_name_exist() -> None:
+    """Names of modules, tests and records, such as `ranking/nearest.py`; NAME stands for any."""
+    named = {
+        (page.name, name)
+        for page in [*PAGES, ROOT / "CONTRIBUTING.md"]
+        for name in re.findall(r"`([\w./-]+/[\w.-]+\.(?:py|md|json|toml))`", page.read_text(encoding="utf-8"))
+    }
+    places = [ROOT, ROOT / "src", ROOT / "src/resight", ROOT / "docs"]
+    missing = [(page, name) for page, name in named if "NAME" not in name and not any((place / name).exists() for place in places)]
+    assert len(named) > 20 and not missing

@@ -92,6 +92,19 @@ def test_every_station_has_a_level() -> None:
     assert {station(path) for path in MODULES} == set(LEVEL)
 
 
+def test_docstrings_and_help_texts_begin_with_a_noun_or_a_verb() -> None:
+    """The help text of an option is the first line below its name in a docstring."""
+    word = "(?:Of|That|Those|Where|What|Whatever|Which|Whether)"
+    begins = re.compile(rf"(?:\A|^ *\w[\w, ]* : .*\n +)({word}\b.*)", re.MULTILINE)
+    for path in PACKAGE.rglob("*.py"):
+        if station(path) in {"cameras", "datasets", "drawn", "gallery", "images", "service"}:
+            continue  # their texts are being rewritten
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            text = node.value.value if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) else ""
+            if isinstance(text, str) and (found := begins.search(text)):
+                raise AssertionError(f"{path.relative_to(PACKAGE)}: {found[1]}")
+
+
 def test_names_that_say_nothing_are_not_used() -> None:
     for path in PACKAGE.rglob("*"):
         assert not re.fullmatch(r"(utils?|core|common|engine|manager|helpers?|misc)(\.py)?", path.name), path

@@ -1,4 +1,4 @@
-"""Where a figure comes from: command, commit, configuration, seed, versions, hardware, time."""
+"""Origin of a figure: command, commit, configuration, seed, versions, hardware, time."""
 
 from __future__ import annotations
 

@@ -54,16 +54,18 @@ def test_a_run_leaves_everything_behind(tiny: Path, tiny_run: Path) -> None:
 
 
 def test_training_teaches(tiny: Path, tmp_path: Path) -> None:
-    run = train(tiny, tmp_path / "run", dataclasses.replace(TINY, epochs=16, validation="none"))
+    config = dataclasses.replace(TINY, optimiser="adam", learning_rate=0.003, validation="none")
+    run = train(tiny, tmp_path / "run", config)
     history = json.loads((run / "history.json").read_text())["epochs"]
     assert history[-1]["loss"] < 0.8 * history[0]["loss"]
-    assert history[-1]["accuracy"] > history[0]["accuracy"] + 0.2
+    assert history[-1]["accuracy"] > history[0]["accuracy"] + 0.1
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
-    first = weights(tiny_run)
-    same, other = (
-        weights(train(tiny, tmp_path / str(seed), dataclasses.replace(TINY, seed=seed))) for seed in (TINY.seed, TINY.seed + 1)
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny: Path, tmp_path: Path) -> None:
+    config = dataclasses.replace(TINY, epochs=1, validation="none")
+    first, same, other = (
+        weights(train(tiny, tmp_path / name, dataclasses.replace(config, seed=seed)))
+        for name, seed in (("first", 0), ("same", 0), ("other", 1))
     )
     assert all(torch.equal(first[name], same[name]) for name in first)
     assert not torch.equal(first["backbone.conv1.weight"], other["backbone.conv1.weight"])
@@ -202,12 +204,13 @@ def test_a_full_disk_leaves_nothing_half_written(tiny: Path, tmp_path: Path, mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", full)
+    config = dataclasses.replace(TINY, epochs=1)
     with pytest.raises(StorageError, match="No space left on device; free space"):
-        train(tiny, tmp_path / "run", TINY)
+        train(tiny, tmp_path / "run", config)
     left = {path.name.split(".")[0] for path in (tmp_path / "run").iterdir()}
     assert left <= {"events"}
     monkeypatch.undo()
-    train(tiny, tmp_path / "run", TINY)
+    train(tiny, tmp_path / "run", config)
     assert load_network(tmp_path / "run")
 
 

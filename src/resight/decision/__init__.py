@@ -1,4 +1,4 @@
-"""From distances to an answer: match, possible or unknown."""
+"""Turn distances into an answer: match, possible or unknown."""
 
 from resight.decision.calibration import Calibration, calibrate, decide
 

@@ -88,7 +88,7 @@ class LabelledSearches:
     strangers : float32 array of shape (n,)
         Distance of the nearest image of another person.
     nearest : int64 array of shape (n,)
-        That person.
+        Number of the person on that image.
     next_strangers : float32 array of shape (n,)
         Distance of the nearest image of a third person.
     own : float32 array of shape (n,)
@@ -110,7 +110,7 @@ class LabelledSearches:
         and at most half of the people are independent.
         """
         weights = 1 / np.bincount(self.persons)[self.persons]
-        # Where only one person is within the threshold, the false match hangs on that person's being in the gallery.
+        # If only one person is within the threshold, there is a false match only while that person is in the gallery.
         thresholds, rates, variances, freedoms = _steps(
             np.concatenate([self.strangers, self.strangers, self.next_strangers]),
             np.concatenate([self.persons, self.nearest, self.nearest]),

@@ -27,7 +27,7 @@ Number = TypeVar("Number", float, NDArray[np.float64])
 
 
 class Distance(ABC):
-    """How far apart two vectors are; smaller is more alike.
+    """Measure of how far apart two vectors are; smaller is more alike.
 
     Two forms compare a query with a gallery. The exact one, in float64, decides. The fast one, in float32, shows which few rows
     the exact one must look at. Both give gaps: numbers that grow with the distance, such as its square. For every row,

@@ -105,7 +105,7 @@ def _groups(labels: NDArray[Any]) -> tuple[Labels, Any]:
 
 
 def checked_labels(identities: Any, cameras: Any) -> tuple[Labels, Labels]:
-    """Both as int64 arrays of one length. Raises `DatasetError`."""
+    """Return both as int64 arrays of one length. Raises `DatasetError`."""
     out = []
     for name, labels in (("identities", identities), ("cameras", cameras)):
         array = np.asarray(labels)

@@ -27,7 +27,7 @@ def _with_weights(kind: type[TrainConfig]) -> type[Any]:
 @dataclass(frozen=True, kw_only=True)
 @_with_weights
 class DistillConfig(TrainConfig):
-    """How a student is taught. The defaults are the paper's for MobileNet 0.25 from ResNet-50 on Market-1501.
+    """Recipe for teaching a student. The defaults are the paper's for MobileNet 0.25 from ResNet-50 on Market-1501.
 
     Each loss of `resight.distillation.LOSSES` has a field NAME_weight; a weight of 0 leaves the loss out.
 

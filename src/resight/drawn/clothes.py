@@ -34,7 +34,7 @@ PATTERNS: dict[str, Callable[[Grid, Grid], NDArray[np.bool_]]] = {
     "open": lambda turn, down: abs(turn + 0 * down) < 0.085,
     "sides": lambda turn, down: abs(abs(turn + 0 * down) - 0.25) < 0.09,
 }
-"""Where the second colour is, from the turn around the body (0 is the front, 0.5 the back) and the height (0 head, 1 feet)."""
+"""Places of the second colour, from the turn around the body (0 is the front, 0.5 the back) and the height (0 head, 1 feet)."""
 
 
 def paint(
@@ -53,7 +53,7 @@ def paint(
     pattern : str
         A key of `PATTERNS`.
     colours : tuple of two colours
-        Of the cloth and of the pattern.
+        Colours of the cloth and of the pattern, as RGB.
     across : float array of shape (w,)
         Columns, -1 at the left edge of the body to 1 at its right edge.
     down : float array of shape (h,)

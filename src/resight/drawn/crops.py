@@ -31,7 +31,7 @@ _VERSION = 2  # version of the drawing; a folder of another version is drawn ane
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """What is drawn: the arguments of `generate`."""
+    """Description of what is drawn: the arguments of `generate`."""
 
     identities_train: int
     identities_test: int
@@ -178,7 +178,7 @@ class _Artist:
         self.looks: dict[int, looks.Look] = {}
 
     def look(self, identity: int) -> looks.Look:
-        """What somebody looks like: of people by number, of strangers by a number beyond."""
+        """Look of a person, by number. The numbers of strangers come after those of people."""
         if identity not in self.looks:
             self.looks[identity] = looks.draw_look(np.random.default_rng([self.network.seed, 3, identity]))
         return self.looks[identity]

@@ -37,7 +37,7 @@ _TRIMS = ("none", "none", "stripe", "cuffs", "knees")
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What stays the same on every image of one person.
+    """Appearance that stays the same on every image of one person.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Look:
         Keys of `resight.drawn.clothes.PATTERNS`, of the upper clothes and of a skirt.
     sleeves, legs, trim, hairstyle, load : str
     hem : float
-        Where the upper clothes end, as part of the height.
+        Lower end of the upper clothes, as part of the height.
     stride, lean, arms : float
         The walk: length of the steps, lean of the trunk, how far the arms swing.
     """

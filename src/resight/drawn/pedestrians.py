@@ -13,7 +13,7 @@ __all__ = ["Pose", "draw"]
 
 @dataclass(frozen=True, kw_only=True)
 class Pose:
-    """What changes from image to image: angles in radians.
+    """Angles that change from image to image, in radians.
 
     `view` 0 shows the front, pi the back, +-pi/2 a side; `phase` is the place in the stride; `light` is the side of the sun.
     """
@@ -33,7 +33,7 @@ def draw(canvas: Canvas, look: Look, pose: Pose, foot: Point, height: float) -> 
     look : Look
     pose : Pose
     foot : tuple of (x, y)
-        Where the person stands, in pixels.
+        Point on which the person stands, in pixels.
     height : float
         Height of a person of average height, in pixels.
     """

@@ -21,7 +21,7 @@ _WALLS = ((196, 184, 164), (170, 150, 136), (150, 158, 168), (188, 168, 140), (1
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Camera:
-    """What stays the same on every image of one camera.
+    """Properties that stay the same on every image of one camera.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Turns a uint8 array in memory into the batches that a network sees: choose rows, mirror, blur, shift, colour, erase."""
+"""Turn a uint8 array into the batches that a network sees: choose rows, mirror, blur, shift, colour, erase."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["Batches", "View"]
 
 
 class View(NamedTuple):
-    """Which images a batch shows, and how.
+    """Images of a batch, and how each is changed.
 
     Attributes
     ----------
     rows : int64 array of shape (n,)
-        Their places in the array of all images.
+        Places of the images in the array of all images.
     flips : bool array of shape (n,), optional
-        Which of them are mirrored left to right.
+        True for images that are mirrored left to right.
     shifts : int array of shape (n, 2), optional
-        Pixels down and right by which each is moved after mirroring; what comes in at the sides is black. (To pad an image by p
-        and to crop a random window of the old size is to shift it by -p to p.)
+        Pixels by which each image is moved down and right after mirroring; what becomes free is black. (A shift by -p to p is
+        the same as padding by p and cropping a random window of the old size.)
     erased : int array of shape (n, 4), optional
         Top, left, height and width of a rectangle of each image, after the shift, that is set to the mean colour; a height of 0
         erases nothing.
@@ -70,7 +70,7 @@ class Batches:
             self._resident = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
 
     def __call__(self, view: View) -> Tensor:
-        """The images of a view: float32 (n, 3, height, width), channels last in memory."""
+        """Return the images of a view: float32 (n, 3, height, width), channels last in memory."""
         if self._resident is not None:
             batch = self._resident[torch.from_numpy(view.rows).to(self.device)]
         else:

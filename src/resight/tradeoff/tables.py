@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["cells", "draw_tradeoff", "name_points", "save_report", "table_csv", "table_markdown"]
 
 _UNKNOWN = "-"
+_TITLES = {"drawn": "drawn people", "market1501": "Market-1501", "dukemtmc": "DukeMTMC-reID"}
 _BRIEF = (
     "Model",
     "Threads",
@@ -127,7 +128,7 @@ def draw_tradeoff(report: Report, path: str | Path) -> None:
         axis(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.margins(x=0.15, y=0.15)
     axes.set(xlabel=f"milliseconds per image, file to vector, {on_threads(threads)} (log scale)", ylabel="mAP (%)")
-    axes.set_title(f"Speed beside accuracy on {report.dataset}")
+    axes.set_title(f"Speed beside accuracy on {_TITLES.get(report.dataset, report.dataset)}")
     axes.grid(alpha=0.3, which="both")
     axes.legend(frameon=False, loc="lower right")
     name_points(axes, sorted((time, score, row.model) for time, score, row in points))

@@ -15,7 +15,7 @@ PAPER_HELD_OUT = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How a network is trained. The defaults are the paper's for MobileNet 0.25 on Market-1501.
+    """Recipe for training a network. The defaults are the paper's for MobileNet 0.25 on Market-1501.
 
     Attributes
     ----------

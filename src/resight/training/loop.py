@@ -180,7 +180,7 @@ def _optimiser(trained: nn.Module, config: TrainConfig) -> torch.optim.Optimizer
 
 
 def _learning_rate(config: TrainConfig, step: int, steps: int) -> float:
-    """At one step, with `steps` of them in an epoch."""
+    """Learning rate of one step, if an epoch has `steps` of them."""
     factor = warm_up(step, steps=round(config.warm_up * steps))
     if config.schedule == "cosine":
         return factor * cosine_decay(step, initial=config.learning_rate, steps=config.epochs * steps)

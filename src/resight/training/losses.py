@@ -118,7 +118,7 @@ class TripletLoss(Loss):
 
 
 def batch_hard_triplet(features: Tensor, labels: Tensor, margin: float) -> Tensor:
-    """For each image, margin + distance to the farthest of the same person - distance to the nearest of another, if positive.
+    """Mean over images of: margin + distance to the farthest of the same person - distance to the nearest of another, if positive.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def batch_hard_triplet(features: Tensor, labels: Tensor, margin: float) -> Tenso
     Returns
     -------
     Tensor
-        Scalar: the mean over all images (Euclidean distances). An image that is alone, or has nobody else beside it, counts
+        Scalar, with Euclidean distances. An image that is alone, or has nobody else beside it, counts
         with a distance of 0, or infinity, to what is missing.
 
     References

@@ -21,7 +21,7 @@ def step_decay(step: int, *, initial: float, every: int, factor: float) -> float
 
 
 def cosine_decay(step: int, *, initial: float, steps: int) -> float:
-    """From `initial` to nearly zero along half a cosine (Loshchilov and Hutter, "SGDR", ICLR 2017, without restarts).
+    """Learning rate that falls from `initial` to nearly 0 along half a cosine (Loshchilov and Hutter, "SGDR", 2017, no restarts).
 
     Examples
     --------

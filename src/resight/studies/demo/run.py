@@ -61,14 +61,14 @@ STUDENT = replace(TEACHER, height=64, width=32, pad=3, epochs=8, learning_rate=0
 """Sees a quarter of the teacher's pixels. The student alone and the distilled one start alike and make the same steps."""
 
 TAUGHT = {"soft_weight": 1.0, "temperature": 1.0, "hard_weight": 0.2, "embedding_weight": 8.0}
-"""What the distilled student's loss adds."""
+"""Options of the distilled student's loss."""
 
 _LEARN, _ASIDE, _TEST = 100, 60, 60  # people to learn from, to calibrate the gallery with, and to test
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the demo found.
+    """Result of the demo.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Outcome:
     processor_seconds: dict[str, float]
 
     def sentence(self) -> str:
-        """What the figures show, in words."""
+        """Say in words what the figures show."""
         scores = {row.model: row.map or 0.0 for row in self.report.rows}
         distilled, alone = scores["student distilled"], scores["student alone"]
         return (

@@ -190,7 +190,7 @@ def _lost_weights(run: Run, fetched: dict[str, str]) -> str:
 
 
 def _is_there(teacher: Run) -> bool:
-    """Whether a teacher that is not to be made now was made before."""
+    """Tell if a teacher that is not to be made now was made before."""
     try:
         return is_trained(teacher)
     except ResightError:

@@ -49,7 +49,7 @@ def measure_speed(
     Raises
     ------
     ResightError
-        Whatever measuring and writing raise.
+        Errors of measuring and of writing.
     """
     models = {LOMO: LOMO}
     models |= {listed.name: listed.name for listed in EXPERIMENTS if listed.kind == "network" and not listed.teacher}
