@@ -37,8 +37,8 @@ class OmzDetector(Detector):
     Parameters
     ----------
     file : str
-        A key of `WEIGHTS`, which is downloaded once; or the ``.xml`` beside its ``.bin``: input (1, 3, height, width), BGR from 0 to
-        255; output (1, 1, n, 7): image, label, confidence, left, top, right, bottom as shares of the frame.
+        A key of `WEIGHTS`, which is downloaded once; or the ``.xml`` beside its ``.bin``: input (1, 3, height, width), BGR from 0
+        to 255; output (1, 1, n, 7): image, label, confidence, left, top, right, bottom as shares of the frame.
     threshold : float
         Smallest confidence of a detection.
     threads : int
