@@ -1,4 +1,4 @@
-"""What a model of others expects of its images: a small JSON file beside it, since the model does not say it itself."""
+"""Description of the images that a model of others expects: a small JSON file beside it, since the model does not say it itself."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SIDES = range(1, 4097)
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What a model of others expects of its images, and how its vectors are compared.
+    """Images that a model of others expects, and how its vectors are compared.
 
     The network sees ``(value / 255 * range - mean) / std`` for each channel of each pixel.
 

@@ -1,4 +1,4 @@
-"""What a model takes and gives, and what is missing before Resight can use it."""
+"""Report what a model takes and gives, and what is missing before Resight can use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an ONNX file says of itself, or a JSON file beside it, read before any runtime sees the file.
+"""Read what an ONNX file says of itself, or a JSON file beside it, before any runtime sees the file.
 
 It must compute only what is known, in bounded memory; see `resight.models.onnx_graph` and `resight.models.onnx_work`.
 """

@@ -63,7 +63,7 @@ _UNFIT = (IndexError, KeyError, TypeError, ValueError, OverflowError, ZeroDivisi
 
 
 class Work(NamedTuple):
-    """What a graph computes in one call.
+    """Work of a graph in one call.
 
     Attributes
     ----------
