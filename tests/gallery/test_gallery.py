@@ -119,7 +119,7 @@ def test_nobody_else_may_read_it_in_a_folder_that_others_may_enter(tmp_path: Pat
         Gallery.restore(gallery.folder, "a")
         modes = {str(path.relative_to(tmp_path)): oct(stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.rglob("*")}
     assert modes == {"snapshots": "0o700"} | dict.fromkeys(
-        ["gallery.lock", "gallery.sqlite", "gallery.sqlite-shm", "gallery.sqlite-wal", "snapshots/a.sqlite"], "0o600"
+        ["gallery.lock", "gallery.sqlite", "gallery.sqlite-shm", "gallery.sqlite-wal", "reserve", "snapshots/a.sqlite"], "0o600"
     )
     assert written == [0o600, 0o600]  # before they had their names
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755  # the user's own

@@ -40,7 +40,6 @@ SAMPLES: dict[tuple[str, str], Callable[[World, str], Request]] = {
     ("post", "/api/people/rename"): lambda world, id: {"json": {"old": names(world)[0], "new": names(world)[0] + "!"}},
     ("post", "/api/people/merge"): lambda world, id: {"json": dict(zip(("old", "new"), names(world), strict=False))},
     ("post", "/api/export"): lambda world, id: {"json": {"ids": [id], "reason": "a test"}},
-    ("get", "/api/purge"): lambda world, id: {},
     ("post", "/api/purge"): lambda world, id: {"json": {"ids": [id], "dry_run": False}},
 }
 """A request that succeeds, about a sighting, for each route."""
