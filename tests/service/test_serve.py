@@ -135,7 +135,7 @@ def test_the_log_goes_on_after_kill_9_and_verify_reads_it(
     start: Callable[..., Running], tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     query = sorted((tiny / "query").glob("*.jpg"))[0].read_bytes()
-    running, stop = start(), threading.Event()
+    running, stop, answered_once = start(), threading.Event(), threading.Event()
 
     def ask() -> int:
         done = 0
@@ -143,13 +143,15 @@ def test_the_log_goes_on_after_kill_9_and_verify_reads_it(
             while not stop.is_set():
                 try:
                     done += client.post("/api/search", files={"images": query}, data={"k": "1"}).status_code == 200
+                    answered_once.set()
                 except httpx.HTTPError:
                     return done
         return done
 
     with ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(ask) for _ in range(4)]
-        time.sleep(0.7)
+        assert answered_once.wait(60)
+        time.sleep(0.3)
         running.process.kill()
         stop.set()
         answered = sum(one.result() for one in asking)
