@@ -338,10 +338,14 @@ def test_lists_and_statistics_read_no_more_than_they_show(tmp_path: Path) -> Non
     for size in (200, 2000):
         with Gallery.create(tmp_path / str(size), make_settings()) as gallery:
             gallery.add(make_sightings(size, identity="one"))
+            everything = gallery.page(limit=size)
+            middle, late = (everything[size * part // 10].id for part in (5, 9))  # the last fifth has no time
             made = [0]
             gallery._store._reader.set_progress_handler(lambda made=made: made.__setitem__(0, made[0] + 1), 10)  # type: ignore
             last = gallery.page(limit=20)[-1]
-            gallery.page(limit=20, after=last.id)
+            for place in (last.id, middle, late):
+                gallery.page(limit=20, after=place)
+                gallery.page(Where(identities=frozenset({"one"})), 20, after=place)
             gallery.page(Where(identities=frozenset({"one"}), since=START + timedelta(seconds=100)), 20)
             gallery.page(Where(cameras=frozenset({"hall", "entrance"}), until=START + timedelta(seconds=5)), 20)
             gallery.statistics()

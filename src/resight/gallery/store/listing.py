@@ -6,6 +6,7 @@ import json
 import sqlite3
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from resight.gallery.sighting import Record, Where, from_microseconds, to_microseconds
 from resight.gallery.store.database import damaged
@@ -24,7 +25,9 @@ def find_page(connection: sqlite3.Connection, path: Path, where: Where, limit: i
     column, names = ("identity", where.identities) if where.identities is not None else ("camera", where.cameras)
     bounds = [(-_LATE, "") if after is None else _key(after)]
     bounds += [] if where.since is None else [(to_microseconds(where.since), "")]
-    conditions, parameters = [f"({_KEY}, id) > (?, ?)"], [*max(bounds)]
+    first, id = max(bounds)
+    conditions: list[str] = []
+    parameters: list[Any] = []
     if where.until is not None or where.since is not None:  # then no sighting without a time
         conditions.append(f"{_KEY} < ?")
         parameters.append(_LATE if where.until is None else to_microseconds(where.until))
@@ -33,13 +36,16 @@ def find_page(connection: sqlite3.Connection, path: Path, where: Where, limit: i
         parameters.append(json.dumps(sorted(where.cameras)))
     found: list[Record] = []
     for name in [None] if names is None else sorted(names):
-        which = " AND ".join([*conditions, *([] if name is None else [f"{column} = ?"])])
+        more = conditions if name is None else [*conditions, f"{column} = ?"]
         values = [*parameters, *([] if name is None else [name]), limit]
-        for *row, crc in connection.execute(
-            f"SELECT {COLUMNS}, crc FROM sighting WHERE {which} ORDER BY {_KEY}, id LIMIT ?", values
-        ):
-            check_row(tuple(row), crc, path)
-            found.append(record_of(tuple(row)))
+        # Two questions, because SQLite compares rows such as (time, id) > (?, ?) without an index of expressions.
+        for behind, bound, order in ((f"{_KEY} = ? AND id > ?", [first, id], "id"), (f"{_KEY} > ?", [first], f"{_KEY}, id")):
+            which = " AND ".join([behind, *more])
+            for *row, crc in connection.execute(
+                f"SELECT {COLUMNS}, crc FROM sighting WHERE {which} ORDER BY {order} LIMIT ?", [*bound, *values]
+            ):
+                check_row(tuple(row), crc, path)
+                found.append(record_of(tuple(row)))
     if not all(map(where.holds, found)):
         raise damaged(path, "an index of it lists other sightings than it should")
     return sorted(found, key=_key)[:limit]
