@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gallery.fakes import DIMENSION, make_settings
+from gallery.fakes import DIMENSION, ColourModel, make_settings
 from resight.cameras.tracklets import Tracklet
 from resight.errors import ArrayError
-from resight.gallery import Gallery
-from resight.gallery.tracklets import enrol_tracklet, strip
+from resight.gallery import Gallery, fuse
+from resight.gallery.reembed import reembed
+from resight.gallery.sighting import draw_thumbnail
+from resight.gallery.strip import best_crop, crops_in, draw_strip
+from resight.gallery.tracklets import enrol_tracklet
 from resight.images import decode
 
 SEEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -65,6 +68,20 @@ def test_what_is_too_old_stays_out_and_another_model_is_refused(tmp_path: Path) 
 
 def test_a_strip_holds_every_crop() -> None:
     crops = tuple(np.full((100, 30 + 60 * n, 3), 60 * n, np.uint8) for n in range(4))
-    picture = decode(strip(crops))
-    assert picture.shape == (128, 38 + 3 * 64, 3)
-    assert np.abs(picture[64, [10, 60, 130, 200], 0].astype(int) - [0, 60, 120, 180]).max() < 6
+    strip = draw_strip(crops)
+    assert decode(strip).shape == (128, 256, 3)
+    for crop, part in zip(crops, crops_in(strip), strict=True):
+        assert part.shape == (128, 64, 3) and np.abs(part.astype(int) - crop[0, 0]).max() < 4
+    np.testing.assert_allclose(decode(best_crop(draw_strip(crops[::-1]))), 180, atol=4)
+    plain = draw_thumbnail(crops[3])  # is no strip, whatever its shape
+    assert best_crop(plain) == plain and len(crops_in(plain)) == 1
+
+
+def test_a_move_to_another_model_fuses_the_crops(tmp_path: Path) -> None:
+    crops = tuple(np.random.default_rng(n).integers(0, 256, (128, 64, 3), dtype=np.uint8) for n in range(3))
+    other = ColourModel("other")
+    settings = replace(make_settings(), model="other", model_sha256=other.sha256)
+    with Gallery.create(tmp_path / "old", make_settings()) as old, Gallery.create(tmp_path / "new", settings) as new:
+        id, _ = enrol_tracklet(old, make_tracklet(crops=crops))
+        assert reembed(old, new, other).embedded == 1
+        np.testing.assert_allclose(new.get(id).embedding, fuse(other.embed(crops_in(old.get(id).thumbnail)))[0], rtol=1e-5)

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from gallery.fakes import CAMERAS, START, make_image
+from resight.cameras.tracklets import Tracklet
 from resight.gallery import Crop, Gallery, sighting_id
+from resight.gallery.tracklets import enrol_tracklet
+from resight.images import decode
 from service.worlds import World
 
 
@@ -32,6 +35,20 @@ def test_an_enrolled_crop_is_what_the_command_line_would_enrol(world: World, tmp
         assert found.to_dict() | {"enrolled": ""} == expected.to_dict() | {"enrolled": ""}
         assert np.array_equal(found.embedding, expected.embedding)
         assert found.thumbnail == expected.thumbnail
+
+
+def test_a_tracklet_shows_its_crops_and_its_best_to_search_with(world: World) -> None:
+    crops = tuple(np.full((100, 50, 3), colour, np.uint8) for colour in (200, 50))
+    path = {"camera": "hall", "track": 1, "start": START.timestamp(), "end": START.timestamp(), "dated": True}
+    boxes = {"frames": np.arange(3), "xyxy": np.zeros((3, 4), np.float32), "confidence": np.ones(3, np.float32)}
+    vector = np.ones(world.gallery.settings.dimension, np.float32)
+    id, _ = enrol_tracklet(world.gallery, Tracklet(name="hall-1-x", crops=crops, embedding=vector, **path, **boxes))
+    answers = [world.client("viewer").get(f"/api/sightings/{id}/thumbnail{which}") for which in ("", "?best=true")]
+    both, best = (decode(answer.content) for answer in answers)
+    assert (both.shape, best.shape) == ((128, 128, 3), (128, 64, 3))
+    assert np.abs(best.astype(int) - 200).max() < 5
+    plain = [world.client("viewer").get(f"/api/sightings/{world.ids[0]}/thumbnail{which}").content for which in ("", "?best=true")]
+    assert plain[0] == plain[1]
 
 
 def test_the_same_crop_is_one_sighting(world: World) -> None:

@@ -9,9 +9,11 @@ import numpy as np
 
 from resight.errors import GalleryError, ImageError
 from resight.gallery.gallery import Gallery
+from resight.gallery.matches import fuse
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import Sighting, Where
-from resight.images import decode, grouped, resize
+from resight.gallery.strip import crops_in
+from resight.images import Pixels, grouped, resize
 from resight.models.model import CHUNK, Model, extract_finite
 from resight.progress import Progress, silent
 
@@ -96,16 +98,21 @@ def _check(old: Settings, new: Settings) -> None:
 
 
 def _embedded(sightings: Sequence[Sighting], model: Model, failures: list[tuple[str, str]]) -> list[Sighting]:
-    """The same sightings with vectors of `model`, from their thumbnails."""
-    kept, images = [], []
+    """The same sightings with vectors of `model`, from their thumbnails; several crops of a tracklet are fused."""
+    kept: list[Sighting] = []
+    images: list[Pixels] = []
+    counts: list[int] = []
     for sighting in sightings:
         try:
-            images.append(resize(decode(sighting.thumbnail), model.size))
+            crops = crops_in(sighting.thumbnail)
         except ImageError as error:
             failures.append((sighting.id, str(error)))
         else:
             kept.append(sighting)
+            images += [resize(crop, model.size) for crop in crops]
+            counts.append(len(crops))
     if not kept:
         return []
-    vectors = extract_finite(model, np.stack(images), [sighting.id for sighting in kept])
-    return [replace(sighting, embedding=vector) for sighting, vector in zip(kept, vectors, strict=True)]
+    names = np.repeat([sighting.id for sighting in kept], counts).tolist()
+    vectors = np.split(extract_finite(model, np.stack(images), names), np.cumsum(counts)[:-1])
+    return [replace(sighting, embedding=fuse(some)[0]) for sighting, some in zip(kept, vectors, strict=True)]

@@ -6,17 +6,12 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Literal
 
-import cv2
-import numpy as np
-
 from resight.cameras.tracklets import Tracklet
 from resight.gallery.gallery import Gallery
 from resight.gallery.sighting import Sighting, sighting_id
-from resight.images import Pixels, resize
+from resight.gallery.strip import draw_strip
 
-__all__ = ["enrol_tracklet", "strip"]
-
-_HEIGHT, _WIDEST, _QUALITY = 128, 64, 85
+__all__ = ["enrol_tracklet"]
 
 
 def enrol_tracklet(gallery: Gallery, tracklet: Tracklet, source: str = "") -> tuple[str, Literal["added", "present", "expired"]]:
@@ -51,7 +46,7 @@ def enrol_tracklet(gallery: Gallery, tracklet: Tracklet, source: str = "") -> tu
     sighting = Sighting(
         id=id,
         embedding=tracklet.embedding,
-        thumbnail=strip(tracklet.crops),
+        thumbnail=draw_strip(tracklet.crops),
         enrolled=datetime.now(UTC),
         camera=tracklet.camera,
         time=time,
@@ -59,11 +54,3 @@ def enrol_tracklet(gallery: Gallery, tracklet: Tracklet, source: str = "") -> tu
         tracklet=tracklet.name,
     )
     return id, "added" if gallery.add([sighting]) else "present"
-
-
-def strip(crops: tuple[Pixels, ...]) -> bytes:
-    """Crops side by side as one JPEG without metadata, 128 pixels high, the best at the left."""
-    parts = [resize(crop, (_HEIGHT, min(_WIDEST, max(1, round(crop.shape[1] * _HEIGHT / crop.shape[0]))))) for crop in crops]
-    whole = np.concatenate(parts, axis=1)
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(whole, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    return data.tobytes()

@@ -67,6 +67,9 @@ export const thumbnail = async (id, signal) => (await call(`sightings/${id}/thum
 export const rename = async (old, name, merge) =>
   (await (await post(`people/${merge ? "merge" : "rename"}`, { old, new: name })).json()).labelled;
 
+/** One crop of a sighting, to search with; a tracklet's thumbnail shows several. */
+export const bestCrop = async (id) => (await call(`sightings/${id}/thumbnail?best=true`, {})).blob();
+
 /** Sightings of a person by time, at most `most` of them; `more` says whether there are others. */
 export async function sightings(identity, most, signal) {
   const found = [];

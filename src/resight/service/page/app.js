@@ -208,7 +208,7 @@ function failedAction(error, again, place) {
 /** Ask with the image of a sighting. */
 async function searchWith({ id, camera }) {
   try {
-    const blob = await api.thumbnail(id);
+    const blob = await api.bestCrop(id);
     view("search");
     await pictures.replace([new File([blob], camera ? `crop of ${camera}` : "crop", { type: blob.type })]);
     await search();

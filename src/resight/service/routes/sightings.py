@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from resight.errors import MissingSightingError, UploadError
 from resight.gallery import Crop, Sighting, Where, sighting_id
+from resight.gallery.strip import best_crop
 from resight.service.access import Caller
 from resight.service.answers import Enrolled, Judged, Known, Listed
 from resight.service.forms import form_schema
@@ -92,11 +93,11 @@ def get_sighting(id: SightingId, caller: Viewer, service: ServiceOf) -> Known:
 
 
 @router.get("/{id}/thumbnail", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
-def thumbnail(id: SightingId, caller: Viewer, service: ServiceOf) -> Response:
-    """Return the image of a sighting, at most 128x128 pixels. Looking is logged."""
+def thumbnail(id: SightingId, caller: Viewer, service: ServiceOf, best: bool = False) -> Response:
+    """Return the image of a sighting, at most 128 pixels high: all crops of a tracklet, or only the best. Looking is logged."""
     found = _find(service, caller, id)
     service.log(caller.name, "look", sighting=id)
-    return Response(found.thumbnail, media_type="image/jpeg")
+    return Response(best_crop(found.thumbnail) if best else found.thumbnail, media_type="image/jpeg")
 
 
 @router.post("/{id}/verdict")
