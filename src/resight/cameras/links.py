@@ -57,9 +57,45 @@ class _Person:
     def __init__(self, passages: list[Seen], total: NDArray[np.float64]) -> None:
         self.passages, self.total = passages, total
 
-    def distance(self, other: _Person) -> float:
-        """Mean cosine distance between their passages."""
-        return 1 - float(self.total @ other.total) / (len(self.passages) * len(other.passages))
+
+class _People(dict[int, _Person]):
+    """Everybody who is remembered, with the sums as one matrix, so that one product compares somebody with all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: dict[int, int] = {}
+        self._totals, self._counts = np.empty((0, 0)), np.empty(0)
+
+    def __setitem__(self, number: int, person: _Person) -> None:
+        super().__setitem__(number, person)
+        row = self._rows.setdefault(number, max(self._rows.values(), default=-1) + 1)
+        if row >= len(self._totals):
+            self._grow(len(person.total))
+            row = self._rows[number]
+        self._totals[row], self._counts[row] = person.total, len(person.passages)
+
+    def __delitem__(self, number: int) -> None:
+        super().__delitem__(number)
+        del self._rows[number]
+
+    def _grow(self, size: int) -> None:
+        """Close the gaps of those who left, and make room for as many again."""
+        held = [(who, row) for who, row in self._rows.items() if row < len(self._totals)]
+        totals, counts = np.zeros((2 * len(self._rows) + 8, size)), np.ones(2 * len(self._rows) + 8)
+        if held:
+            rows = [row for _, row in held]
+            totals[: len(rows)], counts[: len(rows)] = self._totals[rows], self._counts[rows]
+        new = [who for who in self._rows if who not in dict(held)]
+        self._rows = {who: row for row, who in enumerate([*dict(held), *new])}
+        self._totals, self._counts = totals, counts
+
+    def near(self, number: int, threshold: float) -> list[tuple[float, int]]:
+        """Mean cosine distance and number of all others within a threshold, the least first."""
+        person = self[number]
+        others, rows = list(self._rows), list(self._rows.values())
+        distances = 1 - self._totals[rows] @ person.total / (self._counts[rows] * len(person.passages))
+        within = np.flatnonzero(distances <= threshold).tolist()
+        return sorted((float(distances[at]), others[at]) for at in within if others[at] != number)
 
 
 class Linker:
@@ -87,7 +123,7 @@ class Linker:
         if not 0 <= threshold <= 2 or not memory > 0:
             raise ConfigurationError(f"links: threshold {threshold}, memory {memory}; expected 0 to 2, and more than 0 seconds")
         self.threshold, self.ways, self.memory = threshold, ways or Ways(), memory
-        self._people: dict[int, _Person] = {}
+        self._people = _People()
         self._apart: set[frozenset[int]] = set()
         self._given = 0
 
@@ -153,12 +189,9 @@ class Linker:
     def _nearest(self, person: int) -> tuple[int, float] | None:
         """Who is least far from somebody within the threshold, and can be the same."""
         mine = self._people[person]
-        others = [other for other in self._people if other != person and frozenset((person, other)) not in self._apart]
-        distances = sorted((mine.distance(self._people[other]), other) for other in others)
-        for distance, other in distances:
-            if distance > self.threshold:
-                return None
-            if self.ways.possible([*mine.passages, *self._people[other].passages]):
+        for distance, other in self._people.near(person, self.threshold):
+            passages = [*mine.passages, *self._people[other].passages]
+            if frozenset((person, other)) not in self._apart and self.ways.possible(passages):
                 return other, distance
         return None
 
@@ -168,13 +201,15 @@ class Linker:
         return Change(kind="merged", person=kept, passages=names, former=gone, distance=distance)
 
     def _join(self, kept: int, gone: int) -> None:
-        one, other = self._people[kept], self._people.pop(gone)
+        one, other = self._people[kept], self._people[gone]
+        del self._people[gone]
         self._people[kept] = _Person([*one.passages, *other.passages], one.total + other.total)
         self._apart = {frozenset(kept if who == gone else who for who in pair) for pair in self._apart}
 
     def _forget(self, now: float) -> None:
         old = {who for who, held in self._people.items() if now - max(one.end for one in held.passages) > self.memory}
-        self._people = {who: held for who, held in self._people.items() if who not in old}
+        for who in old:
+            del self._people[who]
         self._apart = {pair for pair in self._apart if not pair & old}
 
     def _require(self, person: int) -> _Person:
