@@ -25,7 +25,7 @@ from resight.shipped import SHIPPED
 from resight.training.config import TrainConfig
 
 VERBS = ["demo", "dataset inspect", "train", "distill", "fit", "export", "extract", "evaluate", "tradeoff", "benchmark"]
-VERBS += ["classical", "study ruiz2019", "study ablation", "calibrate", "serve", "access", "watch"]
+VERBS += ["classical", "study ruiz2019", "study ablation", "calibrate", "serve", "access", "watch", "film"]
 VERBS += [
     f"gallery {verb}"
     for verb in ("create", "add", "search", "stats", "label", "rename", "merge", "purge", "snapshot", "restore", "verify")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from resight.cameras.mot import read_mot
+from resight.cli import main
 from resight.drawn.video import MARKER, Films, film, generate_video
 from resight.drawn.walks import plan_passes
 from resight.errors import DatasetError
@@ -104,6 +105,30 @@ def test_video_files(tmp_path: Path) -> None:
         assert float(container.streams.video[0].average_rate) == 5
     stored = read_image(tmp_path / "camera-2" / "img1" / "000003.jpg")
     assert len(pictures) == 6 and abs(pictures[2].astype(int) - stored).mean() < 8
+
+
+def test_the_verb_draws_them_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [
+        "--people",
+        "6",
+        "--cameras",
+        "2",
+        "--seconds",
+        "1.2",
+        "--rate",
+        "5",
+        "--height",
+        "120",
+        "--width",
+        "160",
+        "--seed",
+        "3",
+    ]
+    assert main(["film", str(tmp_path / "films"), *options, "--json", str(tmp_path / "out.json")]) == 0
+    assert "2 films of 6 frames" in " ".join(capsys.readouterr().out.split())
+    generate_video(tmp_path / "again", SMALL)
+    assert digests(tmp_path / "films") == digests(tmp_path / "again")
+    assert json.loads((tmp_path / "out.json").read_text())["frames"] == 6
 
 
 @pytest.mark.parametrize("wrong", [{"people": 0}, {"cameras": 7}, {"seconds": 0.0}, {"size": (480, 4000)}])

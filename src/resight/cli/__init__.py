@@ -35,6 +35,7 @@ VERBS = {
     "model inspect": ("model", _USE),
     "model describe": ("model", _USE),
     "watch": ("watch", _WATCH),
+    "film": ("film", _WATCH),
     "gallery create": ("gallery", _KEEP),
     "gallery add": ("gallery", _KEEP),
     "gallery search": ("gallery", _KEEP),

@@ -219,6 +219,7 @@ def generate_video(root: str | Path, films: Films | None = None, *, video: bool 
     """
     root, films = Path(root), films or Films()
     wanted = {"version": _VERSION, **asdict(films), "size": list(films.size), "video": video}
+    wanted |= {"seconds": float(films.seconds), "rate": float(films.rate)}
     if root.is_dir() and any(root.iterdir()):
         if _read_marker(root) == wanted:
             return root
