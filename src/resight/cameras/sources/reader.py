@@ -13,7 +13,10 @@ from resight.errors import ResightError, VideoError, one_line
 __all__ = ["Reader"]
 
 _AHEAD = 4
-"""Frames that wait for each camera, at most."""
+"""Frames of a file that wait, at most."""
+
+_LIVE, _LIVE_BYTES = 8, 32_000_000
+"""Frames of a live camera that wait, and their size: enough for a moment in which the processor has other work."""
 
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 """Seconds before a live camera is opened again, after each failure in a row."""
@@ -122,7 +125,8 @@ class Reader:
         """Leave a frame for whoever takes it; False if nobody will."""
         with self._ready:
             if self.source.live:
-                while len(self._frames) >= _AHEAD:
+                room = max(2, min(_LIVE, _LIVE_BYTES // frame.pixels.nbytes))
+                while len(self._frames) >= room:
                     self._frames.popleft()
                     self.source.counts.dropped += 1
             else:
