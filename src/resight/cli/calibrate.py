@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
     from resight.datasets import Dataset, Records
     from resight.decision.calibration import OperatingPoint
+    from resight.decision.cohort import Cohort
     from resight.decision.confidence import Rate
     from resight.decision.open_set import LabelledSearches
+    from resight.models.model import Model
+    from resight.progress import Progress
 
 __all__ = ["calibrate"]
 
@@ -26,7 +29,9 @@ def calibrate(
     model: ModelName = "student",
     rate: float = 0.01,
     possible_rate: float = 0.1,
+    promise: Literal["expected", "guaranteed"] = "expected",
     confidence: float = 0.95,
+    cohort: str = "auto",
     part: Literal["test", "train", "all"] = "test",
     held_out: float = 0.0,
     seed: int = 0,
@@ -49,8 +54,13 @@ def calibrate(
         Allowed rate of searches for an absent person that answer "match".
     possible_rate
         Allowed rate of these searches that answer "match" or "possible".
+    promise
+        Kind of promise: expected takes the rate that was measured, guaranteed its upper limit, which misses far more people.
     confidence
-        Confidence of each of the two promises.
+        Confidence of each limit.
+    cohort
+        Crops of strangers, without labels, that tell how common an appearance is: a folder, a table or a list. auto is the one
+        that belongs to the shipped model, if there is one; none does without.
     part
         People to use: of the test (queries and gallery), of the training, or all.
     held_out
@@ -69,8 +79,8 @@ def calibrate(
     import numpy as np
 
     from resight.datasets import open_dataset
+    from resight.decision.calibration import PROMISES, check_people, measure
     from resight.decision.calibration import calibrate as choose
-    from resight.decision.calibration import check_people, measure
     from resight.decision.open_set import search_everybody
     from resight.decision.picture import draw_errors
     from resight.errors import ConfigurationError
@@ -93,14 +103,15 @@ def calibrate(
     records = _people(dataset, part)
     people = np.random.default_rng(seed).permutation(records.people())
     away = round(held_out * len(people))
-    check_people(len(people) - away, rate, possible_rate, confidence)
+    check_people(len(people) - away, rate, possible_rate, confidence, promise)
     left_out = np.isin(records.identities, people[:away])
     with TerminalProgress() as progress:
+        strangers = _cohort(cohort, model, extractor, used, progress)
         vectors = embed_files(extractor, records.paths, progress=progress)
 
         def search(among: NDArray[np.bool_]) -> LabelledSearches:
             who, cameras = records.identities[among], records.cameras[among]
-            return search_everybody(vectors[among], who, cameras, used, progress=progress)
+            return search_everybody(vectors[among], who, cameras, used, cohort=strangers, progress=progress)
 
         searches = search(~left_out)
         others = search(left_out) if left_out.any() else None
@@ -113,10 +124,16 @@ def calibrate(
         rate=rate,
         possible_rate=possible_rate,
         confidence=confidence,
+        promise=promise,
+        cohort=strangers,
         provenance=provenance(configuration, seed=seed),
     )
     points = {"match": calibration.match, "possible": calibration.possible}
-    rows = [_row(f"{name}, fitted", point) for name, point in points.items()]
+    rows = [_row(f"{name}, {promise}", point) for name, point in points.items()]
+    (other,) = set(PROMISES) - {promise}
+    curve = searches.false_positives(confidence)
+    find = curve.threshold_for if other == "guaranteed" else curve.expected_threshold
+    rows += [_row(f"{name}, {other}", measure(searches, at.wanted, find(at.wanted), confidence)) for name, at in points.items()]
     checked = None
     if others is not None:
         checked = {name: measure(others, point.wanted, point.threshold, confidence) for name, point in points.items()}
@@ -124,10 +141,11 @@ def calibrate(
     calibration.save(out)
     headings = ["%", "up to distance", "wanted", "absent, falsely found", "limits", "present, missed", "limits"]
     show(table(f"{extractor.name}, {used} distance, fitted to {searches.people} people of {dataset.name}", headings, rows))
+    share = "at most" if promise == "guaranteed" else "about"
     say(
-        f"promised, each with {confidence:.0%} confidence: of 100 searches for somebody who is not in a gallery of "
-        f"{searches.people - 1} people, at most {100 * rate:g} answer match and {100 * possible_rate:g} match or possible; "
-        "in a gallery of k times as many people at most k times as many do"
+        f"{promise}: of 100 searches for somebody who is not in a gallery of {searches.people - 1} people, {share} {100 * rate:g} "
+        f"answer match and {100 * possible_rate:g} match or possible; in a gallery of k times as many people at most k times as "
+        f"many do. {4 * searches.people} labelled people would halve the limits, which hold with {confidence:.0%} confidence each"
     )
     say(f"{out}: for `resight gallery search --calibration`")
     if calibration.match.misses is None:
@@ -141,6 +159,21 @@ def calibrate(
         check = about | {name: point.to_dict() for name, point in checked.items()}
     parts = {"test": ("query", "gallery"), "train": ("train",), "all": ("train", "query", "gallery")}[part]
     write_result(json, calibration.to_dict() | {"dataset": dataset.name, "check": check}, dataset.account(*parts))
+
+
+def _cohort(given: str, model: str, extractor: Model, distance: str, progress: Progress) -> Cohort | None:
+    """The cohort that a user means."""
+    from resight.datasets.image_list import find_images
+    from resight.decision.cohort import fit_cohort, shipped_cohort
+    from resight.models.embedding import embed_files
+
+    if given == "none":
+        return None
+    if given == "auto":
+        return shipped_cohort(model) if distance == extractor.distance else None
+    crops = find_images(given)
+    warn(crops.notes)
+    return fit_cohort(embed_files(extractor, crops.paths, progress=progress), distance)
 
 
 def _people(dataset: Dataset, part: str) -> Records:

@@ -215,7 +215,7 @@ def search(
     from resight.decision.calibration import UNKNOWN, Calibration, decide
     from resight.errors import ConfigurationError
     from resight.extraction.extract import printable
-    from resight.gallery import Gallery
+    from resight.gallery import Gallery, fuse
     from resight.gallery.grouping import search_one_per, without_cameras
     from resight.gallery.picture import draw_matches
     from resight.images import read_image
@@ -232,14 +232,15 @@ def search(
         extractor = model_of(opened, model, device, threads)
         if not_camera:
             where = without_cameras(opened, where, frozenset(not_camera))
-        matches = search_one_per(opened, opened.embed(extractor, pixels), k, where, one_per)
+        vectors = opened.embed(extractor, pixels)
+        matches = search_one_per(opened, vectors, k, where, one_per)
         drawn = [] if picture is None else [match.record.id for match in matches]
         thumbnails = {id: sighting.thumbnail for id, sighting in opened.sightings(drawn).items()}
     rows = [_row(match, identity) for match in matches]
     headings = ["rank", "distance", "camera", "time", "identity", "id", "source"]
     result = {"images": [printable(str(image)) for image in images], "matches": [match.to_dict() for match in matches]}
     if calibrated is not None:
-        answers = decide([match.distance for match in matches], calibrated).tolist()
+        answers = decide([match.distance for match in matches], calibrated, fuse(vectors)).tolist()
         headings = [*headings, "answer"]
         rows = [[*row, answer] for row, answer in zip(rows, answers, strict=True)]
         result |= {"answer": answers[0] if answers else UNKNOWN, "answers": answers}

@@ -19,6 +19,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from resight.decision.cohort import Cohort
 from resight.decision.confidence import Rate
 from resight.decision.open_set import LabelledSearches
 from resight.errors import ArrayError, ConfigurationError, GalleryError, ModelMismatchError
@@ -27,8 +28,11 @@ from resight.gallery.settings import Settings
 from resight.models.model import Model
 
 __all__ = [
+    "EXPECTED",
+    "GUARANTEED",
     "MATCH",
     "POSSIBLE",
+    "PROMISES",
     "UNKNOWN",
     "Calibration",
     "OperatingPoint",
@@ -40,8 +44,10 @@ __all__ = [
 ]
 
 MATCH, POSSIBLE, UNKNOWN = "match", "possible", "unknown"
+EXPECTED, GUARANTEED = PROMISES = ("expected", "guaranteed")
+"""What a rate means: what was measured, or what holds with confidence."""
 
-_FORMAT = "resight-calibration-1"
+_FORMAT = "resight-calibration-2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +59,10 @@ class OperatingPoint:
     wanted : float
         Allowed rate of false answers to searches for an absent person.
     threshold : float
-        Largest distance that counts.
+        Largest distance that counts; with a cohort, less the query's commonness.
     false_positives : Rate
-        Measured rate of false answers. On the people used for the choice, its upper limit is at most `wanted`.
+        Measured rate of false answers. On the people used for the choice it is at most `wanted`; or its upper limit is, if that was
+        guaranteed.
     misses : Rate or None
         Rate of searches for a present person that find no image of that person within the threshold; None if no person was seen by
         two cameras.
@@ -85,6 +92,10 @@ class Calibration:
     people, images : int
         People and images used for the choice. Every search went to the images of the `people - 1` others.
     match, possible : OperatingPoint
+    promise : str
+        One of `PROMISES`.
+    cohort : Cohort or None
+        Strangers that tell how common an appearance is; see `resight.decision.cohort`.
     provenance : mapping
     """
 
@@ -98,6 +109,8 @@ class Calibration:
     images: int
     match: OperatingPoint
     possible: OperatingPoint
+    promise: str = EXPECTED
+    cohort: Cohort | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self, settings: Settings) -> None:
@@ -118,13 +131,29 @@ class Calibration:
             notes.append(f"the calibration makes its promise for one query image, not for {images} fused images")
         return tuple(notes)
 
+    def thresholds(self, query: ArrayLike | None = None) -> tuple[float, float]:
+        """Distances up to which a sighting is a match, and possible, for one query of shape (d,) or (1, d).
+
+        Raises
+        ------
+        ArrayError
+            If there is a cohort, and the query is missing, has another dimension, or holds NaN or infinity.
+        """
+        common = 0.0
+        if self.cohort is not None:
+            if query is None:
+                raise ArrayError("the calibration has a cohort, which needs the vector of the query; give it, too")
+            common = float(self.cohort.commonness(np.atleast_2d(np.asarray(query)))[0])
+        return self.match.threshold + common, self.possible.threshold + common
+
     def save(self, path: str | Path) -> None:
         """Write it as JSON. Raises `StorageError`."""
         write_json(path, {"format": _FORMAT} | self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return asdict(self) | {MATCH: self.match.to_dict(), POSSIBLE: self.possible.to_dict()}
+        points = {MATCH: self.match.to_dict(), POSSIBLE: self.possible.to_dict()}
+        return {**vars(self), **points, "cohort": None if self.cohort is None else self.cohort.to_dict()}
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -155,6 +184,8 @@ class Calibration:
                 images=int(values["images"]),
                 match=match,
                 possible=possible,
+                promise=str(values["promise"]),
+                cohort=None if values["cohort"] is None else Cohort.from_dict(values["cohort"]),
                 provenance=dict(values["provenance"]),
             )
         except OSError as error:
@@ -174,9 +205,11 @@ def calibrate(
     rate: float = 0.01,
     possible_rate: float = 0.1,
     confidence: float = 0.95,
+    promise: str = EXPECTED,
+    cohort: Cohort | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Calibration:
-    """Choose the largest thresholds whose false positive identification rate (FPIR) is at most the wanted one, with confidence.
+    """Choose the largest thresholds whose false positive identification rate (FPIR) is at most the wanted one.
 
     Parameters
     ----------
@@ -191,7 +224,11 @@ def calibrate(
     rate, possible_rate : float
         Allowed rates of searches for an absent person that answer "match", and "match" or "possible".
     confidence : float
-        Confidence of each of the two promises, in (0.5, 1).
+        Confidence of each limit, in (0.5, 1).
+    promise : str
+        ``"expected"``: the measured rate is at most the wanted one. ``"guaranteed"``: its upper limit is.
+    cohort : Cohort, optional
+        Cohort of the searches; see `resight.decision.open_set.search_everybody`.
     provenance : mapping, optional
 
     Returns
@@ -205,8 +242,9 @@ def calibrate(
     GalleryError
         If there are too few people to promise the rate at any threshold; see `least_people`.
     """
-    check_people(searches.people, rate, possible_rate, confidence)
+    check_people(searches.people, rate, possible_rate, confidence, promise)
     curve = searches.false_positives(confidence)
+    choose = curve.expected_threshold if promise == EXPECTED else curve.threshold_for
     height, width = extractor.size
     return Calibration(
         model=model or extractor.name,
@@ -217,18 +255,26 @@ def calibrate(
         confidence=confidence,
         people=searches.people,
         images=len(searches.persons),
-        match=measure(searches, rate, curve.threshold_for(rate), confidence),
-        possible=measure(searches, possible_rate, curve.threshold_for(possible_rate), confidence),
+        match=measure(searches, rate, choose(rate), confidence),
+        possible=measure(searches, possible_rate, choose(possible_rate), confidence),
+        promise=promise,
+        cohort=cohort,
         provenance=dict(provenance or {}),
     )
 
 
-def check_people(people: int, rate: float, possible_rate: float, confidence: float) -> None:
+def check_people(people: int, rate: float, possible_rate: float, confidence: float, promise: str = EXPECTED) -> None:
     """Refuse rates that this number of people cannot promise, before any image is embedded. Raises the errors of `calibrate`."""
+    if promise not in PROMISES:
+        raise ConfigurationError(f"the promise {promise!r}; expected {' or '.join(PROMISES)}")
     if not 0 < rate <= possible_rate < 1:
         raise ConfigurationError(f"rates {rate:g} and {possible_rate:g}; expected 0 < rate <= possible rate < 1")
     if not 0.5 < confidence < 1:
         raise ConfigurationError(f"a confidence of {confidence:g}; expected more than 0.5 and less than 1")
+    if promise == EXPECTED:
+        if people < (least := max(3, math.ceil(1 / rate))):
+            raise GalleryError(f"{people} people cannot show a rate of {rate:g}; that takes {least}: label more, or accept more")
+        return
     if people < (least := least_people(rate, confidence)):
         promised = 1 - (1 - confidence) ** (2 / max(people, 1))
         raise GalleryError(
@@ -261,14 +307,16 @@ def least_people(rate: float, confidence: float) -> int:
     return max(3, math.ceil(2 * math.log(1 - confidence) / math.log1p(-rate)))
 
 
-def decide(distances: ArrayLike, calibration: Calibration) -> NDArray[np.str_]:
+def decide(distances: ArrayLike, calibration: Calibration, query: ArrayLike | None = None) -> NDArray[np.str_]:
     """Turn distances into answers.
 
     Parameters
     ----------
     distances : float array of any shape
-        Distances from one query image, by the calibration's model and distance. The first of a ranked list answers the search.
+        Distances from one query, by the calibration's model and distance. The first of a ranked list answers the search.
     calibration : Calibration
+    query : float array of shape (d,) or (1, d), optional
+        Vector of the query; a calibration with a cohort needs it.
 
     Returns
     -------
@@ -278,13 +326,13 @@ def decide(distances: ArrayLike, calibration: Calibration) -> NDArray[np.str_]:
     Raises
     ------
     ArrayError
-        If a distance is NaN.
+        If a distance is NaN, or the query is missing or does not fit the cohort.
     """
     given = np.asarray(distances, np.float64)
     if np.isnan(given).any():
         raise ArrayError("a distance is NaN; check the embeddings that it is between")
-    within = [given <= calibration.match.threshold, given <= calibration.possible.threshold]
-    return np.select(within, [MATCH, POSSIBLE], UNKNOWN)
+    match, possible = calibration.thresholds(query)
+    return np.select([given <= match, given <= possible], [MATCH, POSSIBLE], UNKNOWN)
 
 
 def _point(values: Mapping[str, Any]) -> OperatingPoint:

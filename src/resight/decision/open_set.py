@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from resight.datasets.records import DISTRACTOR
+from resight.decision.cohort import Cohort
 from resight.decision.confidence import Rate, rate_with_limits
 from resight.distances import distance_named
 from resight.distances.vectors import embeddings_of
@@ -69,6 +70,13 @@ class ErrorCurve:
             if self._at_step(step).upper > wanted + _ROUNDING:
                 return float(np.nextafter(threshold, np.float32(-np.inf)))
         return float(self.thresholds[-1])
+
+    def expected_threshold(self, wanted: float) -> float:
+        """Return the largest threshold up to which the measured rate stays at or below a wanted one, for rates that grow."""
+        above = self.rates > wanted + _ROUNDING
+        if not above.any():
+            return float(self.thresholds[-1])
+        return float(np.nextafter(self.thresholds[above.argmax()], np.float32(-np.inf)))
 
     def _at_step(self, step: int) -> Rate:
         rate, variance, freedom = (float(column[step]) for column in (self.rates, self.variances, self.freedoms))
@@ -147,7 +155,13 @@ class LabelledSearches:
 
 
 def search_everybody(
-    vectors: ArrayLike, identities: ArrayLike, cameras: ArrayLike, distance: str, *, progress: Progress = silent
+    vectors: ArrayLike,
+    identities: ArrayLike,
+    cameras: ArrayLike,
+    distance: str,
+    *,
+    cohort: Cohort | None = None,
+    progress: Progress = silent,
 ) -> LabelledSearches:
     """Search with every image, for its person and for an absent one.
 
@@ -158,6 +172,8 @@ def search_everybody(
         Images with identity 0 or less are left out. Strangers may be seen by any camera, even the query's own, as in a real search.
     distance : str
         A key of `resight.distances.DISTANCES`.
+    cohort : Cohort, optional
+        All distances of a query are then less its `Cohort.commonness`.
     progress : Progress
 
     Returns
@@ -203,6 +219,9 @@ def search_everybody(
         people[rows, found] = np.inf
         next_strangers[first : first + height] = people.min(axis=1)
         progress("search", first + len(block), count)
+    if cohort is not None:
+        common = cohort.commonness(images).astype(np.float32)
+        strangers, next_strangers, own = strangers - common, next_strangers - common, own - common
     return LabelledSearches(
         people=len(starts), persons=persons, strangers=strangers, nearest=nearest, next_strangers=next_strangers, own=own
     )

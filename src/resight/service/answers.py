@@ -63,6 +63,7 @@ class Found(BaseModel):
 
     search: str
     decision: Band
+    thresholds: dict[str, float] | None = Field(description="distances up to which this query has a match, and a possible one")
     matches: list[Place]
     milliseconds: float
 

@@ -87,7 +87,7 @@ export const nothingThere = (filters, everywhere) =>
       );
 
 /** The answer's sentence and what stands behind it; `told` says what was searched. */
-export function found({ decision, matches }, calibration, told) {
+export function found({ decision, matches, thresholds }, calibration, told) {
   if (!decision) {
     return card(
       "uncalibrated",
@@ -109,17 +109,19 @@ export function found({ decision, matches }, calibration, told) {
       element("p", {}, promise(decision, calibration)),
       element("p", { class: "hint" }, told),
     ),
-    scale(matches, calibration),
+    scale(matches, thresholds),
   );
 }
 
 /** What a calibration promises about such an answer; it is about one image that asks, and a gallery of so many people. */
-function promise(decision, { match, possible, people, notes }) {
+function promise(decision, { match, possible, people, promise: kind, notes }) {
   if (notes.length) return `Compare the images: ${notes.join("; ")}.`;
-  const absent = (rate) =>
-    `In a gallery of up to ${people} people, at most ${percent(rate)} of searches for somebody who is not here are answered`;
-  if (decision === "match") return `${absent(match.wanted)} “match”. Compare the images before you act.`;
-  if (decision === "possible") return `${absent(possible.wanted)} “possible” or “match”. Compare the images.`;
+  const share = ({ wanted, false_positives: { lower, upper } }) =>
+    kind === "guaranteed" ? `at most ${percent(wanted)}` : `about ${percent(wanted)} (between ${percent(lower)} and ${percent(upper)})`;
+  const absent = (point) =>
+    `In a gallery of up to ${people} people, ${share(point)} of searches for somebody who is not here are answered`;
+  if (decision === "match") return `${absent(match)} “match”. Compare the images before you act.`;
+  if (decision === "possible") return `${absent(possible)} “possible” or “match”. Compare the images.`;
   const listed = "The nearest are listed all the same; expect other people.";
   if (!possible.misses) return listed;
   const missed = `${percent(possible.misses.value)} of searches for somebody who was there, seen by another camera,`;
@@ -130,10 +132,10 @@ function promise(decision, { match, possible, people, notes }) {
 function scale(matches, { match, possible }) {
   const distances = matches.map((one) => one.distance);
   const least = Math.min(0, ...distances);
-  const most = Math.max(possible.threshold * 1.25, ...distances);
+  const most = Math.max(possible * 1.25, ...distances);
   const place = (value) => `${(100 * (Math.min(Math.max(value, least), most) - least)) / (most - least)}%`;
   const zones = element("div", { class: "zones" });
-  const edges = [least, match.threshold, possible.threshold, most];
+  const edges = [least, match, possible, most];
   for (const [number, band] of Object.keys(BANDS).entries()) {
     const [from, to] = edges.slice(number, number + 2);
     const zone = element("span", { class: `zone ${band}` }, BANDS[band]);

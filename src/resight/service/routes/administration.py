@@ -170,7 +170,7 @@ def _shown(settings: Settings) -> dict[str, Any]:
 def _promised(calibration: Calibration, settings: Settings) -> dict[str, Any]:
     """Return the thresholds with their promises, the number of people, and notes."""
     points = {MATCH: calibration.match.to_dict(), POSSIBLE: calibration.possible.to_dict()}
-    return points | {"people": calibration.people, "notes": list(calibration.notes(settings))}
+    return points | {"people": calibration.people, "promise": calibration.promise, "notes": list(calibration.notes(settings))}
 
 
 def _cameras(caller: Caller, service: Service) -> dict[str, Camera]:

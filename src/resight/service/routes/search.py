@@ -11,8 +11,9 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from resight.decision import decide
+from resight.decision.calibration import MATCH, POSSIBLE
 from resight.errors import UploadError
-from resight.gallery import Matches, Where
+from resight.gallery import Matches, Where, fuse
 from resight.gallery.grouping import without_cameras
 from resight.service.access import Caller
 from resight.service.answers import Band, Found
@@ -38,18 +39,22 @@ async def search(request: Request, caller: Viewer, service: ServiceOf) -> Respon
     with service.places.one(caller.name):
         question = await work_on(request, caller, service, SearchForm, lambda form: _question(form, caller, service, name))
         matches = await asyncio.wrap_future(service.searches.ask(question))
-    return Response(_answer(matches, caller, service, name, started), media_type="application/json")
+    return Response(_answer(question, matches, caller, service, name, started), media_type="application/json")
 
 
-def _answer(matches: Matches, caller: Caller, service: Service, name: str, started: float) -> bytes:
+def _answer(question: Question, matches: Matches, caller: Caller, service: Service, name: str, started: float) -> bytes:
     bands: list[Band] = [None] * len(matches)
     decision: Band = None
+    thresholds: dict[str, float] | None = None
     if service.calibration is not None:
-        bands = decide([match.distance for match in matches], service.calibration).tolist()
+        query = fuse(question.vectors)
+        bands = decide([match.distance for match in matches], service.calibration, query).tolist()
         decision = bands[0] if bands else "unknown"
+        thresholds = dict(zip((MATCH, POSSIBLE), service.calibration.thresholds(query), strict=True))
     places = [Found.place(match, band, caller) for match, band in zip(matches, bands, strict=True)]
     milliseconds = 1000 * (time.perf_counter() - started)
-    return Found(search=name, decision=decision, matches=places, milliseconds=milliseconds).model_dump_json().encode()
+    found = Found(search=name, decision=decision, thresholds=thresholds, matches=places, milliseconds=milliseconds)
+    return found.model_dump_json().encode()
 
 
 def _question(form: SearchForm, caller: Caller, service: Service, name: str) -> Question:
