@@ -33,6 +33,7 @@ BLOCKS = {
     "mobilenet": accuracy.mobilenet,
     "reranking": accuracy.reranking,
     "calibration": accuracy.calibration,
+    "decision": accuracy.decision,
     "ablation": training.ablation,
     "student-probe": training.student_probe,
     "starts": training.starts,

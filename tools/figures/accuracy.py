@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import mean, stdev
 
 from records import core_minutes, minutes, number, pair, result, scores, table, where
 
@@ -111,6 +112,23 @@ def reranking() -> str:
         f"{everything['ratio']:.0f} times as fast ({where(record)}).\n"
     )
     return table(["OSNet x0.25, re-ranking", "Rank-1 (%)", "mAP (%)"], rows) + "\n" + text
+
+
+def decision() -> str:
+    """People missed at wanted rates of false answers, with and without a cohort; means over divisions and both ways round."""
+    rows = result("decision")["rows"]
+    cells = []
+    for promise in ("guaranteed", "expected"):
+        for cohort in (False, True):
+            cell = [f"{promise}, {'with' if cohort else 'without'} a cohort"]
+            for wanted in sorted({row["wanted"] for row in rows}):
+                some = [r for r in rows if (r["promise"], r["cohort"], r["wanted"]) == (promise, cohort, wanted)]
+                for name in ("false_positives", "misses"):
+                    values = [100 * row[name]["value"] for row in some]
+                    cell.append(f"{mean(values):.1f} ± {stdev(values):.1f}")
+            cells.append(cell)
+    headings = [f"{text} at {100 * wanted:g} %" for wanted in sorted({r["wanted"] for r in rows}) for text in ("false", "missed")]
+    return table(["%", *headings], cells)
 
 
 def calibration() -> str:
