@@ -32,6 +32,7 @@ BLOCKS = {
     "student": accuracy.student,
     "mobilenet": accuracy.mobilenet,
     "reranking": accuracy.reranking,
+    "adapt": accuracy.adapt,
     "calibration": accuracy.calibration,
     "decision": accuracy.decision,
     "ablation": training.ablation,
