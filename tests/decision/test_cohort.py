@@ -94,7 +94,7 @@ def test_the_answer_depends_on_the_query_and_survives_a_file(cohort: Cohort, tmp
     with pytest.raises(ArrayError, match="holds 3 numbers and the cohort has 8"):
         decide([0.1], loaded, np.zeros(3))
     with pytest.raises(ModelMismatchError):
-        loaded.check(make_settings(model_sha256="0" * 64))
+        loaded.check(make_settings(distance="cosine"))
 
 
 @pytest.mark.parametrize(

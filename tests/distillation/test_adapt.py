@@ -32,8 +32,8 @@ def config(**changes: object) -> AdaptConfig:
     return AdaptConfig(**({"start": "student-fastest", "batch_size": 16, "held_out": 0.25} | changes))  # type: ignore[arg-type]
 
 
-def test_a_student_comes_to_see_what_its_teacher_sees(crops: Records, tiny: Path, tmp_path: Path) -> None:
-    how = config(teacher=("student-fast",), epochs=4)
+def test_a_student_comes_to_see_what_its_teacher_sees(crops: Records, tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    how = config(teacher=(str(tiny_run),), epochs=8, copies=3)
     report = adapt(crops, tmp_path / "run", how, labelled=open_dataset(tiny), cache=tmp_path)
     assert report["agreement"]["after"] > report["agreement"]["before"] + 5
     assert set(report["scores"]) == {"before", "after"}
