@@ -1,7 +1,8 @@
 """Tracking and links between cameras, scored: HOTA, IDF1 and MOTA of films, and groups of Market-1501's test people.
 
     python benchmarks/tracking.py --sequence TUD-Campus --sequence TUD-Stadtmitte --yolox yolox_nano.onnx \
-        --drawn films --fit other-films --market Market-1501-v15.09.15 --json results/tracking.json
+        --market Market-1501-v15.09.15 --json results/tracking.json
+    python benchmarks/tracking.py --drawn films --fit other-films --detector motion --json results/tracking-drawn.json
 
 Sequences and films are folders in MOTChallenge's layout; `resight.drawn.video.generate_video` draws films. The tracker has one
 set of parameters for all. Thresholds of links are fitted to other people: those of the films after --fit, and for Market-1501 each
@@ -40,7 +41,7 @@ from resight.files import write_json
 from resight.images import read_image
 from resight.provenance import provenance
 
-THRESHOLDS = (0.22, 0.27, 0.32, 0.37, 0.42)
+THRESHOLDS = (0.1, 0.14, 0.18, 0.22, 0.27, 0.32, 0.37, 0.42)
 MARKET_NAME = re.compile(r"(\d+)_c(\d)s(\d)_(\d+)_\d+\.jpg")
 MARKET_RATE, MARKET_PAUSE, MARKET_CROPS = 25, 200, 4  # frames a second; frames that end a tracklet; crops of one that count
 
@@ -199,6 +200,7 @@ def main() -> None:
     parser.add_argument("--sequence", action="append", default=[], type=Path, metavar="FOLDER")
     parser.add_argument("--yolox", type=Path, metavar="FILE", help="YOLOX-nano as ONNX")
     parser.add_argument("--drawn", type=Path, metavar="FOLDER", help="drawn films")
+    parser.add_argument("--detector", action="append", default=[], choices=("yolox", "motion"), help="of drawn films")
     parser.add_argument("--fit", type=Path, metavar="FOLDER", help="drawn films of other people, to fit the threshold to")
     parser.add_argument("--market", type=Path, metavar="FOLDER", help="Market-1501")
     parser.add_argument("--model", default="student")
@@ -221,7 +223,7 @@ def main() -> None:
         figures["market"] = market_links(market(options.market, model))
         print(f"market: {figures['market']}", flush=True)
         save()
-    for detector in ("yolox", "motion") if options.drawn and options.fit else ():
+    for detector in options.detector if options.drawn and options.fit else ():
         threshold = fitted(films(options.fit, detector, options.yolox, model)[1])
         watched, passages = films(options.drawn, detector, options.yolox, model)
         alone = [score_tracks(one.truth, one.tracks).to_dict() for one in watched]

@@ -17,6 +17,7 @@ import sys
 
 import accuracy
 import speed
+import tracking
 from records import ROOT
 
 import training
@@ -53,6 +54,9 @@ BLOCKS = {
     "gallery": speed.gallery,
     "ranking-speed": speed.ranking_speed,
     "training-speed": speed.training_speed,
+    "tracking": tracking.sequences,
+    "drawn-films": tracking.drawn_films,
+    "market-links": tracking.market_links,
 }
 
 
