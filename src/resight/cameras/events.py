@@ -1,4 +1,4 @@
-"""What happens in front of cameras, and its record as JSON lines."""
+"""Events in front of cameras, and their record as JSON lines."""
 
 from __future__ import annotations
 

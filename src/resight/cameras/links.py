@@ -28,7 +28,7 @@ class Seen(Passage, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What became of a person.
+    """Change of a person, as later evidence makes it.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Linker:
     threshold : float
         Largest mean cosine distance of one person's passages, such as ``calibration.match.threshold``.
     ways : Ways, optional
-        What is possible. By default nobody is in two places at once.
+        Rules of what is possible. By default nobody is in two places at once.
     memory : float
         Seconds after which somebody who was not seen is no longer compared.
 

@@ -36,7 +36,7 @@ def completeness(boxes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[n
     ----------
     boxes : float32 array of shape (n, 4)
     size : tuple of (height, width)
-        Of the frame.
+        Size of the frame.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What is possible between cameras: nobody is in two places at once, and a way takes its time."""
+"""Ways between cameras: nobody is in two places at once, and a way takes its time."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Ways:
                 raise ConfigurationError(f"way from {pair[0]} to {pair[1]}: {least} to {most} seconds; expected the longest last")
 
     def possible(self, passages: Iterable[Passage]) -> bool:
-        """Whether one person can have gone all these passages."""
+        """Tell if one person can have gone all these passages."""
         ordered = sorted(passages, key=lambda one: (one.start, one.end))
         for one, other in itertools.combinations(ordered, 2):
             if other.start - one.end < self.shortest.get((one.camera, other.camera), 0.0):

@@ -21,7 +21,7 @@ def divide(records: Records, *, seed: int = 0) -> tuple[Split, list[str]]:
     records : Records
         Images of people; junk and distractors go to the gallery.
     seed : int
-        Which half, and which images ask.
+        Seed of the halves, and of the images that ask.
 
     Returns
     -------

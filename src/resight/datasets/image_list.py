@@ -1,4 +1,4 @@
-"""Which images a user means: a data set, a folder, a table, a list of files, or one image."""
+"""Images that a user means: a data set, a folder, a table, a list of files, or one image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a data set holds: counts, sizes, and every file that cannot be used."""
+"""Contents of a data set: counts, sizes, and every file that cannot be used."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Records:
     identities : int64 array of shape (n,)
         Person on the image; `JUNK` (-1, also of images of unknown people) and `DISTRACTOR` (0) are not people.
     cameras : int64 array of shape (n,)
-        Which camera saw it; `UNKNOWN` (-1) if that is not known.
+        Camera that saw it; `UNKNOWN` (-1) if that is not known.
     people_called, cameras_called : mapping of int to str
         Names of the numbers whose name is not the number itself.
     times : tuple of (datetime or None)
@@ -162,7 +162,7 @@ class Dataset:
     splits : tuple of Split
         One for data sets with a fixed division (Market-1501), ten for VIPeR and CUHK01: a score is the mean over them.
     warnings : tuple of str
-        What a user should know before using it, such as terms or skipped files.
+        Notes for a user, such as terms or skipped files.
     accounting : Accounting
         How many files there were, how many are used, and why not the rest.
     """

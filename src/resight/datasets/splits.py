@@ -30,7 +30,7 @@ def by_identity(records: Records, *, fraction: float = 0.1, seed: int = 0) -> Sp
     fraction : float
         Part of the people to hold out, in (0, 1); at least one is held out and one is left.
     seed : int
-        Which people, and which of their images ask.
+        Seed of the choice of people, and of their images that ask.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def ask(records: Records, *, seed: int = 0, one_camera: bool | None = None) -> t
     ----------
     records : Records
     seed : int
-        Which image of a person by a camera asks.
+        Seed of the choice of the image that asks for a person by a camera.
     one_camera : bool, optional
         True if all images are by one camera, or by none that is known; told by `records` unless given. Then one image of each
         person that has two asks, and its camera becomes `ALONE`, so that it is compared with all images but itself (see `EASIER`).
@@ -112,7 +112,7 @@ def by_image(records: Records, count: int, *, seed: int = 0) -> tuple[Records, R
     count : int
         How many images to hold out; 1,294 of Market-1501's 12,936 in [1]_.
     seed : int
-        Which images.
+        Seed of the choice of images.
 
     Returns
     -------
@@ -178,7 +178,7 @@ def query_rows(records: Records, *, seed: int = 0) -> NDArray[np.bool_]:
     records : Records
         n images.
     seed : int
-        Which image of a person by a camera.
+        Seed of the choice of a person's image by a camera.
 
     Returns
     -------

@@ -46,7 +46,7 @@ class Table:
     accounting : Accounting
         Accounting of the rows.
     notes : tuple of str
-        What a user should know.
+        Notes for a user.
     """
 
     path: Path
@@ -140,7 +140,7 @@ def find_table(folder: Path, *, any_label: bool = False) -> Path | None:
 
 
 def has_header(path: Path) -> bool:
-    """Whether a file begins with a table's header: ``path`` and another known column."""
+    """Tell if a file begins with a table's header: ``path`` and another known column."""
     try:
         columns = _open(path)[0]
     except DatasetError:
@@ -223,7 +223,7 @@ def _time(cells: Mapping[str, str]) -> datetime | None:
 
 
 def _are_numbers(columns: tuple[str, ...], lines: list[tuple[int, list[str]]]) -> bool:
-    """Whether all identities are whole numbers."""
+    """Tell if all identities are whole numbers."""
     if "identity" not in columns:
         return False
     place = columns.index("identity")

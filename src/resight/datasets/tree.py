@@ -88,7 +88,7 @@ class Tree:
         return Accounting(used, Counter(self.left_out) + Counter(left_out) + Counter({OTHER_FOLDER: rest}))
 
     def summary(self) -> str:
-        """What was found, for a refusal: ``12 folders (0000, 0001, ...) and 24 images two levels down``."""
+        """Describe what was found, for a refusal: ``12 folders (0000, 0001, ...) and 24 images two levels down``."""
         depths = Counter(image.count("/") for image in self.images)
         folders = len({image.rpartition("/")[0] for image in self.images if "/" in image})
         top = self.folders
@@ -103,7 +103,7 @@ _LEVELS = {0: "directly in it", 1: "one level down", 2: "two levels down", 3: "t
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is passed over: ``.name``, ``@eaDir``, ``__MACOSX``, ``#recycle``, ``Thumbs.db``."""
+    """Tell if a file or folder of this name is passed over: ``.name``, ``@eaDir``, ``__MACOSX``, ``#recycle``, ``Thumbs.db``."""
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
@@ -113,7 +113,7 @@ def ending(name: str) -> str:
 
 
 def is_image(path: str | Path) -> bool:
-    """Whether a file is an image that is read: by its ending, and without a known one by its first bytes."""
+    """Tell if a file is an image that is read: by its ending, and without a known one by its first bytes."""
     return _has_known_ending(path) or bool(_kind(path))
 
 

@@ -45,7 +45,7 @@ __all__ = [
 
 MATCH, POSSIBLE, UNKNOWN = "match", "possible", "unknown"
 EXPECTED, GUARANTEED = PROMISES = ("expected", "guaranteed")
-"""What a rate means: what was measured, or what holds with confidence."""
+"""Kinds of rate: the measured one, or one that holds with confidence."""
 
 _FORMAT = "resight-calibration-2"
 

@@ -35,7 +35,7 @@ _SEEN = 0.1  # least visible share of a person that counts in scores
 
 @dataclass(frozen=True, kw_only=True)
 class Films:
-    """What is filmed.
+    """Plan of the films.
 
     Attributes
     ----------

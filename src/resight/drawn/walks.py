@@ -20,7 +20,7 @@ _SHORT, _TALL = 0.3, 0.48  # their height there
 
 @dataclass(frozen=True, kw_only=True)
 class Spot:
-    """Where somebody is at one moment: feet in pixels, height in pixels, the side that shows, the place in the stride."""
+    """Place of somebody at one moment: feet in pixels, height in pixels, the side that shows, the place in the stride."""
 
     foot: tuple[float, float]
     height: float
@@ -54,7 +54,7 @@ class Pass:
     rest: tuple[float, float]
 
     def at(self, seconds: float, size: tuple[int, int]) -> Spot | None:
-        """Where the person is, in an image of height x width; None if not on the way."""
+        """Place of the person in an image of height x width; None if not on the way."""
         if not self.start <= seconds <= self.end:
             return None
         height, width = size
@@ -83,7 +83,7 @@ def plan_passes(*, people: int, cameras: int, seconds: float, size: tuple[int, i
     seconds : float
         Length of the films.
     size : tuple of (height, width)
-        Of the images.
+        Size of the images.
     seed : int
 
     Returns

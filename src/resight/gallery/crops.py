@@ -55,7 +55,7 @@ class Crops(list[Crop]):
     ----------
     accounting : Accounting
     notes : tuple of str
-        What a user should know.
+        Notes for a user.
     """
 
     def __init__(self, crops: Iterable[Crop], accounting: Accounting, notes: tuple[str, ...] = ()) -> None:
@@ -76,7 +76,7 @@ def find_crops(path: str | Path, *, named: bool = False, name_pattern: str = "")
         The images of a folder are called ``anna/entrance_0001.jpg``: the person, and the camera before the last underscore (see
         `resight.datasets.names.camera_of`). Otherwise names mean nothing.
     name_pattern : str
-        What the names mean, such as ``{identity}/{camera}_{*}``; see `resight.datasets.names.parse_pattern`.
+        Pattern of the names, such as ``{identity}/{camera}_{*}``; see `resight.datasets.names.parse_pattern`.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def _of_row(row: Row) -> Crop:
 
 
 def _is_published(tree: Tree) -> bool:
-    """Whether the names of a folder are those of a published data set; in a folder of one's own they mean nothing unless asked."""
+    """Tell if the names of a folder are those of a published data set; in a folder of one's own they mean nothing unless asked."""
     try:
         return not DATASETS[recognise(tree)].whole
     except DatasetError:

@@ -17,7 +17,7 @@ from resight.gallery.sighting import EVERYTHING, Where
 __all__ = ["OnePer", "search_one_per", "without_cameras"]
 
 OnePer = Literal["sighting", "tracklet", "identity", "camera"]
-"""What has one place of a ranked list."""
+"""Kind of thing that has one place of a ranked list."""
 
 
 def search_one_per(
@@ -35,7 +35,7 @@ def search_one_per(
     k : int
         At most so many places.
     where : Where
-        Which sightings are searched.
+        Filter of the sightings to search.
     one_per : str
         ``"sighting"`` (all of them), ``"tracklet"``, ``"identity"`` or ``"camera"``.
 

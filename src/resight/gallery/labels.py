@@ -19,7 +19,7 @@ class Sightings(Protocol):
     """A gallery or its store, as far as it is needed here."""
 
     def records(self, where: Where = EVERYTHING) -> list[Record]:
-        """What is known of sightings."""
+        """Return the records of sightings."""
 
     def label(self, ids: Iterable[str], identity: str) -> int:
         """Say whose image some are."""

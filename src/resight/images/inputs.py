@@ -1,4 +1,4 @@
-"""Whatever a caller calls an image, or people on a frame, to pixels."""
+"""Inputs of every kind to pixels: whatever a caller calls an image, or people on a frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every request passes before a route sees it: its host, its token, and the size and deadline of its body.
+"""Gate that every request passes before a route sees it: its host, its token, and the size and deadline of its body.
 
 The gate also sets the headers of every answer, counts and times it, and logs who was refused.
 """

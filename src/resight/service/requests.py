@@ -1,4 +1,4 @@
-"""What callers send to the API, as the OpenAPI document shows it."""
+"""Requests that callers send to the API, as the OpenAPI document shows them."""
 
 from __future__ import annotations
 

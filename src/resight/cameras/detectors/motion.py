@@ -1,4 +1,4 @@
-"""Whatever moves in front of a camera that stands still: no network, no download."""
+"""Detection by motion, for a camera that stands still: no network, no download."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class Reader:
 
     @property
     def ended(self) -> bool:
-        """Whether no frame waits and none will come."""
+        """True if no frame waits and none will come."""
         return self._ended and not self._frames
 
     def close(self) -> None:

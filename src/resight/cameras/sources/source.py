@@ -15,7 +15,7 @@ __all__ = ["Counts", "Source"]
 
 @dataclass
 class Counts:
-    """What became of the pictures of a camera so far.
+    """Counts of a camera's pictures so far.
 
     Attributes
     ----------
@@ -51,9 +51,9 @@ class Source(ABC):
     shown : str
         The address without user, password and keys.
     live : bool
-        Whether the pictures come at their own time: such a source drops what nobody takes in time, and connects again.
+        True if the pictures come at their own time: such a source drops what nobody takes in time, and connects again.
     dated : bool
-        Whether the times of its frames are seconds since 1970; known after the first frame.
+        True if the times of its frames are seconds since 1970; known after the first frame.
     every : int
         Only each so many-th frame is yielded, the first included; the others are decoded as far as the format needs it.
     counts : Counts

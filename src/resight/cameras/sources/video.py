@@ -206,7 +206,7 @@ def pyav() -> Any:
 
 
 def reason_of(error: Exception) -> str:
-    """What went wrong, without the address that FFmpeg adds."""
+    """Reason of a failure, without the address that FFmpeg adds."""
     return str(getattr(error, "strerror", None) or type(error).__name__)
 
 

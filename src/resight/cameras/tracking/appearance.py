@@ -1,4 +1,4 @@
-"""What tracks look like: a running mean of the embeddings of boxes in full view."""
+"""Appearance of tracks: a running mean of the embeddings of boxes in full view."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def unit_length(embeddings: NDArray[np.floating] | None, boxes: int | None = Non
 
 
 def in_view(xyxy: NDArray[np.float32], sure: NDArray[np.bool_], hidden: float) -> NDArray[np.bool_]:
-    """Whether each box is free of others that stand nearer, which is lower: less than `hidden` of it is behind a sure one."""
+    """Tell if each box is free of others that stand nearer, which is lower: less than `hidden` of it is behind a sure one."""
     behind = shared_area(xyxy, xyxy) / np.maximum(area(xyxy), 1)[:, None]
     nearer = (xyxy[None, :, 3] > xyxy[:, None, 3]) & sure[None]
     view: NDArray[np.bool_] = np.where(nearer, behind, 0).max(axis=1, initial=0) < hidden

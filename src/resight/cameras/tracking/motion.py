@@ -1,4 +1,4 @@
-"""Where boxes will be: a Kalman filter of constant velocity, for all tracks at once.
+"""Motion of boxes: a Kalman filter of constant velocity, for all tracks at once.
 
 The four numbers of a box (middle x and y, width, height) are filtered on their own, so that each is a filter of two numbers,
 position and velocity, in closed form. All noise is in parts of the box's height, and all rates are a second's: parameters hold

@@ -1,4 +1,4 @@
-"""What a tracker believes about people and detectors. Lengths are in heights and widths of boxes, times in seconds."""
+"""Assumptions of a tracker about people and detectors. Lengths are in heights and widths of boxes, times in seconds."""
 
 from __future__ import annotations
 

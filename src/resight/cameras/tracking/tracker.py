@@ -47,7 +47,7 @@ class Tracks:
     rows : int64 array of shape (n,)
         Row of each in the detections.
     confirmed : bool array of shape (n,)
-        Whether the track has had enough boxes to count as somebody.
+        True if the track has had enough boxes to count as somebody.
     """
 
     ids: Indices

@@ -1,4 +1,4 @@
-"""What is in a gallery's SQLite file: its records, counts and kept values, each read with its checksum."""
+"""Contents of a gallery's SQLite file: records, counts and kept values, each read with its checksum."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Traces:
     Parameters
     ----------
     contents : iterable of bytes
-        Those shorter than 16 bytes are passed over.
+        Pieces to forget; those shorter than 16 bytes are passed over.
     """
 
     def __init__(self, contents: Iterable[bytes]) -> None:
@@ -130,7 +130,7 @@ class Traces:
         return self._text[place : place + _PIECE]
 
     def _find(self, data: bytes) -> tuple[Places, Places]:
-        """Where pieces begin in some bytes, and their numbers."""
+        """Places where pieces begin in some bytes, and their numbers."""
         shifted: list[Words] = [
             np.frombuffer(data, "<u8", max(0, len(data) - start) // _WORD, min(start, len(data))) for start in range(_WORD)
         ]
@@ -151,7 +151,7 @@ class Traces:
         return np.concatenate(starts), np.concatenate(numbers)
 
     def _touches_forgotten(self, data: bytes, start: int) -> bool:
-        """Whether an unbroken run of known pieces leads from one to a forgotten one nearby."""
+        """Tell if an unbroken run of known pieces leads from one to a forgotten one nearby."""
         for step in (-1, 1):
             for place in range(start + step, start + step * (_NEAR + 1), step):
                 piece = data[place : place + _PIECE] if place >= 0 else b""
