@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from resight.cli import main
 from resight.datasets import open_dataset
 from resight.datasets.image_list import find_images
 from resight.datasets.records import JUNK, Records
@@ -79,3 +81,21 @@ def test_what_cannot_be_adapted_is_refused(crops: Records, tmp_path: Path) -> No
         adapt(crops, tmp_path / "lomo", config(start="lomo"))
     with pytest.raises(ConfigurationError, match=r"held_out = 0[.]9"):
         config(held_out=0.9)
+
+
+def test_the_verb_writes_a_model_that_embeds(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    options = ["--start", "student-fastest", "--batch-size", "16", "--held-out", "0.25", "--cache", str(tmp_path)]
+    given = ["adapt", "--images", str(tiny), "--part", "train", "--labelled", str(tiny), "--out", str(run)]
+    assert main([*given, *options, "--json", str(tmp_path / "report.json")]) == 0
+    said = capsys.readouterr()
+    assert "student.onnx: adapted to 60 crops; Rank-1" in said.out
+    assert "files: 149 there, 80 used, 69 left out" in said.out + said.err
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["agreement"] is None and report["scores"]["after"]["map"] > 0
+    pixels = load_pixels(open_dataset(tiny).query.paths[:4], (128, 64))
+    both = [load_model(str(place)).extract(pixels) for place in (run, run / "student.onnx")]
+    np.testing.assert_allclose(*both, rtol=1e-3, atol=1e-4)
+    other = [*given[:3], *given[5:-1], str(tmp_path / "b")]
+    assert main([*other, *options]) == 0  # all crops, those that judge among them
+    assert "the student learns crops of" in capsys.readouterr().err
