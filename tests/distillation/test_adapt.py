@@ -97,5 +97,6 @@ def test_the_verb_writes_a_model_that_embeds(tiny: Path, tmp_path: Path, capsys:
     both = [load_model(str(place)).extract(pixels) for place in (run, run / "student.onnx")]
     np.testing.assert_allclose(*both, rtol=1e-3, atol=1e-4)
     other = [*given[:3], *given[5:-1], str(tmp_path / "b")]
-    assert main([*other, *options]) == 0  # all crops, those that judge among them
-    assert "the student learns crops of" in capsys.readouterr().err
+    assert main([*other, *options]) == 2  # all crops but those of the training: those that judge among them
+    said = capsys.readouterr()
+    assert "the student learns crops of" in said.err and "68 crops are too few" in said.err
