@@ -75,7 +75,7 @@ def test_what_it_writes(images: Records, tmp_path: Path) -> None:
     assert [failure["path"] for failure in report["failures"]] == [images.paths[place] for place in (0, 33, 69)]
     assert [failure["reason"] for failure in report["failures"]] == [
         "the file is empty",
-        "not an image of a known format (JPEG, PNG, WebP, BMP)",
+        "not an image of a known format (JPEG, PNG, WebP, BMP, GIF, TIFF, HEIC, AVIF)",
         "the PNG file ends too early",
     ]
     assert (report["images"], report["vectors"], report["embedding_size"]) == (70, 67, 6)

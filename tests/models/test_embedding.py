@@ -94,7 +94,7 @@ def test_a_bad_image_is_a_failure_of_its_row_alone(tmp_path: Path) -> None:
     assert found == {
         3: "the file is empty",
         21: "No such file or directory",
-        39: "not an image of a known format (JPEG, PNG, WebP, BMP)",
+        39: "not an image of a known format (JPEG, PNG, WebP, BMP, GIF, TIFF, HEIC, AVIF)",
     }
     with pytest.raises(ImageError, match=r"1 of 16 images cannot be read: .*00003\.png: the file is empty"):
         embed_files(MeanColours(), paths)

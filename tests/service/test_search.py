@@ -162,6 +162,7 @@ def test_bands_are_the_calibration_s(serve: Callable[..., World], world_calibrat
     assert search(world, [world.images[0]], camera="nowhere").json() | {"search": "", "milliseconds": 0} == {
         "search": "",
         "decision": "unknown",
+        "thresholds": {"match": 0.0, "possible": 5.0},
         "matches": [],
         "milliseconds": 0,
     }
@@ -200,6 +201,7 @@ def test_the_log_says_who_searched_for_what_and_knows_no_pixels(world: World) ->
         "images": [hashlib.sha256(image).hexdigest() for image in world.images[1:3]],
         "boxes": [],
         "k": 3,
+        "one_per": "sighting",
         "cameras": ["hall"],
         "since": "2026-03-01T12:00:00+00:00",
         "until": None,

@@ -23,6 +23,7 @@ from resight.models.onnx_graph import Value, read_bounded
 __all__ = ["OpenVinoModel", "open_vino", "parts_of", "read_own_format"]
 
 _TYPES = {"u8": "uint8", "f32": "float32", "f16": "float16"}
+_CONVERTED = ["conversion_parameters", "model_name"]
 _ZOO = Description(colour="bgr", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), range=255)
 
 
@@ -113,6 +114,14 @@ def parts_of(model: Any) -> tuple[list[Value], list[Value]]:
     return inputs, outputs
 
 
+def _is_of_zoo(model: Any) -> bool:
+    """Tell a re-identification model of the Open Model Zoo by its name, which newer files keep beside how they were converted."""
+    names = [model.friendly_name]
+    if model.has_rt_info(_CONVERTED):
+        names.append(model.get_rt_info(_CONVERTED).value)
+    return any(str(name).startswith("person-reidentification-retail-") for name in names)
+
+
 def read_own_format(path: Path, core: Any, description: Description | None = None) -> tuple[ModelFile, Any]:
     """Read a model in OpenVINO's own format, with the given description or the one beside it. Raises `WeightsError`."""
     parts = [read_bounded(part) for part in (path, path.with_suffix(".bin"))]
@@ -123,8 +132,7 @@ def read_own_format(path: Path, core: Any, description: Description | None = Non
         raise WeightsError(f"{path}: it takes {', '.join(name for name, _, _ in inputs) or 'nothing'}; expected one input, images")
     name, kind, sides = inputs[0]
     try:
-        zoo = given is None and str(model.friendly_name).startswith("person-reidentification-retail-")
-        takes, whole = input_of(_ZOO if zoo else given, name, kind, sides)
+        takes, whole = input_of(_ZOO if given is None and _is_of_zoo(model) else given, name, kind, sides)
         images = [3, *whole.size] if takes.planes else [*whole.size, 3]
         model.reshape([1, *images])  # which tells all sides
         shapes = {one: [side if isinstance(side, int) else None for side in found] for one, _, found in parts_of(model)[1]}

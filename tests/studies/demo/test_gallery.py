@@ -112,5 +112,5 @@ def test_a_gallery_of_an_earlier_student_is_named_with_the_way_out(network: Data
 
 def test_too_few_people_are_an_error(tmp_path: Path) -> None:
     few = crops.generate(tmp_path / "few", identities_train=8, identities_test=6, cameras=2, images_per_camera=2, size=(64, 32))
-    with pytest.raises(GalleryError, match="8 people cannot promise"):
+    with pytest.raises(GalleryError, match="8 people cannot show"):
         make_gallery(few, tmp_path, "student", strangers=few.train)
