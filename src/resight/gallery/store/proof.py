@@ -31,6 +31,7 @@ def prove(folder: Path, connection: sqlite3.Connection, ids: list[str], contents
     """Search all files of the folder for contents and ids, and write the galleries anew if any is found; return the files."""
     traces, names = Traces({*contents, *(id.encode() for id in ids)}), "".join(ids).encode()
     if found := _search(folder, traces, names, some=1):
+        _rewrite_indexes(folder, connection)
         traces.forget(_survivors(folder))
         found = _search(folder, traces, names)
     rewritten = False
@@ -80,6 +81,15 @@ def rewrite(folder: Path, connection: sqlite3.Connection) -> None:
     for path in databases(folder)[1:]:
         with database.opened(path, journal="DELETE") as snapshot:
             snapshot.execute("VACUUM")
+
+
+def _rewrite_indexes(folder: Path, connection: sqlite3.Connection) -> None:
+    """Write the indexes anew: they are small, and the most likely to hold copies, because ids come in any order."""
+    connection.execute("REINDEX")
+    database.truncate_log(connection, folder / database.FILE)
+    for path in databases(folder)[1:]:
+        with database.opened(path, journal="DELETE") as snapshot:
+            snapshot.execute("REINDEX")
 
 
 def contents_of(connection: sqlite3.Connection, ids: list[str]) -> set[bytes]:

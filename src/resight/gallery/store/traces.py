@@ -8,18 +8,15 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from resight.gallery.store.sieve import SPREAD, SPREAD_TOO, Places, Sieve, Words
+
 __all__ = ["Traces", "telling_part"]
 
 _WORD, _PIECE = 8, 16
 _NEAR = 16  # bytes around a piece of a survivor that may agree with a deleted content by chance
-_LEAST_BITS, _MOST_BITS = 16, 27
-_SPREAD, _SPREAD_TOO = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)  # odd: a product mixes bits into the upper ones
 _FOLD = np.uint64(31)
-_WORTH = 256  # bytes of survivors for each forgotten piece in them that make filling the tables anew worth while
+_WORTH = 256  # bytes of survivors for each forgotten piece in them that make filling the sieves anew worth while
 _LEAST, _MOST = 2**17, 2**23  # bytes that are searched at a time: few at first, of which most may be known
-
-Words = NDArray[np.uint64]
-Places = NDArray[np.int64]
 
 
 class Traces:
@@ -49,22 +46,17 @@ class Traces:
         first = np.append(True, self._keys[1:] != self._keys[:-1])[: len(places)]
         self._keys, self._places = self._keys[first], self._places[first]  # one of equal pieces stands for all
         self._alive = np.ones(len(self._keys), np.bool_)
-        self._bits = np.uint64(64 - int(np.clip(np.ceil(np.log2(16 * len(self._text) + 1)), _LEAST_BITS, _MOST_BITS)))
         self._fill()
 
     def _fill(self) -> None:
-        """Fill the tables, which foreign words and pieces rarely get past, with the pieces that are still searched for."""
+        """Fill the sieves, which foreign words and pieces rarely get past, with the pieces that are still searched for."""
         alive = self._places[self._alive]
-        size = 1 << (64 - int(self._bits))
-        self._known_keys = np.zeros(size, np.bool_)
-        self._known_keys[self._keys[self._alive] >> self._bits] = True
+        self._known_keys = Sieve(self._keys[self._alive])
         covered = np.zeros(len(self._words) + 1, np.int64)  # the nine words of each of these pieces
         covered[alive] += 1
         covered[alive + _WORD + 1] -= 1
         words = self._words[np.cumsum(covered[:-1]) > 0]
-        words = words[words != words.astype(np.uint8) * np.uint64(0x0101010101010101)]
-        self._known_words = np.zeros(size, np.bool_)
-        self._known_words[(words * _SPREAD) >> self._bits] = True
+        self._known_words = Sieve(words[~_dull(words)])
 
     def __len__(self) -> int:
         """Number of different pieces that are still searched for."""
@@ -113,17 +105,15 @@ class Traces:
 
     def confirm(self, pieces: set[bytes], survivors: Iterable[bytes]) -> set[bytes]:
         """Return those of a few pieces that no survivor holds at any place."""
+        few = Traces(pieces)
+        dull = np.array([_dull(_words(few._piece(number))).any() for number in range(len(few))], np.bool_)
         for data in _joined(survivors):
-            if not pieces:
+            few._alive[few._find(data)[1]] = False
+            if np.any(few._alive & dull):  # aligned words may not tell of these
+                few._alive[few._find_everywhere(data)] = False
+            if not len(few):
                 break
-            few = Traces(pieces)
-            wanted = few._keys
-            for start in range(_WORD):
-                words: Words = np.frombuffer(data, "<u8", (len(data) - start) // _WORD, start)
-                keys = _keys(words[:-1], words[1:])
-                likely = keys[few._known_keys[keys >> few._bits]]
-                pieces = pieces - {few._piece(number) for number in np.flatnonzero(np.isin(wanted, likely)).tolist()}
-        return pieces
+        return {few._piece(number) for number in np.flatnonzero(few._alive).tolist()}
 
     def _piece(self, number: int) -> bytes:
         place = int(self._places[number])
@@ -134,21 +124,31 @@ class Traces:
         shifted: list[Words] = [
             np.frombuffer(data, "<u8", max(0, len(data) - start) // _WORD, min(start, len(data))) for start in range(_WORD)
         ]
-        likely = np.flatnonzero(self._known_words[(shifted[0] * _SPREAD) >> self._bits])
+        likely = self._known_words.pick(shifted[0])
         starts, numbers = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for back in range(_WORD + 1):
             shift = -back % _WORD
             index = likely - (back + shift) // _WORD
             index = index[(index >= 0) & (index + 1 < len(shifted[shift]))]
-            keys = _keys(shifted[shift][index], shifted[shift][index + 1])
-            some = np.flatnonzero(self._known_keys[keys >> self._bits])
-            found = np.searchsorted(self._keys, keys[some])
-            found[found == len(self._keys)] = 0
-            same = self._keys[found] == keys[some] if len(self._keys) else np.zeros(0, np.bool_)
-            same &= self._alive[found] if len(self._keys) else same
-            starts.append(index[some[same]] * _WORD + shift)
-            numbers.append(found[same])
+            some, found = self._look_up(_keys(shifted[shift][index], shifted[shift][index + 1]))
+            starts.append(index[some] * _WORD + shift)
+            numbers.append(found)
         return np.concatenate(starts), np.concatenate(numbers)
+
+    def _find_everywhere(self, data: bytes) -> Places:
+        """Return the numbers of pieces that are in some bytes, slowly: also those of words that tell nothing."""
+        shifted = (np.frombuffer(data, "<u8", max(0, len(data) - start) // _WORD, start) for start in range(_WORD))
+        return np.concatenate([self._look_up(_keys(words[:-1], words[1:]))[1] for words in shifted])
+
+    def _look_up(self, keys: Words) -> tuple[Places, Places]:
+        """Return which keys are those of pieces that are still searched for, and the numbers of these pieces."""
+        some = self._known_keys.pick(keys)
+        if not len(self._keys):
+            return some[:0], some[:0]
+        found = np.searchsorted(self._keys, keys[some])
+        found[found == len(self._keys)] = 0
+        same = (self._keys[found] == keys[some]) & self._alive[found]
+        return some[same], found[same]
 
     def _touches_forgotten(self, data: bytes, start: int) -> bool:
         """Tell if an unbroken run of known pieces leads from one to a forgotten one nearby."""
@@ -177,10 +177,16 @@ def _words(text: bytes) -> Words:
     return np.ascontiguousarray(windows).view("<u8").ravel()
 
 
+def _dull(words: Words) -> NDArray[np.bool_]:
+    """Tell which words repeat one byte."""
+    same: NDArray[np.bool_] = words == words.astype(np.uint8) * np.uint64(0x0101010101010101)
+    return same
+
+
 def _keys(first: Words, second: Words) -> Words:
     """Hashes of pieces of two words."""
     folded: Words = np.bitwise_xor(second, np.right_shift(second, _FOLD))
-    return np.add(np.multiply(first, _SPREAD), np.multiply(folded, _SPREAD_TOO))
+    return np.add(np.multiply(first, SPREAD), np.multiply(folded, SPREAD_TOO))
 
 
 def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
