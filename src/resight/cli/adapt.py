@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from resight.cli.options import EXPERT, Layout, NamePattern, TorchThreads, for_experts
+from resight.cli.options import EXPERT, Layout, NamePattern, SkipUnreadable, TorchThreads, for_experts
 from resight.cli.terminal import say, use_threads, warn, write_result
+from resight.cli.terminal import skip_unreadable as skip
 from resight.distillation.config import AdaptConfig
 from resight.progress import TerminalProgress
 
@@ -29,6 +30,7 @@ def adapt(
     labelled: Path | None = None,
     layout: Layout = "auto",
     name_pattern: NamePattern = "",
+    skip_unreadable: SkipUnreadable = False,
     threads: TorchThreads = 0,
     cache: Annotated[Path | None, EXPERT] = None,
     json: Path | None = None,
@@ -54,7 +56,7 @@ def adapt(
     json
         Also write the result to this file.
     """
-    from resight.datasets import open_dataset
+    from resight.datasets import Accounting, open_dataset
     from resight.datasets.image_list import find_images
     from resight.distillation.adapt import adapt as adapt_student
     from resight.export.config import ExportConfig
@@ -71,10 +73,14 @@ def adapt(
     if dataset is not None and set(records.paths) & {*dataset.query.paths, *dataset.gallery.paths}:
         warn((f"the student learns crops of {labelled} that also judge it: expect less of others (--part train keeps them apart)",))
     with TerminalProgress() as progress:
+        if skip_unreadable:
+            records = skip(records, progress=progress)
+            dataset = dataset and skip(dataset, "query", "gallery", progress=progress)
         report = adapt_student(records, out, AdaptConfig(**vars(config)), labelled=dataset, cache=cache, progress=progress)
         export_model(str(out.absolute()), out / "student.onnx", ExportConfig())
     say(f"{out / 'student.onnx'}: adapted to {report['crops'] - report['held_out']} crops; {_judgement(report)}")
-    write_result(json, report, records.accounting)
+    judged = Accounting() if dataset is None else dataset.account("query", "gallery")
+    write_result(json, report, records.accounting + judged)
 
 
 def _judgement(report: dict[str, Any]) -> str:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from resight.cli.options import EXPERT, Data, Device, DistanceName, Layout, chosen
-from resight.cli.terminal import check_writable, say, show_report, write_report, write_result
+from resight.cli.options import EXPERT, Data, Device, DistanceName, Layout, SkipUnreadable, chosen
+from resight.cli.terminal import check_writable, say, show_report, warn, write_report, write_result
+from resight.cli.terminal import skip_unreadable as skip
 from resight.progress import TerminalProgress
 
 __all__ = ["benchmark"]
@@ -33,6 +34,7 @@ def benchmark(
     out: Path = Path("benchmark"),
     distance: DistanceName = "auto",
     layout: Layout = "auto",
+    skip_unreadable: SkipUnreadable = False,
     count: int = 1024,
     rounds: int = 5,
     batch_sizes: Annotated[Numbers, EXPERT] = (1, 8, 32, 64),
@@ -75,7 +77,7 @@ def benchmark(
     json
         Also write the JSON to this file.
     """
-    from resight.datasets import open_dataset
+    from resight.datasets import Accounting, open_dataset
     from resight.datasets.image_list import find_images
     from resight.errors import ConfigurationError
     from resight.provenance import provenance
@@ -93,17 +95,20 @@ def benchmark(
     check_writable(out / "benchmark.json", json)
     config = SpeedConfig(rounds=rounds, batch_sizes=batch_sizes, seconds=seconds, seed=seed)
     dataset = None if data is None else open_dataset(data, layout)
-    accounting = None
+    found = None if images is None else find_images(images)
+    warn((*(() if dataset is None else dataset.warnings), *(() if found is None else found.notes)))
     with TerminalProgress() as progress:
+        if skip_unreadable:
+            dataset = dataset and skip(dataset, "train", "query", "gallery", progress=progress)
+            found = found and skip(found, progress=progress)
         if merge:
             names = [str(file) for file in merge]
             report = merged([read_report(file) for file in merge], names, provenance({"merge": names}))
         else:
-            if images is not None:
-                found = find_images(images)
-                paths, accounting = found.paths, found.accounting
+            if found is not None:
+                paths = found.paths
             elif dataset is not None:
-                paths, accounting = dataset.gallery.paths, dataset.account("query", "gallery")
+                paths = dataset.gallery.paths
             else:
                 raise ConfigurationError("there are no images to measure on; give their folder with --images")
             models = models or ("student",)
@@ -117,4 +122,6 @@ def benchmark(
     show_report(f"{report.images['count']} images on {hardware['processor']}, {hardware['cores']} cores", report)
     written = write_report(report, out, "benchmark")
     say("Medians over the rounds, in brackets the slowest and the fastest. Written: " + ", ".join(map(str, written)))
-    write_result(json, report.to_dict(), accounting)
+    read = [found.accounting] if found is not None else []
+    read += [dataset.account("query", "gallery")] if dataset is not None else []
+    write_result(json, report.to_dict(), sum(read, Accounting()) if read else None)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from resight.cli.options import Data, Device, Layout, ModelName, NamePattern, PlainDistance, Threads, chosen
+from resight.cli.options import Data, Device, Layout, ModelName, NamePattern, PlainDistance, SkipUnreadable, Threads, chosen
 from resight.cli.terminal import check_writable, say, show, table, warn, write_result
+from resight.cli.terminal import skip_unreadable as skip
 from resight.progress import TerminalProgress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from resight.datasets import Dataset, Records
+    from resight.datasets import Accounting, Dataset, Records
     from resight.decision.calibration import OperatingPoint
     from resight.decision.cohort import Cohort
     from resight.decision.confidence import Rate
@@ -38,6 +39,7 @@ def calibrate(
     distance: PlainDistance = "auto",
     layout: Layout = "auto",
     name_pattern: NamePattern = "",
+    skip_unreadable: SkipUnreadable = False,
     out: Path = Path("calibration.json"),
     picture: Path | None = None,
     device: Device = "auto",
@@ -100,13 +102,17 @@ def calibrate(
     warn(dataset.warnings)
     if part != "test":
         warn(("if the model was trained on these people, the thresholds will be too generous",))
+    parts = {"test": ("query", "gallery"), "train": ("train",), "all": ("train", "query", "gallery")}[part]
+    if skip_unreadable:
+        with TerminalProgress() as progress:
+            dataset = skip(dataset, *parts, progress=progress)
     records = _people(dataset, part)
     people = np.random.default_rng(seed).permutation(records.people())
     away = round(held_out * len(people))
     check_people(len(people) - away, rate, possible_rate, confidence, promise)
     left_out = np.isin(records.identities, people[:away])
     with TerminalProgress() as progress:
-        strangers = _cohort(cohort, model, extractor, used, progress)
+        strangers, read = _cohort(cohort, model, extractor, used, progress)
         vectors = embed_files(extractor, records.paths, progress=progress)
 
         def search(among: NDArray[np.bool_]) -> LabelledSearches:
@@ -157,23 +163,23 @@ def calibrate(
     if others is not None and checked is not None:
         about = {"people": others.people, "images": len(others.persons)}
         check = about | {name: point.to_dict() for name, point in checked.items()}
-    parts = {"test": ("query", "gallery"), "train": ("train",), "all": ("train", "query", "gallery")}[part]
-    write_result(json, calibration.to_dict() | {"dataset": dataset.name, "check": check}, dataset.account(*parts))
+    write_result(json, calibration.to_dict() | {"dataset": dataset.name, "check": check}, dataset.account(*parts) + read)
 
 
-def _cohort(given: str, model: str, extractor: Model, distance: str, progress: Progress) -> Cohort | None:
-    """The cohort that a user means."""
+def _cohort(given: str, model: str, extractor: Model, distance: str, progress: Progress) -> tuple[Cohort | None, Accounting]:
+    """The cohort that a user means, and the accounting of its files."""
+    from resight.datasets import Accounting
     from resight.datasets.image_list import find_images
     from resight.decision.cohort import fit_cohort, shipped_cohort
     from resight.models.embedding import embed_files
 
     if given == "none":
-        return None
+        return None, Accounting()
     if given == "auto":
-        return shipped_cohort(model) if distance == extractor.distance else None
+        return shipped_cohort(model) if distance == extractor.distance else None, Accounting()
     crops = find_images(given)
     warn(crops.notes)
-    return fit_cohort(embed_files(extractor, crops.paths, progress=progress), distance)
+    return fit_cohort(embed_files(extractor, crops.paths, progress=progress), distance), crops.accounting
 
 
 def _people(dataset: Dataset, part: str) -> Records:

@@ -212,6 +212,7 @@ def search(
     """
     from resight.datasets.accounting import Accounting
     from resight.datasets.names import nfc
+    from resight.datasets.tree import count_several
     from resight.decision.calibration import UNKNOWN, Calibration, decide
     from resight.errors import ConfigurationError
     from resight.extraction.extract import printable
@@ -252,7 +253,7 @@ def search(
     if picture is not None:
         draw_matches(picture, pixels, matches, thumbnails, identity)
         say(f"picture: {picture}")
-    write_result(json, result, Accounting(used=len(images)))
+    write_result(json, result, Accounting(len(images), several=count_several(map(str, images))))
 
 
 def model_of(gallery: Gallery, model: str, device: str, threads: int) -> Model:

@@ -58,8 +58,9 @@ def ruiz2019(
 
     check_writable(out / "report.json", json)
     use_threads(threads)
+    market, dukemtmc = open_dataset(data), None if duke is None else open_dataset(duke)
     with TerminalProgress() as progress:
-        report = run_study(data, out, config, duke=duke, device=device, cache=cache, progress=progress)
+        report = run_study(market, out, config, duke=dukemtmc, device=device, cache=cache, progress=progress)
     runs = report["runs"]["runs"]
     states = [run["state"] for run in runs]
     counts = ", ".join(f"{states.count(state)} {state}" for state in ("done", "failed", "begun", "not run"))
@@ -69,7 +70,7 @@ def ruiz2019(
             say(f"{run['dataset']} {run['name']} failed: {run['reason']}")
     warn(tuple(report["notes"]))
     say(f"{out / 'report.html'} shows everything.")
-    write_result(json, report, sum((open_dataset(one).accounting for one in (duke,) if one), open_dataset(data).accounting))
+    write_result(json, report, market.accounting if dukemtmc is None else market.accounting + dukemtmc.accounting)
 
 
 def ablation(
@@ -107,7 +108,9 @@ def ablation(
 
     check_writable(out / "ablation.json", json)
     use_threads(threads)
+    dataset = open_dataset(data)
+    warn(dataset.warnings)
     with TerminalProgress() as progress:
-        record = run_ablation(plan, data, out, together=together, device=device, cache=cache, progress=progress)
+        record = run_ablation(plan, dataset, out, together=together, device=device, cache=cache, progress=progress)
     say(markdown(record["runs"]).rstrip())
-    write_result(json, record, open_dataset(data).account("train"))
+    write_result(json, record, dataset.account("train"))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from resight.datasets import Accounting, Dataset
+    from resight.datasets import Accounting, Dataset, Records
     from resight.progress import Progress
     from resight.tradeoff.report import Report
+
+T = TypeVar("T", "Dataset", "Records")
 
 __all__ = [
     "account",
@@ -120,15 +122,16 @@ def check_writable(*paths: Path | None) -> None:
             raise StorageError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
 
 
-def skip_unreadable(dataset: Dataset, *parts: str, progress: Progress) -> Dataset:
-    """Leave out images of some parts that cannot be read, and print their names."""
+def skip_unreadable(images: T, *parts: str, progress: Progress) -> T:
+    """Leave out images that cannot be read, of some parts of a data set or of a list, and print their names."""
+    from resight.datasets import Dataset
     from resight.datasets.accounting import UNREADABLE
     from resight.datasets.inspect import unreadable
 
-    found = unreadable(dataset, *parts, progress=progress)
-    shown = [f"{path}: {reason}; it is left out" for path, reason in list(found.items())[:20]]
-    warn((*shown, *([f"and {len(found) - 20} more are left out; `resight dataset inspect` names them"] if len(found) > 20 else [])))
-    return dataset.without(found, UNREADABLE)
+    found: dict[str, str] = unreadable(images.paths(*parts) if isinstance(images, Dataset) else images.paths, progress=progress)
+    lines: list[str] = [f"{path}: {reason}; it is left out" for path, reason in list(found.items())[:20]]
+    warn((*lines, *([f"and {len(found) - 20} more are left out; `resight dataset inspect` names them"] if len(found) > 20 else [])))
+    return images.without(found, UNREADABLE)
 
 
 def write_result(path: Path | None, values: Any, accounting: Accounting | None = None) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resight.cli.options import Data, Device, DistanceName, Layout, ModelName, NamePattern, Threads, chosen
+from resight.cli.options import Data, Device, DistanceName, Layout, ModelName, NamePattern, SkipUnreadable, Threads, chosen
 from resight.cli.terminal import check_writable, say, show_report, warn, write_report, write_result
+from resight.cli.terminal import skip_unreadable as skip
 from resight.progress import TerminalProgress
 
 __all__ = ["tradeoff"]
@@ -18,6 +19,7 @@ def tradeoff(
     distance: DistanceName = "auto",
     layout: Layout = "auto",
     name_pattern: NamePattern = "",
+    skip_unreadable: SkipUnreadable = False,
     count: int = 1024,
     rounds: int = 5,
     device: Device = "auto",
@@ -49,6 +51,8 @@ def tradeoff(
     warn(dataset.warnings)
     extractors = [load_model(model, device=device, threads=threads) for model in models]
     with TerminalProgress() as progress:
+        if skip_unreadable:
+            dataset = skip(dataset, "train", "query", "gallery", progress=progress)
         report = measure_tradeoff(
             extractors, dataset, distance=chosen(distance), timed_images=count, rounds=rounds, threads=threads, progress=progress
         )

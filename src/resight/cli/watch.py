@@ -86,6 +86,7 @@ def watch(
     from resight.cameras.sources import named_source, open_source
     from resight.cameras.watching import Watch
     from resight.cli.gallery import model_of
+    from resight.datasets.accounting import Accounting
     from resight.datasets.names import camera_name
     from resight.errors import ConfigurationError, VideoError
     from resight.gallery import Gallery, parse_time
@@ -155,6 +156,10 @@ def watch(
             if any(not source.live for source in sources):
                 raise
         result = _account(watching, sources, kept if opened is not None else None)
+        files = sum((source.account() for source in sources), Accounting())
+        if files.there:
+            result["files"] = files.to_dict()
+            _tell(str(files), quiet=out is None)
         result["scores"] = _score(truths, tracks, quiet=out is None)
         write_result(json, result)
         failures = [f"{name}: {reason}" for name, reason in watching.failures.items()]
@@ -212,5 +217,10 @@ def _score(truths: dict[str, str], tracks: MotWriter | None, *, quiet: bool) -> 
         found = score_tracks(read_mot(truth), read_mot(tracks.path(name)))
         scores[name] = found.to_dict()
         line = f"{name}: HOTA {found.hota:.3f}, IDF1 {found.idf1:.3f}, MOTA {found.mota:.3f}"
-        warn((line,)) if quiet else say(line)  # events are on standard output
+        _tell(line, quiet=quiet)
     return scores
+
+
+def _tell(line: str, *, quiet: bool) -> None:
+    """Print a line; on standard error, if events are on standard output."""
+    warn((line,)) if quiet else say(line)

@@ -15,7 +15,7 @@ from resight.datasets.names import Style, find_style
 from resight.datasets.records import DISTRACTOR, JUNK, Records
 from resight.datasets.rows import PERSON, Row, records_of
 from resight.datasets.tables import Table, find_table, has_header, read_table
-from resight.datasets.tree import Tree, is_image
+from resight.datasets.tree import Tree, count_several, is_image
 from resight.errors import DatasetError
 from resight.images import FORMATS
 
@@ -56,7 +56,7 @@ def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "
     root = Path(root)
     if root.is_file():
         if is_image(root):
-            return replace(records_of([Row(str(root))]), accounting=Accounting(1))
+            return replace(records_of([Row(str(root))]), accounting=Accounting(1, several=count_several([str(root)])))
         if root.suffix.lower() in (".csv", ".tsv") or has_header(root):
             return _of_table(read_table(root))
         return _of_lines(root)
@@ -115,7 +115,8 @@ def _of_lines(path: Path) -> Records:
     if not rows:
         raise DatasetError(f"{path}: no image is listed")
     twice = len(names) - len(rows)
-    return replace(records_of(rows), accounting=Accounting(len(rows), {DUPLICATE: twice} if twice else {}))
+    several = count_several(row.path for row in rows)
+    return replace(records_of(rows), accounting=Accounting(len(rows), {DUPLICATE: twice} if twice else {}, several))
 
 
 def _lines(text: str, path: Path) -> Iterator[str]:

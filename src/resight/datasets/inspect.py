@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -142,9 +143,8 @@ def inspect(dataset: Dataset | str | Path, *, progress: Progress = silent) -> In
     )
 
 
-def unreadable(dataset: Dataset, *parts: str, progress: Progress = silent) -> dict[str, str]:
-    """Decode the images of some parts, such as ``"query", "gallery"``, and return those that cannot be decoded, with the reason."""
-    paths = list(dict.fromkeys(path for split in dataset.splits for part in parts for path in getattr(split, part).paths))
+def unreadable(paths: Sequence[str], *, progress: Progress = silent) -> dict[str, str]:
+    """Decode images, and return those that cannot be decoded, with the reason."""
     found = {}
     with ThreadPoolExecutor(usable_cores()) as pool:
         for done, (path, finding) in enumerate(zip(paths, pool.map(_look, paths), strict=True), 1):

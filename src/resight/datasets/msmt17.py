@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resight.datasets.accounting import DUPLICATE, NO_LABEL, UNREADABLE
+from resight.datasets.accounting import NO_LABEL
 from resight.datasets.divide import given_split
 from resight.datasets.layout import Layout, find
 from resight.datasets.names import STYLES
@@ -87,11 +87,9 @@ def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
     )
     if missing:
         notes.append(f"{missing} images of the lists are not in the folders")
-    accounting = found.account(len(rows), {NO_LABEL: unnamed})
-    left_out = {UNREADABLE + ": listed, but no such file": missing, DUPLICATE + " in the lists": twice}
-    for reason, count in left_out.items():
-        accounting = (accounting + type(accounting)(0, {reason: count})) if count else accounting
-    return Dataset("msmt17", found.root, (split,), tuple(notes), accounting)
+    if twice:
+        notes.append(f"{twice} images are listed twice, and used once")
+    return Dataset("msmt17", found.root, (split,), tuple(notes), found.account(len(rows), {NO_LABEL: unnamed}))
 
 
 def _folders(tree: Tree) -> dict[str, str]:

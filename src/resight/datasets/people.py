@@ -25,12 +25,10 @@ def refuse_parts(tree: Tree) -> None:
     """Refuse folders called train, query, gallery and the like."""
     if parts := [folder for folder in tree.folders if split_of(folder)]:
         raise DatasetError(
-            f"{tree.root}: {', '.join(parts)} {'are parts' if len(parts) > 1 else 'is a part'} of a data set, not people, "
-            "and there is "
-            f"{tree.summary()}; expected train, query and gallery (or test) with images named like 0002_c1s1_000451_03.jpg, "
-            "or with one "
-            "folder for each person; or say by --name-pattern what the names mean, or write a CSV with path, identity, "
-            "camera, split"
+            f"{tree.root}: {', '.join(parts)} {'are parts' if len(parts) > 1 else 'is a part'} of a data set, not people; "
+            f"found {tree.summary()}; expected train, query and gallery (or test) with images named like "
+            "0002_c1s1_000451_03.jpg, or with one folder for each person; or say by --name-pattern what the names mean, or "
+            "write a CSV with path, identity, camera, split"
         )
 
 

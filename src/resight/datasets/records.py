@@ -98,6 +98,11 @@ class Records:
             notes=(),
         )
 
+    def without(self, paths: Collection[str], reason: str) -> Records:
+        """The same images without some, which are left out for a reason."""
+        kept = self.select(np.array([path not in paths for path in self.paths], bool))
+        return replace(kept, accounting=self.accounting.without(reason, len(self) - len(kept)), notes=self.notes)
+
     @staticmethod
     def from_rows(rows: Iterable[tuple[str | Path, int, int]]) -> Records:
         """Records from (path, identity, camera) rows."""
@@ -189,8 +194,11 @@ class Dataset:
 
     def account(self, *parts: str) -> Accounting:
         """The accounting of a command that uses some parts only, such as ``"query", "gallery"``, of all divisions."""
-        used = {path for split in self.splits for part in parts for path in getattr(split, part).paths}
-        return self.accounting.without(f"not in {' or '.join(parts)}", self.accounting.used - len(used))
+        return self.accounting.without(f"not in {' or '.join(parts)}", self.accounting.used - len(self.paths(*parts)))
+
+    def paths(self, *parts: str) -> list[str]:
+        """The images of some parts, such as ``"query", "gallery"``, of all divisions, each once."""
+        return list(dict.fromkeys(path for split in self.splits for part in parts for path in getattr(split, part).paths))
 
     def without(self, paths: Collection[str], reason: str) -> Dataset:
         """The same data set without some images, which are left out for a reason."""

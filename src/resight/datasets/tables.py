@@ -17,7 +17,7 @@ from resight.datasets.names import camera_name, nfc
 from resight.datasets.records import DISTRACTOR, JUNK
 from resight.datasets.rows import PERSON, Row, alike_notes
 from resight.datasets.times import TimeUnit, parse_time
-from resight.datasets.tree import is_hidden
+from resight.datasets.tree import count_several, is_hidden
 from resight.errors import ConfigurationError, DatasetError
 
 __all__ = ["COLUMNS", "MADE_BY_EXTRACT", "Table", "find_table", "has_header", "read_table"]
@@ -114,7 +114,7 @@ def read_table(table: Path, *, inside: Path | None = None, must_exist: bool = Fa
             left_out[DUPLICATE] += 1
         else:
             rows[key] = row
-    accounting = Accounting(len(rows), left_out)
+    accounting = Accounting(len(rows), left_out, count_several(row.path for row in rows.values()))
     if not rows:
         raise DatasetError(f"{table}: no image is listed that can be used; {accounting}")
     return Table(table, columns, tuple(rows.values()), accounting, tuple(_notes(table, columns, list(rows.values()))))

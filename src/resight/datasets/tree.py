@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from resight.datasets.accounting import DUPLICATE, HIDDEN, OTHER_FOLDER, UNREADABLE, Accounting
 from resight.errors import DatasetError
-from resight.images import can_decode, kind_of
+from resight.images import can_decode, holds_several, kind_of
 
-__all__ = ["IMAGE_SUFFIXES", "Tree", "ending", "is_hidden", "is_image"]
+__all__ = ["IMAGE_SUFFIXES", "Tree", "count_several", "ending", "is_hidden", "is_image"]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"})
 """Endings, in lower case, of files that are taken for images without a look inside."""
+
+_SINGLE = IMAGE_SUFFIXES - {".gif", ".tif", ".tiff", ".webp"}
+"""Endings of files that hold one picture."""
 
 _SYSTEM = frozenset(
     {
@@ -85,7 +88,8 @@ class Tree:
     def account(self, used: int, left_out: Mapping[str, int]) -> Accounting:
         """The accounting of all files, if `used` images are used; images that `left_out` does not explain are in other folders."""
         rest = len(self.images) - used - sum(left_out.values())
-        return Accounting(used, Counter(self.left_out) + Counter(left_out) + Counter({OTHER_FOLDER: rest}))
+        others = Counter(self.left_out) + Counter(left_out) + Counter({OTHER_FOLDER: rest})
+        return Accounting(used, others, count_several(map(self.path, self.images)))
 
     def summary(self) -> str:
         """Describe what was found, for a refusal: ``12 folders (0000, 0001, ...) and 24 images two levels down``."""
@@ -115,6 +119,11 @@ def ending(name: str) -> str:
 def is_image(path: str | Path) -> bool:
     """Tell if a file is an image that is read: by its ending, and without a known one by its first bytes."""
     return _has_known_ending(path) or bool(_kind(path))
+
+
+def count_several(paths: Iterable[str]) -> int:
+    """How many images hold several pictures; only files that may, by their ending, are opened."""
+    return sum(1 for path in paths if os.path.splitext(path)[1].lower() not in _SINGLE and holds_several(path))
 
 
 def _has_known_ending(path: str | Path) -> bool:

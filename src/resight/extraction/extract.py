@@ -86,6 +86,7 @@ def extract(
     with VectorFile(npy, model.embedding_size, fingerprint, seconds=checkpoint_seconds) as file:
         if not file.begun:
             if not file.foreign and (finished := _finished(report, npy, table, fingerprint)) is not None:
+                progress(f"extracting ({model.name})", len(records), len(records), "finished before")
                 return finished
             there = [str(path) for path in (npy, table, report) if path.exists()]
             if not overwrite and (file.foreign or there):

@@ -2,7 +2,7 @@
 
 from resight.images.ahead import grouped, read_ahead
 from resight.images.cache import cache_folder, load_pixels
-from resight.images.containers import kind_of
+from resight.images.containers import holds_several, kind_of
 from resight.images.decode import MAX_PIXELS, RESIZE, Pixels, can_decode, decode, resize
 from resight.images.header import FORMATS, header_size
 from resight.images.inputs import boxes_of, cut, is_frame, is_image, pixels_of
@@ -23,6 +23,7 @@ __all__ = [
     "decode",
     "grouped",
     "header_size",
+    "holds_several",
     "is_frame",
     "is_image",
     "kind_of",

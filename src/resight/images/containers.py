@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from resight.errors import ImageError
 
-__all__ = ["BRANDS", "gif_size", "heif_size", "kind_of", "tiff_size"]
+__all__ = ["BRANDS", "gif_size", "heif_size", "holds_several", "kind_of", "tiff_size"]
 
 BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"), "heic"),
@@ -20,6 +22,7 @@ _MOST_STRIPS = 100_000
 _LARGEST_TILE = 2**22  # pixels
 _LETTERS = {1: "B", 3: "H", 4: "I"}
 _SIZES = {1: 1, 3: 2, 4: 4}  # bytes of a TIFF's types
+_MOST_BYTES = 2**22  # of a GIF, among which a second picture is looked for
 _CONTAINERS = (b"meta", b"iprp", b"ipco")
 
 
@@ -39,6 +42,38 @@ def kind_of(head: bytes) -> str:
         return BRANDS.get(head[8:12], "")
     honest = head[:2] == b"BM" and head[6:10] == bytes(4) and len(head) >= 18
     return "bmp" if honest and struct.unpack("<I", head[14:18])[0] in (12, 40, 52, 56, 64, 108, 124) else ""
+
+
+def holds_several(path: str | os.PathLike[str]) -> bool:
+    """Tell if a GIF, TIFF or WebP file holds several pictures, by its structure; False for any other or damaged file."""
+    try:
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a named pipe must not wait for ever
+        with os.fdopen(os.open(path, flags), "rb") as stream:
+            head = stream.read(32)
+            kind = kind_of(head)
+            if kind == "webp":
+                return head[12:16] == b"VP8X" and bool(head[20] & 2)  # the flag of an animation
+            if kind == "tiff":
+                return _has_second_page(stream, "<" if head[:2] == b"II" else ">", head[4:8])
+            return kind == "gif" and _pictures_of_gif(head + stream.read(_MOST_BYTES), 2) > 1
+    except (OSError, ValueError, IndexError, struct.error):
+        return False
+
+
+def _has_second_page(stream: BinaryIO, order: str, start: bytes) -> bool:
+    place = struct.unpack(f"{order}I", start)[0]
+    stream.seek(place)
+    count = struct.unpack(f"{order}H", stream.read(2))[0]
+    stream.seek(place + 2 + 12 * count)
+    return any(stream.read(4))
+
+
+def _pictures_of_gif(data: bytes, most: int) -> int:
+    position, found = 13 + _palette(data[10]), 0
+    while found < most and data[position] != 0x3B:
+        found += data[position] == 0x2C
+        position = _after_blocks(data, position + (11 + _palette(data[position + 9]) if data[position] == 0x2C else 2))
+    return found
 
 
 def gif_size(data: bytes) -> tuple[int, int]:

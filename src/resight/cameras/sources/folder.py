@@ -11,12 +11,13 @@ from pathlib import Path
 
 from resight.cameras.frames import Frame
 from resight.cameras.sources.source import Source
-from resight.errors import ImageError, VideoError
-from resight.images import decode, read_file
+from resight.datasets.accounting import UNREADABLE, Accounting
+from resight.datasets.tree import Tree
+from resight.errors import DatasetError, ImageError, VideoError
+from resight.images import FORMATS, decode, read_file
 
 __all__ = ["FolderSource"]
 
-_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 _USUAL_RATE = 25.0
 
 
@@ -47,11 +48,14 @@ class FolderSource(Source):
         self._start = 0.0 if start is None else start.timestamp()
         self.dated = start is not None
         try:
-            names = [path for path in pictures.iterdir() if path.suffix.lower() in _ENDINGS]
-        except OSError as error:
-            raise VideoError(f"{pictures}: cannot be read: {error.strerror}; expected a folder of frames") from error
+            self._tree = Tree.read(pictures)
+        except DatasetError as error:
+            raise VideoError(f"{error}; expected a folder of frames") from error
+        names = [pictures / image for image in self._tree.images if "/" not in image]
         if not names:
-            raise VideoError(f"{pictures}: no pictures (JPEG, PNG, WebP, BMP); expected a video, or a folder of frames")
+            raise VideoError(
+                f"{pictures}: no pictures ({FORMATS}), {self._tree.account(0, {})}; expected a video, or a folder of frames"
+            )
         self._paths = sorted(names, key=lambda path: (_number(path), path.name))
         numbers = [_number(path) for path in self._paths]
         counted = numbers[0] >= 0 and len(set(numbers)) == len(numbers)
@@ -60,6 +64,11 @@ class FolderSource(Source):
 
     def __len__(self) -> int:
         return len(self._paths)
+
+    def account(self) -> Accounting:
+        """See `Source.account`. Frames that `every` passes over are used: they were there to be looked at."""
+        read = self._tree.account(len(self), {}).without(UNREADABLE, self.counts.broken)
+        return read.without("not reached", len(self) - self.counts.frames - self.counts.broken)
 
     def frames(self) -> Iterator[Frame]:
         """See `Source.frames`. A picture that cannot be decoded is left out and counted."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resight.cameras.frames import Frame
+from resight.datasets.accounting import Accounting
 from resight.datasets.names import camera_name
 
 __all__ = ["Counts", "Source"]
@@ -78,6 +79,10 @@ class Source(ABC):
         VideoError
             If it cannot be read. After frames that could be read, if it ends too early.
         """
+
+    def account(self) -> Accounting:
+        """The accounting of the files that were read; empty for a source that is not made of files."""
+        return Accounting()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.camera!r}: {self.shown}>"

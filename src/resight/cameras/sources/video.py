@@ -17,6 +17,7 @@ import numpy as np
 
 from resight.cameras.frames import Frame
 from resight.cameras.sources.source import Source
+from resight.datasets.accounting import UNREADABLE, Accounting
 from resight.datasets.times import parse_time
 from resight.errors import ConfigurationError, MissingDependencyError, VideoError
 from resight.images import MAX_PIXELS, Pixels
@@ -60,6 +61,12 @@ class VideoSource(Source):
         self._threads = threads
         self._index = 0
         self.dated = start is not None
+
+    def account(self) -> Accounting:
+        """See `Source.account`."""
+        if self.live:
+            return Accounting()
+        return Accounting(1) if self.counts.frames else Accounting(0, {UNREADABLE: 1})
 
     def frames(self) -> Iterator[Frame]:
         """See `Source.frames`."""

@@ -29,11 +29,11 @@ __all__ = ["run_study"]
 
 
 def run_study(
-    data: str | Path,
+    data: Dataset | str | Path,
     out: str | Path,
     config: StudyConfig = StudyConfig(),  # noqa: B008 (frozen)
     *,
-    duke: str | Path | None = None,
+    duke: Dataset | str | Path | None = None,
     device: str = "auto",
     cache: Path | None = None,
     progress: Progress = silent,
@@ -45,13 +45,13 @@ def run_study(
 
     Parameters
     ----------
-    data : str or Path
-        Folder of Market-1501.
+    data : Dataset, str or Path
+        Market-1501, or its folder.
     out : str or Path
         Folder of the study: a folder for each data set, ``report.html``, ``report.md``, ``report.json`` and ``pictures``.
     config : StudyConfig
-    duke : str or Path, optional
-        Folder of DukeMTMC-reID.
+    duke : Dataset, str or Path, optional
+        DukeMTMC-reID, or its folder.
     device : str
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
     cache : Path, optional
@@ -79,7 +79,7 @@ def run_study(
     datasets = {"market1501": _opened(data, duke=False)}
     if duke is not None:
         datasets["dukemtmc"] = _opened(duke, duke=True)
-    folders = {name: str(dataset.root) for name, dataset in datasets.items()}
+    folders = {name: str(dataset.root.resolve()) for name, dataset in datasets.items()}
     runs = plan(out, config, folders)
     names = {name: dataset.name for name, dataset in datasets.items()}
     refuse_other_data(runs, names)
@@ -103,11 +103,11 @@ def run_study(
     return report
 
 
-def _opened(folder: str | Path, *, duke: bool) -> Dataset:
-    dataset = open_dataset(Path(folder).resolve())
+def _opened(data: Dataset | str | Path, *, duke: bool) -> Dataset:
+    dataset = data if isinstance(data, Dataset) else open_dataset(Path(data).resolve())
     if len(dataset.splits) > 1 or (dataset.name == "dukemtmc") != duke:
         wanted = "DukeMTMC-reID" if duke else "Market-1501"
-        raise ConfigurationError(f"{folder} is {dataset.name}; expected {wanted} (--data Market-1501, --duke DukeMTMC-reID)")
+        raise ConfigurationError(f"{dataset.root} is {dataset.name}; expected {wanted} (--data Market-1501, --duke DukeMTMC-reID)")
     return dataset
 
 
