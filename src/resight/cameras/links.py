@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from resight.cameras.ways import Passage, Ways
+from resight.cameras.remembered import People, Person, Seen, Threshold
+from resight.cameras.ways import Ways
 from resight.errors import ArrayError, ConfigurationError
 
-__all__ = ["Change", "Linker", "Seen"]
-
-
-class Seen(Passage, Protocol):
-    """A passage with its name and its fused embedding; a `Tracklet` is one."""
-
-    @property
-    def name(self) -> str:
-        """Name of the passage, given once."""
-
-    @property
-    def embedding(self) -> NDArray[np.float32]:
-        """Float32 (d,), of any length but 0."""
+__all__ = ["Change", "Linker", "Seen", "Threshold"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,53 +39,6 @@ class Change:
     distance: float | None = None
 
 
-class _Person:
-    """Passages of one person, and the sum of their unit vectors."""
-
-    def __init__(self, passages: list[Seen], total: NDArray[np.float64]) -> None:
-        self.passages, self.total = passages, total
-
-
-class _People(dict[int, _Person]):
-    """Everybody who is remembered, with the sums as one matrix, so that one product compares somebody with all."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._rows: dict[int, int] = {}
-        self._totals, self._counts = np.empty((0, 0)), np.empty(0)
-
-    def __setitem__(self, number: int, person: _Person) -> None:
-        super().__setitem__(number, person)
-        row = self._rows.setdefault(number, max(self._rows.values(), default=-1) + 1)
-        if row >= len(self._totals):
-            self._grow(len(person.total))
-            row = self._rows[number]
-        self._totals[row], self._counts[row] = person.total, len(person.passages)
-
-    def __delitem__(self, number: int) -> None:
-        super().__delitem__(number)
-        del self._rows[number]
-
-    def _grow(self, size: int) -> None:
-        """Close the gaps of those who left, and make room for as many again."""
-        held = [(who, row) for who, row in self._rows.items() if row < len(self._totals)]
-        totals, counts = np.zeros((2 * len(self._rows) + 8, size)), np.ones(2 * len(self._rows) + 8)
-        if held:
-            rows = [row for _, row in held]
-            totals[: len(rows)], counts[: len(rows)] = self._totals[rows], self._counts[rows]
-        new = [who for who in self._rows if who not in dict(held)]
-        self._rows = {who: row for row, who in enumerate([*dict(held), *new])}
-        self._totals, self._counts = totals, counts
-
-    def near(self, number: int, threshold: float) -> list[tuple[float, int]]:
-        """Mean cosine distance and number of all others within a threshold, the least first."""
-        person = self[number]
-        others, rows = list(self._rows), list(self._rows.values())
-        distances = 1 - self._totals[rows] @ person.total / (self._counts[rows] * len(person.passages))
-        within = np.flatnonzero(distances <= threshold).tolist()
-        return sorted((float(distances[at]), others[at]) for at in within if others[at] != number)
-
-
 class Linker:
     """Joins passages into people.
 
@@ -106,8 +47,9 @@ class Linker:
 
     Parameters
     ----------
-    threshold : float
-        Largest mean cosine distance of one person's passages, such as ``calibration.match.threshold``.
+    threshold : float or callable
+        Largest mean cosine distance of one person's passages, such as ``calibration.match.threshold``; or a function that gives it
+        for the embedding of a passage, such as ``lambda one: calibration.thresholds(one)[0]``. A person's is the mean of theirs.
     ways : Ways, optional
         Rules of what is possible. By default nobody is in two places at once.
     memory : float
@@ -119,27 +61,23 @@ class Linker:
         If the threshold is not from 0 to 2, or the memory is not above 0.
     """
 
-    def __init__(self, threshold: float, ways: Ways | None = None, *, memory: float = 86400.0) -> None:
-        if not 0 <= threshold <= 2 or not memory > 0:
+    def __init__(self, threshold: float | Threshold, ways: Ways | None = None, *, memory: float = 86400.0) -> None:
+        if not (callable(threshold) or 0 <= threshold <= 2) or not memory > 0:
             raise ConfigurationError(f"links: threshold {threshold}, memory {memory}; expected 0 to 2, and more than 0 seconds")
-        self.threshold, self.ways, self.memory = threshold, ways or Ways(), memory
-        self._people = _People()
+        self.threshold: Threshold = threshold if callable(threshold) else lambda vector: threshold
+        self.ways, self.memory = ways or Ways(), memory
+        self._people = People()
+        self._of: dict[str, int] = {}
         self._apart: set[frozenset[int]] = set()
         self._given = 0
 
     def add(self, passage: Seen) -> list[Change]:
         """Take the next passage, and say what changes. Raises `ArrayError` for an embedding that is not finite, or is 0."""
-        vector = np.asarray(passage.embedding, np.float64)
-        length = float(np.linalg.norm(vector))
-        if not np.isfinite(length) or length == 0 or vector.ndim != 1:
-            raise ArrayError(
-                f"passage {passage.name}: an embedding of shape {vector.shape} and length {length}; expected (d,), finite"
-            )
+        self._check(passage)
         self._forget(passage.start)
-        newcomer = _Person([passage], vector / length)
         self._given += 1
         mine = self._given
-        self._people[mine] = newcomer
+        self._put(mine, Person.of([passage], self.threshold))
         found = self._nearest(mine)
         if found is None:
             return [Change(kind="new", person=mine, passages=(passage.name,))]
@@ -156,6 +94,46 @@ class Linker:
     def people(self) -> dict[int, tuple[str, ...]]:
         """Names of the passages of everybody who is remembered."""
         return {person: tuple(one.name for one in held.passages) for person, held in self._people.items()}
+
+    def passages(self, person: int) -> list[Seen]:
+        """Passages of somebody who is remembered."""
+        return list(self._require(person).passages)
+
+    def person_of(self, name: str) -> int | None:
+        """Number of the person whose passage has a name, if it is remembered."""
+        return self._of.get(name)
+
+    def named(self, person: int) -> str:
+        """Name that an operator gave to somebody who is remembered; empty without one."""
+        return self._require(person).named
+
+    def name(self, person: int, name: str) -> None:
+        """Note the name that an operator gave to somebody. People with different names are never joined."""
+        self._require(person).named = name
+
+    def restore(self, passage: Seen, person: int) -> None:
+        """Put a passage where it was before, without a comparison; one of the same name is replaced. Raises as `add` does."""
+        self._check(passage)
+        held = self._people.get(person)
+        others = [one for one in held.passages if one.name != passage.name] if held else []
+        self._put(person, Person.of([*others, passage], self.threshold, held.named if held else ""))
+        self.skip(person)
+
+    def skip(self, number: int) -> None:
+        """Give newcomers larger numbers than this one."""
+        self._given = max(self._given, number)
+
+    def remove(self, names: Collection[str]) -> None:
+        """Forget passages at once, such as those that were deleted elsewhere."""
+        for person in {self._of[name] for name in names if name in self._of}:
+            held = self._people[person]
+            left = [one for one in held.passages if one.name not in names]
+            if left:
+                self._put(person, Person.of(left, self.threshold, held.named))
+            else:
+                del self._people[person]
+        for name in names:
+            self._of.pop(name, None)
 
     def merge(self, one: int, other: int) -> Change:
         """Join two people, as an operator decides. Raises `ConfigurationError` if one is not known."""
@@ -182,18 +160,32 @@ class Linker:
                 f"person {person} has {len(held.passages)} passages, {len(theirs)} of the named ones; name some"
             )
         self._given += 1
-        self._people[person], self._people[self._given] = (_Person(some, _total(some)) for some in (rest, theirs))
+        self._put(person, Person.of(rest, self.threshold, held.named))
+        self._put(self._given, Person.of(theirs, self.threshold))
         self._apart.add(frozenset((person, self._given)))
         return Change(kind="split", person=self._given, passages=tuple(one.name for one in theirs), former=person)
 
     def _nearest(self, person: int) -> tuple[int, float] | None:
         """Who is least far from somebody within the threshold, and can be the same."""
         mine = self._people[person]
-        for distance, other in self._people.near(person, self.threshold):
-            passages = [*mine.passages, *self._people[other].passages]
-            if frozenset((person, other)) not in self._apart and self.ways.possible(passages):
+        for distance, other in self._people.near(person, mine.limit / len(mine.passages)):
+            theirs = self._people[other]
+            apart = frozenset((person, other)) in self._apart or (mine.named and theirs.named and mine.named != theirs.named)
+            if not apart and self.ways.possible([*mine.passages, *theirs.passages]):
                 return other, distance
         return None
+
+    def _put(self, number: int, person: Person) -> None:
+        self._people[number] = person
+        self._of.update((one.name, number) for one in person.passages)
+
+    def _check(self, passage: Seen) -> None:
+        vector = np.asarray(passage.embedding, np.float64)
+        length = float(np.linalg.norm(vector))
+        if not np.isfinite(length) or length == 0 or vector.ndim != 1:
+            raise ArrayError(
+                f"passage {passage.name}: an embedding of shape {vector.shape} and length {length}; expected (d,), finite"
+            )
 
     def _merged(self, kept: int, gone: int, distance: float | None) -> Change:
         names = tuple(one.name for one in self._people[gone].passages)
@@ -203,22 +195,19 @@ class Linker:
     def _join(self, kept: int, gone: int) -> None:
         one, other = self._people[kept], self._people[gone]
         del self._people[gone]
-        self._people[kept] = _Person([*one.passages, *other.passages], one.total + other.total)
+        joined = [*one.passages, *other.passages]
+        self._put(kept, Person(joined, one.total + other.total, one.limit + other.limit, one.named or other.named))
         self._apart = {frozenset(kept if who == gone else who for who in pair) for pair in self._apart}
 
     def _forget(self, now: float) -> None:
         old = {who for who, held in self._people.items() if now - max(one.end for one in held.passages) > self.memory}
         for who in old:
+            for one in self._people[who].passages:
+                del self._of[one.name]
             del self._people[who]
         self._apart = {pair for pair in self._apart if not pair & old}
 
-    def _require(self, person: int) -> _Person:
+    def _require(self, person: int) -> Person:
         if person not in self._people:
             raise ConfigurationError(f"no person {person}; expected one of {len(self._people)} who are remembered")
         return self._people[person]
-
-
-def _total(passages: list[Seen]) -> NDArray[np.float64]:
-    vectors = np.stack([np.asarray(one.embedding, np.float64) for one in passages])
-    total: NDArray[np.float64] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).sum(axis=0)
-    return total
