@@ -84,7 +84,7 @@ class EventLog:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._known: set[tuple[str, str]] = set()
+        self._known: set[tuple[str, ...]] = set()
         self._stream: IO[bytes] | None = None
         if path is None or str(path) == "-":
             return
@@ -98,7 +98,7 @@ class EventLog:
 
     def write(self, values: dict[str, Any]) -> None:
         """Write an event, and put it on the disk. Raises `StorageError`."""
-        key = str(values["event"]), str(values["tracklet"])
+        key = _key(values)
         if key in self._known:
             return
         line = json.dumps(values, ensure_ascii=self._stream is None, allow_nan=False) + "\n"
@@ -131,7 +131,7 @@ class EventLog:
     def _learn(self, line: bytes) -> None:
         try:
             values = json.loads(line)
-            self._known.add((str(values["event"]), str(values["tracklet"])))
+            self._known.add(_key(values))
         except (ValueError, TypeError, KeyError):
             raise StorageError(f"{self._path} has a line that is not an event; name another file for --out") from None
 
@@ -139,3 +139,7 @@ class EventLog:
         return StorageError(
             f"cannot write {self._path}: {error.strerror or error}; free space or choose another file, then run it again"
         )
+
+
+def _key(values: dict[str, Any]) -> tuple[str, ...]:
+    return str(values["event"]), *(str(values.get(name)) for name in ("tracklet", "person", "former"))

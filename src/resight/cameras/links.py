@@ -86,7 +86,7 @@ class Linker:
         self._join(person, mine)
         changes = [Change(kind="seen again", person=person, passages=(passage.name,), distance=distance)]
         while (found := self._nearest(person)) is not None:
-            kept, gone = min(person, found[0]), max(person, found[0])
+            kept, gone = sorted((person, found[0]), key=lambda who: (not self._people[who].named, who))
             changes.append(self._merged(kept, gone, found[1]))
             person = kept
         return changes
@@ -115,9 +115,12 @@ class Linker:
         """Put a passage where it was before, without a comparison; one of the same name is replaced. Raises as `add` does."""
         self._check(passage)
         held = self._people.get(person)
-        others = [one for one in held.passages if one.name != passage.name] if held else []
-        self._put(person, Person.of([*others, passage], self.threshold, held.named if held else ""))
-        self.skip(person)
+        if held is None:
+            self._put(person, Person.of([passage], self.threshold))
+        elif self._of.get(passage.name) == person:
+            held.passages = [passage if one.name == passage.name else one for one in held.passages]
+        else:
+            self._put(person, held.with_all(Person.of([passage], self.threshold)))
 
     def skip(self, number: int) -> None:
         """Give newcomers larger numbers than this one."""
@@ -195,8 +198,7 @@ class Linker:
     def _join(self, kept: int, gone: int) -> None:
         one, other = self._people[kept], self._people[gone]
         del self._people[gone]
-        joined = [*one.passages, *other.passages]
-        self._put(kept, Person(joined, one.total + other.total, one.limit + other.limit, one.named or other.named))
+        self._put(kept, one.with_all(other))
         self._apart = {frozenset(kept if who == gone else who for who in pair) for pair in self._apart}
 
     def _forget(self, now: float) -> None:

@@ -40,6 +40,10 @@ class Person:
         total: NDArray[np.float64] = np.sum([vector / np.linalg.norm(vector) for vector in vectors], axis=0)
         return cls(passages, total, sum(map(threshold, vectors)), named)
 
+    def with_all(self, other: Person) -> Person:
+        passages = [*self.passages, *other.passages]
+        return Person(passages, self.total + other.total, self.limit + other.limit, self.named or other.named)
+
 
 class People(dict[int, Person]):
     """Everybody who is remembered, with the sums as one matrix, so that one product compares somebody with all."""

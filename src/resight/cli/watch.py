@@ -12,17 +12,21 @@ from resight.cli.options import Device, Names, Threads
 from resight.cli.terminal import check_writable, say, warn, write_result
 
 if TYPE_CHECKING:
-    from resight.cameras.events import Event
     from resight.cameras.mot_writer import MotWriter
+    from resight.cameras.plan import Plan
     from resight.cameras.sources import Source
     from resight.cameras.watching import Watch
+    from resight.gallery import Gallery
+    from resight.gallery.people import People
 
 __all__ = ["watch"]
 
 
 def watch(
     *cameras: str,
+    plan: Annotated[Path | None, Parameter(name="--cameras")] = None,
     gallery: str = "",
+    calibration: Path | None = None,
     detector: str = "motion",
     confidence: float = 0.1,
     every: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
@@ -48,8 +52,12 @@ def watch(
     cameras
         NAME=SOURCE of each camera. SOURCE is a video file, a folder of frames, an address such as rtsp://USER:PASSWORD@HOST/PATH,
         or webcam:0.
+    plan
+        TOML file that names cameras, their sources, overlaps and travel times. Without NAME=SOURCE, its sources are watched.
     gallery
         Folder or database of a gallery that gets the tracklets.
+    calibration
+        File from `resight calibrate`: the gallery's tracklets are joined into people across cameras, who get provisional names.
     detector
         motion, for cameras that stand still; yolox:FILE, or yolox:nano, yolox:tiny and yolox:s, which are downloaded once;
         omz, or omz:FILE.xml, of Intel's Open Model Zoo; or boxes:FILE, or boxes:- for standard input, from another program.
@@ -81,8 +89,9 @@ def watch(
 
     from resight.cameras.annotated import VideoWriter
     from resight.cameras.detectors import load_detector
-    from resight.cameras.events import EventLog, event_dict
+    from resight.cameras.events import EventLog
     from resight.cameras.mot_writer import MotWriter
+    from resight.cameras.plan import read_plan
     from resight.cameras.sources import named_source, open_source
     from resight.cameras.watching import Watch
     from resight.cli.gallery import model_of
@@ -90,13 +99,20 @@ def watch(
     from resight.datasets.names import camera_name
     from resight.errors import ConfigurationError, VideoError
     from resight.gallery import Gallery, parse_time
-    from resight.gallery.tracklets import enrol_tracklet
+    from resight.gallery.keeping import Keeper
     from resight.models import load_model
 
-    if not cameras:
-        raise ConfigurationError("no cameras given; expected NAME=SOURCE, such as door=door.mp4")
-    check_writable(out if str(out) != "-" else None, video, json)
+    planned = None if plan is None else read_plan(plan)
     addresses = [(camera_name(name), address) for name, address in map(named_source, cameras)]
+    if planned is not None and not addresses:
+        addresses = list(planned.sources.items())
+    if not addresses:
+        raise ConfigurationError(
+            "no cameras given; expected NAME=SOURCE, such as door=door.mp4, or sources in the file of --cameras"
+        )
+    if calibration is not None and not gallery:
+        raise ConfigurationError("--calibration joins the tracklets of a gallery; name it by --gallery")
+    check_writable(out if str(out) != "-" else None, video, json)
     names = [name for name, _ in addresses]
     times = {name: parse_time(text) for name, text in _by_camera(start, names, "--start").items()}
     truths = _by_camera(score, names, "--score")
@@ -123,39 +139,32 @@ def watch(
             embedder = load_model(model or "student", device=device, threads=threads)
         folder = mot if mot is not None or not truths else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         tracks = None if folder is None else stack.enter_context(contextlib.closing(MotWriter(folder)))
-        film = None if video is None else stack.enter_context(contextlib.closing(VideoWriter(video, len(cameras), blur=blur)))
+        film = None if video is None else stack.enter_context(contextlib.closing(VideoWriter(video, len(addresses), blur=blur)))
         log = stack.enter_context(contextlib.closing(EventLog(out)))
+        people = None if opened is None or calibration is None else _people(opened, calibration, planned)
+        keeper = Keeper(log, sources, opened, people)
         watching = Watch(
             sources,
             load_detector(detector, threshold=confidence, threads=threads),
             embedder,
-            observers=[each for each in (tracks, film) if each is not None],
+            observers=[each for each in (tracks, film, keeper) if each is not None],
             report=lambda line: warn((line,)),
         )
+        for name in watching.failures:
+            keeper.end(name)
         watching.failures |= refused
         for name, reason in watching.failures.items():
             warn((f"{name}: {reason}",))
-        by_name = {source.camera: source for source in sources}
-        kept = {"added": 0, "present": 0, "expired": 0}
-
-        def keep(event: Event) -> None:
-            source = by_name[event.camera]
-            more = {}
-            if opened is not None and event.tracklet is not None:
-                id, what = enrol_tracklet(opened, event.tracklet, source.shown)
-                kept[what] += 1
-                more = {"sighting": id} if what != "expired" else {}
-            log.write(event_dict(event, dated=source.dated, **more))
-
         try:
             for event in watching.run():
-                keep(event)
+                keeper.keep(event)
+            keeper.join()
         except KeyboardInterrupt:
             for event in watching.close_live():
-                keep(event)
+                keeper.keep(event)
             if any(not source.live for source in sources):
                 raise
-        result = _account(watching, sources, kept if opened is not None else None)
+        result = _account(watching, sources, keeper.counts if opened is not None else None)
         files = sum((source.account() for source in sources), Accounting())
         if files.there:
             result["files"] = files.to_dict()
@@ -165,6 +174,20 @@ def watch(
         failures = [f"{name}: {reason}" for name, reason in watching.failures.items()]
         if failures:
             raise VideoError("; ".join(failures))
+
+
+def _people(gallery: Gallery, calibration: Path, plan: Plan | None) -> People:
+    """The people of a gallery, by a calibration's decision."""
+    from resight.decision import Calibration
+    from resight.errors import ConfigurationError
+    from resight.gallery.people import People
+
+    read = Calibration.load(calibration)
+    read.check(gallery.settings)
+    if read.distance != "cosine":
+        raise ConfigurationError(f"{calibration} is for the {read.distance} distance; people are joined by the cosine distance")
+    warn(read.notes(gallery.settings))
+    return People(gallery, lambda vector: read.thresholds(vector)[0], None if plan is None else plan.ways)
 
 
 def _by_camera(given: list[str] | None, names: list[str], option: str) -> dict[str, str]:
@@ -198,7 +221,11 @@ def _account(watching: Watch, sources: list[Source], kept: dict[str, int] | None
         said = ", ".join([f"{source.counts.frames} frames", *notes, f"{watching.tracklets[source.camera]} tracklets"])
         warn((f"{source.camera}: {said}",))
         if not source.dated and source.counts.frames and kept is not None:
-            warn((f"{source.camera}: nobody says when it was filmed; --start gives its sightings a time",))
+            warn(
+                (
+                    f"{source.camera}: nobody says when it was filmed; --start gives its sightings a time, and lets --calibration join them",
+                )
+            )
     for name, reason in watching.failures.items():
         cameras[name] = {**dict(cameras.get(name, {})), "failure": reason}  # type: ignore[call-overload]
     if kept is not None:

@@ -223,6 +223,10 @@ class Gallery:
         """Return the cameras by name, sorted: number of sightings, and times of the first and the last."""
         return self._store.cameras()
 
+    def names(self) -> tuple[set[str], set[str]]:
+        """Return the names of all cameras and of all people, also of those that only snapshots hold."""
+        return self._store.names()
+
     def label(self, ids: Iterable[str], identity: str) -> int:
         """Set the identity of sightings (empty: unknown); return how many there are."""
         return self._store.label(ids, nfc(identity))
@@ -253,7 +257,7 @@ class Gallery:
         The names are those of the gallery and its snapshots. Case, blanks and invisible characters are ignored here, and only here.
         """
         near: set[str] = set()
-        for asked, known in zip((where.cameras, where.identities), self._store.names(), strict=True):
+        for asked, known in zip((where.cameras, where.identities), self.names(), strict=True):
             near |= near_names(asked or (), known)
         return sorted(near)
 

@@ -60,4 +60,5 @@ class Sieve:
 def _bits(table: NDArray[np.uint8], places: Places) -> NDArray[np.bool_]:
     """Return the bits at some places of a table."""
     octets = table.take(places >> 3, mode="clip")  # no place is outside; this mode saves a check
-    return np.bitwise_and(octets >> places.astype(np.uint8) % 8, 1).view(np.bool_)
+    found: NDArray[np.bool_] = np.bitwise_and(octets >> places.astype(np.uint8) % 8, 1).view(np.bool_)
+    return found
