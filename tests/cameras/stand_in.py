@@ -29,3 +29,9 @@ class OverlapTracker:
                 ids[row], self.next = self.next, self.next + 1
         self.ids, self.boxes = ids.tolist(), detections.xyxy
         return Tracks(ids, detections.xyxy, detections.confidence, np.arange(len(ids)), np.ones(len(ids), bool))
+
+
+def make_tracks() -> Tracks:
+    """Nobody."""
+    none = np.empty(0, np.int64)
+    return Tracks(none, np.empty((0, 4), np.float32), np.empty(0, np.float32), none, np.empty(0, bool))

@@ -222,9 +222,7 @@ def _account(watching: Watch, sources: list[Source], kept: dict[str, int] | None
         warn((f"{source.camera}: {said}",))
         if not source.dated and source.counts.frames and kept is not None:
             warn(
-                (
-                    f"{source.camera}: nobody says when it was filmed; --start gives its sightings a time, and lets --calibration join them",
-                )
+                (f"{source.camera}: nobody says when it was filmed; --start gives its sightings a time, which --calibration needs",)
             )
     for name, reason in watching.failures.items():
         cameras[name] = {**dict(cameras.get(name, {})), "failure": reason}  # type: ignore[call-overload]

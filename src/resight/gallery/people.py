@@ -18,7 +18,7 @@ from resight.cameras.tracklets import Tracklet
 from resight.cameras.ways import Passage, Ways, learn_ways
 from resight.gallery.gallery import Gallery
 from resight.gallery.labels import label
-from resight.gallery.sighting import Record, Where
+from resight.gallery.sighting import Where
 
 __all__ = ["People"]
 
@@ -89,9 +89,7 @@ class People:
         seen = _Seen(sighting, tracklet.camera, tracklet.start, tracklet.end, tracklet.embedding, name, whole=True)
         self._recall(tracklet.start - self._memory)
         events = [self._event(change, seen) for change in self._refresh()]
-        person = self._linker.person_of(sighting)
-        if person is not None:
-            self._linker.restore(seen, person)  # now with its end
+        if self._known(seen):
             return events
         self._linker.ways = self._ways()
         self._changes = self._linker.add(seen)
@@ -150,13 +148,30 @@ class People:
             for one in sorted(sightings.values(), key=lambda each: each.id):
                 if one.time is None or not np.any(one.embedding) or self._linker.person_of(one.id) is not None:
                     continue
-                number, named = _read(one)
-                if named:
-                    number = self._numbers.setdefault(named, _NAMED + len(self._numbers))
                 start = one.time.timestamp()
-                self._linker.restore(_Seen(one.id, one.camera, start, start, one.embedding, one.tracklet, whole=False), number)
-                if named:
-                    self._linker.name(number, named)
+                self._restore(_Seen(one.id, one.camera, start, start, one.embedding, one.tracklet, whole=False), one.identity)
+
+    def _known(self, seen: _Seen) -> bool:
+        """Tell if a tracklet has a person already, from before an interruption. Its end is known now."""
+        person = self._linker.person_of(seen.name)
+        if person is not None:
+            self._linker.restore(seen, person)
+            return True
+        identity = next((one.identity for one in self._gallery.records(Where(ids=frozenset({seen.name})))), "")
+        if identity:
+            self._restore(seen, identity)
+        return bool(identity)
+
+    def _restore(self, seen: _Seen, identity: str) -> None:
+        """Put a tracklet where the gallery has it."""
+        found = _PROVISIONAL.fullmatch(identity)
+        if found and found[1]:
+            self._linker.restore(seen, int(found[1]))
+            return
+        named = found[2] if found else identity
+        number = self._numbers.setdefault(named, _NAMED + len(self._numbers))
+        self._linker.restore(seen, number)
+        self._linker.name(number, named)
 
     def _refresh(self) -> Iterable[Change]:
         """Take up what operators did: sightings that are gone, and people who are two."""
@@ -177,9 +192,3 @@ class People:
                 self._linker.name(change.person, name)
                 yield change
         self._looked = time.monotonic()
-
-
-def _read(record: Record) -> tuple[int, str]:
-    """Number of a provisional name, or 0 and the name that an operator gave."""
-    found = _PROVISIONAL.fullmatch(record.identity)
-    return (int(found[1]), "") if found and found[1] else (0, found[2] if found else record.identity)
