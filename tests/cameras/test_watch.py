@@ -19,6 +19,11 @@ import pytest
 from cameras.films import frame, place, walk, write, write_folder
 from resight.cameras.mot import mot_line
 from resight.cli import main
+from resight.decision import Calibration
+from resight.decision.calibration import OperatingPoint
+from resight.decision.cohort import Cohort
+from resight.decision.confidence import Rate
+from resight.distances.cosine import Cosine
 from resight.gallery import Gallery, Settings
 from resight.models import load_model
 
@@ -182,3 +187,91 @@ def test_the_other_cameras_go_on_and_the_mistake_is_told(
     assert {each["camera"] for each in events} == {"door"} and len(records(people)) >= 1
     found = json.loads(result.read_text())["cameras"]
     assert found["door"]["tracklets"] >= 1 and "no file" in found["hall"]["failure"]
+
+
+PLAN = """
+[[camera]]
+name = "door"
+source = "door"
+travel.hall = [5, 600]
+
+[[camera]]
+name = "hall"
+source = "hall"
+"""
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> list[str]:
+    """Options to watch two films of the same two people, with a calibration that has a cohort."""
+    model = load_model("student-fastest")
+    settings = Settings.for_model("student-fastest", model, retention=None)
+    for name in ("door", "hall"):
+        write_folder(tmp_path / name, [frame(n) for n in range(90)])
+        lines = truth(tmp_path / "truth.txt", 90).read_text().splitlines()
+        (tmp_path / "boxes").mkdir(exist_ok=True)
+        (tmp_path / "boxes" / f"{name}.txt").write_text("\n".join(f"{a},-1,{b}" for a, _, b in (x.split(",", 2) for x in lines)))
+    (tmp_path / "cameras.toml").write_text(PLAN)
+    crops = [frame(n)[place(who, n)[1] : place(who, n)[3], place(who, n)[0] : place(who, n)[2]] for n, who in ((20, 0), (50, 1))]  # type: ignore[index]
+    vectors = model.embed(crops)
+    centres = np.rint(vectors * (100 / np.abs(vectors).max())).astype(np.int8)
+    cohort = Cohort(centres, 100 / float(np.abs(vectors).max()), 2, "cosine")
+    between = float(Cosine().between(vectors[:1], vectors[1:])[0, 0])
+    rate = Rate(0.0, 0.0, 0.1)
+    point = OperatingPoint(wanted=0.1, threshold=-0.25 * between, false_positives=rate, misses=None)  # with the cohort: +0.25
+    Calibration(
+        model="student-fastest",
+        model_sha256=settings.model_sha256,
+        height=settings.height,
+        width=settings.width,
+        distance=settings.distance,
+        confidence=0.95,
+        people=100,
+        images=300,
+        match=point,
+        possible=point,
+        cohort=cohort,
+    ).save(tmp_path / "calibration.json")
+    options = ["--cameras", str(tmp_path / "cameras.toml"), "--calibration", str(tmp_path / "calibration.json")]
+    options += ["--detector", f"boxes:{tmp_path / 'boxes'}", "--start", f"door={START}", "--start", "hall=2026-03-01T12:00:30Z"]
+    return ["watch", *options]
+
+
+def groups(gallery: str) -> set[frozenset[str]]:
+    with Gallery.open(gallery) as opened:
+        records = opened.records()
+    return {frozenset(one.tracklet for one in records if one.identity == name) for name in {one.identity for one in records}}
+
+
+def test_the_same_people_across_cameras_also_if_killed(
+    network: list[str], people: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "events"
+    command = [*network, "--gallery", people, "--out", str(out)]
+    process = start(*command)
+    began = time.monotonic()
+    while not (out.is_file() and "left" in out.read_text()) and process.poll() is None:
+        assert time.monotonic() - began < 60
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    for _ in range(2):
+        assert main(command) == 0
+    events = [json.loads(line) for line in out.read_text().splitlines()]
+    told = [(each["event"], each["person"], each["camera"]) for each in events if "person" in each]
+    assert told == [
+        ("new person", "person-1", "door"), ("new person", "person-2", "door"),
+        ("seen again", "person-1", "hall"), ("seen again", "person-2", "hall"),
+    ]  # fmt: skip
+    with Gallery.open(people) as opened:
+        assert sorted((one.identity, one.camera) for one in opened.records()) == [
+            (f"person-{number}", camera) for number in (1, 2) for camera in ("door", "hall")
+        ]
+    again = tmp_path / "again"
+    with Gallery.create(again, Settings.for_model("student-fastest", load_model("student-fastest"), retention=None)):
+        pass
+    assert main([*network[:-1], "hall=2026-03-01T12:00:04Z", "--gallery", str(again), "--out", str(tmp_path / "other")]) == 0
+    assert groups(str(again)) != groups(people)  # nobody gets from the door to the hall so fast
+    capsys.readouterr()
+    assert main(["watch", "--cameras", network[2], "--calibration", network[4]]) == 2
+    assert "name it by --gallery" in capsys.readouterr().err
