@@ -16,7 +16,8 @@ __all__ = ["demo"]
 
 def demo(*, out: Path = Path("demo"), seed: int = 0, threads: TorchThreads = 0, json: Path | None = None) -> None:
     """Run the whole job on drawn people: draw a camera network, fit LOMO + XQDA, train a teacher, a student alone and the same
-    student distilled, compare their speed and accuracy, and make a gallery to search. It takes about two minutes and works offline.
+    student distilled, compare their speed and accuracy, make a gallery to search, and watch two films. It takes about two minutes
+    and works offline.
 
     Parameters
     ----------
@@ -36,6 +37,7 @@ def demo(*, out: Path = Path("demo"), seed: int = 0, threads: TorchThreads = 0, 
     say("* No other model is both faster and more accurate.\n")
     say(outcome.sentence())
     say(f"\nPictures: {out / 'tradeoff.png'} and {out / 'people.png'}. It took {sum(outcome.seconds.values()):.0f} seconds.")
+    say(f"The people who walk in {out / 'films'} are in the gallery, too; {out / 'events.jsonl'} says who was seen again.")
     command = "resight" if shutil.which("resight") else sys.argv[0]  # `make demo` installs it in .venv, outside the path
     say("\nTo search these people in the browser:\n")
     say(f"    {command} serve {shlex.quote(str(out / 'gallery'))} --calibration {shlex.quote(str(out / 'calibration.json'))}\n")

@@ -25,6 +25,7 @@ from resight.errors import ConfigurationError
 from resight.models import load_model
 from resight.models.fitted import fit_model
 from resight.progress import Progress, silent
+from resight.studies.demo.films import FILMS, watch_films
 from resight.studies.demo.gallery import make_gallery
 from resight.tradeoff.measure import measure_tradeoff
 from resight.tradeoff.report import Report
@@ -143,6 +144,8 @@ def run_demo(out: str | Path, *, seed: int = 0, progress: Progress = silent) -> 
         save_report(report, out, "tradeoff")
     with watch.part("gallery"):
         make_gallery(learn, out, teacher, strangers=aside, progress=progress)
+    with watch.part("cameras"):
+        watch_films(out, replace(FILMS, seed=seed), progress=progress)
     return Outcome(report, watch.seconds, watch.processor_seconds)
 
 
