@@ -122,7 +122,7 @@ def unseen() -> str:
     ]
     steps, last = run["about"]["stopped"], run["epochs"][-1]
     text = (
-        f"`student` was stopped for want of time {steps}; at the end {100 * last['accuracy']:.1f} % of the training images were named rightly "
-        f"and 1 - cosine to the teacher was {last['embedding']:.2f}.\n"
+        f"`student` was stopped for want of time {steps}; at the end {100 * last['accuracy']:.1f} % of the training images were "
+        f"named rightly and 1 - cosine to the teacher was {last['embedding']:.2f}.\n"
     )
     return table(["Rank-1 / mAP (%)", "Market-1501", "CUHK03, a part", "minutes of a core"], rows) + "\n" + text
