@@ -49,6 +49,8 @@ def test_a_plan_is_run_summed_up_and_resumed(
     arguments += ["--cache", str(tmp_path / "cache")]
     assert main(arguments) == 0
     record = json.loads(target.read_text())
+    files = record.pop("files")
+    assert files["there"] == files["used"] + sum(files["left_out"].values()) == sum(path.is_file() for path in tiny.rglob("*"))
     assert json.loads((out / "ablation.json").read_text()) == record
     assert record["provenance"]["configuration"]["plan"] == "plan.toml"
     rows = {row["name"]: row for row in record["runs"]}
@@ -68,7 +70,7 @@ def test_a_plan_is_run_summed_up_and_resumed(
     plain = rows["plain"]
     assert f"| plain | {plain['map']:.1f} ± {plain['map_deviation']:.1f} | " in table
     assert "| no weights | - | - | - | 0 |" in table and "- no weights, seed 3: " in table
-    assert capsys.readouterr().out == table
+    assert capsys.readouterr().out.startswith(f"{table}files: {files['there']} there, {files['used']} used")
 
     weights = sorted(out.glob("*/*/network.safetensors"))
     before = [path.stat().st_mtime_ns for path in weights]

@@ -38,7 +38,7 @@ VERBS = {
     "film": ("film", _WATCH),
     "gallery create": ("gallery", _KEEP),
     "gallery add": ("gallery", _KEEP),
-    "gallery search": ("gallery", _KEEP),
+    "gallery search": ("gallery_search", _KEEP),
     "gallery stats": ("gallery", _KEEP),
     "gallery label": ("gallery_labels", _KEEP),
     "gallery rename": ("gallery_labels", _KEEP),
