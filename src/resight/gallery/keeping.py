@@ -1,4 +1,4 @@
-"""What cameras see, kept: events to a log, tracklets to a gallery, and people joined from them."""
+"""Keeping of what cameras see: events to a log, tracklets to a gallery, and people joined from them."""
 
 from __future__ import annotations
 
