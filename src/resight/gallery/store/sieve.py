@@ -26,7 +26,7 @@ class Sieve:
     Parameters
     ----------
     numbers : uint64 array (n,)
-        Those that pass.
+        Numbers that pass.
     """
 
     def __init__(self, numbers: Words) -> None:
