@@ -76,7 +76,7 @@ def test_from_films_to_a_gallery(people: str, tmp_path: Path, capsys: pytest.Cap
     said = capsys.readouterr()
     assert "door: HOTA 1.000, IDF1 1.000, MOTA 1.000" in said.out and "hall: HOTA 1.000" in said.out
     assert "door: 90 frames, 2 tracklets" in said.err and "gallery: 4 added, 0 there already" in said.err
-    assert "hall: nobody says when it was filmed" in said.err
+    assert "hall: its time is unknown" in said.err
     found = json.loads(result.read_text())
     assert found["gallery"] == {"added": 4, "present": 0, "expired": 0}
     assert found["cameras"]["door"] | {"source": ""} == {

@@ -22,7 +22,7 @@ def assign(costs: ArrayLike) -> tuple[Indices, Indices]:
     Parameters
     ----------
     costs : float array of shape (n, m)
-        Finite. A pair that must not be is best given a cost above all others and left out afterwards.
+        Finite. Give a forbidden pair a cost above all others, and leave it out afterwards.
 
     Returns
     -------

@@ -98,7 +98,7 @@ class Detections:
         return type(self)(self.xyxy[rows], self.confidence[rows], ids)
 
     def clipped(self, height: int, width: int) -> Self:
-        """Cut the boxes off at the edges of a frame, and leave out those of which less than two pixels are left."""
+        """Clip the boxes to a frame, and leave out those with less than two pixels left."""
         sides = np.array([width, height, width, height], np.float32)
         boxes = np.clip(self.xyxy, 0, sides)
         left = (boxes[:, 2:] - boxes[:, :2] >= 2).all(axis=1)

@@ -25,9 +25,9 @@ class Change:
     person : int
         Provisional number of the person, from 1.
     passages : tuple of str
-        Names of the passages that are now this person's, and were not before.
+        Names of the passages that this person has gained.
     former : int or None
-        Whose they were: the person who was merged or split.
+        Person who was merged or split.
     distance : float or None
         Mean cosine distance that decided; None if nobody was compared, or an operator decided.
     """
@@ -42,8 +42,8 @@ class Change:
 class Linker:
     """Joins passages into people.
 
-    A passage belongs to the person whose passages are the least far from it, on average, if that distance is within the threshold
-    and the way is possible. Whoever has come close to somebody else by a new passage is merged, and the change says so.
+    A passage belongs to the nearest person, by the mean distance to their passages, if that distance is within the threshold and
+    the way is possible. If a new passage brings two people close enough, they are merged, and a change says so.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Linker:
         self._given = 0
 
     def add(self, passage: Seen) -> list[Change]:
-        """Take the next passage, and say what changes. Raises `ArrayError` for an embedding that is not finite, or is 0."""
+        """Add the next passage, and return what changes. Raises `ArrayError` for an embedding that is not finite, or is 0."""
         self._check(passage)
         self._forget(passage.start)
         self._given += 1
@@ -169,7 +169,7 @@ class Linker:
         return Change(kind="split", person=self._given, passages=tuple(one.name for one in theirs), former=person)
 
     def _nearest(self, person: int) -> tuple[int, float] | None:
-        """Who is least far from somebody within the threshold, and can be the same."""
+        """Find the nearest person within the threshold who can be the same."""
         mine = self._people[person]
         for distance, other in self._people.near(person, mine.limit / len(mine.passages)):
             theirs = self._people[other]

@@ -129,7 +129,7 @@ def write_mot(path: str | Path, rows: MotRows) -> None:
 def join_cameras(cameras: Sequence[MotRows]) -> MotRows:
     """Several cameras as one long recording: the frames of each follow those of the one before.
 
-    Scores of the result are scores over all cameras: who keeps one identity in all of them is right.
+    Its scores count all cameras together: a track is right if it keeps one identity in all of them.
     """
     starts = np.cumsum([0] + [int(rows.frames.max(initial=0)) for rows in cameras])
     frames = [rows.frames + start for rows, start in zip(cameras, starts, strict=False)]

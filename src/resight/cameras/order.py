@@ -16,7 +16,7 @@ __all__ = ["InOrder"]
 
 
 class InOrder:
-    """Puts the tracklets of several films in one order, which depends on the films alone.
+    """Order of the tracklets of several films, which depends on the films alone.
 
     A film's tracklet waits until every other film has come as far. Live cameras, and films without dates, wait for nobody.
     It observes a `resight.cameras.Watch`.

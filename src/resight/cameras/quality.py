@@ -1,4 +1,4 @@
-"""Quality of a crop, for whoever keeps only the best few."""
+"""Quality of a crop, by which the best few are kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EDGE = 2.0
 
 
 def size_quality(height: float) -> float:
-    """Grow from 0 to 1 with the height of a box in pixels; more than models look at gains nothing."""
+    """Rise from 0 to 1 with the height of a box in pixels, up to the height that models look at."""
     return min(1.0, height / _ENOUGH_HEIGHT)
 
 

@@ -135,7 +135,7 @@ def _require_one_box(name: str, rows: MotRows) -> None:
 
 
 def _by_frame(truth: MotRows, tracks: MotRows) -> tuple[list[_Frame], int, int]:
-    """The frames in which anything is, without what does not count; then how many people and tracks there are."""
+    """Return the frames with boxes that count, and the numbers of people and of tracks."""
     kept = []
     for number in np.union1d(truth.frames, tracks.frames).tolist():
         ours, theirs = (np.arange(len(rows))[rows.of(number)] for rows in (truth, tracks))
@@ -176,7 +176,7 @@ def _clear(frames: list[_Frame], people: int) -> tuple[int, int, float]:
 
 
 def _right_identities(frames: list[_Frame], people: int, tracks: int) -> int:
-    """Boxes with the right identity, if each person is given one track and each track one person, as well as can be."""
+    """Number of boxes with the right identity, for the best pairing of people and tracks."""
     together = np.zeros((people, tracks))
     for frame in frames:
         together[np.ix_(frame.people, frame.tracks)] += frame.similar >= _ENOUGH

@@ -77,7 +77,7 @@ class _Candidate:
 
 @dataclass
 class Path:
-    """A tracklet that grows. What it keeps of the frames is bounded but for a box each."""
+    """A tracklet that grows. Its memory is bounded, except for one box a frame."""
 
     camera: str
     track: int

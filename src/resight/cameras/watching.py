@@ -31,7 +31,7 @@ class AnyTracker(Protocol):
 
 
 class Observer(Protocol):
-    """Whoever wants every frame with its tracks, such as a writer of MOT text."""
+    """Receiver of every frame with its tracks, such as a writer of MOT text."""
 
     def see(self, frame: Frame, tracks: Tracks) -> None:
         """Take the next frame of any camera."""
@@ -44,7 +44,7 @@ class Watch:
     """Several cameras, watched at once.
 
     Each camera has a thread that decodes, and a tracker. Detector and model work on the caller's thread, on one frame after the
-    other; cameras take turns. What a file gives depends on the file alone.
+    other; cameras take turns. The result of a file depends on the file alone.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Watch:
     Attributes
     ----------
     failures : dict of str to str
-        Why a camera ended early, by its name.
+        Reason why a camera ended early, by its name.
     short : int
         Tracklets that were left out.
     tracklets : dict of str to int

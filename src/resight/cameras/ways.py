@@ -41,8 +41,8 @@ class Ways:
     Attributes
     ----------
     shortest, longest : mapping of (camera, camera) to float
-        A pair that is missing takes 0 seconds at least, and any time at most. A negative number says that the views overlap, or
-        that the clocks differ.
+        A missing pair takes at least 0 seconds, and any time at most. A negative number means that the views overlap, or that
+        the clocks differ.
 
     Raises
     ------
@@ -77,16 +77,16 @@ def learn_ways(passages: Sequence[Passage], people: Sequence[str], *, least: int
     ----------
     passages : sequence of Passage
     people : sequence of str
-        Who each is.
+        Identity of each passage.
     least : int
-        Passages from one camera to another that it takes to learn their times; for other pairs nothing is learned.
+        Number of passages from one camera to another that are needed to learn their travel time.
     left_out : float
-        Share of the passages, at either end, that are taken for mistakes.
+        Share of the passages, at either end, that count as mistakes.
 
     Returns
     -------
     Ways
-        With a margin of a fifth of the spread on both sides.
+        Times with a margin of a fifth of their spread on both sides.
     """
     by_person = defaultdict(list)
     for passage, person in zip(passages, people, strict=True):

@@ -78,7 +78,7 @@ def watch(
     start
         Time of a file's first frame, or NAME=TIME with several cameras; ISO 8601, UTC unless it has a zone.
     rate
-        Frames in a second, for folders that do not say.
+        Frames per second of folders that do not give it.
     model
         Model of the vectors; the gallery's own by default, or student.
     json
@@ -221,9 +221,7 @@ def _account(watching: Watch, sources: list[Source], kept: dict[str, int] | None
         said = ", ".join([f"{source.counts.frames} frames", *notes, f"{watching.tracklets[source.camera]} tracklets"])
         warn((f"{source.camera}: {said}",))
         if not source.dated and source.counts.frames and kept is not None:
-            warn(
-                (f"{source.camera}: nobody says when it was filmed; --start gives its sightings a time, which --calibration needs",)
-            )
+            warn((f"{source.camera}: its time is unknown; --start gives its sightings one, which --calibration needs",))
     for name, reason in watching.failures.items():
         cameras[name] = {**dict(cameras.get(name, {})), "failure": reason}  # type: ignore[call-overload]
     if kept is not None:

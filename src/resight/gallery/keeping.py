@@ -17,7 +17,7 @@ __all__ = ["Keeper"]
 
 
 class Keeper:
-    """Keeps the events of a `resight.cameras.Watch`, which it observes.
+    """Keeper of the events of a `resight.cameras.Watch`, which it observes.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ def load_detector(reference: str = "motion", *, threshold: float = 0.1, threads:
         NAME or NAME:FILE, with a key of `DETECTORS`; for example ``motion``, ``yolox:nano``, ``boxes:det.txt``, or
         ``omz:person-detection-retail-0013.xml``.
     threshold : float
-        Smallest confidence of a detection. Trackers make use of unsure ones.
+        Smallest confidence of a detection. Trackers also use uncertain ones.
     threads : int
         Threads of a network; 0 is one for each usable core.
 

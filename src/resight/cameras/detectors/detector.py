@@ -33,7 +33,7 @@ class Detector(ABC):
         """Find the people on a frame. Boxes may leave the frame."""
 
     def for_camera(self, camera: str) -> Detector:
-        """The detector of one camera. By default all cameras share one, which then keeps nothing of the frames before."""
+        """The detector of one camera. By default all cameras share one, which must not remember earlier frames."""
         return self
 
 

@@ -13,16 +13,16 @@ from resight.errors import ConfigurationError
 __all__ = ["MotionDetector"]
 
 _WIDTH = 320
-"""Width at which frames are compared, in pixels; noise is smaller, and people are not."""
+"""Width in pixels to which frames are shrunk, which removes noise and keeps people."""
 
 _LEARNT = 5
-"""Frames before the first answer: everything is new to begin with."""
+"""Frames before the first answer, because everything looks new at first."""
 
 _RATE = 1 / 500
-"""Share of a frame in the background that is learnt: who stands still becomes part of it after some hundred frames."""
+"""Weight of a frame in the background. People who stand still become part of it after some hundred frames."""
 
 _FOREGROUND = 255
-"""Mark of what moves; shadows have another."""
+"""Value of pixels that move; shadows have another."""
 
 
 class MotionDetector(Detector):

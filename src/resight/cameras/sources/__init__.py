@@ -19,7 +19,7 @@ _SCHEMES = ("http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tc
 
 
 def named_source(text: str) -> tuple[str, str]:
-    """Divide ``NAME=SOURCE`` into name and source. Without a name, the camera is called as its file, folder or host.
+    """Divide ``NAME=SOURCE`` into name and source. Without a name, the camera gets the name of its file, folder or host.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def open_source(camera: str, address: str, *, start: datetime | None = None, rat
     start : datetime, optional
         Time of the first frame of a file or folder.
     rate : float
-        Frames in a second, for a folder that does not say; 0 is 25.
+        Frames per second of a folder that does not give it; 0 is 25.
 
     Raises
     ------

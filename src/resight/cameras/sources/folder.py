@@ -32,12 +32,12 @@ class FolderSource(Source):
     start : datetime, optional
         Time of the first picture.
     rate : float
-        Pictures in a second; 0 is what ``seqinfo.ini`` says, or 25.
+        Pictures per second; 0 takes the rate in ``seqinfo.ini``, or 25.
 
     Raises
     ------
     VideoError
-        If there are no pictures, or ``seqinfo.ini`` is not as it should be.
+        If there are no pictures, or ``seqinfo.ini`` cannot be used.
     """
 
     def __init__(self, camera: str, folder: str, *, start: datetime | None = None, rate: float = 0) -> None:
@@ -95,7 +95,7 @@ def _number(path: Path) -> int:
 
 
 def _sequence(root: Path) -> tuple[Path, float]:
-    """Folder of the pictures, and their rate, 0 if nobody says."""
+    """Folder of the pictures, and their rate, 0 if unknown."""
     file = root / "seqinfo.ini"
     if not file.is_file():
         return (root / "img1" if (root / "img1").is_dir() else root), 0

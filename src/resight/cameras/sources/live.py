@@ -14,7 +14,7 @@ __all__ = ["LiveSource"]
 _ONLINE = f"{CONTAINERS},hls,rtp,rtsp,sdp"
 _PROTOCOLS = "crypto,http,https,httpproxy,rtmp,rtmps,rtmpt,rtp,rtsp,srt,srtp,tcp,tls,udp"
 _APART = 2.0
-"""Seconds that a stream's own clock may be away from ours before its times are counted anew."""
+"""Largest difference between a stream's clock and ours, in seconds. Beyond it, the stream's times start again."""
 
 _WEBCAMS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}"), "win32": ("dshow", "video={}")}
 
@@ -49,7 +49,7 @@ class LiveSource(VideoSource):
             return place.format(self._address.removeprefix("webcam:")), format, {}
         options = {"protocol_whitelist": _PROTOCOLS, "format_whitelist": _ONLINE}
         if self._address.startswith("rtsp"):
-            options["rtsp_flags"] = "prefer_tcp"  # it loses nothing on the way; some servers have UDP alone
+            options["rtsp_flags"] = "prefer_tcp"  # TCP loses nothing on the way; some servers offer UDP only
         return self._address, None, options
 
     def _refused(self, error: Exception) -> str:

@@ -13,10 +13,10 @@ from resight.errors import ResightError, VideoError, one_line
 __all__ = ["Reader"]
 
 _AHEAD = 4
-"""Frames of a file that wait, at most."""
+"""Largest number of frames of a file that wait."""
 
 _LIVE, _LIVE_BYTES = 8, 32_000_000
-"""Frames of a live camera that wait, and their size: enough for a moment in which the processor has other work."""
+"""Largest number of frames of a live camera that wait, and of their bytes: enough while the processor is busy for a moment."""
 
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 """Seconds before a live camera is opened again, after each failure in a row."""
@@ -42,7 +42,7 @@ class Reader:
     Attributes
     ----------
     failure : str
-        Why a source ended before its end; empty if it did not.
+        Reason why a source ended early; empty if it did not.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Reader:
                 self._ready.notify_all()
 
     def _put(self, frame: Frame) -> bool:
-        """Leave a frame for whoever takes it; False if nobody will."""
+        """Queue a frame; return False if the reader was closed."""
         with self._ready:
             if self.source.live:
                 room = max(2, min(_LIVE, _LIVE_BYTES // frame.pixels.nbytes))

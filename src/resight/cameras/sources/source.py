@@ -25,9 +25,9 @@ class Counts:
     broken : int
         Pictures that could not be decoded, and were left out.
     dropped : int
-        Pictures of a live camera that came faster than they could be worked on.
+        Pictures of a live camera that were left out because the processor was too slow.
     reconnected : int
-        How often a live camera came back.
+        Number of times that a live camera was connected again.
     """
 
     frames: int = 0
@@ -52,11 +52,11 @@ class Source(ABC):
     shown : str
         The address without user, password and keys.
     live : bool
-        True if the pictures come at their own time: such a source drops what nobody takes in time, and connects again.
+        True for streams and webcams. They drop frames if the processor is too slow, and connect again.
     dated : bool
         True if the times of its frames are seconds since 1970; known after the first frame.
     every : int
-        Only each so many-th frame is yielded, the first included; the others are decoded as far as the format needs it.
+        Yield every n-th frame only, beginning with the first. Others are decoded only if the format needs it.
     counts : Counts
     """
 
@@ -77,7 +77,7 @@ class Source(ABC):
         Raises
         ------
         VideoError
-            If it cannot be read. After frames that could be read, if it ends too early.
+            If it cannot be read, or, after the frames that could be read, if it ends too early.
         """
 
     def account(self) -> Accounting:

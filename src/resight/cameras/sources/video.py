@@ -35,7 +35,7 @@ _PATIENCE = 10.0
 """Seconds to wait for a stream to open, and for its next picture."""
 
 _JUMP = 1.0
-"""Seconds by which a file's clock falls back only if it was set anew."""
+"""Step back of a file's clock, in seconds, that shows that the clock was reset."""
 
 
 class VideoSource(Source):
@@ -97,9 +97,7 @@ class VideoSource(Source):
             stream = container.streams.video[0]
             context = stream.codec_context
             if context is None:
-                raise VideoError(
-                    f"{self.shown}: its pictures are coded in a way that this FFmpeg cannot decode; convert it to H.264"
-                )
+                raise VideoError(f"{self.shown}: this FFmpeg cannot decode its pictures; convert it to H.264")
             if context.width * context.height > MAX_PIXELS:
                 size = f"{context.width}x{context.height}"
                 raise VideoError(f"{self.shown}: pictures of {size} pixels; at most {MAX_PIXELS} are decoded: shrink it")

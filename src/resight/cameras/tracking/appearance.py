@@ -28,7 +28,7 @@ class Appearance:
         return distances
 
     def see(self, rows: NDArray[np.int64], looks: Floats) -> None:
-        """Take in a unit vector for each of the rows."""
+        """Update each of the rows by a unit vector."""
         before = self.means[rows]
         means = np.where(np.isnan(before), looks, self.memory * before + (1 - self.memory) * looks)
         self.means[rows] = unit_length(means)

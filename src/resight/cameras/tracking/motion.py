@@ -37,7 +37,7 @@ class Motion:
         return len(self.position)
 
     def add(self, xyxy: NDArray[np.floating]) -> None:
-        """Begin with boxes (m, 4) of people who stand still as far as is known."""
+        """Begin with boxes (m, 4), at a velocity of 0."""
         position = _middle(xyxy)
         height = position[:, 3:]
         self.position = np.concatenate([self.position, position])
@@ -52,7 +52,7 @@ class Motion:
             setattr(self, name, getattr(self, name)[rows])
 
     def predict(self, seconds: float, unseen: NDArray[np.bool_]) -> None:
-        """Move on in time. Who is unseen slows down, and keeps the size."""
+        """Predict the boxes at a later time. People out of sight slow down and keep their size."""
         if seconds <= 0 or not len(self):
             return
         noise = (self.position[:, 3:] * _CHANGE) ** 2
@@ -65,7 +65,7 @@ class Motion:
         self._of_velocity += noise * seconds
 
     def correct(self, rows: NDArray[np.int64], xyxy: NDArray[np.floating], confidence: NDArray[np.floating]) -> None:
-        """Take in boxes (m, 4), one for each of the rows; a box of low confidence counts for less."""
+        """Update rows by boxes (m, 4), one each; a box of low confidence counts less."""
         measured = _middle(xyxy)
         noise = (self.position[rows, 3:] * _MEASURED) ** 2 * (1 + 3 * (1 - confidence[:, None].astype(np.float64)) ** 2)
         variance = self._of_position[rows] + noise
