@@ -275,3 +275,7 @@ def test_the_same_people_across_cameras_also_if_killed(
     capsys.readouterr()
     assert main(["watch", "--cameras", network[2], "--calibration", network[4]]) == 2
     assert "name it by --gallery" in capsys.readouterr().err
+    assert main(["watch", "dor=door", *network[1:], "--gallery", people]) == 2
+    assert "has no camera 'dor' (did you mean 'door'?)" in capsys.readouterr().err
+    assert main(["watch", "--cameras", network[2], "--gallery", "none"]) == 2
+    assert "travel times are for --calibration" in capsys.readouterr().err

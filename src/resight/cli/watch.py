@@ -95,6 +95,7 @@ def watch(
     from resight.cameras.sources import named_source, open_source
     from resight.cameras.watching import Watch
     from resight.cli.gallery import model_of
+    from resight.configuration import nearest_name
     from resight.datasets.accounting import Accounting
     from resight.datasets.names import camera_name
     from resight.errors import ConfigurationError, VideoError
@@ -110,8 +111,13 @@ def watch(
         raise ConfigurationError(
             "no cameras given; expected NAME=SOURCE, such as door=door.mp4, or sources in the file of --cameras"
         )
+    for name, _ in addresses:
+        if planned is not None and name not in planned.cameras:
+            raise ConfigurationError(f"{plan} has no camera {name!r}{nearest_name(name, planned.cameras)}; add it there")
     if calibration is not None and not gallery:
         raise ConfigurationError("--calibration joins the tracklets of a gallery; name it by --gallery")
+    if planned is not None and calibration is None and planned.ways.shortest:
+        warn((f"{plan}: overlaps and travel times are for --calibration, and are not used",))
     check_writable(out if str(out) != "-" else None, video, json)
     names = [name for name, _ in addresses]
     times = {name: parse_time(text) for name, text in _by_camera(start, names, "--start").items()}

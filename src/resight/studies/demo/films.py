@@ -17,8 +17,8 @@ from resight.progress import Progress, silent
 
 __all__ = ["FILMS", "watch_films"]
 
-FILMS = Films(people=6, cameras=2, seconds=20, rate=8, size=(360, 480))
-"""Two cameras for twenty seconds, so that it takes a few seconds."""
+FILMS = Films(people=8, cameras=2, seconds=30, rate=8, size=(360, 480))
+"""Two cameras for half a minute, so that some people walk past both and it takes a few seconds."""
 
 _CAMERAS = {"lobby": "camera-1", "courtyard": "camera-2"}
 

@@ -144,8 +144,8 @@ def run_demo(out: str | Path, *, seed: int = 0, progress: Progress = silent) -> 
         save_report(report, out, "tradeoff")
     with watch.part("gallery"):
         make_gallery(learn, out, teacher, strangers=aside, progress=progress)
-    with watch.part("cameras"):
-        watch_films(out, replace(FILMS, seed=seed), progress=progress)
+    with watch.part("cameras"):  # other people than those in the pictures
+        watch_films(out, replace(FILMS, seed=seed + 1), progress=progress)
     return Outcome(report, watch.seconds, watch.processor_seconds)
 
 
