@@ -93,6 +93,8 @@ def purge(
         if near := opened.near_names(where):
             warn((f"these names are nearly the same, and are not deleted: {', '.join(map(repr, near))}",))
         if not (ids or elsewhere or everything or expired or future):
+            if yes and not dry_run:
+                opened.purge(where)  # which finishes what an interrupted run left
             asked = ", ".join(repr(value) for value in (*(identity or ()), *(camera or ()), *(id or ()), since, until) if value)
             raise GalleryError(f"no sighting is of {asked}: nothing was deleted; names must match letter by letter")
         if dry_run:
