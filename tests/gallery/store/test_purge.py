@@ -124,6 +124,20 @@ def test_what_sqlite_left_behind_is_written_over(gallery: Gallery, monkeypatch: 
     assert pieces_left(gallery.folder, gone.embedding.tobytes()) == []
 
 
+def test_copies_of_ids_in_indexes_do_not_have_whole_files_written_anew(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry that was moved within an index, and back, leaves a copy behind."""
+    assert gallery.folder
+    gallery.add(make_sightings(200))
+    gone = make_sighting(3)
+    with database.opened(gallery.folder / database.FILE) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")
+        for camera in ("~" * len(gone.camera), gone.camera):
+            connection.execute("UPDATE sighting SET camera = ? WHERE id = ?", (camera, gone.id))
+    monkeypatch.delattr(proof, "rewrite")
+    assert gallery.purge(Where(ids=frozenset({gone.id}))).proved
+    assert pieces_left(gallery.folder, gone.id.encode()) == []
+
+
 def test_a_copy_in_a_foreign_file_is_named(gallery: Gallery) -> None:
     assert gallery.folder
     gallery.add(make_sightings(20))
