@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from gallery.fakes import DIMENSION, make_id, make_settings, make_sighting, make_sightings
+from resight.cli import main
 from resight.errors import StorageError
 from resight.gallery import Gallery, Where
 from resight.gallery.store import proof

@@ -15,8 +15,8 @@ __all__ = ["Traces", "telling_part"]
 _WORD, _PIECE = 8, 16
 _NEAR = 16  # bytes around a piece of a survivor that may agree with a deleted content by chance
 _FOLD = np.uint64(31)
-_WORTH = 4  # pieces whose place in the sieves costs about as much to fill as the look-up of one that is forgotten
-_LEAST, _MOST = 2**17, 2**20  # bytes that are searched at a time: few at first, of which most may be known
+_WORTH = 256  # bytes of survivors for each forgotten piece in them that make filling the sieves anew worth while
+_LEAST, _MOST = 2**17, 2**23  # bytes that are searched at a time: few at first, of which most may be known
 
 
 class Traces:
@@ -73,7 +73,7 @@ class Traces:
             numbers = self._find(data)[1]
             self._alive[numbers] = False
             stale += len(numbers)
-            if stale > len(self) // _WORTH:  # from now on, what is forgotten costs no look-up
+            if stale > len(data) // _WORTH:  # from now on, what is forgotten costs no look-up
                 self._fill()
                 stale = 0
         self._fill()
