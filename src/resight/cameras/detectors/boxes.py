@@ -115,7 +115,7 @@ class _Lines:
             weakref.finalize(self, stream.close)
 
     def of(self, camera: str, frame: int) -> Detections:
-        """Boxes of a frame. A line without a camera is meant for every camera."""
+        """Boxes of a frame. A line without a camera holds for every camera."""
         names = (camera, "")
         while not self._ended and max(self._reached.get(name, -1) for name in names) < frame:
             self._read_line()
