@@ -79,7 +79,7 @@ class OpenVinoModel(ExportedModel):
     def _run(self, pixels: Pixels) -> NDArray[np.float32]:
         request = self._idle.get()
         try:
-            found = request.infer([self._takes(pixels)], share_inputs=True, share_outputs=True)
+            found = request.infer([self._takes(pixels)])  # shared memory crashes when a model is freed
             return np.array(found[self._output], np.float32)
         finally:
             self._idle.put(request)
