@@ -34,7 +34,7 @@ _BLOCK = 4096
 
 @dataclass(frozen=True, eq=False)
 class Cohort:
-    """Centres of the vectors of strangers, nobody's own.
+    """Centres of the vectors of strangers: means of several crops each, rarely of one.
 
     Attributes
     ----------
