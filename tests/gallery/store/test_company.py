@@ -235,7 +235,9 @@ def test_company_is_killed_at_any_moment(parties: tuple[Path, Service, Shell], l
     company, rng = Company(*parties), np.random.default_rng(loops)
     for seed in range(1, loops + 1):
         company.loop(seed, rng)
-    assert company.ledger.there
-    assert company.ledger.purged
-    assert company.interrupted > loops / 4  # most were in the middle of something
+    assert company.ledger.done.get("add")
+    if loops > 100:  # in a few loops chance may purge everything, or nothing
+        assert company.ledger.there
+        assert company.ledger.purged
+        assert company.interrupted > loops / 4  # most were in the middle of something
     print(f"{loops} loops, {company.interrupted} interrupted; acknowledged: {company.ledger.done}")
