@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from resight.datasets.image_list import find_images
 from resight.datasets.records import JUNK, Records
 from resight.distillation.adapt import _hold_out, adapt, agreement
 from resight.distillation.config import AdaptConfig
-from resight.errors import ConfigurationError, DatasetError
+from resight.errors import CheckpointError, ConfigurationError, DatasetError
 from resight.images import load_pixels
 from resight.models import load_model
 from resight.models.pytorch import network_outputs
@@ -66,6 +67,9 @@ def test_held_out_tracklets_are_whole(crops: Records) -> None:
     parts = _hold_out(dataclasses.replace(crops, tracklets=tracklets), config())
     assert not set(parts[0].tracklets) & set(parts[1].tracklets)
     assert sum(map(len, parts)) == len(crops)
+    # Crops without a tracklet are not one tracklet.
+    parts = _hold_out(dataclasses.replace(crops, tracklets=("t",) + ("",) * (len(crops) - 1)), config())
+    assert all("" in part.tracklets for part in parts)
 
 
 def test_agreement_counts_common_neighbours() -> None:
@@ -74,9 +78,13 @@ def test_agreement_counts_common_neighbours() -> None:
     assert agreement(teacher, np.array([[1, 3], [3, 4], [1, 0]])) == pytest.approx(50)
 
 
-def test_what_cannot_be_adapted_is_refused(crops: Records, tmp_path: Path) -> None:
+def test_what_cannot_be_adapted_is_refused(crops: Records, tiny_run: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"16 crops are too few: \d+ would judge the result"):
         adapt(crops.select(np.arange(16)), tmp_path / "few", config())
+    (tmp_path / "other").mkdir()
+    shutil.copytree(tiny_run, tmp_path / "other", dirs_exist_ok=True)
+    with pytest.raises(CheckpointError, match="holds a finished run of another kind"):
+        adapt(crops, tmp_path / "other", config())
     with pytest.raises(ConfigurationError, match=r"lomo is no network in PyTorch; start from student"):
         adapt(crops, tmp_path / "lomo", config(start="lomo"))
     with pytest.raises(ConfigurationError, match=r"held_out = 0[.]9"):

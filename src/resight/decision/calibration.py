@@ -36,6 +36,7 @@ __all__ = [
     "UNKNOWN",
     "Calibration",
     "OperatingPoint",
+    "bands",
     "calibrate",
     "check_people",
     "decide",
@@ -184,7 +185,7 @@ class Calibration:
                 images=int(values["images"]),
                 match=match,
                 possible=possible,
-                promise=str(values["promise"]),
+                promise=PROMISES[PROMISES.index(values["promise"])],
                 cohort=None if values["cohort"] is None else Cohort.from_dict(values["cohort"]),
                 provenance=dict(values["provenance"]),
             )
@@ -328,10 +329,14 @@ def decide(distances: ArrayLike, calibration: Calibration, query: ArrayLike | No
     ArrayError
         If a distance is NaN, or the query is missing or does not fit the cohort.
     """
+    return bands(distances, *calibration.thresholds(query))
+
+
+def bands(distances: ArrayLike, match: float, possible: float) -> NDArray[np.str_]:
+    """Turn distances into answers by the thresholds of one query; see `decide` and `Calibration.thresholds`."""
     given = np.asarray(distances, np.float64)
     if np.isnan(given).any():
         raise ArrayError("a distance is NaN; check the embeddings that it is between")
-    match, possible = calibration.thresholds(query)
     return np.select([given <= match, given <= possible], [MATCH, POSSIBLE], UNKNOWN)
 
 

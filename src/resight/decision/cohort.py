@@ -11,13 +11,14 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from resight.distances import distance_named
-from resight.distances.vectors import embeddings_of
+from resight.distances.vectors import embeddings_of, squared_norms
 from resight.errors import ArrayError, ConfigurationError
 from resight.files import read_json
 from resight.shipped import SHIPPED, shipped_file
@@ -70,13 +71,24 @@ class Cohort:
             raise ArrayError(
                 f"a vector holds {queries.shape[1]} numbers and the cohort has {self.centres.shape[1]}; expected as many"
             )
-        centres = self.centres.astype(np.float32) / np.float32(self.scale)
+        measure, centres = distance_named(self.distance), self._vectors
         found = np.empty(len(queries), np.float64)
         for start in range(0, len(queries), _BLOCK):
-            between = distance_named(self.distance).between(queries[start : start + _BLOCK], centres)
-            nearest = np.partition(between, self.neighbours - 1, axis=1)[:, : self.neighbours]
-            found[start : start + _BLOCK] = nearest.mean(axis=1, dtype=np.float64)
+            some = queries[start : start + _BLOCK]
+            gaps = np.empty((len(some), len(centres)), np.float32)
+            measure.fast(some, centres, self._squares, gaps)  # exact to float32, and every search waits for it
+            nearest = np.partition(gaps, self.neighbours - 1, axis=1)[:, : self.neighbours].astype(np.float64)
+            shares = measure.share(squared_norms(some))[:, None]
+            found[start : start + _BLOCK] = measure.from_gaps(np.maximum(nearest + shares, 0)).mean(axis=1)
         return found
+
+    @cached_property
+    def _vectors(self) -> NDArray[np.float32]:
+        return self.centres.astype(np.float32) / np.float32(self.scale)
+
+    @cached_property
+    def _squares(self) -> NDArray[np.float64]:
+        return squared_norms(self._vectors)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; the centres in base64."""

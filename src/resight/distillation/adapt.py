@@ -17,7 +17,7 @@ from resight.datasets import Dataset
 from resight.datasets.records import Records, Split
 from resight.distillation.config import AdaptConfig, DistillConfig
 from resight.distillation.distill import distill
-from resight.errors import ConfigurationError, DatasetError
+from resight.errors import CheckpointError, ConfigurationError, DatasetError
 from resight.evaluation.model import evaluate_model
 from resight.files import write_json
 from resight.images import load_pixels
@@ -27,7 +27,7 @@ from resight.models.pytorch import NetworkModel
 from resight.models.reference import parse
 from resight.models.shipped import load_shipped
 from resight.networks.batches import Batches, View
-from resight.networks.card import WEIGHTS, Card, read_card, save_network
+from resight.networks.card import CARD, WEIGHTS, Card, read_card, save_network
 from resight.networks.published import PUBLISHED
 from resight.progress import Progress, silent
 from resight.provenance import provenance
@@ -77,6 +77,8 @@ def adapt(
     ------
     DatasetError
         If there are too few crops.
+    CheckpointError
+        If `out` holds another run.
     ResightError
         Any error of `resight.distillation.distill.distill`.
     """
@@ -134,7 +136,8 @@ def _start(name: str) -> tuple[NetworkModel, Card]:
 
 def _hold_out(images: Records, config: AdaptConfig) -> tuple[Records, Records]:
     """Crops to learn from, and crops that judge: whole tracklets, if they are known."""
-    names = np.array(images.tracklets) if any(images.tracklets) else np.arange(len(images))
+    tracklets = images.tracklets or ("",) * len(images)
+    names = [name or f" {row}" for row, name in enumerate(tracklets)]  # no tracklet begins with a blank
     groups, of = np.unique(names, return_inverse=True)
     random = np.random.default_rng(config.seed)
     order = random.permutation(len(groups))
@@ -203,6 +206,8 @@ def _adapt_statistics(student: NetworkModel, card: Card, crops: Records, out: Pa
     ----------
     .. [1] Y. Li et al., "Revisiting Batch Normalization for Practical Domain Adaptation", 2016 (there all the way).
     """
+    if (out / CARD).exists() and "adapted" not in read_card(out).training:
+        raise CheckpointError(f"{out} holds a finished run of another kind; choose another --out, or delete it")
     network = copy.deepcopy(student.network)
     norms = [module for module in network.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
     earlier = {name: tensor.clone() for name, tensor in network.state_dict().items() if "running_" in name}

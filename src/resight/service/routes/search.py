@@ -10,8 +10,7 @@ import time
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from resight.decision import decide
-from resight.decision.calibration import MATCH, POSSIBLE
+from resight.decision.calibration import MATCH, POSSIBLE, bands
 from resight.errors import UploadError
 from resight.gallery import Matches, Where, fuse
 from resight.gallery.grouping import without_cameras
@@ -43,15 +42,15 @@ async def search(request: Request, caller: Viewer, service: ServiceOf) -> Respon
 
 
 def _answer(question: Question, matches: Matches, caller: Caller, service: Service, name: str, started: float) -> bytes:
-    bands: list[Band] = [None] * len(matches)
+    answers: list[Band] = [None] * len(matches)
     decision: Band = None
     thresholds: dict[str, float] | None = None
     if service.calibration is not None:
-        query = fuse(question.vectors)
-        bands = decide([match.distance for match in matches], service.calibration, query).tolist()
-        decision = bands[0] if bands else "unknown"
-        thresholds = dict(zip((MATCH, POSSIBLE), service.calibration.thresholds(query), strict=True))
-    places = [Found.place(match, band, caller) for match, band in zip(matches, bands, strict=True)]
+        match, possible = service.calibration.thresholds(fuse(question.vectors))
+        answers = bands([one.distance for one in matches], match, possible).tolist()
+        decision = answers[0] if answers else "unknown"
+        thresholds = {MATCH: match, POSSIBLE: possible}
+    places = [Found.place(match, band, caller) for match, band in zip(matches, answers, strict=True)]
     milliseconds = 1000 * (time.perf_counter() - started)
     found = Found(search=name, decision=decision, thresholds=thresholds, matches=places, milliseconds=milliseconds)
     return found.model_dump_json().encode()
