@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ from resight.cameras.detectors import CallableDetector, Detector, load_detector
 from resight.cameras.events import Event, EventLog, event_dict
 from resight.cameras.mot import read_mot
 from resight.cameras.mot_writer import MotWriter
-from resight.cameras.sources import open_source
+from resight.cameras.sources import FolderSource, LiveSource, open_source
 from resight.cameras.watching import Watch
 from resight.errors import ArrayError, ConfigurationError, StorageError
 
@@ -192,6 +195,59 @@ def test_an_interruption_ends_live_cameras_and_leaves_files_for_the_next_time(tm
     assert {(event.kind, event.camera) for event in made.close_live()} == {("left", "live")}
     writer.close()
     assert [path.name for path in (tmp_path / "mot").glob("*.txt")] == ["live.txt"]
+
+
+def test_a_stop_from_outside_finishes_live_cameras_and_states_tell_each_camera(tmp_path: Path) -> None:
+    film = write_folder(tmp_path / "a", [frame(n) for n in range(40)])
+    (tmp_path / "text.mp4").write_text("no film")
+
+    class Endless(FolderSource):
+        live, dated = True, True
+
+        def frames(self) -> Iterator[Frame]:
+            for given in super().frames():
+                yield given
+                time.sleep(0.01)
+            threading.Event().wait()  # like a stream that hangs
+
+    live = Endless("live", str(film))
+    gone = LiveSource("gone", "rtsp://anna:s3cret@127.0.0.1:1/main")
+    made = Watch(
+        [live, open_source("text", str(tmp_path / "text.mp4")), gone, open_source("bug", str(film))],
+        Buggy(),
+        ColourModel(),
+        OverlapTracker,
+    )
+    assert [one.state for one in made.states()] == ["starting"] * 4
+    events: list[Event] = []
+    watching = threading.Thread(target=lambda: events.extend(made.run()))
+    watching.start()
+    end = time.monotonic() + 20
+    while made.states()[0].frames < 40 or made.states()[2].state != "reconnecting" or not made.failures.keys() >= {"text", "bug"}:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    states = {one.camera: one for one in made.states()}
+    assert {name: one.state for name, one in states.items()} == {
+        "live": "running", "text": "failed", "gone": "reconnecting", "bug": "failed"
+    }  # fmt: skip
+    assert "not a video" in states["text"].reason and states["bug"].reason == "ZeroDivisionError: by a bug"
+    assert "no connection" in states["gone"].reason and "s3cret" not in repr(states) and states["gone"].last is None
+    assert not [event for event in events if event.camera == "live" and event.kind == "left"]
+    began = time.monotonic()
+    made.stop()
+    watching.join(10)
+    assert time.monotonic() - began < 5 and not watching.is_alive()  # one second for all that hang
+    left = [event for event in events if event.kind == "left"]
+    assert {event.camera for event in left} == {"live"} and len(left) == made.states()[0].tracklets >= 1
+    assert states["live"].frames == 40 and states["live"].in_view in (0, 1, 2)
+
+
+class Buggy(Truth):
+    def for_camera(self, camera: str) -> Detector:
+        def fail(pixels: object) -> Detections:
+            raise ZeroDivisionError("by a bug")
+
+        return CallableDetector(fail) if camera == "bug" else self
 
 
 def test_a_film_without_people(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
@@ -15,12 +16,15 @@ from resight.cameras.events import Event
 from resight.cameras.frames import Frame
 from resight.cameras.quality import completeness
 from resight.cameras.sources import Reader, Source
+from resight.cameras.states import CameraState, Condition
 from resight.cameras.tracking import Tracker, Tracks
 from resight.cameras.tracklets import Path
-from resight.errors import ConfigurationError, ResightError, StorageError
+from resight.errors import ConfigurationError, ResightError, StorageError, one_line
 from resight.models.model import Model
 
 __all__ = ["AnyTracker", "Observer", "Watch"]
+
+_PATIENCE = 1.0  # seconds for the threads of all cameras to end in
 
 
 class AnyTracker(Protocol):
@@ -101,6 +105,8 @@ class Watch:
         self.short = 0
         self.tracklets = dict.fromkeys(names, 0)
         self._ready = threading.Condition()
+        self._stopped = False
+        self._sources = sources
         self._model = model
         self._least, self._gap, self._longest = least, gap, longest
         self._observers = observers
@@ -114,7 +120,7 @@ class Watch:
         self._open = list(self._cameras)
 
     def run(self) -> Iterator[Event]:
-        """Watch until all cameras have ended. Yields events as they happen.
+        """Watch until all cameras have ended, or `stop` is called. Yields events as they happen.
 
         Raises
         ------
@@ -124,12 +130,50 @@ class Watch:
         for camera in self._open:
             camera.reader.start()
         try:
-            while self._open:
+            while self._open and not self._stopped:
                 for camera in self._next():
                     yield from self._step(camera)
+            if self._stopped:
+                yield from self.close_live()
         finally:
             for camera in self._cameras:
-                camera.reader.close()
+                camera.reader.stop()
+            end = time.monotonic() + _PATIENCE
+            for camera in self._cameras:
+                camera.reader.close(max(0.0, end - time.monotonic()))
+
+    def stop(self) -> None:
+        """End `run` soon, from any thread: as if it was interrupted, with `close_live`."""
+        self._stopped = True
+        with self._ready:
+            self._ready.notify_all()
+
+    def states(self) -> list[CameraState]:
+        """State of every camera at this moment, in the order of the sources; from any thread."""
+        known = {camera.reader.source.camera: camera for camera in self._cameras}
+        return [self._state(source, known.get(source.camera)) for source in self._sources]
+
+    def _state(self, source: Source, camera: _Camera | None) -> CameraState:
+        reason = self.failures.get(source.camera, "")
+        state: Condition
+        if camera is None or reason:
+            state = "failed"
+        elif camera.reader.ended:
+            state = "ended"
+        elif camera.reader.trouble:
+            state, reason = "reconnecting", camera.reader.trouble
+        else:
+            state = "running" if source.counts.frames else "starting"
+        return CameraState(
+            camera=source.camera,
+            source=source.shown,
+            state=state,
+            reason=reason,
+            **vars(source.counts),
+            tracklets=self.tracklets[source.camera],
+            in_view=camera.in_view if camera is not None and state == "running" else 0,
+            last=camera.last if camera is not None and source.dated else None,
+        )
 
     def close_live(self) -> list[Event]:
         """End the live cameras, after an interruption. The tracklets of files come when the files are watched again."""
@@ -144,7 +188,7 @@ class Watch:
     def _next(self) -> list[_Camera]:
         """Wait for cameras that have a frame, or have ended."""
         with self._ready:
-            while True:
+            while not self._stopped:
                 found = []
                 for camera in self._open:
                     camera.frame = camera.reader.take()
@@ -153,6 +197,7 @@ class Watch:
                 if found:
                     return found
                 self._ready.wait(1.0)
+        return []
 
     def _step(self, camera: _Camera) -> Iterator[Event]:
         name, frame = camera.reader.source.camera, camera.frame
@@ -162,8 +207,8 @@ class Watch:
                 return
             except StorageError:
                 raise
-            except ResightError as error:
-                self.failures[name] = str(error)
+            except Exception as error:  # one camera's fault must not silence the others
+                self.failures[name] = one_line(error)
                 camera.reader.close()
         elif camera.reader.failure:
             self.failures[name] = camera.reader.failure
@@ -182,6 +227,7 @@ class Watch:
             tracks = Tracks(ids, detections.xyxy, detections.confidence, np.arange(len(ids)), np.ones(len(ids), bool))
         for observer in self._observers:
             observer.see(frame, tracks)
+        camera.last, camera.in_view = frame.time, len(tracks.ids)
         yield from self._finish(camera, [id for id, path in camera.paths.items() if self._over(path, frame.time)])
         seen = completeness(detections.xyxy, frame.size)
         for id, row in zip(tracks.ids.tolist(), tracks.rows.tolist(), strict=True):
@@ -211,3 +257,5 @@ class _Camera:
         self.reader, self.detector, self.tracker = reader, detector, tracker
         self.paths: dict[int, Path] = {}
         self.frame: Frame | None = None
+        self.last: float | None = None
+        self.in_view = 0

@@ -88,7 +88,7 @@ def test_it_comes_back_after_growing_pauses_without_its_password() -> None:
         "0.01 s", "0.02 s", "0.03 s", "0.01 s", "0.01 s", "0.02 s"
     ]  # fmt: skip
     assert lines[0].startswith("hall: rtsp://host/x: the stream ended") and "refused" in lines[1]
-    assert made.source.counts.reconnected == 2
+    assert made.source.counts.reconnected == 2 and made.trouble == "rtsp://host/x: gone"
     assert "secret" not in "".join(lines) + repr(made.source)
 
 

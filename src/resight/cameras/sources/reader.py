@@ -43,6 +43,8 @@ class Reader:
     ----------
     failure : str
         Reason why a source ended early; empty if it did not.
+    trouble : str
+        Reason why a live camera gives no frames at the moment; empty if it does.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Reader:
         pauses: tuple[float, ...] = _PAUSES,
     ) -> None:
         self.source = source
-        self.failure = ""
+        self.failure = self.trouble = ""
         self._ready = ready
         self._report = report
         self._pauses = pauses
@@ -80,13 +82,17 @@ class Reader:
         """True if no frame waits and none will come."""
         return self._ended and not self._frames
 
-    def close(self) -> None:
-        """Stop, and wait for the thread for a moment; it ends by itself when its stream gives up."""
+    def stop(self) -> None:
+        """Ask the thread to end, and do not wait for it."""
         self._stop.set()
         with self._ready:
             self._ready.notify_all()
+
+    def close(self, patience: float = 1.0) -> None:
+        """Stop, and wait for the thread for some seconds; it ends by itself when its stream gives up."""
+        self.stop()
         if self._thread.is_alive():
-            self._thread.join(timeout=1.0)
+            self._thread.join(patience)
 
     def _run(self) -> None:
         source, failures = self.source, 0
@@ -97,7 +103,7 @@ class Reader:
                     for frame in source.frames():
                         if failures:
                             source.counts.reconnected += 1
-                            failures = 0
+                            failures, self.trouble = 0, ""
                         if not self._put(frame):
                             return
                     reason = f"{source.shown}: the stream ended"
@@ -109,6 +115,7 @@ class Reader:
                 if not source.live:
                     return
                 failures = 1 if source.counts.frames > before else failures + 1
+                self.trouble = reason
                 pause = self._pauses[min(failures, len(self._pauses)) - 1]
                 self._report(f"{source.camera}: {reason}; trying again in {pause:g} s")
                 self._stop.wait(pause)
