@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,7 +16,7 @@ from resight.errors import ArrayError
 from resight.gallery import Gallery, fuse
 from resight.gallery.reembed import reembed
 from resight.gallery.sighting import draw_thumbnail
-from resight.gallery.strip import best_crop, crops_in, draw_strip
+from resight.gallery.strip import best_crop, crops_in, draw_strip, seconds_in
 from resight.gallery.tracklets import enrol_tracklet
 from resight.images import decode
 
@@ -46,6 +47,7 @@ def test_one_tracklet_is_one_sighting(location: str) -> None:
         assert (what, enrol_tracklet(gallery, make_tracklet(), "door.mp4")) == ("added", (id, "present"))
         found = gallery.get(id)
         assert (found.camera, found.tracklet, found.time, found.source) == ("door", "door-7-aabbccdd", SEEN, "door.mp4")
+        assert seconds_in(found.thumbnail) == 2.0
         np.testing.assert_array_equal(found.embedding, np.arange(DIMENSION))
         picture = decode(found.thumbnail)
         assert picture.shape == (128, 128, 3)
@@ -74,7 +76,17 @@ def test_a_strip_holds_every_crop() -> None:
         assert part.shape == (128, 64, 3) and np.abs(part.astype(int) - crop[0, 0]).max() < 4
     np.testing.assert_allclose(decode(best_crop(draw_strip(crops[::-1]))), 180, atol=4)
     plain = draw_thumbnail(crops[3])  # is no strip, whatever its shape
-    assert best_crop(plain) == plain and len(crops_in(plain)) == 1
+    assert best_crop(plain) == plain and len(crops_in(plain)) == 1 and seconds_in(plain) is seconds_in(strip) is None
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.04, 599.999999, 86400.5])
+def test_a_strip_says_how_long_its_tracklet_was(seconds: float) -> None:
+    crops = [np.full((64, 32, 3), 90, np.uint8)] * 3
+    strip = draw_strip(crops, seconds)
+    assert seconds_in(strip) == pytest.approx(seconds, abs=1e-6)
+    for read in (decode, lambda data: cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)):
+        np.testing.assert_array_equal(read(strip), read(draw_strip(crops)))  # a comment changes no pixel
+    assert len(crops_in(strip)) == 3 and best_crop(strip) == best_crop(draw_strip(crops))
 
 
 def test_a_move_to_another_model_fuses_the_crops(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Strips: the crops of a tracklet side by side in one JPEG, which can be divided again."""
+"""Strips: the crops of a tracklet side by side in one JPEG, which can be divided again and says how long the tracklet was."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import cv2
@@ -10,17 +11,27 @@ import numpy as np
 from resight.errors import ImageError
 from resight.images import Pixels, decode, resize
 
-__all__ = ["best_crop", "crops_in", "draw_strip"]
+__all__ = ["best_crop", "crops_in", "draw_strip", "seconds_in"]
 
 _SIZE = 128, 64
 _QUALITY = 85
 _MARK = b"\xff\xd8\xff\xfe\x00\x0fresight-strip"  # start of an image, and a comment of 15 bytes with its length
+_LASTS = b"\xff\xfe\x00\x18%020.6f s"  # a second comment; 20 digits with the point
 
 
-def draw_strip(crops: Sequence[Pixels]) -> bytes:
-    """Encode crops as one JPEG, each 128x64 pixels, the first at the left. A comment in it says that it is a strip."""
+def draw_strip(crops: Sequence[Pixels], seconds: float | None = None) -> bytes:
+    """Encode crops as one JPEG, each 128x64 pixels, the first at the left.
+
+    A comment in it says that it is a strip, and another one how many seconds the tracklet lasted, if that is given.
+    """
     whole = np.concatenate([resize(crop, _SIZE) for crop in crops], axis=1)
-    return _MARK + _jpeg(whole)[2:]
+    return _MARK + (b"" if seconds is None else _LASTS % seconds) + _jpeg(whole)[2:]
+
+
+def seconds_in(thumbnail: bytes) -> float | None:
+    """Seconds that the tracklet of a strip lasted; None for any other picture, and for strips that do not say it."""
+    found = re.match(re.escape(_MARK) + rb"\xff\xfe\x00\x18([0-9]{13}\.[0-9]{6}) s", thumbnail)
+    return float(found[1]) if found else None
 
 
 def crops_in(thumbnail: bytes) -> list[Pixels]:
