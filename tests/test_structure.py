@@ -61,7 +61,20 @@ def test_imports_point_along_the_flow(path: Path) -> None:
 
 
 def test_the_core_needs_no_optional_package() -> None:
-    optional = {"torch", "scipy", "numba", "matplotlib", "h5py", "tensorboardX", "onnx", "fastapi", "pydantic", "uvicorn", "av"}
+    optional = {
+        "torch",
+        "scipy",
+        "numba",
+        "matplotlib",
+        "h5py",
+        "tensorboardX",
+        "onnx",
+        "fastapi",
+        "pydantic",
+        "uvicorn",
+        "av",
+        "paho",
+    }
     core = {
         "errors",
         "files",

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from resight.cameras.tracklets import Tracklet
 from resight.errors import StorageError
 
-__all__ = ["Event", "EventLog", "event_dict"]
+__all__ = ["Event", "EventLog", "Log", "event_dict", "is_broker", "open_log"]
 
 _LONGEST = 2**16  # bytes of a line
 
@@ -65,6 +67,46 @@ def _time(seconds: float, dated: bool) -> str | float:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds") if dated else round(seconds, 3)
 
 
+class Log(Protocol):
+    """Receiver of events as plain JSON values.
+
+    Attributes
+    ----------
+    counts : dict of str to int
+        Number of events, by what became of them.
+    """
+
+    counts: dict[str, int]
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Take an event. Raises `StorageError` if it cannot be written."""
+
+    def close(self) -> None:
+        """End; a second time does nothing."""
+
+
+def is_broker(out: str) -> bool:
+    """True for the address of an MQTT broker, and not of a file."""
+    return re.match(r"mqtts?:", out, re.IGNORECASE) is not None
+
+
+def open_log(out: str, report: Callable[[str], None]) -> Log:
+    """Open the log of a file, of an address such as ``mqtt://host/topic``, or, if it is empty or ``-``, of standard output.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    ConfigurationError
+        If the address cannot be used.
+    """
+    if is_broker(out):
+        from resight.cameras.mqtt import MqttLog
+
+        return MqttLog(out, report)
+    return EventLog(Path(out) if out else None)
+
+
 class EventLog:
     """Events, a JSON object a line, in a file or on standard output.
 
@@ -76,6 +118,11 @@ class EventLog:
     path : Path or None
         None, or ``-``, is standard output.
 
+    Attributes
+    ----------
+    counts : dict of str to int
+        Number of events that were ``"written"``, and that were ``"present"`` before.
+
     Raises
     ------
     StorageError
@@ -84,6 +131,7 @@ class EventLog:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self.counts = {"written": 0, "present": 0}
         self._known: set[tuple[str, ...]] = set()
         self._stream: IO[bytes] | None = None
         if path is None or str(path) == "-":
@@ -100,17 +148,19 @@ class EventLog:
         """Write an event, and put it on the disk. Raises `StorageError`."""
         key = _key(values)
         if key in self._known:
+            self.counts["present"] += 1
             return
         line = json.dumps(values, ensure_ascii=self._stream is None, allow_nan=False) + "\n"
         if self._stream is None:
             sys.stdout.write(line)
             sys.stdout.flush()
-            return
-        try:
-            self._stream.write(line.encode())
-            os.fsync(self._stream.fileno())
-        except OSError as error:
-            raise self._refused(error) from error
+        else:
+            try:
+                self._stream.write(line.encode())
+                os.fsync(self._stream.fileno())
+            except OSError as error:
+                raise self._refused(error) from error
+        self.counts["written"] += 1
 
     def close(self) -> None:
         """Close the file."""

@@ -30,7 +30,7 @@ def watch(
     detector: str = "motion",
     confidence: float = 0.1,
     every: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
-    out: Path | None = None,
+    out: str = "",
     mot: Path | None = None,
     score: Names = None,
     video: Path | None = None,
@@ -66,7 +66,8 @@ def watch(
     every
         Look at every N-th frame only.
     out
-        Append the events to this file, instead of printing them.
+        Append the events to this file, instead of printing them; or send them to a topic of an MQTT broker,
+        mqtt://USER@HOST:PORT/TOPIC, or mqtts:// with TLS. The password is read from RESIGHT_MQTT_PASSWORD.
     mot
         Folder for the tracks as MOT text, NAME.txt for each camera. Short gaps are filled.
     score
@@ -89,7 +90,7 @@ def watch(
 
     from resight.cameras.annotated import VideoWriter
     from resight.cameras.detectors import load_detector
-    from resight.cameras.events import EventLog
+    from resight.cameras.events import is_broker, open_log
     from resight.cameras.mot_writer import MotWriter
     from resight.cameras.plan import read_plan
     from resight.cameras.sources import named_source, open_source
@@ -118,7 +119,8 @@ def watch(
         raise ConfigurationError("--calibration joins the tracklets of a gallery; name it by --gallery")
     if planned is not None and calibration is None and planned.ways.shortest:
         warn((f"{plan}: overlaps and travel times are for --calibration, and are not used",))
-    check_writable(out if str(out) != "-" else None, video, json)
+    printed = out in ("", "-")
+    check_writable(None if printed or is_broker(out) else Path(out), video, json)
     names = [name for name, _ in addresses]
     times = {name: parse_time(text) for name, text in _by_camera(start, names, "--start").items()}
     truths = _by_camera(score, names, "--score")
@@ -146,7 +148,7 @@ def watch(
         folder = mot if mot is not None or not truths else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         tracks = None if folder is None else stack.enter_context(contextlib.closing(MotWriter(folder)))
         film = None if video is None else stack.enter_context(contextlib.closing(VideoWriter(video, len(addresses), blur=blur)))
-        log = stack.enter_context(contextlib.closing(EventLog(out)))
+        log = stack.enter_context(contextlib.closing(open_log(out, lambda line: warn((line,)))))
         people = None if opened is None or calibration is None else _people(opened, calibration, planned)
         keeper = Keeper(log, sources, opened, people)
         watching = Watch(
@@ -170,12 +172,13 @@ def watch(
                 keeper.keep(event)
             if any(not source.live for source in sources):
                 raise
-        result = _account(watching, sources, keeper.counts if opened is not None else None)
+        log.close()
+        result = {"events": log.counts} | _account(watching, sources, keeper.counts if opened is not None else None)
         files = sum((source.account() for source in sources), Accounting())
         if files.there:
             result["files"] = files.to_dict()
-            _tell(str(files), quiet=out is None)
-        result["scores"] = _score(truths, tracks, quiet=out is None)
+            _tell(str(files), quiet=printed)
+        result["scores"] = _score(truths, tracks, quiet=printed)
         write_result(json, result)
         failures = [f"{name}: {reason}" for name, reason in watching.failures.items()]
         if failures:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from resight.cameras.events import Event, EventLog, event_dict
+from resight.cameras.events import Event, Log, event_dict
 from resight.cameras.frames import Frame
 from resight.cameras.order import InOrder
 from resight.cameras.sources import Source
@@ -21,7 +21,7 @@ class Keeper:
 
     Parameters
     ----------
-    log : EventLog
+    log : Log
     sources : iterable of Source
     gallery : Gallery, optional
         Gets the tracklets.
@@ -34,9 +34,7 @@ class Keeper:
         Number of tracklets ``"added"``, ``"present"`` before, and ``"expired"``.
     """
 
-    def __init__(
-        self, log: EventLog, sources: Iterable[Source], gallery: Gallery | None = None, people: People | None = None
-    ) -> None:
+    def __init__(self, log: Log, sources: Iterable[Source], gallery: Gallery | None = None, people: People | None = None) -> None:
         self._log, self._gallery, self._people = log, gallery, people
         self._sources = {source.camera: source for source in sources}
         self._order = InOrder(self._sources.values())
