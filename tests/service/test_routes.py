@@ -35,6 +35,10 @@ SAMPLES: dict[tuple[str, str], Callable[[World, str], Request]] = {
         "files": {"image": make_image(99)},
         "data": {"camera": world.gallery.get(id).camera},
     },
+    ("post", "/api/tracklets"): lambda world, id: {
+        "files": {"crops": make_image(98)},
+        "data": {"camera": world.gallery.get(id).camera, "tracklet": "7"},
+    },
     ("post", "/api/sightings/{id}/verdict"): lambda world, id: {"json": {"verdict": "confirm", "identity": "anna"}},
     ("post", "/api/label"): lambda world, id: {"json": {"ids": [id], "identity": "anna"}},
     ("post", "/api/people/rename"): lambda world, id: {"json": {"old": names(world)[0], "new": names(world)[0] + "!"}},
@@ -104,7 +108,7 @@ def test_roles_and_cameras(
         assert other.status_code == 403
     elif "{id}" in path or path in ("/api/export", "/api/label"):
         assert other.status_code == 404
-    elif route == ("post", "/api/sightings"):
+    elif route in {("post", "/api/sightings"), ("post", "/api/tracklets")}:
         assert other.status_code == 403
     else:
         assert other.status_code == 200

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from resight.cameras.tracklets import Tracklet
 from resight.gallery.gallery import Gallery
+from resight.gallery.settings import Settings
 from resight.gallery.sighting import Sighting, sighting_id
 from resight.gallery.strip import draw_strip
+from resight.images import Pixels
 
-__all__ = ["enrol_tracklet"]
+__all__ = ["What", "add_tracklet", "enrol_tracklet", "is_expired", "tracklet_id"]
+
+What = Literal["added", "present", "expired"]
+"""Result of adding a tracklet: it is new, was there before, or is older than the gallery keeps anything and is left out."""
 
 
-def enrol_tracklet(gallery: Gallery, tracklet: Tracklet, source: str = "") -> tuple[str, Literal["added", "present", "expired"]]:
+def enrol_tracklet(gallery: Gallery, tracklet: Tracklet, source: str = "") -> tuple[str, What]:
     """Add a tracklet as one sighting. The same tracklet is not added twice.
 
     Parameters
@@ -39,18 +48,45 @@ def enrol_tracklet(gallery: Gallery, tracklet: Tracklet, source: str = "") -> tu
         If the vector is another model's.
     """
     time = tracklet.at(tracklet.start)
-    id = sighting_id(hashlib.sha256(tracklet.name.encode()).hexdigest(), tracklet.camera, time)
-    oldest = gallery.settings.expired_before()
-    if oldest is not None and time is not None and time < oldest:
-        return id, "expired"
+    id = tracklet_id(tracklet.name, tracklet.camera, time)
+    named = {"name": tracklet.name, "camera": tracklet.camera, "time": time, "source": source}
+    seconds = tracklet.end - tracklet.start
+    return id, add_tracklet(gallery, **named, crops=tracklet.crops, embedding=tracklet.embedding, seconds=seconds)
+
+
+def add_tracklet(
+    gallery: Gallery,
+    *,
+    name: str,
+    camera: str,
+    time: datetime | None,
+    source: str,
+    crops: Sequence[Pixels],
+    embedding: NDArray[np.float32],
+    seconds: float | None = None,
+) -> What:
+    """Add a tracklet of which only this is known, as `enrol_tracklet` does."""
+    if is_expired(gallery.settings, time):
+        return "expired"
     sighting = Sighting(
-        id=id,
-        embedding=tracklet.embedding,
-        thumbnail=draw_strip(tracklet.crops, tracklet.end - tracklet.start),
+        id=tracklet_id(name, camera, time),
+        embedding=embedding,
+        thumbnail=draw_strip(crops, seconds),
         enrolled=datetime.now(UTC),
-        camera=tracklet.camera,
+        camera=camera,
         time=time,
         source=source,
-        tracklet=tracklet.name,
+        tracklet=name,
     )
-    return id, "added" if gallery.add([sighting]) else "present"
+    return "added" if gallery.add([sighting]) else "present"
+
+
+def tracklet_id(name: str, camera: str, time: datetime | None) -> str:
+    """Compute the id of a tracklet's sighting from its name, camera and start."""
+    return sighting_id(hashlib.sha256(name.encode()).hexdigest(), camera, time)
+
+
+def is_expired(settings: Settings, time: datetime | None) -> bool:
+    """Tell if a gallery keeps nothing as old as this time."""
+    oldest = settings.expired_before()
+    return oldest is not None and time is not None and time < oldest

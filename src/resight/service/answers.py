@@ -16,6 +16,7 @@ __all__ = [
     "CameraList",
     "CameraSummary",
     "Enrolled",
+    "EnrolledTracklet",
     "Error",
     "Found",
     "GallerySummary",
@@ -86,6 +87,12 @@ class Enrolled(BaseModel):
 
     id: str
     added: bool
+
+
+class EnrolledTracklet(Enrolled):
+    """Result of enrolling a tracklet."""
+
+    expired: bool = Field(description="older than the gallery keeps anything, and therefore left out")
 
 
 class Judged(BaseModel):

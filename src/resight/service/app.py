@@ -29,7 +29,7 @@ from resight.errors import (
 from resight.service.answers import Error
 from resight.service.gate import PROBES, Gate, come_again
 from resight.service.lifecycle import Service
-from resight.service.routes import administration, people, search, sightings
+from resight.service.routes import administration, people, search, sightings, tracklets
 
 __all__ = ["create_app"]
 
@@ -100,7 +100,7 @@ def _create_api(service: Service) -> FastAPI:
         },
     )
     app.state.service = service
-    for module in (search, sightings, people, administration):
+    for module in (search, sightings, tracklets, people, administration):
         app.include_router(module.router)
     for address, probe in zip(PROBES, (lambda: True, service.ready), strict=True):
         _add_probe(app, address, probe)

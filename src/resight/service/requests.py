@@ -26,6 +26,7 @@ __all__ = [
     "SearchForm",
     "Text",
     "Time",
+    "TrackletForm",
     "Verdict",
     "Wanted",
 ]
@@ -114,6 +115,28 @@ class EnrolForm(_Given):
     identity: Text = ""
     box: BoxText = Field(default=None, description="x,y,width,height in pixels; empty is the whole image")
     model_sha256: Sha256 = ""
+
+
+class TrackletForm(_Given):
+    """Crops of one person's path past a camera, the best first, with one vector for all of its images."""
+
+    crops: list[bytes] = Field(min_length=1, max_length=8, description=f"{FORMATS}; all of one person, the best first")
+    vector: bytes = Field(
+        default=b"",
+        description="the gallery's number of float32, little-endian; without it, the service embeds the crops and fuses them",
+    )
+    tracklet: Text = Field(min_length=1, description="name, which differs from that of every other tracklet of this camera")
+    camera: CameraName = ""
+    time: Time = None
+    seconds: float | None = Field(default=None, ge=0, le=1e6, allow_inf_nan=False, description="how long the tracklet was")
+    source: Text = Field(default="", description="where the images came from, for people to read")
+    model_sha256: Sha256 = Field(default="", description="model that made the vector; 409 if the gallery has another one")
+
+    @model_validator(mode="after")
+    def _names_its_model(self) -> Self:
+        if self.vector and not self.model_sha256:
+            raise ValueError("a vector says nothing without its model; give model_sha256, or leave the vector out")
+        return self
 
 
 class Verdict(_Given):
