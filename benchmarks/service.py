@@ -68,7 +68,7 @@ def served(folder: Path, *options: str) -> Iterator[tuple[int, str, subprocess.P
             yield int(found[1]), found[2] or "", process
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(300)  # it answers what it has been asked first, and the cores may be busy
 
 
 def form(image: bytes, k: int) -> bytes:
