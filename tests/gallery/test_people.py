@@ -93,6 +93,44 @@ def test_the_name_of_an_operator_always_wins(gallery: Gallery, monkeypatch: pyte
     assert (named(gallery)["a"], named(gallery)["c"]) == ("Ann", "Cid") and named(gallery)["f"] in ("Ann?", "Cid?")
 
 
+def test_a_merge_and_a_split_by_an_operator_are_taken_up(gallery: Gallery) -> None:
+    people = People(gallery, 0.3)
+
+    def operator(tracklet: str, name: str) -> list[tuple[str, str, str]]:
+        call(gallery, tracklet, name)
+        people.look_again()
+        events = people.look()
+        people.keep()
+        return [(one["event"], one["person"], one["former"]) for one in events]
+
+    give(gallery, people, passage("a", "door", 0, ANN), passage("b", "door", 10, BOB), passage("c", "hall", 20, ANN))
+    assert operator("b", "person-1") == [("merged", "person-1", "person-2")]  # whom nothing but the operator joins
+    assert give(gallery, people, passage("d", "hall", 40, BOB))[0] == ("new person", "person-3")  # far from their mean
+    assert operator("b", "") == [("split", "person-4", "person-1")]
+    assert named(gallery) == {"a": "person-1", "b": "person-4", "c": "person-1", "d": "person-3"}
+    assert operator("c", "") == [("split", "person-5", "person-1")]
+    told = give(gallery, people, passage("e", "yard", 60, ANN), passage("f", "gate", 80, ANN))
+    assert [kind for kind, _ in told] == ["seen again", "seen again"] and named(gallery)["c"] == "person-5"  # never joined again
+    assert operator("d", "") == []  # nobody is left to split it from
+    call(gallery, "a", "Ann")
+    people.look_again()
+    people.look()
+    assert operator("c", "Ann?") == [("merged", "Ann?", "person-5")]
+    assert people.look() == [] and not people.stale
+
+
+def test_what_an_operator_did_a_moment_ago_is_not_undone(gallery: Gallery) -> None:
+    people = People(gallery, 0.3)
+    give(gallery, people, passage("a", "door", 0, ANN), passage("b", "door", 10, look(0.6, 0.8)))
+    call(gallery, "b", "")  # and nobody has looked again
+    assert give(gallery, people, passage("c", "hall", 20, look(0.9, 0.43))) == [("seen again", "person-1"), ("merged", "person-1")]
+    assert named(gallery) == {"a": "person-1", "b": "", "c": "person-1"}
+    people.look_again()
+    people.look()
+    people.keep()
+    assert named(gallery) == {"a": "person-1", "b": "person-3", "c": "person-1"}
+
+
 def test_who_was_purged_is_not_compared_any_more(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_REFRESH", 0.0)
     people = People(gallery, 0.3)

@@ -156,17 +156,33 @@ class Linker:
             If the person is not known, or would have no passage, or all of them, left.
         """
         held = self._require(person)
+        theirs = sum(one.name in passages for one in held.passages)
+        if not 0 < theirs < len(held.passages):
+            raise ConfigurationError(f"person {person} has {len(held.passages)} passages, {theirs} of the named ones; name some")
+        self._given += 1
+        return self.move(person, passages, self._given)
+
+    def move(self, person: int, passages: set[str], other: int) -> Change:
+        """Put passages of somebody with another person, who may be new, as an operator decides.
+
+        If all of them are moved, the two are merged. If not, they are not joined again. Raises `ConfigurationError` if the person
+        is not known.
+        """
+        held = self._require(person)
         theirs = [one for one in held.passages if one.name in passages]
         rest = [one for one in held.passages if one.name not in passages]
-        if not theirs or not rest:
-            raise ConfigurationError(
-                f"person {person} has {len(held.passages)} passages, {len(theirs)} of the named ones; name some"
-            )
-        self._given += 1
-        self._put(person, Person.of(rest, self.threshold, held.named))
-        self._put(self._given, Person.of(theirs, self.threshold))
-        self._apart.add(frozenset((person, self._given)))
-        return Change(kind="split", person=self._given, passages=tuple(one.name for one in theirs), former=person)
+        if not rest and other in self._people:
+            self._apart.discard(frozenset((person, other)))
+            return self._merged(other, person, None)
+        moved = Person.of(theirs, self.threshold)
+        self._put(other, self._people[other].with_all(moved) if other in self._people else moved)
+        if rest:
+            self._put(person, Person.of(rest, self.threshold, held.named))
+            self._apart.add(frozenset((person, other)))
+        else:
+            del self._people[person]
+        names = tuple(one.name for one in theirs)
+        return Change(kind="split" if rest else "merged", person=other, passages=names, former=person)
 
     def _nearest(self, person: int) -> tuple[int, float] | None:
         """Find the nearest person within the threshold who can be the same."""

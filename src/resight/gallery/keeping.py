@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, TypeVar
 
 from resight.cameras.events import Event, Log, event_dict
 from resight.cameras.frames import Frame
@@ -15,18 +17,27 @@ from resight.gallery.tracklets import enrol_tracklet
 
 __all__ = ["Keeper"]
 
+T = TypeVar("T")
+
+
+def _once(call: Callable[[], T]) -> T:
+    return call()
+
 
 class Keeper:
     """Keeper of the events of a `resight.cameras.Watch`, which it observes.
 
     Parameters
     ----------
-    log : Log
+    log : Log or None
+        None writes no events.
     sources : iterable of Source
     gallery : Gallery, optional
         Gets the tracklets.
     people : People, optional
         People of that gallery, whom the tracklets are joined to.
+    attempt : callable
+        Calls whatever reads or writes the gallery or the log, perhaps several times, until it succeeds.
 
     Attributes
     ----------
@@ -34,16 +45,26 @@ class Keeper:
         Number of tracklets ``"added"``, ``"present"`` before, and ``"expired"``.
     """
 
-    def __init__(self, log: Log, sources: Iterable[Source], gallery: Gallery | None = None, people: People | None = None) -> None:
-        self._log, self._gallery, self._people = log, gallery, people
+    def __init__(
+        self,
+        log: Log | None,
+        sources: Iterable[Source],
+        gallery: Gallery | None = None,
+        people: People | None = None,
+        *,
+        attempt: Callable[[Callable[[], Any]], Any] = _once,
+    ) -> None:
+        self._log, self._gallery, self._people, self._attempt = log, gallery, people, attempt
         self._sources = {source.camera: source for source in sources}
         self._order = InOrder(self._sources.values())
         self._ids: dict[str, str] = {}
         self.counts = {"added": 0, "present": 0, "expired": 0}
 
     def see(self, frame: Frame, tracks: Tracks) -> None:
-        """Learn how far a camera has come."""
+        """Learn how far a camera has come, and take up what an operator did; see `resight.gallery.people.People.look_again`."""
         self._order.see(frame, tracks)
+        if self._people is not None and self._people.stale:
+            self._tell(self._people, self._people.look)
 
     def end(self, camera: str) -> None:
         """Learn that a camera has ended."""
@@ -54,13 +75,13 @@ class Keeper:
         source = self._sources[event.camera]
         more = {}
         if self._gallery is not None and event.tracklet is not None:
-            id, what = enrol_tracklet(self._gallery, event.tracklet, source.shown)
+            id, what = self._attempt(partial(enrol_tracklet, self._gallery, event.tracklet, source.shown))
             self.counts[what] += 1
             if what != "expired":
                 more = {"sighting": id}
                 self._ids[event.name] = id
                 self._order.put(event.tracklet)
-        self._log.write(event_dict(event, dated=source.dated, **more))
+        self._write(event_dict(event, dated=source.dated, **more))
         self.join()
 
     def join(self) -> None:
@@ -68,6 +89,14 @@ class Keeper:
         for tracklet in self._order.take():
             id = self._ids.pop(tracklet.name)
             if self._people is not None:
-                for values in self._people.add(tracklet, id):
-                    self._log.write(values)
-                self._people.keep()
+                self._tell(self._people, partial(self._people.add, tracklet, id))
+
+    def _tell(self, people: People, call: Callable[[], list[dict[str, Any]]]) -> None:
+        """Write down what changes among people, and then their names."""
+        for values in self._attempt(call):
+            self._write(values)
+        self._attempt(people.keep)
+
+    def _write(self, values: dict[str, Any]) -> None:
+        if self._log is not None:
+            self._attempt(partial(self._log.write, values))

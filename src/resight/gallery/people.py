@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
@@ -18,18 +19,28 @@ from resight.cameras.tracklets import Tracklet
 from resight.cameras.ways import Passage, Ways, learn_ways
 from resight.gallery.gallery import Gallery
 from resight.gallery.labels import label
-from resight.gallery.sighting import Where
+from resight.gallery.sighting import Record, Where
+from resight.gallery.strip import seconds_in
 
-__all__ = ["People"]
+__all__ = ["People", "is_provisional"]
 
 _PROVISIONAL = re.compile(r"person-([1-9][0-9]{0,17})|(.+)\?", re.DOTALL)
 _NAMED = 10**18  # numbers from here on are people with a name, who need no provisional one
 _REFRESH = 5.0  # seconds between two looks at what operators did
 
 
+def is_provisional(identity: str) -> bool:
+    """True for names that nobody gave, such as ``person-12`` and ``anna?``."""
+    return _PROVISIONAL.fullmatch(identity) is not None
+
+
+def _is_given(identity: str) -> bool:
+    return bool(identity) and not is_provisional(identity)
+
+
 @dataclass(frozen=True)
 class _Seen:
-    """A tracklet without pixels. Its name is the id of its sighting; its end is not known if it comes from the gallery."""
+    """A tracklet without pixels. Its name is the id of its sighting. `whole` is false if its end is not known."""
 
     name: str
     camera: str
@@ -45,7 +56,8 @@ class People:
 
     The gallery holds everything: a provisional name is the identity of its sightings, ``person-12``, or ``anna?`` for somebody who
     looks like the person that an operator called anna. Names that operators give are read again every few seconds, are never
-    changed, and people of different names are never joined.
+    changed, and people of different names are never joined. Sightings that an operator gives to another provisional person go
+    there; those whose name is taken away become somebody else, with a provisional name of their own.
 
     Parameters
     ----------
@@ -65,7 +77,8 @@ class People:
         self._gallery, self._given, self._memory = gallery, ways or Ways(), memory
         self._linker = Linker(threshold, memory=memory)
         self._since, self._looked = inf, time.monotonic()
-        self._changes: list[Change] = []
+        self._unwritten: list[tuple[int, frozenset[str]]] = []  # people, and sightings that will get their name
+        self._identities: dict[str, str] = {}  # by sighting, as they were read or written last
         self._numbers: dict[str, int] = {}
         names = gallery.names()[1]
         self._linker.skip(max((int(found[1]) for found in map(_PROVISIONAL.fullmatch, names) if found and found[1]), default=0))
@@ -82,27 +95,48 @@ class People:
         sighting : str
             Id of its sighting in the gallery.
         """
-        self._changes = []
+        events = self.look()
         if not tracklet.dated or not np.any(tracklet.embedding):
-            return []
+            return events
         name = tracklet.name
         seen = _Seen(sighting, tracklet.camera, tracklet.start, tracklet.end, tracklet.embedding, name, whole=True)
         self._recall(tracklet.start - self._memory)
-        events = [self._event(change, seen) for change in self._refresh()]
         if self._known(seen):
             return events
         self._linker.ways = self._ways()
-        self._changes = self._linker.add(seen)
-        return events + [self._event(change, seen) for change in self._changes]
+        changes = self._linker.add(seen)
+        self._unwritten.append((changes[-1].person, frozenset(id for change in changes for id in change.passages)))
+        return events + [self._event(change, seen) for change in changes]
 
     def keep(self) -> int:
-        """Write the provisional names that the last tracklet changed to the gallery; return how many sightings have another."""
-        if not self._changes:
-            return 0
-        kept = self._changes[-1].person
-        ids = frozenset(id for change in self._changes for id in change.passages)
-        records = [one for one in self._gallery.records(Where(ids=ids)) if not one.identity or _PROVISIONAL.fullmatch(one.identity)]
-        return label(self._gallery, records, self.shown(kept))  # in one step, so that nothing half-done is kept
+        """Write the provisional names that changed to the gallery; return how many sightings have another."""
+        kept = 0
+        for person, ids in self._unwritten:
+            name = self.shown(person)
+            records = [one for one in self._gallery.records(Where(ids=ids)) if self._may_rename(one)]
+            kept += label(self._gallery, records, name)  # in one step, so that nothing half-done is kept
+            self._identities.update((one.id, name) for one in records)
+        self._unwritten = []
+        return kept
+
+    def look_again(self) -> None:
+        """Have `look` read the gallery the next time, because an operator changed it; from any thread."""
+        self._looked = -inf
+
+    @property
+    def stale(self) -> bool:
+        """True after `look_again`."""
+        return self._looked == -inf
+
+    def look(self) -> list[dict[str, Any]]:
+        """Take up what operators did in the gallery, unless that was read a moment ago; return events as `add` does."""
+        return [self._event(change, self._passage(change)) for change in self._refresh()]
+
+    def _may_rename(self, record: Record) -> bool:
+        return not _is_given(record.identity) and record.identity == self._identities.get(record.id, "")
+
+    def _passage(self, change: Change) -> _Seen:
+        return next(one for one in self._linker.passages(change.person) if isinstance(one, _Seen) and one.name in change.passages)
 
     def shown(self, person: int) -> str:
         """Provisional name of somebody."""
@@ -148,8 +182,10 @@ class People:
             for one in sorted(sightings.values(), key=lambda each: each.id):
                 if one.time is None or not np.any(one.embedding) or self._linker.person_of(one.id) is not None:
                     continue
-                start = one.time.timestamp()
-                self._restore(_Seen(one.id, one.camera, start, start, one.embedding, one.tracklet, whole=False), one.identity)
+                start, lasted = one.time.timestamp(), seconds_in(one.thumbnail)
+                whole = lasted is not None
+                seen = _Seen(one.id, one.camera, start, start + (lasted or 0.0), one.embedding, one.tracklet, whole)
+                self._restore(seen, one.identity)
 
     def _known(self, seen: _Seen) -> bool:
         """Tell if a tracklet has a person already, from before an interruption. Its end is known now."""
@@ -164,26 +200,32 @@ class People:
 
     def _restore(self, seen: _Seen, identity: str) -> None:
         """Put a tracklet where the gallery has it."""
+        self._identities[seen.name] = identity
+        number, named = self._number(identity)
+        self._linker.restore(seen, number)
+        if named:
+            self._linker.name(number, named)
+
+    def _number(self, identity: str) -> tuple[int, str]:
+        """Number of a person in the linker, and their name without the question mark; none if they are only a number."""
         found = _PROVISIONAL.fullmatch(identity)
         if found and found[1]:
-            self._linker.restore(seen, int(found[1]))
-            return
+            self._linker.skip(int(found[1]))
+            return int(found[1]), ""
         named = found[2] if found else identity
-        number = self._numbers.setdefault(named, _NAMED + len(self._numbers))
-        self._linker.restore(seen, number)
-        self._linker.name(number, named)
+        return self._numbers.setdefault(named, _NAMED + len(self._numbers)), named
 
-    def _refresh(self) -> Iterable[Change]:
-        """Take up what operators did: sightings that are gone, and people who are two."""
+    def _refresh(self) -> Iterator[Change]:
+        """Take up what operators did: sightings that are gone, that are somebody else's, and people who are two."""
         if time.monotonic() - self._looked < _REFRESH:
             return
-        people = self._linker.people()
-        ids = [id for passages in people.values() for id in passages]
+        ids = [id for passages in self._linker.people().values() for id in passages]
         records = {one.id: one for one in self._gallery.records(Where(ids=frozenset(ids)))}
+        self._looked = time.monotonic()
         self._linker.remove([id for id in ids if id not in records])
-        for person, passages in people.items():
-            names = {id: records[id].identity for id in passages if id in records}
-            given = {id: name for id, name in names.items() if name and not _PROVISIONAL.fullmatch(name)}
+        yield from self._moves(records)
+        for person, passages in self._linker.people().items():
+            given = {id: records[id].identity for id in passages if _is_given(records[id].identity)}
             first = next(iter(given.values()), "")
             if first:
                 self._linker.name(person, first)
@@ -191,4 +233,22 @@ class People:
                 change = self._linker.split(person, {id for id in given if given[id] == name})
                 self._linker.name(change.person, name)
                 yield change
-        self._looked = time.monotonic()
+
+    def _moves(self, records: Mapping[str, Record]) -> Iterator[Change]:
+        """Move sightings whose provisional name is another than it was, or is gone."""
+        moves: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
+        for id, one in records.items():
+            person = self._linker.person_of(id)
+            if person is not None and one.identity != self._identities.get(id, "") and not _is_given(one.identity):
+                moves[person, one.identity].add(id)
+        self._identities = {id: one.identity for id, one in records.items()}
+        for (person, identity), ids in moves.items():
+            if not identity and len(ids) < len(self._linker.passages(person)):
+                change = self._linker.split(person, ids)
+                self._unwritten.append((change.person, frozenset(ids)))
+                yield change
+            elif identity and (other := self._number(identity))[0] != person:
+                change = self._linker.move(person, ids, other[0])
+                if other[1]:
+                    self._linker.name(*other)
+                yield change
