@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 
@@ -14,6 +15,7 @@ GOOD = """
 [[camera]]
 name = "door"
 source = "films/door.mp4"
+start = 2026-03-01T12:00:00Z
 overlap = ["hall"]
 travel = { yard = [8, 120] }
 
@@ -23,6 +25,7 @@ source = "rtsp://anna:secret@host/main"
 
 [[camera]]
 name = "yard"
+start = "2026-03-01 13:00+01:00"
 travel.door = [9.5, 60]
 travel.hall = [1, 2]
 """
@@ -33,6 +36,7 @@ def test_sources_overlaps_and_travel_times(tmp_path: Path) -> None:
     plan = read_plan(tmp_path / "cameras.toml")
     assert plan.sources == {"door": str(tmp_path / "films/door.mp4"), "hall": "rtsp://anna:secret@host/main"}
     assert plan.cameras == ("door", "hall", "yard")
+    assert plan.starts == dict.fromkeys(("door", "yard"), datetime(2026, 3, 1, 12, tzinfo=UTC))
     assert plan.ways.shortest == {
         ("door", "hall"): -inf, ("hall", "door"): -inf, ("door", "yard"): 8, ("yard", "door"): 9.5,
         ("yard", "hall"): 1, ("hall", "yard"): 1,
@@ -51,6 +55,9 @@ def test_sources_overlaps_and_travel_times(tmp_path: Path) -> None:
         ("[[camera]]\nname='a'\nsorce='b'", "unknown key 'sorce'.*did you mean 'source'"),
         ("[[camera]]\nname=''", "is empty"),
         ("[[camera]]\nname='a'\n[[camera]]\nname='a'", "given to several"),
+        ("[[camera]]\nname='a'\nsource='rtsp:/anna:secret@host/x'", "^[^@]*a source lacks // after rtsp: ; [^@]*$"),
+        ("[[camera]]\nname='a'\nstart='noon'", "start of a: .*noon"),
+        ("[[camera]]\nname='a'\nstart=2026-03-01", "start = .*expected datetime or str"),
         ("[[camera]]\nname='a'\noverlap='b'", "expected a list of str"),
         ("[[camera]]\nname='door'\n[[camera]]\nname='hall'\noverlap=['dor']", "'dor', which is not another.*did you mean 'door'"),
         ("[[camera]]\nname='a'\noverlap=['a']", "not another camera"),

@@ -1,10 +1,11 @@
-"""A file of cameras: where their pictures come from, whose views overlap, and how long the ways between them take."""
+"""A file of cameras: where their pictures come from, when films begin, whose views overlap, how long the ways between them take."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from dataclasses import dataclass, field
+from datetime import datetime
 from math import inf
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +13,7 @@ from typing import Any, cast
 from resight.cameras.ways import Ways
 from resight.configuration import configure, nearest_name
 from resight.datasets.names import camera_name
+from resight.datasets.times import parse_time
 from resight.errors import ConfigurationError
 
 __all__ = ["Plan", "read_plan"]
@@ -21,6 +23,7 @@ __all__ = ["Plan", "read_plan"]
 class _Camera:
     name: str
     source: str = ""
+    start: datetime | str = ""
     overlap: tuple[str, ...] = ()
     travel: dict[str, Any] = field(default_factory=dict)
 
@@ -36,19 +39,22 @@ class Plan:
     cameras : tuple of str
     ways : Ways
         Travel times, and overlapping views.
+    starts : dict of str to datetime
+        Time of the first frame of each film that has one, by the name of its camera.
     """
 
     sources: dict[str, str]
     cameras: tuple[str, ...]
     ways: Ways
+    starts: dict[str, datetime] = field(default_factory=dict)
 
 
 def read_plan(path: str | Path) -> Plan:
     """Read a TOML file with a table ``[[camera]]`` for each camera.
 
-    Its keys are ``name``, ``source``, ``overlap`` (names of cameras that see the same place) and ``travel`` (shortest and longest
-    seconds to each other camera; the way back takes the same, unless the other camera says). A file that is a source lies in the
-    folder of the plan, unless its path is absolute.
+    Its keys are ``name``, ``source``, ``start`` (time of a film's first frame; UTC unless it has a zone), ``overlap`` (names of
+    cameras that see the same place) and ``travel`` (shortest and longest seconds to each other camera; the way back takes the same,
+    unless the other camera says). A file that is a source lies in the folder of the plan, unless its path is absolute.
 
     Raises
     ------
@@ -75,8 +81,16 @@ def read_plan(path: str | Path) -> Plan:
     names = tuple(camera_name(camera.name) for camera in cameras)
     if twice := sorted({name for name in names if names.count(name) > 1 or not name}):
         raise ConfigurationError(f"{path}: the name {twice[0]!r} is empty, or given to several cameras")
-    addresses = {name: _address(camera.source, path.parent) for name, camera in zip(names, cameras, strict=True) if camera.source}
-    return Plan(sources=addresses, cameras=names, ways=_ways(cameras, names, path))
+    addresses = {name: _address(camera.source, path) for name, camera in zip(names, cameras, strict=True) if camera.source}
+    starts = {name: _start(camera, path) for name, camera in zip(names, cameras, strict=True) if camera.start != ""}
+    return Plan(sources=addresses, cameras=names, ways=_ways(cameras, names, path), starts=starts)
+
+
+def _start(camera: _Camera, path: Path) -> datetime:
+    try:
+        return parse_time(str(camera.start))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: start of {camera.name}: {error}") from error
 
 
 def _ways(cameras: list[_Camera], names: tuple[str, ...], path: Path) -> Ways:
@@ -111,5 +125,9 @@ def _seconds(value: Any, what: str) -> tuple[float, float]:
     return float(numbers[0]), float(numbers[1])
 
 
-def _address(text: str, folder: Path) -> str:
-    return text if "://" in text or re.match(r"webcam:", text) else str(folder / text)
+def _address(text: str, path: Path) -> str:
+    if "://" in text or re.match(r"webcam:", text):
+        return text
+    if re.match(r"(http|rtmp|rtp|rtsp|srt|tcp|udp)s?:", text):  # is not shown, because it may hold a password
+        raise ConfigurationError(f"{path}: a source lacks // after {text.partition(':')[0]}: ; expected rtsp://HOST/PATH")
+    return str(path.parent / text)

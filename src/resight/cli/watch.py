@@ -122,7 +122,8 @@ def watch(
     printed = out in ("", "-")
     check_writable(None if printed or is_broker(out) else Path(out), video, json)
     names = [name for name, _ in addresses]
-    times = {name: parse_time(text) for name, text in _by_camera(start, names, "--start").items()}
+    times = {} if planned is None or cameras else dict(planned.starts)
+    times |= {name: parse_time(text) for name, text in _by_camera(start, names, "--start").items()}
     truths = _by_camera(score, names, "--score")
     for truth in truths.values():
         if not Path(truth).is_file():
