@@ -61,7 +61,8 @@ class Watch:
     least : int
         Boxes that a tracklet needs; shorter ones are counted and left out.
     gap : float
-        Seconds without a box after which a person has left; the tracker finds them again until then.
+        Seconds without a box after which a person has left; the tracker finds them again until then. Everybody has left a live
+        camera that has given no frame for so long, and any camera whose pictures change their size.
     longest : float
         Seconds after which a tracklet is closed and a new one begun, so that memory stays bounded.
     observers : sequence of Observer
@@ -133,6 +134,9 @@ class Watch:
             while self._open and not self._stopped:
                 for camera in self._next():
                     yield from self._step(camera)
+                for camera in self._open:
+                    if camera.reader.source.live and camera.paths and time.monotonic() - camera.heard > self._gap:
+                        yield from self._finish(camera, list(camera.paths))
             if self._stopped:
                 yield from self.close_live()
         finally:
@@ -186,18 +190,19 @@ class Watch:
         return events
 
     def _next(self) -> list[_Camera]:
-        """Wait for cameras that have a frame, or have ended."""
+        """Wait for cameras that have a frame, or have ended, but not for long."""
         with self._ready:
-            while not self._stopped:
-                found = []
-                for camera in self._open:
-                    camera.frame = camera.reader.take()
-                    if camera.frame is not None or camera.reader.ended:
-                        found.append(camera)
-                if found:
-                    return found
-                self._ready.wait(1.0)
-        return []
+            found = self._found()
+            if not found and not self._stopped:
+                self._ready.wait(min(1.0, self._gap))
+                found = self._found()
+        return found
+
+    def _found(self) -> list[_Camera]:
+        """Cameras that have a frame, which is taken, or have ended."""
+        for camera in self._open:
+            camera.frame = camera.reader.take()
+        return [camera for camera in self._open if camera.frame is not None or camera.reader.ended]
 
     def _step(self, camera: _Camera) -> Iterator[Event]:
         name, frame = camera.reader.source.camera, camera.frame
@@ -228,7 +233,9 @@ class Watch:
         for observer in self._observers:
             observer.see(frame, tracks)
         camera.last, camera.in_view = frame.time, len(tracks.ids)
-        yield from self._finish(camera, [id for id, path in camera.paths.items() if self._over(path, frame.time)])
+        other = frame.size != camera.size  # boxes of two sizes cannot be compared
+        camera.size, camera.heard = frame.size, time.monotonic()
+        yield from self._finish(camera, [id for id, path in camera.paths.items() if other or self._over(path, frame.time)])
         seen = completeness(detections.xyxy, frame.size)
         for id, row in zip(tracks.ids.tolist(), tracks.rows.tolist(), strict=True):
             path = camera.paths.setdefault(id, Path(frame.camera, id, camera.reader.source.dated))
@@ -259,3 +266,5 @@ class _Camera:
         self.frame: Frame | None = None
         self.last: float | None = None
         self.in_view = 0
+        self.size = (0, 0)
+        self.heard = 0.0  # when the last frame was watched, by a clock that never jumps

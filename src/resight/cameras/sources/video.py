@@ -34,6 +34,9 @@ CONTAINERS = (
 _PATIENCE = 10.0
 """Seconds to wait for a stream to open, and for its next picture."""
 
+_OPTIONS = {"correct_ts_overflow": "0"}
+"""Options for FFmpeg. It would take every step back of an MPEG clock for an overflow, and add 26 hours; see `_Clock`."""
+
 _JUMP = 1.0
 """Step back of a file's clock, in seconds, that shows that the clock was reset."""
 
@@ -88,7 +91,7 @@ class VideoSource(Source):
         av = pyav()
         address, format, options = self._place()
         try:
-            container = av.open(address, format=format, options=options, timeout=_PATIENCE)
+            container = av.open(address, format=format, options=_OPTIONS | options, timeout=_PATIENCE)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise VideoError(f"{self.shown}: {self._refused(error)}") from None  # its text may hold a password
         try:
