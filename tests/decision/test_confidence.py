@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from resight.decision.confidence import incomplete_beta, rate_with_limits
+from resight.decision.confidence import incomplete_beta, rate_with_limits, upper_exceeds
 
 
 def test_incomplete_beta_is_scipys() -> None:
@@ -39,3 +39,15 @@ def test_a_small_variance_is_believed_as_far_as_it_is_founded() -> None:
     # A large one, as where one person causes all false matches, is believed at once.
     expected = stats.beta.ppf(confidence, rate * 10 + 1, 10 - rate * 10)
     assert rate_with_limits(rate, rate * (1 - rate) / 10, 1.0, units, confidence).upper == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_limit_is_compared_without_being_computed() -> None:
+    rng = np.random.default_rng(0)
+    answers = []
+    for _ in range(300):
+        rate = float(rng.choice([0.0, 1.0, *rng.uniform(0, 1, 6)]))
+        of = (rate, rate * (1 - rate) * float(rng.choice([0.0, 0.3, 0.002])), float(rng.uniform(0, 50)), 100.0, 0.9)
+        wanted = float(rng.choice([rate + 0.02, rate + 0.08, 0.5, 1.0]))
+        answers.append(upper_exceeds(wanted, *of))
+        assert answers[-1] == (rate_with_limits(*of).upper > wanted)
+    assert 50 < sum(answers) < 250

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from resight.decision import open_set
-from resight.decision.open_set import LabelledSearches, search_everybody
+from resight.decision.open_set import LabelledSearches, people_distances, search_everybody
 from resight.distances import DISTANCES
 from resight.errors import ArrayError, ConfigurationError
 
@@ -64,6 +64,46 @@ def test_rate_and_variance_are_those_of_leaving_people_out(seed: int) -> None:
         without = [rate_by_loops(vectors[who != person], who[who != person], threshold) for person in people]
         jackknife = (len(people) - 1) ** 2 / len(people) * np.var(without, ddof=1)
         assert variance == pytest.approx(jackknife, abs=1e-12)
+
+
+@pytest.mark.parametrize("block", [1, 1 << 20])
+def test_a_gallery_of_others_is_searched_as_a_loop_does(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some who ask are not in the gallery, some in the gallery never ask, and some have no name."""
+    monkeypatch.setattr(open_set, "_BLOCK", block)
+    (asking, who, seen_by), (images, whose, cameras) = draw(1), draw(2, people=20)
+    whose[np.isin(whose, np.unique(whose)[:3])] = 0
+    whose[whose == np.unique(whose)[-1]] = -1
+    rng = np.random.default_rng(1)
+    asking += rng.normal(0, 0.01, asking.shape).astype(np.float32)
+    found = people_distances(asking, who, seen_by, images, whose, cameras, "euclidean").among()
+    distances = DISTANCES["euclidean"].between(asking, images)
+    names = sorted(set(who.tolist()))
+    assert set(names) - set(whose.tolist())
+    assert found.people == len(names)
+    assert found.enrolled == len(set(whose[whose > 0].tolist())) - 1
+    for place, row in enumerate(np.argsort(who, kind="stable")):
+        others = np.where((whose != who[row]) & (whose != -1), distances[row], np.inf)
+        nearest = whose[others.argmin()]
+        assert found.persons[place] == names.index(who[row])
+        assert found.nearest[place] == (names.index(nearest) if nearest in names else -1)
+        people = {name: others[whose == name].min() for name in {*whose.tolist()} - {-1, who[row]}}
+        kept = found.closest[place][np.isfinite(found.closest[place])]
+        assert kept == pytest.approx(sorted(people.values())[: len(kept)], rel=1e-5)
+        own = distances[row][(whose == who[row]) & (cameras != seen_by[row])]
+        assert found.own[place] == pytest.approx(own.min(initial=np.inf), rel=1e-5)
+    # Who is nobody among those who ask is nobody's fault: only people who ask are left out one by one.
+    assert (np.diff(found.false_positives(0.9).rates) > 0).all()
+
+
+def test_some_people_among_each_other_are_searched_as_if_there_were_no_others() -> None:
+    vectors, who, cameras = draw(3, people=30)
+    chosen = np.arange(30) % 3 > 0
+    found = people_distances(*[vectors, who, cameras] * 2, "euclidean").among(chosen)
+    rows = np.isin(who, np.unique(who)[chosen])
+    alone = search_everybody(vectors[rows], who[rows], cameras[rows], "euclidean")
+    assert found.people == alone.people == 20
+    for name in ("persons", "strangers", "next_strangers", "own"):
+        assert getattr(found, name).tolist() == getattr(alone, name).tolist()
 
 
 def test_misses_are_counted_by_person() -> None:

@@ -6,7 +6,7 @@ import math
 from statistics import NormalDist
 from typing import NamedTuple
 
-__all__ = ["Rate", "incomplete_beta", "rate_with_limits"]
+__all__ = ["Rate", "incomplete_beta", "rate_with_limits", "upper_exceeds"]
 
 _HALVINGS = 50  # of [0, 1]: beyond float64's digits
 _TINY = 1e-300
@@ -70,6 +70,20 @@ def rate_with_limits(rate: float, variance: float, freedom: float, units: float,
     lower = 0.0 if rate == 0 else _quantile(1 - confidence, count, size - count + 1)
     upper = 1.0 if rate == 1 else _quantile(confidence, count + 1, size - count)
     return Rate(rate, lower, upper)
+
+
+def upper_exceeds(wanted: float, rate: float, variance: float, freedom: float, units: float, confidence: float) -> bool:
+    """Tell if the upper limit that `rate_with_limits` computes is above a wanted rate, in a fiftieth of its time."""
+    rate = min(max(rate, 0.0), 1.0)
+    if rate == 1 or wanted >= 1:
+        return wanted < 1
+    size = units
+    if variance > 0 and rate > 0:
+        size = min(rate * (1 - rate) / variance, units)
+    count = rate * size
+    if incomplete_beta(wanted, count + 1, size - count) >= confidence:
+        return False  # more observations would bring the limit down further
+    return rate_with_limits(rate, variance, freedom, units, confidence).upper > wanted
 
 
 def incomplete_beta(x: float, a: float, b: float) -> float:
