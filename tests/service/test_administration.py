@@ -44,6 +44,7 @@ def test_cameras_and_statistics(world: World) -> None:
         "sightings": 8,
         "first": "2026-03-01T12:00:00+00:00",
         "last": "2026-03-01T12:00:21+00:00",
+        "watched": None,
     }
     stats = world.client("viewer").get("/api/stats").json()
     own = json.loads(json.dumps(world.gallery.statistics().to_dict()))

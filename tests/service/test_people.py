@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
-from gallery.fakes import CAMERAS, make_image
-from resight.gallery import Where
+from gallery.fakes import CAMERAS, DIMENSION, make_image
+from resight.gallery import Sighting, Where
 from resight.gallery.grouping import search_one_per
+from resight.gallery.strip import draw_strip, seconds_in
 from service.test_search import expected, pairs, search
 from service.worlds import World
+
+NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def of(world: World, name: str) -> set[str]:
@@ -85,3 +93,99 @@ def test_a_search_without_a_camera(world: World) -> None:
     assert world.audit.newest(1)[0]["details"]["cameras"] == sorted([CAMERAS[0], CAMERAS[2]])
     nothing = search(world, [make_image(3)], token=f"viewer@{CAMERAS[0]}", not_camera=[CAMERAS[0]])
     assert nothing.status_code == 422 and "no camera is left" in nothing.json()["detail"]
+
+
+def tracklet(name: str, camera: str, start: float, seconds: float | None = None, **changes: Any) -> Sighting:
+    """A sighting of a tracklet, `start` seconds before now."""
+    crops = [np.full((128, 64, 3), 90, np.uint8)]
+    values: dict[str, Any] = {
+        "id": hashlib.sha256(f"{name} {camera} {start}".encode()).hexdigest()[:32],
+        "embedding": np.ones(DIMENSION, np.float32),
+        "thumbnail": draw_strip(crops, seconds),
+        "enrolled": NOW,
+        "camera": camera,
+        "time": NOW - timedelta(seconds=start),
+        "tracklet": name,
+    }
+    return Sighting(**values | changes)
+
+
+def ago(text: str | None) -> float | None:
+    return None if text is None else (NOW - datetime.fromisoformat(text)).total_seconds()
+
+
+def test_people_of_the_last_minutes_and_their_tracklets(world: World) -> None:
+    """Ann walked from the entrance to the hall and back, person-2 stood in the hall, and one crop is nobody's."""
+    entrance, hall = CAMERAS[:2]
+    passes = [
+        tracklet("a1", entrance, 600, 10, identity="ann"),
+        tracklet("a2", hall, 500, 20, identity="ann"),
+        tracklet("a3", entrance, 100, 5, identity="ann"),
+        tracklet("p", hall, 520, 500, identity="person-2"),
+        tracklet("two", hall, 300),
+        tracklet("two", hall, 290),
+        tracklet("", hall, 200),
+        tracklet("old", hall, 7200, 1, identity="ann"),
+        tracklet("no time", hall, 1, time=None, identity="ann"),
+    ]
+    assert world.gallery.add(passes) == len(passes)
+    client = world.client("viewer")
+    lately = {"since": (NOW - timedelta(minutes=15)).isoformat()}
+    found = client.post("/api/people/list", json=lately).json()
+    told = [
+        (one["identity"], one["provisional"], one["cameras"], ago(one["first"]), ago(one["last"]), len(one["tracklets"]))
+        for one in found["people"]
+    ]
+    assert told == [
+        ("person-2", True, [hall], 520, 20, 1),
+        ("ann", False, [entrance, hall], 600, 95, 3),
+        ("", False, [hall], 200, 200, 1),
+        ("", False, [hall], 300, 290, 1),
+    ]
+    assert [(one["camera"], ago(one["start"]), ago(one["end"])) for one in found["people"][1]["tracklets"]] == [
+        (entrance, 600, 590), (hall, 500, 480), (entrance, 100, 95)
+    ]  # fmt: skip
+    assert found["people"][2]["tracklets"][0]["end"] is None and len(found["people"][3]["tracklets"][0]["sightings"]) == 2
+    assert (ago(found["since"]), found["until"], found["more"]) == (900, None, False)
+    picture = client.get(found["people"][1]["tracklets"][0]["thumbnail"])
+    assert picture.status_code == 200 and seconds_in(picture.content) == 10
+
+    mine = world.client(f"viewer@{entrance}").post("/api/people/list", json=lately).json()["people"]
+    assert [(one["identity"], one["cameras"], len(one["tracklets"])) for one in mine] == [("ann", [entrance], 2)]
+    assert world.client(f"viewer@{entrance}").post("/api/people/list", json={"cameras": [hall]}).status_code == 403
+    (whole,) = client.post("/api/people/list", json={"identity": "ann"}).json()["people"]
+    assert len(whole["tracklets"]) == 4 and ago(whole["first"]) == 7200
+    assert [entry["action"] for entry in world.audit.newest(4)] == ["list", "list", "look", "list"]
+    assert world.audit.newest(1)[0]["details"] == {"identity": "ann", "since": None, "until": None, "cameras": None}
+    since = client.post("/api/people/list", json={}).json()["since"]
+    assert timedelta(minutes=15) <= datetime.now(UTC) - datetime.fromisoformat(since) < timedelta(minutes=16)
+
+
+def test_of_too_many_people_the_last_ones_are_listed(world: World) -> None:
+    world.gallery.add([tracklet(f"t{n}", "hall", 10 * n + 1, 1, identity=f"person-{n}") for n in range(1, 80)])
+    hour = {"since": (NOW - timedelta(hours=1)).isoformat()}
+    answer = world.client().post("/api/people/list", json=hour | {"limit": 20}).json()
+    names = [one["identity"] for one in answer["people"]]
+    assert answer["more"] and 10 <= len(names) <= 20 and names == [f"person-{n}" for n in range(1, len(names) + 1)]
+    assert ago(names and answer["people"][-1]["first"]) <= ago(answer["since"]) < 10 * (len(names) + 1) + 1  # type: ignore[operator]
+    assert not world.client().post("/api/people/list", json=hour | {"limit": 79}).json()["more"]
+
+
+def test_a_tracklet_that_is_split_off_is_nobodys(world: World) -> None:
+    world.gallery.add([tracklet(f"t{n}", CAMERAS[n], 10 * n + 1, 1, identity="person-1") for n in range(2)])
+    client = world.client("operator")
+    assert client.post("/api/label", json={"tracklets": ["t1"], "identity": ""}).json() == {"labelled": 1}
+    found = client.post("/api/people/list", json={"since": (NOW - timedelta(hours=1)).isoformat()}).json()["people"]
+    assert [(one["identity"], [each["tracklet"] for each in one["tracklets"]]) for one in found] == [
+        ("person-1", ["t0"]), ("", ["t1"])
+    ]  # fmt: skip
+
+
+def test_a_tracklet_of_a_camera_has_one_place(world: World) -> None:
+    """One sighting holds all crops of a tracklet that a camera saw, so a search finds it once, however it is asked."""
+    noise = np.random.default_rng(3).integers(0, 256, (4, 128, 64, 3), dtype=np.uint8)
+    seen = tracklet("four crops", CAMERAS[0], 60, 3, thumbnail=draw_strip(list(noise), 3))
+    world.gallery.add([replace(seen, embedding=world.model.embed(list(noise)).mean(0))])
+    for one_per in ("sighting", "tracklet"):
+        found = search(world, [cv2.imencode(".png", noise[0])[1].tobytes()], one_per=one_per).json()["matches"]
+        assert [match["tracklet"] for match in found].count("four crops") == 1

@@ -41,6 +41,7 @@ SAMPLES: dict[tuple[str, str], Callable[[World, str], Request]] = {
     },
     ("post", "/api/sightings/{id}/verdict"): lambda world, id: {"json": {"verdict": "confirm", "identity": "anna"}},
     ("post", "/api/label"): lambda world, id: {"json": {"ids": [id], "identity": "anna"}},
+    ("post", "/api/people/list"): lambda world, id: {"json": {"since": "2026-03-01"}},
     ("post", "/api/people/rename"): lambda world, id: {"json": {"old": names(world)[0], "new": names(world)[0] + "!"}},
     ("post", "/api/people/merge"): lambda world, id: {"json": dict(zip(("old", "new"), names(world), strict=False))},
     ("post", "/api/export"): lambda world, id: {"json": {"ids": [id], "reason": "a test"}},

@@ -121,7 +121,8 @@ def test_a_gallery_in_a_database(
         answer = client.post("/api/search", files={"images": query.read_bytes()}, data={"k": "5"})
         assert [match["id"] for match in answer.json()["matches"]] == [match.record.id for match in expected]
         assert client.post("/api/sightings", files={"image": query.read_bytes()}, data={"camera": "new"}).status_code == 201
-        assert {"camera": "new", "sightings": 1, "first": None, "last": None} in client.get("/api/cameras").json()["cameras"]
+        new = {"camera": "new", "sightings": 1, "first": None, "last": None, "watched": None}
+        assert new in client.get("/api/cameras").json()["cameras"]
     assert "Traceback" not in running.stop()
     assert main(["gallery", "verify", postgres, "--audit", str(log)]) == 0
     log.write_bytes(log.read_bytes().replace(b'"k":5', b'"k":6', 1))

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from resight.cli.gallery import model_of
 from resight.cli.options import Device, Names, Threads
-from resight.cli.terminal import say, warn
+from resight.cli.terminal import check_writable, say, warn
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from resight.cameras.plan import Plan
+    from resight.service.lifecycle import Service
+    from resight.service.watching import Watching
 
 __all__ = ["serve"]
 
@@ -19,6 +30,10 @@ def serve(
     name: Names = None,
     access: Path | None = None,
     calibration: Path | None = None,
+    watch: Path | None = None,
+    detector: str = "motion",
+    every: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    events: Path | None = None,
     audit: Path | None = None,
     purge_every: str = "1h",
     queue: int = 8,
@@ -28,7 +43,7 @@ def serve(
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
-    """Serve a gallery over HTTP, with a page to search it in a browser. Ctrl-C ends it.
+    """Serve a gallery over HTTP, with a page to search it in a browser, and watch cameras into it. Ctrl-C ends it.
 
     Parameters
     ----------
@@ -43,7 +58,16 @@ def serve(
     access
         File of tokens from `resight access`. Without it, one token is made for this run and printed.
     calibration
-        File from `resight calibrate`: searches then also answer match, possible or unknown.
+        File from `resight calibrate`: searches then also answer match, possible or unknown, and the tracklets of --watch are joined
+        into people across cameras.
+    watch
+        TOML file of cameras, see `resight watch`; all that have a source are watched into this gallery.
+    detector
+        Detector for --watch, see `resight watch`.
+    every
+        Look at every N-th frame only.
+    events
+        Append what happens in front of the cameras to this file, as JSON lines.
     audit
         Audit log; audit.jsonl in the gallery's folder by default. The service does nothing that it cannot log.
     purge_every
@@ -65,6 +89,7 @@ def serve(
 
     # Before NumPy is loaded: its matrix products would otherwise keep all cores spinning, which the others' requests need.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from resight.cameras.plan import read_plan
     from resight.decision import Calibration
     from resight.errors import ConfigurationError
     from resight.gallery import Gallery, parse_retention
@@ -82,6 +107,12 @@ def serve(
     seconds = parse_retention(purge_every)
     if seconds == 0:
         raise ConfigurationError(f"--purge-every is {purge_every}; expected a positive time, for example 1h")
+    if watch is None and (events is not None or detector != "motion" or every != 1):
+        raise ConfigurationError("--detector, --every and --events are for cameras; name a file of cameras by --watch")
+    plan = None if watch is None else read_plan(watch)
+    if plan is not None and not plan.sources:
+        raise ConfigurationError(f"{watch}: no camera has a source; add source to those that are to be watched")
+    check_writable(events)
     limits = Limits(queue=queue, upload=round(max_upload * 1_000_000), k=max_k)
     token = secrets.token_urlsafe(32)
     find = single_token(token, Caller(name="local", role="admin")) if access is None else AccessFile(access).find
@@ -98,6 +129,7 @@ def serve(
             limits=limits,
             purge_every=seconds,
         )
+        watching = None if plan is None else _watching(service, plan, detector, every, events, threads, stack)
         listener = stack.enter_context(listen(host, port))
         stack.enter_context(service)
         shown = f"[{host}]" if ":" in host else host
@@ -107,5 +139,39 @@ def serve(
             say("Ctrl-C ends it")
             if not local:
                 warn(("images and tokens travel unencrypted; put a proxy with TLS in front",))
+            if watching is not None:
+                service.watching = stack.enter_context(watching)
             run(service, listener, host, name or ())
     say("stopped")
+
+
+def _watching(
+    service: Service, plan: Plan, detector: str, every: int, events: Path | None, threads: int, stack: ExitStack
+) -> Watching:
+    """Everything that can be wrong with the cameras is said here, before anything is started."""
+    import contextlib
+
+    from resight.cameras.detectors import load_detector
+    from resight.cameras.events import EventLog
+    from resight.service.watching import Watching, open_sources
+
+    calibration = service.calibration
+    if calibration is None and (plan.ways.shortest or plan.ways.longest):
+        warn(("overlaps and travel times of the cameras are for --calibration, and are not used",))
+    if calibration is not None and calibration.distance != "cosine":
+        warn((f"people are joined by the cosine distance; with {calibration.distance}, every tracklet stays alone",))
+        calibration = None
+    sources, refused = open_sources(plan, every=every)
+    for one in refused:
+        warn((f"{one.camera}: {one.reason}",))
+    return Watching(
+        service.gallery,
+        service.extractor,
+        service.log,
+        sources,
+        load_detector(detector, threads=threads),
+        refused=refused,
+        calibration=calibration,
+        plan=plan,
+        events=None if events is None else stack.enter_context(contextlib.closing(EventLog(events))),
+    )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
+from resight.cameras.states import CameraState, Condition
 from resight.gallery import Match, Record
+from resight.gallery.seen import PersonSeen
 from resight.service.access import Caller
 
 __all__ = [
@@ -25,10 +29,13 @@ __all__ = [
     "Known",
     "Labelled",
     "Listed",
+    "PeopleList",
+    "PersonAnswer",
     "PurgeProgress",
     "Purged",
     "Session",
     "Stats",
+    "Watched",
 ]
 
 Band = Literal["match", "possible", "unknown"] | None
@@ -132,6 +139,30 @@ class Session(BaseModel):
     max_upload: int = Field(description="largest request, in bytes")
 
 
+class Watched(BaseModel):
+    """State of a camera that the service watches."""
+
+    state: Condition
+    reason: str = Field(description="why it is reconnecting or failed")
+    source: str
+    frames: int = Field(description="frames that were read")
+    broken: int = Field(description="frames that could not be decoded")
+    dropped: int = Field(description="frames of a stream that were left out because the processor was too slow")
+    reconnected: int
+    tracklets: int
+    in_view: int = Field(description="people on the last frame")
+    last: str | None = Field(description="time of the last frame")
+
+    @classmethod
+    def of(cls, state: CameraState, caller: Caller) -> Self:
+        """Convert a state. A viewer sees no folders of the machine."""
+        values = asdict(state) | {"last": None if state.last is None else datetime.fromtimestamp(state.last, UTC).isoformat()}
+        if not caller.may("operator"):
+            name = PurePath(state.source).name
+            values |= {"source": name, "reason": state.reason.replace(state.source, name)}
+        return cls.model_validate(values)
+
+
 class CameraSummary(BaseModel):
     """One camera; first and last are the times of its first and last sighting."""
 
@@ -139,12 +170,66 @@ class CameraSummary(BaseModel):
     sightings: int
     first: str | None
     last: str | None
+    watched: Watched | None = Field(description="null unless the service watches it")
 
 
 class CameraList(BaseModel):
     """All cameras that the caller may see."""
 
     cameras: list[CameraSummary]
+    trouble: str = Field(description="why nothing is kept of what the cameras see; empty if it is")
+
+
+class PersonAnswer(BaseModel):
+    """One person, and where they went."""
+
+    class Tracklet(BaseModel):
+        """One pass of a person, past one camera."""
+
+        camera: str
+        tracklet: str
+        start: str
+        end: str | None = Field(description="null if it is not known")
+        sightings: list[str]
+        thumbnail: str
+
+    identity: str = Field(description="empty for a tracklet that belongs to nobody known")
+    provisional: bool = Field(description="nobody has given this name")
+    cameras: list[str] = Field(description="in the order in which they saw this person")
+    first: str
+    last: str
+    tracklets: list[Tracklet]
+
+    @classmethod
+    def of(cls, person: PersonSeen) -> Self:
+        """Convert a person."""
+        return cls(
+            identity=person.identity,
+            provisional=person.provisional,
+            cameras=person.cameras,
+            first=person.first.isoformat(),
+            last=person.last.isoformat(),
+            tracklets=[
+                cls.Tracklet(
+                    camera=one.camera,
+                    tracklet=one.tracklet,
+                    start=one.start.isoformat(),
+                    end=None if one.end is None else one.end.isoformat(),
+                    sightings=list(one.ids),
+                    thumbnail=_thumbnail(one.ids[0]),
+                )
+                for one in person.passes
+            ],
+        )
+
+
+class PeopleList(BaseModel):
+    """People with their tracklets, those who were seen last first."""
+
+    people: list[PersonAnswer]
+    since: str | None = Field(description="time from which on nobody is missing")
+    until: str | None
+    more: bool = Field(description="there are others within the times that were asked for")
 
 
 class Purged(BaseModel):

@@ -22,6 +22,7 @@ from resight.service.admission import FairThreads, Places
 from resight.service.audit import Act, AuditLog
 from resight.service.metrics import Metrics
 from resight.service.search_queue import SearchQueue
+from resight.service.watching import Watching
 
 __all__ = ["Limits", "Purging", "Service"]
 
@@ -104,6 +105,8 @@ class Service:
     searches : SearchQueue
     purging : Purging
     metrics : Metrics
+    watching : Watching or None
+        Cameras that are watched into the gallery.
 
     Raises
     ------
@@ -128,6 +131,7 @@ class Service:
         self.gallery, self.extractor, self.audit, self.find = gallery, extractor, audit, find
         self.calibration, self.limits, self.purge_every = calibration, limits or Limits(), purge_every
         self.metrics = Metrics()
+        self.watching: Watching | None = None
         self.places = Places(self.limits.queue)
         self.metrics.waiting.set_function(lambda: self.places.taken)
         self.uploads = FairThreads(usable_cores())

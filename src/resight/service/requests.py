@@ -24,6 +24,7 @@ __all__ = [
     "Purge",
     "Renaming",
     "SearchForm",
+    "Seen",
     "Text",
     "Time",
     "TrackletForm",
@@ -177,6 +178,16 @@ class Wanted(_Given):
     until: Time = None
     limit: int = Field(default=100, ge=1, le=1000)
     after: str = Field(default="", pattern="^([0-9a-f]{32})?$", description="`next` of the page before")
+
+
+class Seen(_Given):
+    """Filter of people by their sightings: all given conditions must hold."""
+
+    identity: Text | None = None
+    cameras: list[CameraName] = Field(default=[], max_length=100)
+    since: Time = Field(default=None, description="15 minutes before `until`, unless it or an identity is given")
+    until: Time = Field(default=None, description="now, unless given")
+    limit: int = Field(default=500, ge=1, le=1000, description="sightings at most; the last ones, unless only an identity is given")
 
 
 class Export(_Given):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import signal
 import socket
 import sys
 from collections.abc import Collection
@@ -44,9 +45,19 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def run(service: Service, listener: socket.socket, host: str, names: Collection[str] = ()) -> None:
-    """Serve until a signal; then answer the requests that have begun. See `make_server`."""
+    """Serve until a signal; then answer the requests that have begun. See `make_server`.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Always at the end, if it was a signal; also SIGTERM, so that the caller can close what it opened.
+    """
     sys.setswitchinterval(_SWITCH)
-    make_server(service, host, names).run(sockets=[listener])
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        make_server(service, host, names).run(sockets=[listener])
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def make_server(service: Service, host: str, names: Collection[str] = ()) -> uvicorn.Server:
@@ -78,10 +89,19 @@ def make_server(service: Service, host: str, names: Collection[str] = ()) -> uvi
         proxy_headers=False,
         timeout_graceful_shutdown=_PATIENCE,
     )
-    return _Server(config)
+    return _Server(config, service)
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().set_exception_handler(say_seldom())
         await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._service.watching is not None:
+            self._service.watching.stop()  # which takes its time, like the requests that are being answered
+        await super().shutdown(sockets)

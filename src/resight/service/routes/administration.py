@@ -31,6 +31,7 @@ from resight.service.answers import (
     PurgeProgress,
     Session,
     Stats,
+    Watched,
 )
 from resight.service.lifecycle import Service
 from resight.service.requests import Export, Purge
@@ -67,12 +68,24 @@ def session(caller: Viewer, service: ServiceOf) -> Session:
 
 @router.get("/cameras")
 def cameras(caller: Viewer, service: ServiceOf) -> CameraList:
-    """Return the cameras with their numbers of sightings, and the times of the first and the last."""
+    """Return the cameras: numbers of sightings, times of the first and the last, and the state of those that are watched."""
+    found, watching = _cameras(caller, service), service.watching
+    states = [] if watching is None else watching.states()
+    watched = {one.camera: Watched.of(one, caller) for one in states if caller.cameras is None or one.camera in caller.cameras}
+    nothing = Camera(sightings=0, first=None, last=None)
     return CameraList(
         cameras=[
-            CameraSummary(camera=name, sightings=camera.sightings, first=_text(camera.first), last=_text(camera.last))
-            for name, camera in _cameras(caller, service).items()
-        ]
+            CameraSummary(
+                camera=name,
+                sightings=camera.sightings,
+                first=_text(camera.first),
+                last=_text(camera.last),
+                watched=watched.get(name),
+            )
+            for name in sorted(found.keys() | watched.keys())
+            for camera in [found.get(name, nothing)]
+        ],
+        trouble="" if watching is None else watching.trouble,
     )
 
 

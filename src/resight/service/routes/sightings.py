@@ -116,6 +116,8 @@ def judge(id: SightingId, verdict: Verdict, caller: Operator, service: ServiceOf
     )
     if after != before and not service.gallery.label([id], after):
         raise _missing(id)
+    if service.watching is not None:
+        service.watching.look_again()
     return Judged(id=id, identity=after)
 
 
