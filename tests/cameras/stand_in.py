@@ -18,6 +18,9 @@ class OverlapTracker:
         self.boxes = np.empty((0, 4), np.float32)
         self.next = 1
 
+    def wanted(self, frame: Frame, detections: Detections) -> NDArray[np.bool_]:
+        return np.ones(len(detections), bool)
+
     def update(self, frame: Frame, detections: Detections, embeddings: NDArray[np.float32] | None) -> Tracks:
         table = overlap(detections.xyxy, self.boxes)
         ids = np.zeros(len(detections), np.int64)

@@ -30,8 +30,11 @@ _PATIENCE = 1.0  # seconds for the threads of all cameras to end in
 class AnyTracker(Protocol):
     """A tracker of one camera, such as `resight.cameras.tracking.Tracker`."""
 
+    def wanted(self, frame: Frame, detections: Detections) -> NDArray[np.bool_]:
+        """Choose the boxes whose embedding counts, with all that may become part of a track."""
+
     def update(self, frame: Frame, detections: Detections, embeddings: NDArray[np.float32] | None) -> Tracks:
-        """Take the next frame."""
+        """Take the next frame. The embedding of a box that was not wanted is NaN."""
 
 
 class Observer(Protocol):
@@ -224,7 +227,10 @@ class Watch:
 
     def _see(self, camera: _Camera, frame: Frame) -> Iterator[Event]:
         detections = camera.detector.detect(frame).clipped(*frame.size)
-        vectors = self._model.embed((frame.pixels, detections.xyxy))
+        tracked = detections.tracker_id is not None
+        wanted = np.ones(len(detections), bool) if tracked else camera.tracker.wanted(frame, detections)
+        vectors = np.full((len(detections), self._model.embedding_size), np.nan, np.float32)
+        vectors[wanted] = self._model.embed((frame.pixels, detections.xyxy[wanted]))
         if detections.tracker_id is None:
             tracks = camera.tracker.update(frame, detections, vectors)
         else:

@@ -119,6 +119,26 @@ def test_equal_frames_give_equal_tracks() -> None:
     assert walk(9) == walk(9)
 
 
+def test_vectors_that_are_not_wanted_change_nothing() -> None:
+    rng = np.random.default_rng(4)
+    whole, thrifty, spared, faint = Tracker(), Tracker(), 0, 0
+    own = rng.normal(size=(5, 8))
+    for number in range(60):
+        lefts = [100 + 60 * person + 5 * np.sin(number / 5 + person) for person in range(5)]  # they hide each other at times
+        xyxy = [(left, 50, left + 40, 150) for left in lefts] + [(x, 60, x + 40, 160) for x in rng.uniform(0, 500, 6)]
+        sure = np.concatenate([rng.choice([0.9, 0.3], 5), np.full(6, 0.2)])
+        looks = np.concatenate([own, rng.normal(size=(6, 8))]) + rng.normal(0, 0.2, (11, 8))
+        found, vectors = Detections(np.array(xyxy, np.float32), sure), looks.astype(np.float32)
+        expected = whole.update(frame(number), found, vectors)
+        wanted = thrifty.wanted(frame(number), found)
+        np.testing.assert_array_equal(wanted, thrifty.wanted(frame(number), found))
+        seen = thrifty.update(frame(number), found, np.where(wanted[:, None], vectors, np.nan).astype(np.float32))
+        np.testing.assert_array_equal((seen.ids, seen.rows), (expected.ids, expected.rows))
+        assert wanted[seen.rows].all()
+        spared, faint = spared + int((~wanted).sum()), faint + int((sure[seen.rows] < 0.4).sum())
+    assert spared > 200 and faint > 50
+
+
 def test_the_length_of_a_vector_does_not_matter_and_zeros_are_unknown() -> None:
     one, other = Tracker(), Tracker()
     for number in range(8):

@@ -69,9 +69,30 @@ class Tracker:
         self.parameters = parameters or Parameters()
         self._motion, self._appearance = Motion(), Appearance(self.parameters.memory)
         self._time = 0.0
+        self._at: tuple[float, int] | None = None  # frame that has been predicted and not been tracked
+        self._just_now = np.empty(0, bool)
         self._ids, self._boxes_had = np.empty(0, np.int64), np.empty(0, np.int64)
         self._seen = np.empty(0)  # time of the last box
         self._given = 0
+
+    def wanted(self, frame: Frame, detections: Detections) -> Mask:
+        """Choose the boxes whose embedding counts: those sure enough for any track, and those that may continue one.
+
+        Parameters
+        ----------
+        frame, detections
+            As for `update`, which comes next. It takes NaN for the embedding of any other box, and gives the same tracks.
+
+        Returns
+        -------
+        bool array of shape (n,)
+        """
+        self._predict(frame)
+        p, confidence = self.parameters, detections.confidence
+        seen = self._motion.boxes()[self._confirmed & self._just_now]
+        near = overlap(detections.xyxy, seen).max(axis=1, initial=0) >= p.near_low
+        wanted: Mask = (confidence >= p.high) | ((confidence >= p.low) & near)
+        return wanted
 
     def update(self, frame: Frame, detections: Detections, embeddings: NDArray[np.float32] | None = None) -> Tracks:
         """Take the next frame.
@@ -94,14 +115,10 @@ class Tracker:
         ArrayError
             If the frame is earlier than the one before, or the embeddings are not a row a box.
         """
-        if len(self._ids) and frame.time < self._time:
-            raise ArrayError(f"frame {frame.index} is of {frame.time} s, the one before of {self._time} s; expected rising times")
+        self._predict(frame)
         p, known = self.parameters, self._appearance.means.shape[1] if len(self._ids) else 0
         looks = unit_length(embeddings, len(detections), known)
-        before, self._time = self._time, frame.time
-        self._motion.predict(frame.time - before, self._seen < before)
-        just_now = (self._seen >= before) & (frame.time - before <= _PAUSE)
-        owner = self._owners(detections, looks, just_now)
+        owner = self._owners(detections, looks, self._just_now)
         rows = np.flatnonzero(owner >= 0)
         tracks = owner[rows]
         self._motion.correct(tracks, detections.xyxy[rows], detections.confidence[rows])
@@ -116,7 +133,19 @@ class Tracker:
         tracks = owner[rows]
         found = Tracks(self._ids[tracks], detections.xyxy[rows], detections.confidence[rows], rows, self._confirmed[tracks])
         self._end()
+        self._at = None
         return found
+
+    def _predict(self, frame: Frame) -> None:
+        """Predict where everybody is on a frame, once, and learn who was seen on the one before."""
+        if self._at == (frame.time, frame.index):
+            return
+        if len(self._ids) and frame.time < self._time:
+            raise ArrayError(f"frame {frame.index} is of {frame.time} s, the one before of {self._time} s; expected rising times")
+        before, self._time = self._time, frame.time
+        self._motion.predict(frame.time - before, self._seen < before)
+        self._just_now = (self._seen >= before) & (frame.time - before <= _PAUSE)
+        self._at = frame.time, frame.index
 
     @property
     def _confirmed(self) -> Mask:
