@@ -64,6 +64,18 @@ class GalleryError(ResightError):
     """A gallery that is missing, exists already, is of a newer version, or cannot do what was asked."""
 
 
+class GalleryAwayError(GalleryError):
+    """A gallery on another machine that cannot be reached, or cannot take anything now. Ask again later.
+
+    Attributes
+    ----------
+    pause : float
+        Seconds to wait that it asked for.
+    """
+
+    pause: float = 0.0
+
+
 class MissingSightingError(GalleryError):
     """A sighting that is not in a gallery, or not any more."""
 

@@ -11,6 +11,7 @@ from resight.progress import TerminalProgress
 
 if TYPE_CHECKING:
     from resight.gallery import Gallery
+    from resight.gallery.remote import Delivery
     from resight.models.model import Model
 
 __all__ = ["add", "create", "model_of", "stats"]
@@ -159,7 +160,7 @@ def stats(gallery: str, *, json: Path | None = None) -> None:
     write_result(json, found.to_dict())
 
 
-def model_of(gallery: Gallery, model: str, device: str, threads: int) -> Model:
+def model_of(gallery: Gallery | Delivery, model: str, device: str, threads: int) -> Model:
     """Load the gallery's model."""
     from resight.errors import ConfigurationError, WeightsError
     from resight.models import load_model

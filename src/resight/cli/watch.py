@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from resight.cli.options import Device, Names, Threads
-from resight.cli.terminal import check_writable, say, warn, write_result
+from resight.cli.terminal import check_writable, say, shown, warn, write_result
 
 if TYPE_CHECKING:
     from resight.cameras.mot_writer import MotWriter
@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 
 __all__ = ["watch"]
 
+_PATIENCE, _SHORT = 60.0, 5.0  # seconds without a delivery to a gallery that is away, at the end and after Ctrl-C
+
 
 def watch(
     *cameras: str,
     plan: Annotated[Path | None, Parameter(name="--cameras")] = None,
     gallery: str = "",
+    token: Path | None = None,
+    backlog: Path | None = None,
+    max_backlog: Annotated[float, Parameter(validator=Number(gt=0))] = 1000,
     calibration: Path | None = None,
     detector: str = "motion",
     confidence: float = 0.1,
@@ -55,7 +60,14 @@ def watch(
     plan
         TOML file that names cameras, their sources, overlaps and travel times. Without NAME=SOURCE, its sources are watched.
     gallery
-        Folder or database of a gallery that gets the tracklets.
+        Gallery that gets the tracklets: a folder, a database, or https://HOST of a service. What a database or service cannot
+        take now waits on disk.
+    token
+        File with the token of the service, of the role operator; by default, the token is read from RESIGHT_TOKEN.
+    backlog
+        Folder for tracklets that wait; one for each address, in ~/.local/state, by default.
+    max_backlog
+        Largest size of the backlog, in MB. If it is full, films wait, and live cameras lose their oldest tracklets.
     calibration
         File from `resight calibrate`: the gallery's tracklets are joined into people across cameras, who get provisional names.
     detector
@@ -99,9 +111,10 @@ def watch(
     from resight.configuration import nearest_name
     from resight.datasets.accounting import Accounting
     from resight.datasets.names import camera_name
-    from resight.errors import ConfigurationError, VideoError
+    from resight.errors import ConfigurationError, GalleryAwayError, VideoError
     from resight.gallery import Gallery, parse_time
     from resight.gallery.keeping import Keeper
+    from resight.gallery.remote import is_remote, open_delivery
     from resight.models import load_model
 
     planned = None if plan is None else read_plan(plan)
@@ -117,6 +130,8 @@ def watch(
             raise ConfigurationError(f"{plan} has no camera {name!r}{nearest_name(name, planned.cameras)}; add it there")
     if calibration is not None and not gallery:
         raise ConfigurationError("--calibration joins the tracklets of a gallery; name it by --gallery")
+    if calibration is not None and is_remote(gallery) and not gallery.startswith("postgres"):
+        raise ConfigurationError("--calibration joins people in a folder or a database, not through a service")
     if planned is not None and calibration is None and planned.ways.shortest:
         warn((f"{plan}: overlaps and travel times are for --calibration, and are not used",))
     printed = out in ("", "-")
@@ -141,9 +156,22 @@ def watch(
     if not sources:
         raise VideoError("; ".join(f"{name}: {reason}" for name, reason in refused.items()))
     with contextlib.ExitStack() as stack:
-        opened = stack.enter_context(Gallery.open(gallery)) if gallery else None
-        if opened is not None:
-            embedder = model_of(opened, model, device, threads)
+        remote = opened = None
+        if is_remote(gallery) and calibration is None:
+            made = open_delivery(
+                gallery,
+                shown(gallery),
+                token=token,
+                backlog=backlog,
+                most=round(max_backlog * 1_000_000),
+                report=lambda line: warn((line,)),
+            )
+            remote = stack.enter_context(contextlib.closing(made))
+        elif gallery:
+            opened = stack.enter_context(Gallery.open(gallery))
+        keeping = remote or opened
+        if keeping is not None:
+            embedder = model_of(keeping, model, device, threads)
         else:
             embedder = load_model(model or "student", device=device, threads=threads)
         folder = mot if mot is not None or not truths else Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -151,7 +179,7 @@ def watch(
         film = None if video is None else stack.enter_context(contextlib.closing(VideoWriter(video, len(addresses), blur=blur)))
         log = stack.enter_context(contextlib.closing(open_log(out, lambda line: warn((line,)))))
         people = None if opened is None or calibration is None else _people(opened, calibration, planned)
-        keeper = Keeper(log, sources, opened, people)
+        keeper = Keeper(log, sources, keeping, people)
         watching = Watch(
             sources,
             load_detector(detector, threshold=confidence, threads=threads),
@@ -159,22 +187,28 @@ def watch(
             observers=[each for each in (tracks, film, keeper) if each is not None],
             report=lambda line: warn((line,)),
         )
+        if remote is not None:
+            remote.start(embedder)
         for name in watching.failures:
             keeper.end(name)
         watching.failures |= refused
         for name, reason in watching.failures.items():
             warn((f"{name}: {reason}",))
+        late = ""
         try:
             for event in watching.run():
                 keeper.keep(event)
             keeper.join()
+            late = "" if remote is None else remote.finish(_PATIENCE)
         except KeyboardInterrupt:
             for event in watching.close_live():
                 keeper.keep(event)
             if any(not source.live for source in sources):
                 raise
+            if remote is not None:
+                warn(tuple(filter(None, [remote.finish(_SHORT)])))
         log.close()
-        result = {"events": log.counts} | _account(watching, sources, keeper.counts if opened is not None else None)
+        result = {"events": log.counts} | _account(watching, sources, keeper.counts if keeping is not None else None)
         files = sum((source.account() for source in sources), Accounting())
         if files.there:
             result["files"] = files.to_dict()
@@ -183,7 +217,9 @@ def watch(
         write_result(json, result)
         failures = [f"{name}: {reason}" for name, reason in watching.failures.items()]
         if failures:
-            raise VideoError("; ".join(failures))
+            raise VideoError("; ".join([*failures, *filter(None, [late])]))
+        if late:
+            raise GalleryAwayError(late)
 
 
 def _people(gallery: Gallery, calibration: Path, plan: Plan | None) -> People:
@@ -235,7 +271,8 @@ def _account(watching: Watch, sources: list[Source], kept: dict[str, int] | None
     for name, reason in watching.failures.items():
         cameras[name] = {**dict(cameras.get(name, {})), "failure": reason}  # type: ignore[call-overload]
     if kept is not None:
-        warn((f"gallery: {kept['added']} added, {kept['present']} there already, {kept['expired']} too old",))
+        more = "".join(f", {kept[name]} {name}" for name in ("refused", "lost", "waiting") if kept.get(name))
+        warn((f"gallery: {kept['added']} added, {kept['present']} there already, {kept['expired']} too old{more}",))
     return {"cameras": cameras, "short": watching.short, "gallery": kept}
 
 

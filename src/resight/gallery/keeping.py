@@ -11,8 +11,10 @@ from resight.cameras.frames import Frame
 from resight.cameras.order import InOrder
 from resight.cameras.sources import Source
 from resight.cameras.tracking import Tracks
+from resight.cameras.tracklets import Tracklet
 from resight.gallery.gallery import Gallery
 from resight.gallery.people import People
+from resight.gallery.remote import Delivery
 from resight.gallery.tracklets import enrol_tracklet
 
 __all__ = ["Keeper"]
@@ -32,7 +34,7 @@ class Keeper:
     log : Log or None
         None writes no events.
     sources : iterable of Source
-    gallery : Gallery, optional
+    gallery : Gallery or Delivery, optional
         Gets the tracklets.
     people : People, optional
         People of that gallery, whom the tracklets are joined to.
@@ -42,14 +44,14 @@ class Keeper:
     Attributes
     ----------
     counts : dict of str to int
-        Number of tracklets ``"added"``, ``"present"`` before, and ``"expired"``.
+        Number of tracklets ``"added"``, ``"present"`` before, and ``"expired"``; of a `Delivery`, its counts.
     """
 
     def __init__(
         self,
         log: Log | None,
         sources: Iterable[Source],
-        gallery: Gallery | None = None,
+        gallery: Gallery | Delivery | None = None,
         people: People | None = None,
         *,
         attempt: Callable[[Callable[[], Any]], Any] = _once,
@@ -58,7 +60,7 @@ class Keeper:
         self._sources = {source.camera: source for source in sources}
         self._order = InOrder(self._sources.values())
         self._ids: dict[str, str] = {}
-        self.counts = {"added": 0, "present": 0, "expired": 0}
+        self.counts = gallery.counts if isinstance(gallery, Delivery) else {"added": 0, "present": 0, "expired": 0}
 
     def see(self, frame: Frame, tracks: Tracks) -> None:
         """Learn how far a camera has come, and take up what an operator did; see `resight.gallery.people.People.look_again`."""
@@ -75,14 +77,21 @@ class Keeper:
         source = self._sources[event.camera]
         more = {}
         if self._gallery is not None and event.tracklet is not None:
-            id, what = self._attempt(partial(enrol_tracklet, self._gallery, event.tracklet, source.shown))
-            self.counts[what] += 1
+            id, what = self._attempt(partial(self._enrol, self._gallery, event.tracklet, source))
             if what != "expired":
                 more = {"sighting": id}
                 self._ids[event.name] = id
                 self._order.put(event.tracklet)
         self._write(event_dict(event, dated=source.dated, **more))
         self.join()
+
+    def _enrol(self, gallery: Gallery | Delivery, tracklet: Tracklet, source: Source) -> tuple[str, str]:
+        """Give a tracklet to the gallery. A film waits for room in a full backlog, and a live camera cannot."""
+        if isinstance(gallery, Delivery):
+            return gallery.put(tracklet, source.shown, wait=not source.live)
+        id, what = enrol_tracklet(gallery, tracklet, source.shown)
+        self.counts[what] += 1
+        return id, what
 
     def join(self) -> None:
         """Join the tracklets that wait for no other film; all of them, once the cameras have ended."""

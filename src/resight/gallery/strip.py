@@ -11,9 +11,11 @@ import numpy as np
 from resight.errors import ImageError
 from resight.images import Pixels, decode, resize
 
-__all__ = ["best_crop", "crops_in", "draw_strip", "seconds_in"]
+__all__ = ["SIZE", "best_crop", "crops_in", "draw_strip", "seconds_in"]
 
-_SIZE = 128, 64
+SIZE = 128, 64
+"""Height and width of a crop, in pixels."""
+
 _QUALITY = 85
 _MARK = b"\xff\xd8\xff\xfe\x00\x0fresight-strip"  # start of an image, and a comment of 15 bytes with its length
 _LASTS = b"\xff\xfe\x00\x18%020.6f s"  # a second comment; 20 digits with the point
@@ -24,7 +26,7 @@ def draw_strip(crops: Sequence[Pixels], seconds: float | None = None) -> bytes:
 
     A comment in it says that it is a strip, and another one how many seconds the tracklet lasted, if that is given.
     """
-    whole = np.concatenate([resize(crop, _SIZE) for crop in crops], axis=1)
+    whole = np.concatenate([resize(crop, SIZE) for crop in crops], axis=1)
     return _MARK + (b"" if seconds is None else _LASTS % seconds) + _jpeg(whole)[2:]
 
 
@@ -37,7 +39,7 @@ def seconds_in(thumbnail: bytes) -> float | None:
 def crops_in(thumbnail: bytes) -> list[Pixels]:
     """Decode the picture of a sighting: the crops of a strip, or else the picture itself. Raises `ImageError` if it is damaged."""
     whole = decode(thumbnail)
-    count = whole.shape[1] // _SIZE[1] if thumbnail.startswith(_MARK) else 1
+    count = whole.shape[1] // SIZE[1] if thumbnail.startswith(_MARK) else 1
     if not count or whole.shape[1] % count:
         raise ImageError("the strip of crops is damaged")
     return [np.ascontiguousarray(part) for part in np.split(whole, count, axis=1)]

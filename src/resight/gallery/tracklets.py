@@ -49,9 +49,17 @@ def enrol_tracklet(gallery: Gallery, tracklet: Tracklet, source: str = "") -> tu
     """
     time = tracklet.at(tracklet.start)
     id = tracklet_id(tracklet.name, tracklet.camera, time)
-    named = {"name": tracklet.name, "camera": tracklet.camera, "time": time, "source": source}
     seconds = tracklet.end - tracklet.start
-    return id, add_tracklet(gallery, **named, crops=tracklet.crops, embedding=tracklet.embedding, seconds=seconds)
+    return id, add_tracklet(
+        gallery,
+        name=tracklet.name,
+        camera=tracklet.camera,
+        time=time,
+        source=source,
+        crops=tracklet.crops,
+        embedding=tracklet.embedding,
+        seconds=seconds,
+    )
 
 
 def add_tracklet(

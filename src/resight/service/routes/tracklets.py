@@ -85,4 +85,5 @@ def _vector(data: bytes, dimension: int) -> NDArray[np.float32]:
 def _embed(crops: list[Pixels], service: Service) -> NDArray[np.float32]:
     """Embed crops one by one, as searches do, and fuse them into one vector of shape (d,)."""
     size = service.extractor.size
-    return fuse(np.concatenate([service.gallery.embed(service.extractor, [resize(crop, size)]) for crop in crops]))[0]
+    vectors = np.concatenate([service.gallery.embed(service.extractor, [resize(crop, size)]) for crop in crops])
+    return np.asarray(fuse(vectors)[0], np.float32)
