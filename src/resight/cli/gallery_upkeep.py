@@ -1,4 +1,4 @@
-"""`resight gallery`: purge, snapshot, restore and verify."""
+"""`resight gallery`: purge, snapshot, backup, restore, verify and migrate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resight.progress import TerminalProgress
 if TYPE_CHECKING:
     from resight.gallery import Gallery, Where
 
-__all__ = ["purge", "restore", "snapshot", "verify"]
+__all__ = ["backup", "migrate", "purge", "restore", "snapshot", "verify"]
 
 
 def purge(
@@ -149,25 +149,57 @@ def snapshot(gallery: str, name: str = "", *, json: Path | None = None) -> None:
     write_result(json, {"name": taken.name, "path": str(taken.path), "count": taken.count, "bytes": taken.bytes})
 
 
-def restore(gallery: Path, name: str, *, yes: bool = False, json: Path | None = None) -> None:
-    """Bring back a snapshot of a gallery. Later additions are lost; purged sightings stay gone.
+def backup(gallery: str, file: Path, *, json: Path | None = None) -> None:
+    """Copy a gallery to one file, for another disk or machine. Others may go on adding to the gallery.
+
+    No purge reaches the file: delete it before the retention of what is in it ends.
 
     Parameters
     ----------
     gallery
-        Folder of the gallery, which may be damaged.
+        Folder or database of the gallery.
+    file
+        New file, for example people-2026-03-01.sqlite.
+    json
+        Also write its size and number of sightings to this file.
+    """
+    from resight.gallery import Gallery
+
+    with Gallery.open(gallery) as opened:
+        count = opened.back_up(file)
+    size = file.stat().st_size
+    say(f"{file}: {count} sightings, {size / 1e6:.1f} MB, read again and whole")
+    write_result(json, {"path": str(file), "count": count, "bytes": size})
+
+
+def restore(gallery: str, name: str, *, yes: bool = False, json: Path | None = None) -> None:
+    """Bring back a snapshot of a gallery, or make a new gallery from a backup.
+
+    After a snapshot, later additions are lost, and purged sightings stay gone. A backup goes into a new folder, or a database
+    without a gallery; it may come from either.
+
+    Parameters
+    ----------
+    gallery
+        Folder of the gallery, which may be damaged; for a backup, a new folder or a database.
     name
-        Name of the snapshot.
+        Name of the snapshot; or the file of a backup, whose name ends in .sqlite.
     yes
-        Restore; without this flag nothing changes.
+        Restore a snapshot; without this flag nothing changes.
     json
         Also write what was restored to this file.
     """
     from resight.errors import ConfigurationError
     from resight.gallery import Gallery
 
+    if name.endswith(".sqlite"):
+        count = Gallery.restore_backup(name, gallery)
+        say(f"{shown(gallery)}: {count} sightings, as of {name}")
+        warn(("what was purged since the backup is there again; the audit log names it",))
+        write_result(json, {"name": name, "count": count})
+        return
     if not yes:
-        raise ConfigurationError(f"sightings added to {gallery} since {name!r} would be lost; add --yes to restore it")
+        raise ConfigurationError(f"sightings added to {shown(gallery)} since {name!r} would be lost; add --yes to restore it")
     done = Gallery.restore(gallery, name)
     say(f"{gallery}: {done.count} sightings, as of {done.name}")
     write_result(json, {"name": done.name, "count": done.count})
@@ -211,3 +243,23 @@ def verify(gallery: str, *, audit: Path | None = None, model: str = "", device: 
         with Gallery.open(gallery) as opened:
             opened.settings.check_model(load_model(model, device=device))
     say(f"{shown(gallery)}: no damage{f', and {log} is unchanged' if logged else ''}")
+
+
+def migrate(gallery: str, *, json: Path | None = None) -> None:
+    """Bring a gallery that an older Resight wrote to the present version. Stop its services first, and back it up.
+
+    After an interruption, run the same command again: it goes on.
+
+    Parameters
+    ----------
+    gallery
+        Folder or database of the gallery.
+    json
+        Also write the version before, and the number of changed files, to this file.
+    """
+    from resight.gallery import Gallery
+
+    with TerminalProgress() as progress:
+        before, changed = Gallery.migrate(gallery, progress=progress)
+    say(f"{shown(gallery)}: {f'was of version {before}, and is migrated' if changed else 'is of the present version'}")
+    write_result(json, {"before": before, "changed": changed})

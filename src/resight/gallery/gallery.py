@@ -21,8 +21,10 @@ from resight.gallery.settings import Settings, future_from
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.statistics import Statistics, statistics_of
 from resight.gallery.store import reserve
+from resight.gallery.store.backup import back_up_folder, back_up_sightings, sightings_in, unpack, unpacked
 from resight.gallery.store.database import bytes_of
 from resight.gallery.store.interface import Camera, Removal, Store
+from resight.gallery.store.migrate import migrate
 from resight.gallery.store.snapshot import Snapshot, restore, snapshots, take_snapshot
 from resight.gallery.store.sqlite import SqliteStore
 from resight.gallery.store.verify import verify
@@ -32,7 +34,7 @@ from resight.progress import Progress, silent
 
 __all__ = ["Gallery"]
 
-_NO_FOLDER = "snapshots are for galleries in a folder; back up a database with pg_dump"
+_NO_FOLDER = "snapshots are for galleries in a folder; back up a database by `resight gallery backup`, or by pg_dump"
 
 
 class Gallery:
@@ -101,6 +103,56 @@ class Gallery:
 
         with contextlib.closing(PostgresStore(str(location))) as store:
             return store.problems(progress=progress)
+
+    @classmethod
+    def migrate(cls, location: str | Path, *, progress: Progress = silent) -> tuple[int, int]:
+        """Bring a gallery that an older Resight wrote to the present version of its tables.
+
+        Returns
+        -------
+        tuple of (int, int)
+            Version before, and how many files, or databases, were changed.
+
+        Raises
+        ------
+        GalleryError
+            If there is no gallery, or its version is newer, or too old.
+        GalleryDamagedError
+            If it is damaged. Then nothing of the damaged file is changed.
+        StorageError
+            If other programs have it open, or there is no space.
+        """
+        if not _is_database(location):
+            return migrate(Path(location), progress=progress)
+        from resight.gallery.store.postgres import PostgresStore
+
+        return PostgresStore.migrate(str(location), progress=progress)
+
+    @classmethod
+    def restore_backup(cls, file: str | Path, location: str | Path) -> int:
+        """Make a gallery from a file of `back_up`, in a new folder or a database without a gallery; return its sightings.
+
+        A gallery from a folder may become one in a database, and the other way round. Purges since the backup are not in it.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such file, or PostgreSQL cannot compute the gallery's distance.
+        GalleryError
+            If there is something in that place already.
+        GalleryDamagedError
+            If the backup is damaged. Nothing is made then.
+        StorageError
+            If the place cannot be written. Nothing is made then either.
+        """
+        if not _is_database(location):
+            return unpack(Path(file), Path(location))
+        from resight.gallery.store.postgres import PostgresStore
+
+        with unpacked(Path(file), Path(file).absolute().parent) as folder:
+            settings, parts = sightings_in(folder)
+            with contextlib.closing(PostgresStore.create(str(location), settings, parts)) as store:
+                return len(store)
 
     @classmethod
     def restore(cls, folder: str | Path, name: str) -> Snapshot:
@@ -286,6 +338,25 @@ class Gallery:
         if self.folder is None:
             raise GalleryError(_NO_FOLDER)
         return take_snapshot(self.folder, name)
+
+    def back_up(self, file: str | Path) -> int:
+        """Copy the gallery as it is at this moment to a file; return the number of sightings. No purge reaches the file.
+
+        Raises
+        ------
+        ConfigurationError
+            If the file exists.
+        GalleryDamagedError
+            If the gallery is damaged. Then there is no backup.
+        StorageError
+            If the file cannot be written. Then there is none either.
+        """
+        if self.folder is not None:
+            return back_up_folder(self.folder, Path(file))
+        from resight.gallery.store.postgres import PostgresStore
+
+        assert isinstance(self._store, PostgresStore)
+        return back_up_sightings(self.settings, self._store.everything(), Path(file))
 
     def close(self) -> None:
         """Close files and connections."""

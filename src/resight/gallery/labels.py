@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -59,7 +60,8 @@ def chosen(
         If no sighting has such an id or tracklet.
     """
     tracklets = frozenset(map(nfc, tracklets))
-    found = [record for record in store.records(where) if record.id in ids or (record.tracklet and record.tracklet in tracklets)]
+    asked = ([replace(where, ids=ids)] if ids else []) + ([replace(where, tracklets=tracklets - {""})] if tracklets else [])
+    found = list({record.id: record for one in asked for record in store.records(one)}.values())
     there = {record.id for record in found} | {record.tracklet for record in found}
     if missing := sorted((ids | tracklets) - there):
         raise MissingSightingError(f"no sighting has the id or tracklet {', '.join(missing[:3])}; a search shows ids")

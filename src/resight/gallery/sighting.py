@@ -92,7 +92,7 @@ class Where:
 
     Attributes
     ----------
-    cameras, identities, ids : set of str, optional
+    cameras, identities, ids, tracklets : set of str, optional
         Sightings with one of these; names are compared after Unicode normalisation (NFC), and nothing else is folded.
     since, until : datetime, optional
         Sightings at or after `since`, and before `until`. Sightings without a time never match.
@@ -110,14 +110,15 @@ class Where:
     until: datetime | None = None
     older_than: datetime | None = None
     newer_than: datetime | None = None
+    tracklets: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("cameras", "identities", "ids"):
+        for name in ("cameras", "identities", "ids", "tracklets"):
             values: Iterable[str] | None = getattr(self, name)
             if isinstance(values, str):
                 raise ConfigurationError(f"{name} is the text {values!r}; expected a set of texts")
             if values is not None:
-                plain = {"cameras": camera_name, "identities": nfc}.get(name, str)
+                plain = {"cameras": camera_name, "identities": nfc, "tracklets": nfc}.get(name, str)
                 object.__setattr__(self, name, frozenset(plain(value) for value in values))
         for name in ("since", "until", "older_than", "newer_than"):
             time: datetime | None = getattr(self, name)
@@ -134,7 +135,12 @@ class Where:
         age = min(time or record.enrolled, record.enrolled)
         if (self.older_than is not None and age >= self.older_than) or (self.newer_than is not None and age <= self.newer_than):
             return False
-        asked = ((self.cameras, nfc(record.camera)), (self.identities, nfc(record.identity)), (self.ids, record.id))
+        asked = (
+            (self.cameras, nfc(record.camera)),
+            (self.identities, nfc(record.identity)),
+            (self.ids, record.id),
+            (self.tracklets, record.tracklet),
+        )
         return all(wanted is None or value in wanted for wanted, value in asked)
 
 

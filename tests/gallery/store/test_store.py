@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 
 from gallery.fakes import CAMERAS, DIMENSION, START, make_id, make_settings, make_sighting, make_sightings
-from resight.errors import ArrayError, ConfigurationError, GalleryError
+from resight.errors import ArrayError, ConfigurationError, GalleryDamagedError, GalleryError
 from resight.gallery import Camera, Gallery, Sighting, Store, Where
 
 Make = Callable[..., Store]
@@ -53,6 +55,7 @@ def oracle(sightings: list[Sighting], query: np.ndarray, k: int, where: Where, d
 WHERES = {
     "everything": Where(),
     "cameras": Where(cameras=frozenset({"hall", CAMERAS[2], "nowhere"})),
+    "tracklets": Where(tracklets=frozenset({"3", "7", "nowhere"})),
     "since": Where(since=START + timedelta(seconds=100)),
     "until": Where(until=START + timedelta(seconds=100)),
     "range": Where(since=START + timedelta(seconds=50), until=START + timedelta(seconds=51)),
@@ -189,6 +192,25 @@ def test_labels(location: str, make: Make) -> None:
     assert index.get([make_id(2)])[make_id(2)].identity == ""
     assert index.search(make_sighting(1).embedding[None], 9, Where(identities=frozenset({"Zoë"})))[0].tolist() == [[make_id(1)]]
     assert Gallery.verify(location) == []
+
+
+def test_a_tracklet_is_found_without_reading_the_others(location: str, make: Make) -> None:
+    index = make(make_sightings(12))
+    damage = "UPDATE {}sighting SET source = 'other' WHERE id = '" + make_id(11) + "'"
+    if location.startswith("postgres"):
+        import psycopg
+
+        with psycopg.connect(location) as server:
+            server.execute(damage.format("resight.").encode())
+    else:
+        with closing(sqlite3.connect(Path(location) / "gallery.sqlite", isolation_level=None)) as file:
+            file.execute(damage.format(""))
+    where = Where(tracklets=frozenset({"1", "nobody's"}))
+    assert [record.id for record in index.records(where)] == [make_id(number) for number in range(4, 8)]
+    only = replace(where, cameras=frozenset({"hall"}))
+    assert [record.id for record in index.records(only)] == [make_id(number) for number in (4, 7)]
+    with pytest.raises(GalleryDamagedError):
+        index.records()
 
 
 def test_an_empty_gallery(make: Make) -> None:

@@ -165,12 +165,12 @@ def test_files_that_are_no_gallery(tmp_path: Path) -> None:
         Gallery.open(tmp_path)
 
 
-@pytest.mark.parametrize(("version", "said"), [(3, "a newer version of Resight"), (1, "an older version of Resight")])
+@pytest.mark.parametrize(("version", "said"), [(4, "a newer version of Resight"), (1, "an older version of Resight")])
 def test_another_version_is_refused_and_never_called_damage(whole: bytes, tmp_path: Path, version: int, said: str) -> None:
     (tmp_path / database.FILE).write_bytes(whole)
     connection = sqlite3.connect(tmp_path / database.FILE)
     connection.execute(f"PRAGMA user_version = {version}")
-    with pytest.raises(GalleryError, match=rf"{said} \(schema {version}, expected 2\)") as caught:
+    with pytest.raises(GalleryError, match=rf"{said} \(schema {version}, expected 3\)") as caught:
         Gallery.open(tmp_path)
     assert "damaged" not in str(caught.value)
 

@@ -15,6 +15,7 @@ __all__ = [
     "APPLICATION",
     "FILE",
     "LOCK",
+    "OLDEST",
     "SNAPSHOTS",
     "VERSION",
     "Files",
@@ -42,8 +43,8 @@ LOCK = "gallery.lock"
 
 Files = tuple[os.stat_result | None, os.stat_result | None]
 
-APPLICATION, VERSION = 0x52534754, 2
-"""Marks of the file, by which SQLite tells a gallery and its version."""
+APPLICATION, VERSION, OLDEST = 0x52534754, 3, 2
+"""Marks of the file, by which SQLite tells a gallery and its version; and the oldest version that can be migrated."""
 
 _PATIENCE = 60.0  # seconds to wait while another process writes
 
@@ -82,7 +83,7 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
-def connect(path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
+def connect(path: Path, *, journal: str = "WAL", oldest: int = VERSION) -> sqlite3.Connection:
     """Open a gallery's file; if it or its folder cannot be written, only for reading.
 
     If nobody has it open for writing, a connection for reading goes on seeing this state. `outdated` tells when to open it again.
@@ -92,6 +93,8 @@ def connect(path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
     path : Path
     journal : str
         ``"WAL"``, or ``"DELETE"`` for a file that nobody else has open, such as a snapshot.
+    oldest : int
+        Oldest version that is opened.
 
     Raises
     ------
@@ -115,7 +118,8 @@ def connect(path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
             )
             if application != APPLICATION:
                 raise damaged(path, "its header is not that of a gallery")
-            check_version(path, version, VERSION)
+            if not oldest <= version <= VERSION:
+                check_version(path, version, VERSION, OLDEST)
             if writable:
                 connection.execute(f"PRAGMA journal_mode = {journal}")
             for setting in ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):

@@ -187,9 +187,15 @@ def check_text(name: str, text: str) -> None:
         raise ConfigurationError(f"{name} {text[:60]!r} cannot be stored; expected at most {_LONGEST_TEXT} characters of text")
 
 
-def check_version(what: object, found: object, expected: int) -> None:
-    """Raise `GalleryError` if another version of Resight wrote a gallery, which says so. It is not damaged."""
+def check_version(what: object, found: object, expected: int, oldest: int) -> None:
+    """Raise `GalleryError` if another version of Resight wrote a gallery, which says so. It is not damaged.
+
+    `oldest` is the version from which a migration leads to the expected one.
+    """
     if found != expected:
-        newer = isinstance(found, int) and found > expected
-        age, way_out = ("a newer", "upgrade Resight") if newer else ("an older", "enrol the crops again, or use that version")
+        age, way_out = "an older", "enrol the crops again, or use that version"
+        if isinstance(found, int) and found > expected:
+            age, way_out = "a newer", "upgrade Resight"
+        elif isinstance(found, int) and found >= oldest:
+            way_out = "back it up, then run `resight gallery migrate`"
         raise GalleryError(f"{what} was written by {age} version of Resight (schema {found}, expected {expected}); {way_out}")

@@ -24,7 +24,7 @@ from resight.errors import ConfigurationError, GalleryDamagedError
 from resight.gallery.settings import Settings, future_from
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, from_microseconds, to_microseconds
 from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_sightings, check_text, check_version
-from resight.gallery.store.postgres_schema import TALLY, VERSION, connect, create, translated
+from resight.gallery.store.postgres_schema import OLDEST, TALLY, VERSION, connect, create, migrate, translated
 from resight.gallery.store.rows import COLUMNS, Row, blob_crc, record_of, row_crc, row_of
 from resight.progress import Progress, silent
 from resight.ranking.nearest import nearest
@@ -53,7 +53,7 @@ class PostgresStore:
         self._lock = threading.RLock()
         try:
             settings = self._kept("settings")
-            check_version("the gallery in this database", self._kept("version"), VERSION)
+            check_version("the gallery in this database", self._kept("version"), VERSION, OLDEST)
             self.settings = configure(Settings, settings, source="the gallery's settings")
             self._distance = distance_named(self.settings.distance)
             self._sql = _sql(self.settings.distance)
@@ -62,10 +62,18 @@ class PostgresStore:
             raise
 
     @classmethod
-    def create(cls, location: str, settings: Settings) -> PostgresStore:
-        """Make an empty gallery in a database. Raises `GalleryError` if there is one, or pgvector is missing."""
+    def create(cls, location: str, settings: Settings, sightings: Iterable[Sequence[Sighting]] = ()) -> PostgresStore:
+        """Make a gallery in a database, empty or with sightings that are given in parts; whole or not at all.
+
+        Raises `GalleryError` if there is one, or pgvector is missing.
+        """
         _sql(settings.distance)
-        create(location, settings)
+
+        def fill(connection: psycopg.Connection) -> None:
+            for some in sightings:
+                _insert(connection, some, settings.dimension)
+
+        create(location, settings, fill)
         return cls(location)
 
     def __len__(self) -> int:
@@ -74,19 +82,17 @@ class PostgresStore:
 
     def add(self, sightings: Sequence[Sighting]) -> int:
         """See `Store`."""
-        vectors = check_sightings(sightings, self.settings.dimension)
-        rows = []
-        for sighting, vector in zip(sightings, vectors, strict=True):
-            row = row_of(sighting)
-            blobs = (_text(vector), _vector_crc(sighting.id, vector), sighting.thumbnail, blob_crc(sighting.id, sighting.thumbnail))
-            rows.append((*row, row_crc(row), *blobs))
-        with self._use() as connection, connection.transaction(), connection.cursor() as cursor:
-            cursor.executemany(
-                f"INSERT INTO resight.sighting ({COLUMNS}, crc, embedding, embedding_crc, thumbnail, thumbnail_crc) VALUES "
-                "(%s, %s, %s, %s, %s, %s, %s, %s, %s::vector, %s, %s, %s) ON CONFLICT (id) DO NOTHING".encode(),
-                rows,
-            )
-            return max(cursor.rowcount, 0)
+        with self._use() as connection, connection.transaction():
+            return _insert(connection, sightings, self.settings.dimension)
+
+    def everything(self) -> Iterator[list[Sighting]]:
+        """Read all sightings in the order of their enrolment, in parts, as they are at one moment."""
+        after, query = 0, "SELECT number, id FROM resight.sighting WHERE number > %s ORDER BY number LIMIT %s"
+        with self._use() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            while rows := connection.execute(query, (after, _CHUNK)).fetchall():
+                after = rows[-1][0]
+                yield list(_get(connection, [id for _, id in rows]).values())
 
     def present(self, ids: Iterable[str]) -> set[str]:
         """See `Store`."""
@@ -199,26 +205,15 @@ class PostgresStore:
             row = connection.execute("SELECT value FROM resight.kept WHERE name = %s", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
 
+    @staticmethod
+    def migrate(location: str, *, progress: Progress = silent) -> tuple[int, int]:
+        """Bring a gallery to the present version; see `resight.gallery.store.postgres_schema.migrate`."""
+        return migrate(location, lambda connection: _problems(connection, progress))
+
     def problems(self, *, progress: Progress = silent) -> list[str]:
         """Name every damaged sighting; an empty list if there is none."""
-        found = []
         with self._use() as connection:
-            ids = [id for (id,) in connection.execute("SELECT id FROM resight.sighting ORDER BY number")]
-            for start in range(0, len(ids), _CHUNK):
-                some = ids[start : start + _CHUNK]
-                try:
-                    _get(connection, some)
-                except GalleryDamagedError:
-                    for id in some:
-                        try:
-                            _get(connection, [id])
-                        except GalleryDamagedError as error:
-                            found.append(str(error))
-                progress("verifying", start + len(some), len(ids))
-            counted = connection.execute("SELECT camera, identity, count(*) FROM resight.sighting GROUP BY camera, identity")
-            if sorted(counted.fetchall()) != sorted(connection.execute(TALLY.encode()).fetchall()):
-                found.append("the database's counts by camera and identity are wrong")
-        return found
+            return _problems(connection, progress)
 
     def close(self) -> None:
         """See `Store`."""
@@ -262,6 +257,41 @@ def _sql(distance: str) -> str:
     return expression
 
 
+def _insert(connection: psycopg.Connection, sightings: Sequence[Sighting], dimension: int) -> int:
+    rows = []
+    for sighting, vector in zip(sightings, check_sightings(sightings, dimension), strict=True):
+        row = row_of(sighting)
+        blobs = (_text(vector), _vector_crc(sighting.id, vector), sighting.thumbnail, blob_crc(sighting.id, sighting.thumbnail))
+        rows.append((*row, row_crc(row), *blobs))
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"INSERT INTO resight.sighting ({COLUMNS}, crc, embedding, embedding_crc, thumbnail, thumbnail_crc) VALUES "
+            "(%s, %s, %s, %s, %s, %s, %s, %s, %s::vector, %s, %s, %s) ON CONFLICT (id) DO NOTHING".encode(),
+            rows,
+        )
+        return max(cursor.rowcount, 0)
+
+
+def _problems(connection: psycopg.Connection, progress: Progress) -> list[str]:
+    found: list[str] = []
+    ids = [id for (id,) in connection.execute("SELECT id FROM resight.sighting ORDER BY number")]
+    for start in range(0, len(ids), _CHUNK):
+        some = ids[start : start + _CHUNK]
+        try:
+            _get(connection, some)
+        except GalleryDamagedError:
+            for id in some:
+                try:
+                    _get(connection, [id])
+                except GalleryDamagedError as error:
+                    found.append(str(error))
+        progress("verifying", start + len(some), len(ids))
+    counted = connection.execute("SELECT camera, identity, count(*) FROM resight.sighting GROUP BY camera, identity")
+    if sorted(counted.fetchall()) != sorted(connection.execute(TALLY.encode()).fetchall()):
+        found.append("the database's counts by camera and identity are wrong")
+    return found
+
+
 def _get(connection: psycopg.Connection, ids: list[str]) -> dict[str, Sighting]:
     found = {}
     for row in connection.execute(f"SELECT {_WHOLE} FROM resight.sighting WHERE id = ANY(%s)".encode(), (ids,), binary=True):
@@ -287,7 +317,8 @@ def _damaged(id: str) -> GalleryDamagedError:
 def _condition(where: Where) -> tuple[str, list[Any]]:
     conditions: list[str] = []
     parameters: list[Any] = []
-    for column, values in (("camera", where.cameras), ("identity", where.identities), ("id", where.ids)):
+    sets = {"camera": where.cameras, "identity": where.identities, "id": where.ids, "tracklet": where.tracklets}
+    for column, values in sets.items():
         if values is not None:
             conditions.append(f"{column} = ANY(%s)")
             parameters.append(sorted(values))

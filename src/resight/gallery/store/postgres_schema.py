@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from resight.configuration import to_dict
-from resight.errors import ConfigurationError, GalleryError, StorageError
+from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError, StorageError
 from resight.gallery.settings import Settings
+from resight.gallery.store.interface import check_version
 
-__all__ = ["TALLY", "VERSION", "connect", "create", "translated"]
+__all__ = ["OLDEST", "TALLY", "VERSION", "connect", "create", "migrate", "translated"]
 
-VERSION = 3
+VERSION, OLDEST = 4, 3
+"""Version of the tables, and the oldest that can be migrated."""
+
+_LIVELY: dict[str, str | int] = {
+    "application_name": "resight",
+    "connect_timeout": 10,  # seconds, as the others but the last
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds
+}
 _MOST_NUMBERS = 16_000  # in a vector that pgvector stores
 
 _SCHEMA = """
@@ -40,6 +52,7 @@ CREATE INDEX ON resight.sighting (coalesce(time, 9223372036854775807), id);
 CREATE INDEX ON resight.sighting (camera, coalesce(time, 9223372036854775807), id);
 CREATE INDEX ON resight.sighting (identity, coalesce(time, 9223372036854775807), id);
 CREATE INDEX ON resight.sighting (least(time, enrolled));
+CREATE INDEX ON resight.sighting (tracklet);
 CREATE TABLE resight.tally (camera text NOT NULL, identity text NOT NULL, count bigint NOT NULL);
 CREATE FUNCTION resight.settle() RETURNS void LANGUAGE sql AS $$
     WITH several AS (DELETE FROM resight.tally RETURNING *) INSERT INTO resight.tally
@@ -69,8 +82,17 @@ CREATE TRIGGER labelled AFTER UPDATE ON resight.sighting
 TALLY = "SELECT camera, identity, sum(count)::bigint AS count FROM resight.tally GROUP BY camera, identity HAVING sum(count) <> 0"
 
 
-def create(location: str, settings: Settings) -> None:
-    """Make an empty gallery in a database, whole or not at all.
+_STEPS = {3: "CREATE INDEX ON resight.sighting (tracklet)"}
+"""Statements that lead from a version of the tables to the next."""
+
+_OTHERS = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+    AND backend_type = 'client backend' AND (application_name = 'resight' OR query LIKE '%resight.%')
+"""
+
+
+def create(location: str, settings: Settings, fill: Callable[[psycopg.Connection], None] = lambda connection: None) -> None:
+    """Make a gallery in a database, whole or not at all: the tables, and what `fill` puts into them.
 
     Raises
     ------
@@ -91,14 +113,60 @@ def create(location: str, settings: Settings) -> None:
             connection.execute(_SCHEMA.format(dimension=int(settings.dimension)).encode())
             for name, value in (("settings", to_dict(settings)), ("version", VERSION)):
                 connection.execute("INSERT INTO resight.kept VALUES (%s, %s)", (name, json.dumps(value)))
+            fill(connection)
+    finally:
+        connection.close()
+
+
+def migrate(location: str, check: Callable[[psycopg.Connection], list[str]]) -> tuple[int, int]:
+    """Bring a gallery to the present version, in one transaction, which a killed process leaves undone.
+
+    Parameters
+    ----------
+    location : str
+    check : callable
+        Names damage before anything is kept.
+
+    Returns
+    -------
+    tuple of (int, int)
+        Version before, and 1 if it was older, or 0.
+
+    Raises
+    ------
+    GalleryError
+        If there is no gallery, its version is newer or too old, or others use it.
+    GalleryDamagedError
+        If it is damaged. Nothing is changed.
+    """
+    connection = connect(location)
+    try:
+        with translated(), connection.transaction():
+            connection.execute("LOCK TABLE resight.kept IN ACCESS EXCLUSIVE MODE")  # nobody opens it meanwhile
+            row = connection.execute("SELECT value FROM resight.kept WHERE name = 'version'").fetchone()
+            version = None if row is None else json.loads(row[0])
+            if version == VERSION:
+                return VERSION, 0
+            if not isinstance(version, int) or not OLDEST <= version <= VERSION:
+                check_version("the gallery in this database", version, VERSION, OLDEST)
+                raise GalleryError("the gallery in this database has no version; restore a backup")
+            others = connection.execute(_OTHERS).fetchone()
+            if others is None or others[0]:
+                raise GalleryError("other programs use the gallery in this database; stop the services, then run it again")
+            for number in range(version, VERSION):
+                connection.execute(_STEPS[number].encode())
+            if problems := check(connection):
+                raise GalleryDamagedError(f"{problems[0]}; nothing was changed; see `resight gallery verify`")
+            connection.execute("UPDATE resight.kept SET value = %s WHERE name = 'version'", (json.dumps(VERSION),))
+            return version, 1
     finally:
         connection.close()
 
 
 def connect(location: str) -> psycopg.Connection:
-    """Connect to a database."""
+    """Connect to a database. A server that does not answer any more is noticed within a minute."""
     with translated():
-        return psycopg.connect(location, autocommit=True)
+        return psycopg.connect(location, autocommit=True, **_LIVELY | conninfo_to_dict(location))  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from resight.gallery.store import reserve
 from resight.gallery.store.database import APPLICATION, LOCK, VERSION, translated
 from resight.gallery.store.stored import new_revision, write_kept
 
-__all__ = ["create"]
+__all__ = ["STEPS", "create", "make_file"]
 
 # Searches, purges and checks read whole tables: a damaged row does not match its checksum, and a missing row not the count. Only
 # lists and statistics use the indexes and the tally; `verify` finds damage of those. `revision` changes with everything but
@@ -44,6 +44,7 @@ CREATE INDEX by_time ON sighting (coalesce(time, 9223372036854775807), id);
 CREATE INDEX by_camera ON sighting (camera, coalesce(time, 9223372036854775807), id);
 CREATE INDEX by_identity ON sighting (identity, coalesce(time, 9223372036854775807), id);
 CREATE INDEX by_age ON sighting (min(coalesce(time, enrolled), enrolled));
+CREATE INDEX by_tracklet ON sighting (tracklet);
 CREATE TABLE tally (
     camera TEXT NOT NULL, identity TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (camera, identity)
 ) STRICT, WITHOUT ROWID;
@@ -62,6 +63,10 @@ END;
 """
 
 
+STEPS = {2: ("CREATE INDEX by_tracklet ON sighting (tracklet)",)}
+"""Statements that lead from a version of the tables to the next; see `resight.gallery.store.migrate`."""
+
+
 def create(path: Path, settings: dict[str, Any]) -> None:
     """Make an empty gallery, whole or not at all. Raises `GalleryError` if there is one, and `StorageError`."""
     if path.exists():
@@ -72,16 +77,7 @@ def create(path: Path, settings: dict[str, Any]) -> None:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             partial.unlink(missing_ok=True)
             # Faces are nobody else's business, also in a folder that others may enter; SQLite makes its other files as private.
-            create_private(partial)
-            connection = sqlite3.connect(partial, isolation_level=None)
-            try:
-                connection.executescript(_SCHEMA)
-                connection.execute("INSERT INTO state VALUES (1, 0, ?)", (new_revision(),))
-                write_kept(connection, "settings", settings)
-                connection.execute(f"PRAGMA application_id = {APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {VERSION}")
-            finally:
-                connection.close()
+            make_file(partial, settings)
             with contextlib.suppress(FileExistsError):
                 create_private(path.with_name(LOCK))
             os.replace(partial, path)
@@ -89,3 +85,17 @@ def create(path: Path, settings: dict[str, Any]) -> None:
             reserve.keep(path.parent)
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
+
+
+def make_file(path: Path, settings: dict[str, Any]) -> None:
+    """Make the file of an empty gallery, which nobody else may read. Raises `OSError`, also if it is there."""
+    create_private(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.executescript(_SCHEMA)
+        connection.execute("INSERT INTO state VALUES (1, 0, ?)", (new_revision(),))
+        write_kept(connection, "settings", settings)
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    finally:
+        connection.close()

@@ -16,7 +16,7 @@ from resight.files import create_private, sync_folder
 from resight.gallery.store import database, proof, purge, stored
 from resight.gallery.store.verify import verify_file
 
-__all__ = ["Snapshot", "restore", "snapshots", "take_snapshot"]
+__all__ = ["Snapshot", "copied", "restore", "snapshots", "take_snapshot"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ def take_snapshot(folder: Path, name: str = "") -> Snapshot:
         if path.exists():
             raise ConfigurationError(f"there is a snapshot {name!r} already; choose another name")
         purge.finish(folder, connection)
-        with _copy(connection, path) as partial:
+        with copied(connection, path) as partial:
             if problems := verify_file(partial):
                 raise GalleryDamagedError(f"no snapshot was taken: {problems[0]}; see `resight gallery verify`")
             os.replace(partial, path)
@@ -111,7 +111,7 @@ def restore(folder: Path, name: str) -> Snapshot:
                     purge.finish(folder, connection)
         except GalleryDamagedError:
             pass  # what an interrupted purge deleted cannot be read
-        with database.opened(path, "DELETE") as snapshot, _copy(snapshot, path) as partial:
+        with database.opened(path, "DELETE") as snapshot, copied(snapshot, path) as partial:
             with database.opened(partial, "DELETE") as prepared:
                 # Whoever has the gallery in memory must notice, in the same moment in which it changes.
                 with database.transaction(prepared, write=True):
@@ -143,7 +143,7 @@ def _replace(partial: Path, live: Path) -> None:
 
 
 @contextmanager
-def _copy(source: sqlite3.Connection, path: Path) -> Iterator[Path]:
+def copied(source: sqlite3.Connection, path: Path) -> Iterator[Path]:
     """Copy a gallery's file to a file beside a snapshot's path. It is removed at the end of the block, unless it was renamed."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

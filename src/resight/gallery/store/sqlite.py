@@ -108,6 +108,9 @@ class SqliteStore:
         if where.ids is not None:
             with self._read() as connection, database.transaction(connection):
                 return list(filter(where.holds, stored.find_records(connection, self.path, where.ids)))
+        if where.tracklets is not None:
+            with self._read() as connection, database.transaction(connection):
+                return list(filter(where.holds, stored.find_tracklets(connection, self.path, where.tracklets)))
         connection = database.connect(self.path)  # of its own, so that nobody waits for it
         try:
             with database.translated(self.path), database.transaction(connection):

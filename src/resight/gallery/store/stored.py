@@ -18,6 +18,7 @@ __all__ = [
     "check_row",
     "delete",
     "find_records",
+    "find_tracklets",
     "insert",
     "new_revision",
     "read_kept",
@@ -81,6 +82,11 @@ def find_records(connection: sqlite3.Connection, path: Path, ids: Iterable[str])
     found = list(_records(connection, path, "WHERE id IN (SELECT value FROM json_each(?))", json.dumps(list(asked))))
     check_ids(connection, path, asked - {record.id for record in found})
     return found
+
+
+def find_tracklets(connection: sqlite3.Connection, path: Path, tracklets: Iterable[str]) -> list[Record]:
+    """Read and check the records of some tracklets in the order of their enrolment. Raises `GalleryDamagedError`."""
+    return list(_records(connection, path, "WHERE tracklet IN (SELECT value FROM json_each(?))", json.dumps(list(tracklets))))
 
 
 def check_ids(connection: sqlite3.Connection, path: Path, missing: Collection[str]) -> None:

@@ -18,7 +18,7 @@ from resight.gallery.store.precision import decode_vectors
 from resight.gallery.store.rows import blob_crc
 from resight.progress import Progress, silent
 
-__all__ = ["verify", "verify_file"]
+__all__ = ["verify", "verify_connection", "verify_file"]
 
 _MOST = 100  # problems of one file that are named
 
@@ -112,16 +112,25 @@ def verify_file(path: Path) -> list[str]:
         connection = database.connect(path, journal=_journal(path))
     except ResightError as error:
         return [str(error)]
-    found: list[str] = []
     try:
         with database.translated(path), database.transaction(connection):
+            return verify_connection(connection, path)
+    except (ResightError, sqlite3.Error) as error:
+        return [str(error)]
+    finally:
+        connection.close()
+
+
+def verify_connection(connection: sqlite3.Connection, path: Path) -> list[str]:
+    """Check a file that is open, in a transaction; return its problems."""
+    found: list[str] = []
+    try:
+        with database.translated(path):
             settings = configure(Settings, stored.read_kept(connection, path, "settings") or {}, source=str(path))
             _check_structure(connection, path, found)
             _check_rows(connection, path, settings, found)
     except (ResightError, sqlite3.Error, TypeError) as error:
         found.append(str(error) if str(path) in str(error) else f"{path}: {error}")
-    finally:
-        connection.close()
     return found if len(found) <= _MOST else [*found[:_MOST], f"{path}: {len(found) - _MOST} more problems"]
 
 
