@@ -1,7 +1,6 @@
-"""Scores of a ranked list: average precision, in both of the field's definitions, and the inverse negative penalty.
+"""Scores of ranked lists: average precision, in both of the field's definitions, and the inverse negative penalty.
 
-All three depend only on the ranks of the matches. Each formula stands once, in its ``..._of_ranks`` form, for the lists of all
-queries together; the form for one list of booleans calls it.
+All three depend only on the ranks of the matches, and are computed for the lists of all queries together.
 """
 
 from __future__ import annotations
@@ -11,128 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from resight.errors import ArrayError, NoMatchError
 
-__all__ = [
-    "average_precision",
-    "average_precision_of_ranks",
-    "average_precision_trapezoidal",
-    "average_precision_trapezoidal_of_ranks",
-    "inverse_negative_penalty",
-    "inverse_negative_penalty_of_ranks",
-]
+__all__ = ["average_precision", "average_precision_trapezoidal", "inverse_negative_penalty"]
 
 
-def average_precision(matches: ArrayLike) -> float:
-    """Non-interpolated average precision of one ranked list.
+def average_precision(ranks: ArrayLike, counts: ArrayLike) -> NDArray[np.float64]:
+    """Non-interpolated average precision of each ranked list.
 
     The mean, over the matches, of the precision at their ranks: with the j-th match at rank r_j, the mean of j / r_j.
-
-    Parameters
-    ----------
-    matches : bool array of shape (n,)
-        True if the image at that rank shows the query's person; rank 1 first.
-
-    Returns
-    -------
-    float
-        In [0, 1].
-
-    Raises
-    ------
-    NoMatchError
-        If no entry is true.
-    ArrayError
-        If `matches` is not a list of booleans.
-
-    References
-    ----------
-    .. [1] L. Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015. Their released code integrates by
-           trapezoids instead; see `average_precision_trapezoidal`.
-
-    Examples
-    --------
-    >>> average_precision([True, False, False, True])
-    0.75
-    """
-    ranks = _ranks(matches)
-    return float(average_precision_of_ranks(ranks, [len(ranks)])[0])
-
-
-def average_precision_trapezoidal(matches: ArrayLike) -> float:
-    """Average precision by trapezoids under the precision-recall curve, as the released Market-1501 code computes it.
-
-    The curve starts at precision 1 for recall 0. At the j-th match, at rank r_j, recall grows by one share. The mean of the
-    precisions just before, (j - 1) / (r_j - 1), and after, j / r_j, counts. The result may be lower or higher than
-    `average_precision`; with few matches it is usually lower by about a percent point.
-
-    Parameters
-    ----------
-    matches : bool array of shape (n,)
-        True if the image at that rank shows the query's person; rank 1 first.
-
-    Returns
-    -------
-    float
-        In [0, 1].
-
-    Raises
-    ------
-    NoMatchError
-        If no entry is true.
-    ArrayError
-        If `matches` is not a list of booleans.
-
-    References
-    ----------
-    .. [1] L. Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015, released code (after J. Philbin's for
-           Oxford Buildings).
-
-    Examples
-    --------
-    >>> average_precision_trapezoidal([False, True])  # the precision falls to 0, then rises to 1/2
-    0.25
-    """
-    ranks = _ranks(matches)
-    return float(average_precision_trapezoidal_of_ranks(ranks, [len(ranks)])[0])
-
-
-def inverse_negative_penalty(matches: ArrayLike) -> float:
-    """Inverse negative penalty: number of matches divided by the rank of the last.
-
-    Its mean over the queries is mINP.
-
-    Parameters
-    ----------
-    matches : bool array of shape (n,)
-        True if the image at that rank shows the query's person; rank 1 first.
-
-    Returns
-    -------
-    float
-        In (0, 1]; 1 if nothing wrong stands before the last match.
-
-    Raises
-    ------
-    NoMatchError
-        If no entry is true.
-    ArrayError
-        If `matches` is not a list of booleans.
-
-    References
-    ----------
-    .. [1] M. Ye, J. Shen, G. Lin, T. Xiang, L. Shao, S. C. H. Hoi, "Deep Learning for Person Re-identification: A Survey and
-           Outlook", TPAMI 2021.
-
-    Examples
-    --------
-    >>> inverse_negative_penalty([True, False, False, True])
-    0.5
-    """
-    ranks = _ranks(matches)
-    return float(inverse_negative_penalty_of_ranks(ranks, [len(ranks)])[0])
-
-
-def average_precision_of_ranks(ranks: ArrayLike, counts: ArrayLike) -> NDArray[np.float64]:
-    """`average_precision` of many lists at once.
 
     Parameters
     ----------
@@ -144,6 +28,7 @@ def average_precision_of_ranks(ranks: ArrayLike, counts: ArrayLike) -> NDArray[n
     Returns
     -------
     float64 array of shape (lists,)
+        In [0, 1].
 
     Raises
     ------
@@ -151,35 +36,63 @@ def average_precision_of_ranks(ranks: ArrayLike, counts: ArrayLike) -> NDArray[n
         If a list has no match.
     ArrayError
         If `counts` do not add up to the number of ranks.
+
+    References
+    ----------
+    .. [1] L. Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015. Their released code integrates by
+           trapezoids instead; see `average_precision_trapezoidal`.
+
+    Examples
+    --------
+    >>> average_precision([1, 4, 1], [2, 1]).tolist()
+    [0.75, 1.0]
     """
     position, rank, starts, count = _layout(ranks, counts)
     return np.add.reduceat(position / rank, starts) / count
 
 
-def average_precision_trapezoidal_of_ranks(ranks: ArrayLike, counts: ArrayLike) -> NDArray[np.float64]:
-    """`average_precision_trapezoidal` of many lists at once; otherwise as `average_precision_of_ranks`."""
+def average_precision_trapezoidal(ranks: ArrayLike, counts: ArrayLike) -> NDArray[np.float64]:
+    """Average precision by trapezoids under the precision-recall curve, as the released Market-1501 code computes it.
+
+    The curve starts at precision 1 for recall 0. At the j-th match, at rank r_j, recall grows by one share. The mean of the
+    precisions just before, (j - 1) / (r_j - 1), and after, j / r_j, counts. The result may be lower or higher than
+    `average_precision`, whose parameters and errors these are; with few matches it is usually lower by about a percent point.
+
+    References
+    ----------
+    .. [1] L. Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015, released code (after J. Philbin's for
+           Oxford Buildings).
+
+    Examples
+    --------
+    >>> average_precision_trapezoidal([2], [1]).tolist()  # the precision falls to 0, then rises to 1/2
+    [0.25]
+    """
     position, rank, starts, count = _layout(ranks, counts)
     before = np.ones_like(rank)
     np.divide(position - 1, rank - 1, out=before, where=rank > 1)
     return np.add.reduceat((before + position / rank) / 2, starts) / count
 
 
-def inverse_negative_penalty_of_ranks(ranks: ArrayLike, counts: ArrayLike) -> NDArray[np.float64]:
-    """`inverse_negative_penalty` of many lists at once; otherwise as `average_precision_of_ranks`."""
+def inverse_negative_penalty(ranks: ArrayLike, counts: ArrayLike) -> NDArray[np.float64]:
+    """Inverse negative penalty: number of matches divided by the rank of the last.
+
+    Its mean over the queries is mINP. It is 1 if nothing wrong stands before the last match. Parameters and errors are those of
+    `average_precision`.
+
+    References
+    ----------
+    .. [1] M. Ye, J. Shen, G. Lin, T. Xiang, L. Shao, S. C. H. Hoi, "Deep Learning for Person Re-identification: A Survey and
+           Outlook", TPAMI 2021.
+
+    Examples
+    --------
+    >>> inverse_negative_penalty([1, 4], [2]).tolist()
+    [0.5]
+    """
     _, rank, starts, count = _layout(ranks, counts)
     last: NDArray[np.float64] = rank[starts + count - 1]
     return count / last
-
-
-def _ranks(matches: ArrayLike) -> NDArray[np.int64]:
-    """Ranks, from 1, of the true entries of one list."""
-    array = np.asarray(matches)
-    if array.ndim != 1 or (array.dtype != np.bool_ and array.size):
-        raise ArrayError(f"matches have shape {array.shape} and type {array.dtype}; expected one list of booleans, rank 1 first")
-    ranks = np.flatnonzero(array) + 1
-    if not len(ranks):
-        raise NoMatchError("no entry of this ranked list is a match: its average precision is undefined; leave the query out")
-    return ranks
 
 
 def _layout(

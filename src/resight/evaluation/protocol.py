@@ -28,11 +28,7 @@ from resight.distances import distance_named
 from resight.distances.distance import Distance, DistanceFunction
 from resight.distances.vectors import both_embeddings
 from resight.errors import ArrayError, NoMatchError
-from resight.evaluation.average_precision import (
-    average_precision_of_ranks,
-    average_precision_trapezoidal_of_ranks,
-    inverse_negative_penalty_of_ranks,
-)
+from resight.evaluation.average_precision import average_precision, average_precision_trapezoidal, inverse_negative_penalty
 from resight.evaluation.blocks import BLOCK_BYTES, Block, embedding_blocks, function_blocks
 from resight.evaluation.cmc import cmc
 from resight.evaluation.relations import MatchRanks, Relations
@@ -208,15 +204,15 @@ def _figures(ranks: NDArray[np.int64], counts: NDArray[np.int64], gallery: int, 
     some = counts[scored]
     curve = cmc(ranks[np.cumsum(some) - some], MAX_RANK)
     average_precisions = np.full(len(counts), np.nan)
-    average_precisions[scored] = average_precision_of_ranks(ranks, some)
+    average_precisions[scored] = average_precision(ranks, some)
     return Scores(
         rank1=float(curve[0]),
         rank5=float(curve[4]),
         rank10=float(curve[9]),
         rank20=float(curve[19]),
         map=float(average_precisions[scored].mean()),
-        map_trapezoidal=float(average_precision_trapezoidal_of_ranks(ranks, some).mean()),
-        minp=float(inverse_negative_penalty_of_ranks(ranks, some).mean()),
+        map_trapezoidal=float(average_precision_trapezoidal(ranks, some).mean()),
+        minp=float(inverse_negative_penalty(ranks, some).mean()),
         queries=len(some),
         queries_without_match=len(counts) - len(some),
         gallery=gallery,
