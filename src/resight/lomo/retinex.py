@@ -14,9 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from resight.errors import ArrayError
-
-__all__ = ["SIGMAS", "blur_matrices", "msrcp"]
+__all__ = ["SIGMAS", "blur_matrices", "msrcp_into"]
 
 SIGMAS = (5.0, 20.0)
 """Standard deviations of the two Gaussians, in pixels (the LOMO paper, section 3.1)."""
@@ -26,8 +24,6 @@ CLIP = (0.1, 0.9)
 
 _FLAT = 1e-5  # a spread of the log reflectance below this is rounding noise of an image without contrast
 _BUCKETS = 2048
-
-Pixels = NDArray[np.uint8]
 
 
 @lru_cache(maxsize=64)
@@ -62,41 +58,6 @@ def blur_matrices(height: int, width: int) -> tuple[NDArray[np.float32], NDArray
     rows = np.stack([_blur_matrix(height, sigma) for sigma in SIGMAS])
     columns = np.stack([np.ascontiguousarray(_blur_matrix(width, sigma).T) for sigma in SIGMAS])
     return rows, columns
-
-
-def msrcp(image: Pixels) -> Pixels:
-    """MSRCP of one image.
-
-    With x = value + 1 and I its mean over the channels: r, the mean over the two Gaussians of log I - log G(I), is clipped to
-    its 10 % and 90 % points and stretched to 1..256; every channel is then scaled by A = min(256 / max of x, r / I).
-
-    Parameters
-    ----------
-    image : uint8 array of shape (height, width, 3)
-        RGB, at least 1x1.
-
-    Returns
-    -------
-    uint8 array of shape (height, width, 3)
-        An image without contrast is returned unchanged.
-
-    Raises
-    ------
-    ArrayError
-        If it has another shape or type.
-
-    References
-    ----------
-    .. [1] A. B. Petro, C. Sbert, J.-M. Morel, "Multiscale Retinex", Image Processing On Line, 2014.
-    .. [2] S. Liao et al., "Person Re-identification by Local Maximal Occurrence Representation and Metric Learning", CVPR 2015.
-    """
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        shape = f"{getattr(image, 'dtype', type(image).__name__)} {getattr(image, 'shape', '')}"
-        raise ArrayError(f"msrcp got {shape}; expected one uint8 RGB image of shape (height, width, 3)")
-    rows, columns = blur_matrices(image.shape[0], image.shape[1])
-    out = np.empty(image.shape, np.uint8)
-    msrcp_into(np.ascontiguousarray(image), rows, columns, out)
-    return out
 
 
 _compiled: Any = njit(cache=True, nogil=True)
@@ -160,7 +121,17 @@ def _nth(values, position, low, high):  # type: ignore[no-untyped-def]
 
 @_compiled
 def msrcp_into(image, rows, columns, out):  # type: ignore[no-untyped-def]
-    """MSRCP of one C-contiguous uint8 image into `out`; the matrices come from `blur_matrices`. Compiled; releases the GIL."""
+    """MSRCP of one C-contiguous uint8 RGB image into `out`; the matrices come from `blur_matrices`. Releases the GIL.
+
+    With x = value + 1 and I its mean over the channels: r, the mean over the two Gaussians of log I - log G(I), is clipped to
+    its 10 % and 90 % points and stretched to 1..256; every channel is then scaled by A = min(256 / max of x, r / I). An image
+    without contrast stays as it is.
+
+    References
+    ----------
+    .. [1] A. B. Petro, C. Sbert, J.-M. Morel, "Multiscale Retinex", Image Processing On Line, 2014.
+    .. [2] S. Liao et al., "Person Re-identification by Local Maximal Occurrence Representation and Metric Learning", CVPR 2015.
+    """
     height, width = image.shape[:2]
     size = height * width
     intensity = np.empty((height, width), np.float32)
