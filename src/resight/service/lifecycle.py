@@ -20,7 +20,7 @@ from resight.models.model import Model
 from resight.service.access import FindCaller
 from resight.service.admission import FairThreads, Places
 from resight.service.audit import Act, AuditLog
-from resight.service.metrics import Metrics
+from resight.service.metrics import GalleryState, Metrics
 from resight.service.search_queue import SearchQueue
 from resight.service.watching import Watching
 
@@ -130,7 +130,8 @@ class Service:
             calibration.check(gallery.settings)
         self.gallery, self.extractor, self.audit, self.find = gallery, extractor, audit, find
         self.calibration, self.limits, self.purge_every = calibration, limits or Limits(), purge_every
-        self.metrics = Metrics()
+        places = {"audit": audit.path.parent} | ({} if gallery.folder is None else {"gallery": gallery.folder})
+        self.metrics = Metrics(GalleryState(self.ready, gallery.cameras, places))
         self.watching: Watching | None = None
         self.places = Places(self.limits.queue)
         self.metrics.waiting.set_function(lambda: self.places.taken)
