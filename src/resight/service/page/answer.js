@@ -86,6 +86,15 @@ export const nothingThere = (filters, everywhere) =>
         ),
       );
 
+/** All that was found is known to be the person. */
+export const nowhereElse = (left) =>
+  card(
+    "unknown",
+    "unknown",
+    "Nowhere else.",
+    element("p", {}, `Only ${counted(left, "tracklet")} of this person ${left === 1 ? "was" : "were"} found, which you know already.`),
+  );
+
 /** The answer's sentence and what stands behind it; `told` says what was searched. */
 export function found({ decision, matches, thresholds }, calibration, told) {
   if (!decision) {

@@ -55,13 +55,20 @@ const post = (path, values, signal) =>
   call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(values), signal });
 
 export const session = () => getJson("session");
-export const cameras = async () => (await getJson("cameras")).cameras;
+export const cameraStates = () => getJson("cameras");
+export const cameras = async () => (await cameraStates()).cameras;
 export const statistics = () => getJson("stats");
 
 /** Search by images of one person; `form` is the multipart body. */
 export const search = async (form, signal) => (await call("search", { method: "POST", body: form, signal })).json();
 
 export const thumbnail = async (id, signal) => (await call(`sightings/${id}/thumbnail`, { signal })).blob();
+
+/** People with their tracklets, between two times. */
+export const people = async (wanted, signal) => (await post("people/list", wanted, signal)).json();
+
+/** Say who is on some sightings; an empty name takes theirs away. */
+export const label = async (ids, identity) => (await (await post("label", { ids, identity })).json()).labelled;
 
 /** Give all sightings of a person another name; `merge` if somebody has it already. */
 export const rename = async (old, name, merge) =>

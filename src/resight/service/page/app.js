@@ -1,7 +1,8 @@
 /** The page of `resight serve`: who is there, what is asked, what is answered. */
 
 import * as api from "./api.js";
-import { failed, nothingAsked, nothingThere, searching } from "./answer.js";
+import { failed, nothingAsked, nothingThere, nowhereElse, searching } from "./answer.js";
+import { Cameras } from "./cameras.js";
 import { announce, button, byId, element, show } from "./dom.js";
 import { Filters } from "./filters.js";
 import { counted, duration, zone } from "./format.js";
@@ -10,6 +11,7 @@ import { Results } from "./results.js";
 import { Timeline } from "./timeline.js";
 
 const ROLES = { viewer: "viewer", operator: "operator", admin: "administrator" };
+const VIEWS = ["search", "timeline", "cameras"];
 const PATIENCE = 3; // times that a busy service is asked again without being told to
 
 const TITLES = {
@@ -35,6 +37,7 @@ const pictures = new Pictures(changed);
 const filters = new Filters(changed);
 const results = new Results({ searchWith, timeline: showTimeline, failed: failedAction });
 const timeline = new Timeline({ searchWith, failed: failedAction });
+const cameras = new Cameras({ searchFor, timeline: showTimeline, failed: failedAction });
 
 /** The answer on the page is not the answer to what is asked now. */
 function changed() {
@@ -51,7 +54,7 @@ async function start() {
     return signIn(error.message);
   }
   const change = session.role !== "viewer";
-  session.may = timeline.may = { change, rename: change && session.cameras === null };
+  session.may = timeline.may = cameras.may = { change, rename: change && session.cameras === null };
   pictures.mostBytes = session.max_upload ?? Infinity;
   byId("sign-in").hidden = true;
   for (const id of ["views", "account", "footer"]) byId(id).hidden = false;
@@ -66,15 +69,15 @@ async function start() {
 /** Cameras to choose from and the footer; a search works without them. */
 async function tellGallery() {
   try {
-    const [cameras, statistics] = await Promise.all([api.cameras(), api.statistics()]);
-    filters.show(cameras);
+    const [known, statistics] = await Promise.all([api.cameras(), api.statistics()]);
+    filters.show(known);
     const { count: size, identities, expired } = statistics;
     const kept = session.gallery.retention ? `kept for ${duration(session.gallery.retention)}` : "kept without end";
     const old = expired ? ` ${counted(expired, "of them is", "of them are")} older than that and must be purged.` : "";
     const names = session.cameras;
     const limits = names ? ` You may see ${counted(names.length, "camera")}: ${names.join(", ")}.` : "";
     const people = counted(identities, "named person", "named people");
-    const contents = `${counted(size, "sighting")} by ${counted(cameras.length, "camera")}, ${people}, ${kept}.`;
+    const contents = `${counted(size, "sighting")} by ${counted(known.length, "camera")}, ${people}, ${kept}.`;
     byId("statistics").textContent = contents + old + limits;
     byId("about").replaceChildren(
       `Times are in your zone (${zone()}). Every search is logged. Model: ${session.gallery.model.split("/").at(-1)}. `,
@@ -88,7 +91,7 @@ async function tellGallery() {
 }
 
 function signIn(problem) {
-  for (const id of ["views", "account", "footer", "search-view", "timeline-view"]) byId(id).hidden = true;
+  for (const id of ["views", "account", "footer", ...VIEWS.map((name) => `${name}-view`)]) byId(id).hidden = true;
   byId("sign-in").hidden = false;
   show(byId("sign-in-problem"), problem);
   byId("token").setAttribute("aria-invalid", String(Boolean(problem)));
@@ -102,6 +105,7 @@ function signedOut(problem = "You are signed out: the token is not valid any mor
   asking.abort();
   results.tell("");
   timeline.clear();
+  cameras.clear();
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   for (const form of document.forms) form.reset();
   pictures.replace([]);
@@ -112,21 +116,25 @@ function signedOut(problem = "You are signed out: the token is not valid any mor
 }
 
 function view(name) {
-  for (const one of ["search", "timeline"]) {
+  for (const one of VIEWS) {
     byId(`${one}-view`).hidden = one !== name;
     if (one === name) byId(`view-${one}`).setAttribute("aria-current", "page");
     else byId(`view-${one}`).removeAttribute("aria-current");
   }
-  document.title = name === "timeline" ? "Timeline – Resight" : "Resight";
+  document.title = { timeline: "Timeline – Resight", cameras: "Cameras – Resight" }[name] ?? "Resight";
+  if (name === "cameras") cameras.open();
+  else cameras.close();
 }
 
-async function search(patience = PATIENCE) {
+/** Search; `known` holds sightings of somebody that are left out of the answer, because they are known already. */
+async function search(patience = PATIENCE, known = null) {
   const problem = pictures.list.length ? filters.problem() : "Choose an image of the person first.";
   show(byId("query-problem"), problem);
   if (problem) return;
   const form = new FormData();
   pictures.fill(form);
   filters.fill(form);
+  if (known) form.set("k", Math.min(200, Number(form.get("k")) + known.ids.size));
   const told = [
     filters.told() && `Only ${filters.told()} searched.`,
     pictures.list.length > 1 &&
@@ -140,8 +148,13 @@ async function search(patience = PATIENCE) {
   announce("Searching.");
   try {
     const answer = await api.search(form, signal);
+    const left = known ? leaveOut(answer, known) : 0;
+    if (left) told.push(`${counted(left, "tracklet that is", "tracklets that are")} known to be this person left out.`);
     asked = true;
-    if (!answer.matches.length) {
+    if (left && !answer.matches.length) {
+      results.tell(nowhereElse(left));
+      announce("Nowhere else.");
+    } else if (!answer.matches.length) {
       const nothing = nothingThere(filters.told(), () => {
         filters.clear();
         search();
@@ -159,15 +172,24 @@ async function search(patience = PATIENCE) {
     if (error.name === "AbortError") {
       if (asking.signal === signal) results.tell(nothingAsked(session.gallery.size));
     } else if ((error.status === 429 || error.status === 503) && error.retryAfter && patience > 0) {
-      await wait(error, patience, signal);
-    } else failedAction(error, () => search());
+      await wait(error, patience, signal, known);
+    } else failedAction(error, () => search(PATIENCE, known));
   } finally {
     if (asking.signal === signal) byId("results").setAttribute("aria-busy", "false");
   }
 }
 
+/** Take out of an answer what is known to be the person, and return how many places that were. The decision is about the others. */
+function leaveOut(answer, { ids, identity }) {
+  const before = answer.matches.length;
+  answer.matches = answer.matches.filter((one) => !ids.has(one.id) && !(identity && one.identity === identity));
+  answer.matches.forEach((one, at) => (one.rank = at + 1));
+  if (answer.decision) answer.decision = answer.matches[0]?.band ?? "unknown";
+  return before - answer.matches.length;
+}
+
 /** The service is busy and said for how long: count down, then ask again. */
-async function wait(error, patience, signal) {
+async function wait(error, patience, signal, known) {
   const left = element("b", {});
   const now = new AbortController();
   const ways = [
@@ -186,7 +208,7 @@ async function wait(error, patience, signal) {
   }
   if (asking.signal !== signal) return; // somebody searched for something else
   if (signal.aborted) results.tell(nothingAsked(session.gallery.size));
-  else await search(patience - 1);
+  else await search(patience - 1, known);
 }
 
 /** Tell of an error: in place of what `again` would show, or above the list of results. */
@@ -218,6 +240,21 @@ async function searchWith({ id, camera }) {
   }
 }
 
+/** Ask where else somebody was, with images of some sightings; see `leaveOut`. */
+async function searchFor(sightings, known) {
+  try {
+    const blobs = await Promise.all(sightings.map(({ id }) => api.bestCrop(id)));
+    view("search");
+    filters.clear();
+    byId("one-per").value = "tracklet";
+    await pictures.replace(blobs.map((blob, at) => new File([blob], `crop of ${sightings[at].camera}`, { type: blob.type })));
+    await search(PATIENCE, known);
+    byId("results-title").focus();
+  } catch (error) {
+    failedAction(error, null, byId("cameras-view").hidden ? null : byId("cameras-problem"));
+  }
+}
+
 function showTimeline(identity) {
   view("timeline");
   byId("timeline-title").focus();
@@ -230,6 +267,7 @@ byId("query").addEventListener("submit", (event) => {
 });
 byId("view-search").addEventListener("click", () => view("search"));
 byId("view-timeline").addEventListener("click", () => view("timeline"));
+byId("view-cameras").addEventListener("click", () => view("cameras"));
 byId("sign-out").addEventListener("click", () => signedOut(""));
 byId("sign-in-form").addEventListener("submit", (event) => {
   event.preventDefault();

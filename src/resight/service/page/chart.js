@@ -34,7 +34,7 @@ function neighbours(sightings, place, gap) {
 }
 
 /** Seconds of the ticks between two times, at most so many, at round times of the viewer's day. */
-function ticks(from, to, most) {
+export function ticks(from, to, most) {
   const step = STEPS.find((one) => (to - from) / one <= most) ?? Math.ceil((to - from) / most / DAY) * DAY;
   const offset = -new Date(from * 1000).getTimezoneOffset() * MINUTE;
   const found = [];

@@ -37,12 +37,16 @@ export function askName(suggested) {
   return ask(byId("name-dialog"), field, byId("name-problem"), (name) => (name ? "" : "Give a name or a number, or cancel."));
 }
 
-/** What a person is called from now on; null if nothing changes. */
-export function askNewName(name) {
+const ANOTHER = "All sightings of this person get it. If somebody has the name already, the two become one person.";
+
+/** What a person is called from now on; null if nothing changes. `check` says what is wrong with a name. */
+export function askNewName(name, { title = "Another name", what = ANOTHER, suggested = name, check = () => "" } = {}) {
   const field = byId("new-name");
-  field.value = name;
+  field.value = suggested;
+  byId("rename-title").textContent = title;
+  byId("rename-what").textContent = what;
   return ask(byId("rename-dialog"), field, byId("new-name-problem"), (given) =>
-    given && given !== name ? "" : "Give another name, or cancel.",
+    given && given !== name ? check(given) : `Give ${name ? "another" : "a"} name, or cancel.`,
   );
 }
 

@@ -3,6 +3,8 @@
 import * as api from "./api.js";
 import { element } from "./dom.js";
 
+const STRIP = "resight-strip"; // what a comment in a picture says that holds the crops of a tracklet, the best at the left
+
 export class Thumbnails {
   constructor() {
     this.clear();
@@ -37,9 +39,14 @@ export class Thumbnails {
     try {
       const blob = await api.thumbnail(image.dataset.id, signal);
       if (signal.aborted) return;
+      const strip = (await blob.slice(6, 19).text()) === STRIP;
       const url = URL.createObjectURL(blob);
       this.urls.push(url);
+      image.classList.toggle("strip", strip);
       image.src = url;
+      if (strip && image.parentElement?.classList.contains("crop")) {
+        image.after(element("img", { class: "thumbnail whole", alt: `All crops of this tracklet: ${image.alt}`, src: url }));
+      }
     } catch (error) {
       if (error.name === "AbortError") return;
       // A sighting may have been purged since it was found.
