@@ -198,6 +198,29 @@ def test_a_file_that_lies_beside_another_is_downloaded_too(tmp_path: Path, monke
         fetch("pair", tmp_path / "other", handlers=[FakeHttps(offline), NoHttp()])
 
 
+@pytest.mark.parametrize("name", ["omz-0277", "omz-0286"])
+def test_without_network_a_teacher_by_name_says_which_files_it_needs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_route(*_: object) -> bytes:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(published, "_download", no_route)
+    monkeypatch.setenv("RESIGHT_CACHE", str(tmp_path))
+    with pytest.raises(DownloadError) as error:
+        load_model(name)
+    said, model = str(error.value), f"person-reidentification-retail-{name[-4:]}"
+    folder = tmp_path / "weights"
+    for ending in ("xml", "bin"):
+        assert f"{folder / model}.{ending} is missing" in said
+        assert f"/{model}/FP16/{model}.{ending} elsewhere and put it into {folder} as {model}.{ending}" in said
+    assert "Apache-2.0" in said and "do not list the training images" in said and "\n" not in said
+    folder.mkdir()
+    (folder / f"{model}.xml").write_text("<html>sign in</html>")
+    with pytest.raises(DownloadError, match=r"\.bin is missing and \S+\.xml is not the published file"):
+        load_model(name)
+
+
 @needs_shared("weights/person-reidentification-retail-0286.xml")
 def test_a_published_model_of_openvino_embeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESIGHT_CACHE", str(tmp_path))
@@ -225,7 +248,7 @@ def test_without_network_the_error_says_what_to_put_where(tmp_path: Path) -> Non
         fetch("example", tmp_path, handlers=[FakeHttps(offline)])
     assert str(error.value) == (
         f"{tmp_path / 'file.pth'} is missing and cannot be downloaded (Name or service not known); "
-        f"download {URL} elsewhere and put it into {tmp_path} as file.pth"
+        f"download {URL} elsewhere and put it into {tmp_path} as file.pth; terms of use: none"
     )
     (tmp_path / "file.pth").write_bytes(b"something else")
     with pytest.raises(DownloadError, match="is not the published file"):

@@ -177,23 +177,32 @@ def fetch_file(
     progress: Progress = silent,
 ) -> Path:
     """Find or download a published file of any table, and what must lie beside it; see `fetch`."""
-    if published.beside is not None:
-        fetch_file(published.beside, cache, handlers=handlers, progress=progress)
     folder = cache or cache_folder() / "weights"
-    path = folder / published.file
-    if _holds(path, published.sha256):
-        return path
-    try:
-        data = _download(published, handlers, progress)
-    except (OSError, ValueError, http.client.HTTPException) as error:  # URLError and time-outs are OSErrors
-        state = "is not the published file (its SHA-256 differs)" if path.exists() else "is missing"
-        raise DownloadError(
-            f"{path} {state} and cannot be downloaded ({getattr(error, 'reason', None) or error}); "
-            f"download {published.url} elsewhere and put it into {folder} as {published.file}"
-        ) from error
-    with atomic_write(path) as stream:
-        stream.write(data)
-    return path
+    for one in _missing(published, folder):
+        try:
+            data = _download(one, handlers, progress)
+        except (OSError, ValueError, http.client.HTTPException) as error:  # URLError and time-outs are OSErrors
+            raise DownloadError(_way_out(published, folder, getattr(error, "reason", None) or error)) from error
+        with atomic_write(folder / one.file) as stream:
+            stream.write(data)
+    return folder / published.file
+
+
+def _missing(published: Published, folder: Path) -> list[Published]:
+    """A file and those beside it that are not in a folder, the last one first."""
+    files = [] if published.beside is None else _missing(published.beside, folder)
+    return files if _holds(folder / published.file, published.sha256) else [*files, published]
+
+
+def _way_out(published: Published, folder: Path, reason: object) -> str:
+    """Say what is missing, what to put where, and under which terms."""
+    states, ways = [], []
+    for one in _missing(published, folder):
+        path = folder / one.file
+        states.append(f"{path} {'is not the published file (its SHA-256 differs)' if path.exists() else 'is missing'}")
+        ways.append(f"{one.url} elsewhere and put it into {folder} as {one.file}")
+    ways_out = f"download {', and '.join(ways)}; terms of use: {published.terms}"
+    return f"{' and '.join(states)} and cannot be downloaded ({reason}); {ways_out}"
 
 
 def _holds(path: Path, sha256: str) -> bool:
