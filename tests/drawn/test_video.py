@@ -12,7 +12,8 @@ import pytest
 
 from resight.cameras.mot import read_mot
 from resight.cli import main
-from resight.drawn.video import MARKER, Films, film, generate_video
+from resight.drawn.films import Films, film
+from resight.drawn.video import MARKER, generate_video
 from resight.drawn.walks import plan_passes
 from resight.errors import DatasetError
 from resight.images import read_image

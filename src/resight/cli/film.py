@@ -50,7 +50,8 @@ def film(
     json
         Also write the numbers of cameras and frames to this file.
     """
-    from resight.drawn.video import Films, generate_video
+    from resight.drawn.films import Films
+    from resight.drawn.video import generate_video
 
     films = Films(people=people, cameras=cameras, seconds=seconds, rate=rate, size=(height, width), seed=seed)
     with TerminalProgress() as progress:

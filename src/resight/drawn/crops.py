@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from resight.datasets import market1501
 from resight.datasets.drawn import MARKER, drawn_files, load, read_marker
 from resight.datasets.records import DISTRACTOR, JUNK, Dataset
-from resight.drawn import looks, pedestrians, scenes
+from resight.drawn import looks, pedestrians, scenes, streets
 from resight.errors import DatasetError, StorageError
 from resight.files import write_json
 from resight.progress import Progress, silent
@@ -203,8 +203,8 @@ class _Artist:
         elif rng.random() < 0.7:  # a stranger; otherwise the street alone
             self.figure(canvas, 10**6 + image.number, rng, camera, camera.view + rng.normal(0, 0.6))
         if rng.random() < 0.15:
-            scenes.occlude(canvas, rng)
-        pixels = scenes.expose(camera, canvas, rng, size)
+            streets.occlude(canvas, rng)
+        pixels = scenes.Exposure(camera, rng, size).take(canvas, rng)
         options = [cv2.IMWRITE_JPEG_QUALITY, camera.quality]
         return cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)[1].tobytes()
 

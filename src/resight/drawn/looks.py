@@ -76,13 +76,13 @@ class Look:
     arms: float
 
 
-def draw_look(rng: np.random.Generator, palettes: int = len(PALETTES)) -> Look:
-    """Draw the look of one person, dressed in one of the first `palettes` of `PALETTES`."""
+def draw_look(rng: np.random.Generator) -> Look:
+    """Draw the look of one person, dressed in one of `PALETTES`."""
 
     def one(choices: tuple[str, ...]) -> str:
         return choices[rng.integers(len(choices))]
 
-    first, other, lower, extra = PALETTES[rng.integers(palettes)]
+    first, other, lower, extra = PALETTES[rng.integers(len(PALETTES))]
     upper, second = (first, other) if rng.random() < 0.6 else (other, first)
     return Look(
         tall=float(rng.uniform(0.93, 1.05)),

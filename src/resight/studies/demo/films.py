@@ -8,7 +8,8 @@ from pathlib import Path
 from resight.cameras import Watch, load_detector, open_source
 from resight.cameras.events import EventLog
 from resight.decision import Calibration
-from resight.drawn.video import Films, generate_video
+from resight.drawn.films import Films
+from resight.drawn.video import generate_video
 from resight.gallery import Gallery
 from resight.gallery.keeping import Keeper
 from resight.gallery.people import People
