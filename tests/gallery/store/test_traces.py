@@ -144,6 +144,21 @@ def test_much_that_is_alike_takes_no_longer() -> None:
     assert set(traces.left([b"".join(survivors) + gone[3]]))
 
 
+def test_a_thousand_of_twenty_thousand_look_alikes_cost_about_as_much_as_of_strangers() -> None:
+    common = noise(1, 2500)
+    gone = [common + noise(number, 400) for number in range(2, 1002)]
+
+    def cost(survivors: list[bytes]) -> float:
+        traces = Traces(gone)
+        started = time.process_time()
+        traces.forget(survivors)
+        assert set(traces.left([b"".join(survivors)])) == set()
+        return time.process_time() - started
+
+    alike = cost([common + noise(number, 400) for number in range(10_000, 30_000)])
+    assert alike < 5 * cost([noise(number, 2900) for number in range(10_000, 30_000)])
+
+
 def test_jpegs_have_nothing_in_common_but_their_tables() -> None:
     first, second = make_sighting(1).thumbnail, make_sighting(2).thumbnail
     assert Traces([first]).in_bytes(second)

@@ -22,21 +22,28 @@ from resight.datasets.names import nfc
 from resight.distances import DISTANCES, distance_named
 from resight.errors import ConfigurationError, GalleryDamagedError
 from resight.gallery.settings import Settings, future_from
-from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, from_microseconds, to_microseconds
-from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_sightings, check_text, check_version
+from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, to_microseconds
+from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_text, check_version
+from resight.gallery.store.postgres_rows import (
+    CHUNK,
+    checked_record,
+    condition_of,
+    count_sightings,
+    describe_camera,
+    find_damage,
+    get_sightings,
+    insert_sightings,
+    vector_crc,
+    vector_text,
+)
 from resight.gallery.store.postgres_schema import OLDEST, TALLY, VERSION, connect, create, migrate, translated
-from resight.gallery.store.rows import COLUMNS, Row, blob_crc, record_of, row_crc, row_of
+from resight.gallery.store.rows import COLUMNS, KEY, LATE, Row, add_up, row_crc, row_of
 from resight.progress import Progress, silent
 from resight.ranking.nearest import nearest
 
 __all__ = ["PostgresStore"]
 
 _SPARE = 16  # rows beyond the k nearest that are fetched at first
-_CHUNK = 1000
-
-_LATE = 2**63 - 1  # sorts sightings without a time behind all others
-_KEY = f"coalesce(time, {_LATE})"
-_WHOLE = f"{COLUMNS}, crc, embedding::real[], embedding_crc, thumbnail, thumbnail_crc"
 
 
 class PostgresStore:
@@ -71,7 +78,7 @@ class PostgresStore:
 
         def fill(connection: psycopg.Connection) -> None:
             for some in sightings:
-                _insert(connection, some, settings.dimension)
+                insert_sightings(connection, some, settings.dimension)
 
         create(location, settings, fill)
         return cls(location)
@@ -83,16 +90,16 @@ class PostgresStore:
     def add(self, sightings: Sequence[Sighting]) -> int:
         """See `Store`."""
         with self._use() as connection, connection.transaction():
-            return _insert(connection, sightings, self.settings.dimension)
+            return insert_sightings(connection, sightings, self.settings.dimension)
 
     def everything(self) -> Iterator[list[Sighting]]:
         """Read all sightings in the order of their enrolment, in parts, as they are at one moment."""
         after, query = 0, "SELECT number, id FROM resight.sighting WHERE number > %s ORDER BY number LIMIT %s"
         with self._use() as connection, connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            while rows := connection.execute(query, (after, _CHUNK)).fetchall():
+            while rows := connection.execute(query, (after, CHUNK)).fetchall():
                 after = rows[-1][0]
-                yield list(_get(connection, [id for _, id in rows]).values())
+                yield list(get_sightings(connection, [id for _, id in rows]).values())
 
     def present(self, ids: Iterable[str]) -> set[str]:
         """See `Store`."""
@@ -102,49 +109,40 @@ class PostgresStore:
     def get(self, ids: Iterable[str]) -> dict[str, Sighting]:
         """See `Store`."""
         with self._use() as connection:
-            return _get(connection, list(ids))
+            return get_sightings(connection, list(ids))
 
     def records(self, where: Where = EVERYTHING) -> list[Record]:
         """See `Store`."""
-        condition, parameters = _condition(where)
+        condition, parameters = condition_of(where)
         with self._use() as connection:
             rows = connection.execute(
                 f"SELECT {COLUMNS}, crc FROM resight.sighting{condition} ORDER BY number".encode(), parameters
             )
-            return [_record(row) for row in rows]
+            return [checked_record(row) for row in rows]
 
     def page(self, where: Where, limit: int, after: Record | None = None) -> list[Record]:
         """See `Store`."""
-        condition, parameters = _condition(where)
+        condition, parameters = condition_of(where)
         if after is not None:
-            condition += f"{' AND' if condition else ' WHERE'} ({_KEY}, id) > (%s, %s)"
-            parameters += [_LATE if after.time is None else to_microseconds(after.time), after.id]
+            condition += f"{' AND' if condition else ' WHERE'} ({KEY}, id) > (%s, %s)"
+            parameters += [LATE if after.time is None else to_microseconds(after.time), after.id]
         with self._use() as connection:
             rows = connection.execute(
-                f"SELECT {COLUMNS}, crc FROM resight.sighting{condition} ORDER BY {_KEY}, id LIMIT %s".encode(),
+                f"SELECT {COLUMNS}, crc FROM resight.sighting{condition} ORDER BY {KEY}, id LIMIT %s".encode(),
                 [*parameters, limit],
             )
-            return [_record(row) for row in rows]
+            return [checked_record(row) for row in rows]
 
     def summary(self, cameras: frozenset[str] | None, older_than: datetime | None, newer_than: datetime) -> Summary:
         """See `Store`."""
         with self._use() as connection, connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            rows = connection.execute(TALLY.encode()).fetchall()
-            rows = [row for row in rows if cameras is None or row[0] in cameras]
-            counts: dict[str, int] = {}
-            for camera, _, count in rows:
-                counts[camera] = counts.get(camera, 0) + count
-            seen = {camera: _camera(connection, camera, count) for camera, count in sorted(counts.items())}
-            future = _count(connection, Where(cameras=cameras, newer_than=newer_than))
-            expired = 0 if older_than is None else _count(connection, Where(cameras=cameras, older_than=older_than))
-        return Summary(
-            cameras=seen,
-            identities=len({identity for _, identity, _ in rows} - {""}),
-            unlabelled=sum(count for _, identity, count in rows if identity == ""),
-            expired=expired,
-            future=future,
-        )
+            counts, identities, unlabelled = add_up(connection.execute(TALLY.encode()), cameras)
+            seen = {camera: describe_camera(connection, camera, number) for camera, number in counts.items()}
+            future = count_sightings(connection, Where(cameras=cameras, newer_than=newer_than))
+            old = None if older_than is None else Where(cameras=cameras, older_than=older_than)
+            expired = 0 if old is None else count_sightings(connection, old)
+        return Summary(cameras=seen, identities=identities, unlabelled=unlabelled, expired=expired, future=future)
 
     def cameras(self) -> dict[str, Camera]:
         """See `Store`."""
@@ -171,7 +169,7 @@ class PostgresStore:
             rows = connection.execute(
                 f"SELECT {COLUMNS}, crc FROM resight.sighting WHERE id = ANY(%s) FOR UPDATE".encode(), (list(ids),)
             ).fetchall()
-            for record in map(_record, rows):
+            for record in map(checked_record, rows):
                 row: Row = (*row_of(record)[:6], identity)
                 connection.execute(
                     "UPDATE resight.sighting SET identity = %s, crc = %s WHERE id = %s", (identity, row_crc(row), record.id)
@@ -190,7 +188,7 @@ class PostgresStore:
 
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
         """See `Store`; the tables are written anew without them. The note names what the server keeps elsewhere."""
-        condition, parameters = _condition(where)
+        condition, parameters = condition_of(where)
         with self._use() as connection:
             removed = connection.execute(f"DELETE FROM resight.sighting{condition}".encode(), parameters).rowcount
             connection.execute("SELECT resight.settle()")  # which leaves no name that nobody has any more
@@ -208,12 +206,12 @@ class PostgresStore:
     @staticmethod
     def migrate(location: str, *, progress: Progress = silent) -> tuple[int, int]:
         """Bring a gallery to the present version; see `resight.gallery.store.postgres_schema.migrate`."""
-        return migrate(location, lambda connection: _problems(connection, progress))
+        return migrate(location, lambda connection: find_damage(connection, progress))
 
     def problems(self, *, progress: Progress = silent) -> list[str]:
         """Name every damaged sighting; an empty list if there is none."""
         with self._use() as connection:
-            return _problems(connection, progress)
+            return find_damage(connection, progress)
 
     def close(self) -> None:
         """See `Store`."""
@@ -227,19 +225,19 @@ class PostgresStore:
     def _search_one(
         self, connection: psycopg.Connection, query: NDArray[np.float32], k: int, where: Where
     ) -> tuple[list[str], list[float]]:
-        condition, parameters = _condition(where)
+        condition, parameters = condition_of(where)
         statement = (
             f"SELECT id, embedding::real[], embedding_crc, {self._sql} AS distance "
             f"FROM resight.sighting{condition} ORDER BY distance, id LIMIT %s"
         )
         limit = k + _SPARE
         while True:
-            rows = connection.execute(statement.encode(), (_text(query), *parameters, limit), binary=True).fetchall()
+            rows = connection.execute(statement.encode(), (vector_text(query), *parameters, limit), binary=True).fetchall()
             rows.sort(key=lambda row: row[0])  # `nearest` puts the lower of equally near rows first
             if not rows:
                 return [], []
             vectors = np.array([row[1] for row in rows], np.float32)
-            if any(_vector_crc(row[0], vector) != row[2] for row, vector in zip(rows, vectors, strict=True)):
+            if any(vector_crc(row[0], vector) != row[2] for row, vector in zip(rows, vectors, strict=True)):
                 raise GalleryDamagedError("a vector in the database does not fit its checksum; see `resight gallery verify`")
             places, distances = nearest(query[None], vectors, min(k, len(rows)), self._distance)
             # The server computes in float32: the last row must be farther by more than that may round.
@@ -255,103 +253,3 @@ def _sql(distance: str) -> str:
         known = ", ".join(name for name, each in DISTANCES.items() if each.sql)
         raise ConfigurationError(f"PostgreSQL cannot compute the distance {distance!r}; expected {known}, or a gallery in a folder")
     return expression
-
-
-def _insert(connection: psycopg.Connection, sightings: Sequence[Sighting], dimension: int) -> int:
-    rows = []
-    for sighting, vector in zip(sightings, check_sightings(sightings, dimension), strict=True):
-        row = row_of(sighting)
-        blobs = (_text(vector), _vector_crc(sighting.id, vector), sighting.thumbnail, blob_crc(sighting.id, sighting.thumbnail))
-        rows.append((*row, row_crc(row), *blobs))
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            f"INSERT INTO resight.sighting ({COLUMNS}, crc, embedding, embedding_crc, thumbnail, thumbnail_crc) VALUES "
-            "(%s, %s, %s, %s, %s, %s, %s, %s, %s::vector, %s, %s, %s) ON CONFLICT (id) DO NOTHING".encode(),
-            rows,
-        )
-        return max(cursor.rowcount, 0)
-
-
-def _problems(connection: psycopg.Connection, progress: Progress) -> list[str]:
-    found: list[str] = []
-    ids = [id for (id,) in connection.execute("SELECT id FROM resight.sighting ORDER BY number")]
-    for start in range(0, len(ids), _CHUNK):
-        some = ids[start : start + _CHUNK]
-        try:
-            _get(connection, some)
-        except GalleryDamagedError:
-            for id in some:
-                try:
-                    _get(connection, [id])
-                except GalleryDamagedError as error:
-                    found.append(str(error))
-        progress("verifying", start + len(some), len(ids))
-    counted = connection.execute("SELECT camera, identity, count(*) FROM resight.sighting GROUP BY camera, identity")
-    if sorted(counted.fetchall()) != sorted(connection.execute(TALLY.encode()).fetchall()):
-        found.append("the database's counts by camera and identity are wrong")
-    return found
-
-
-def _get(connection: psycopg.Connection, ids: list[str]) -> dict[str, Sighting]:
-    found = {}
-    for row in connection.execute(f"SELECT {_WHOLE} FROM resight.sighting WHERE id = ANY(%s)".encode(), (ids,), binary=True):
-        record, vector = _record(row), np.array(row[8], np.float32)
-        if _vector_crc(record.id, vector) != row[9] or blob_crc(record.id, row[10]) != row[11]:
-            raise _damaged(record.id)
-        found[record.id] = Sighting(embedding=vector, thumbnail=row[10], **vars(record))
-    return {id: found[id] for id in ids if id in found}
-
-
-def _record(row: Sequence[Any]) -> Record:
-    """Return the record in the first columns of a row, after its checksum was checked."""
-    columns: Row = tuple(row[:7])
-    if row_crc(columns) != row[7]:
-        raise _damaged(row[0])
-    return record_of(columns)
-
-
-def _damaged(id: str) -> GalleryDamagedError:
-    return GalleryDamagedError(f"sighting {id} in the database does not fit its checksums; restore a backup, or purge it")
-
-
-def _condition(where: Where) -> tuple[str, list[Any]]:
-    conditions: list[str] = []
-    parameters: list[Any] = []
-    sets = {"camera": where.cameras, "identity": where.identities, "id": where.ids, "tracklet": where.tracklets}
-    for column, values in sets.items():
-        if values is not None:
-            conditions.append(f"{column} = ANY(%s)")
-            parameters.append(sorted(values))
-    for condition, time in (
-        ("time >= %s", where.since),
-        ("time < %s", where.until),
-        ("least(time, enrolled) < %s", where.older_than),
-        ("least(time, enrolled) > %s", where.newer_than),
-    ):
-        if time is not None:
-            conditions.append(condition)
-            parameters.append(to_microseconds(time))
-    return (" WHERE " + " AND ".join(conditions) if conditions else ""), parameters
-
-
-def _camera(connection: psycopg.Connection, camera: str, count: int) -> Camera:
-    """Describe a camera; its first and last times are those that an index begins and ends with."""
-    known = f"SELECT time FROM resight.sighting WHERE camera = %s AND {_KEY} < {_LATE} ORDER BY {_KEY}"
-    ends = [connection.execute(f"{known} {order} LIMIT 1".encode(), (camera,)).fetchone() for order in ("ASC", "DESC")]
-    first, last = (None if end is None else from_microseconds(end[0]) for end in ends)
-    return Camera(sightings=count, first=first, last=last)
-
-
-def _count(connection: psycopg.Connection, where: Where) -> int:
-    condition, parameters = _condition(where)
-    found = connection.execute(f"SELECT count(*) FROM resight.sighting{condition}".encode(), parameters).fetchone()
-    return int(found[0]) if found else 0
-
-
-def _text(vector: NDArray[np.float32]) -> str:
-    """Write a vector for pgvector. Python writes enough digits to keep every number exactly."""
-    return f"[{','.join(map(repr, vector.tolist()))}]"
-
-
-def _vector_crc(id: str, vector: NDArray[np.float32]) -> int:
-    return blob_crc(id, vector.astype("<f4").tobytes())

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 
 from resight.datasets.names import camera_name, nfc
 from resight.gallery.sighting import Record, from_microseconds, to_microseconds
 
-__all__ = ["COLUMNS", "Row", "blob_crc", "record_of", "row_crc", "row_of"]
+__all__ = ["COLUMNS", "KEY", "LATE", "Row", "add_up", "blob_crc", "record_of", "row_crc", "row_of"]
 
 COLUMNS = "id, camera, time, enrolled, source, tracklet, identity"
 """Columns of `Row`; times are in microseconds (see `resight.gallery.sighting.to_microseconds`)."""
+
+LATE = 2**63 - 1
+"""Time that sorts sightings without one behind all others."""
+
+KEY = f"coalesce(time, {LATE})"
+"""Time by which a list is sorted, in SQL."""
 
 Row = tuple[str, str, int | None, int, str, str, str]
 
@@ -34,6 +41,25 @@ def record_of(row: Row) -> Record:
         tracklet=tracklet,
         identity=identity,
     )
+
+
+def add_up(tally: Iterable[tuple[str, str, int]], cameras: frozenset[str] | None) -> tuple[dict[str, int], int, int]:
+    """Add up counts by camera and identity, of some or all cameras.
+
+    Returns
+    -------
+    dict of str to int
+        Sightings by camera, sorted.
+    int
+        Number of people.
+    int
+        Sightings without an identity.
+    """
+    rows = [row for row in tally if cameras is None or row[0] in cameras]
+    counts = dict.fromkeys(sorted({camera for camera, _, _ in rows}), 0)
+    for camera, _, count in rows:
+        counts[camera] += count
+    return counts, len({identity for _, identity, _ in rows} - {""}), sum(count for _, identity, count in rows if identity == "")
 
 
 def row_crc(row: Row) -> int:

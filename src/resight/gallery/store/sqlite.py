@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,16 +23,11 @@ from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.store import database, listing, proof, purge, schema, stored
 from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_sightings, check_text
 from resight.gallery.store.precision import decode_vectors, encode_vectors
-from resight.gallery.store.rows import blob_crc, record_of
 from resight.progress import Progress, silent
 
 __all__ = ["SqliteStore"]
 
 _CHUNK = 8192  # rows that are read or written at a time
-_WHOLE = (
-    "SELECT s.id, s.camera, s.time, s.enrolled, s.source, s.tracklet, s.identity, s.crc, v.embedding, v.crc{} "
-    "FROM sighting s LEFT JOIN vector v USING (number){}"
-)
 
 
 class SqliteStore:
@@ -46,11 +40,9 @@ class SqliteStore:
     ----------
     folder : Path
         Made by `SqliteStore.create`.
-    threads : int, optional
-        For one search; one for each core unless given.
     """
 
-    def __init__(self, folder: Path, *, threads: int | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / database.FILE
         self._reader = database.connect(self.path)
@@ -68,7 +60,7 @@ class SqliteStore:
         except BaseException:
             self.close()
             raise
-        self._memory = SearchIndex(self.settings.dimension, self.settings.distance, threads=threads)
+        self._memory = SearchIndex(self.settings.dimension, self.settings.distance)
         self._seen: tuple[int, int] | None = None  # SQLite's data version, and the revision
         self._last = 0  # the highest number in memory
 
@@ -101,7 +93,7 @@ class SqliteStore:
     def get(self, ids: Iterable[str]) -> dict[str, Sighting]:
         """See `Store`."""
         with self._read() as connection, database.transaction(connection):
-            return self._get(connection, ids)
+            return stored.read_sightings(connection, self.path, ids, self.settings)
 
     def records(self, where: Where = EVERYTHING) -> list[Record]:
         """See `Store`."""
@@ -153,7 +145,7 @@ class SqliteStore:
         """See `Store`."""
         check_text("identity", identity)
         with self._write() as connection:
-            found = self._get(connection, ids)
+            found = stored.read_sightings(connection, self.path, ids, self.settings)
             for sighting in found.values():
                 stored.write_identity(connection, replace(sighting, identity=nfc(identity)))
         return len(found)
@@ -230,7 +222,7 @@ class SqliteStore:
 
     def _load(self, connection: sqlite3.Connection, condition: str, parameter: str, count: int) -> None:
         """Take rows into memory, each checked; `count` is how many to expect."""
-        rows = connection.execute(_WHOLE.format("", condition) + " ORDER BY number", (parameter,))
+        rows = connection.execute(stored.WHOLE.format("", condition) + " ORDER BY number", (parameter,))
         ids: list[str] = []
         cameras: list[str] = []
         times: list[int | None] = []
@@ -238,7 +230,7 @@ class SqliteStore:
         while several := rows.fetchmany(_CHUNK):
             for row in several:
                 stored.check_row(row[:7], row[7], self.path)
-                self._check_blob("vector", row[0], row[8], row[9])
+                stored.check_blob("vector", row[0], row[8], row[9], self.path)
             if len(ids) + len(several) > len(vectors):
                 break  # the count is wrong, which our caller says
             decoded = decode_vectors([row[8] for row in several], self.settings.precision, self.settings.dimension)
@@ -251,22 +243,3 @@ class SqliteStore:
         (last,) = connection.execute("SELECT max(number) FROM sighting").fetchone()
         self._last = max(self._last, last or 0)
         self._memory.add(ids, cameras, times, vectors[: len(ids)])
-
-    def _get(self, connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Sighting]:
-        query = _WHOLE.format(", t.jpeg, t.crc", " LEFT JOIN thumbnail t USING (number) WHERE s.id = ?")
-        found = {}
-        asked = list(ids)
-        for id in asked:
-            if row := connection.execute(query, (id,)).fetchone():
-                stored.check_row(row[:7], row[7], self.path)
-                record = record_of(row[:7])
-                self._check_blob("vector", record.id, row[8], row[9])
-                self._check_blob("thumbnail", record.id, row[10], row[11])
-                vector = decode_vectors([row[8]], self.settings.precision, self.settings.dimension)[0]
-                found[record.id] = Sighting(embedding=vector, thumbnail=row[10], **vars(record))
-        stored.check_ids(connection, self.path, [id for id in asked if id not in found])
-        return found
-
-    def _check_blob(self, kind: str, id: str, content: Any, crc: Any) -> None:
-        if not isinstance(content, bytes) or blob_crc(id, content) != crc:
-            raise database.damaged(self.path, f"the {kind} of sighting {id} does not fit its checksum")

@@ -1,4 +1,4 @@
-"""Contents of a gallery's SQLite file: records, counts and kept values, each read with its checksum."""
+"""Contents of a gallery's SQLite file: sightings, records, counts and kept values, each read with its checksum."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from resight.gallery.settings import Settings
 from resight.gallery.sighting import Record, Sighting
 from resight.gallery.store.database import damaged
+from resight.gallery.store.precision import decode_vectors
 from resight.gallery.store.rows import COLUMNS, Row, blob_crc, record_of, row_crc, row_of
 
 __all__ = [
+    "WHOLE",
+    "check_blob",
     "check_ids",
     "check_row",
     "delete",
@@ -23,11 +27,18 @@ __all__ = [
     "new_revision",
     "read_kept",
     "read_records",
+    "read_sightings",
     "read_state",
     "write_identity",
     "write_kept",
     "write_state",
 ]
+
+WHOLE = (
+    "SELECT s.id, s.camera, s.time, s.enrolled, s.source, s.tracklet, s.identity, s.crc, v.embedding, v.crc{} "
+    "FROM sighting s LEFT JOIN vector v USING (number){}"
+)
+"""Question for a record with its vector, and places for more columns and for a condition."""
 
 
 def insert(connection: sqlite3.Connection, sighting: Sighting, embedding: bytes) -> bool:
@@ -106,6 +117,29 @@ def check_row(row: Row, crc: int, path: Path) -> None:
     """Raise `GalleryDamagedError` if a sighting's row does not fit its checksum."""
     if row_crc(row) != crc:
         raise damaged(path, f"the record of sighting {row[0]} does not fit its checksum")
+
+
+def check_blob(kind: str, id: str, content: Any, crc: Any, path: Path) -> None:
+    """Raise `GalleryDamagedError` if a vector or thumbnail does not fit its checksum."""
+    if not isinstance(content, bytes) or blob_crc(id, content) != crc:
+        raise damaged(path, f"the {kind} of sighting {id} does not fit its checksum")
+
+
+def read_sightings(connection: sqlite3.Connection, path: Path, ids: Iterable[str], settings: Settings) -> dict[str, Sighting]:
+    """Read and check sightings by id; unknown ids are left out. Raises `GalleryDamagedError`."""
+    query = WHOLE.format(", t.jpeg, t.crc", " LEFT JOIN thumbnail t USING (number) WHERE s.id = ?")
+    found = {}
+    asked = list(ids)
+    for id in asked:
+        if row := connection.execute(query, (id,)).fetchone():
+            check_row(row[:7], row[7], path)
+            record = record_of(row[:7])
+            check_blob("vector", record.id, row[8], row[9], path)
+            check_blob("thumbnail", record.id, row[10], row[11], path)
+            vector = decode_vectors([row[8]], settings.precision, settings.dimension)[0]
+            found[record.id] = Sighting(embedding=vector, thumbnail=row[10], **vars(record))
+    check_ids(connection, path, [id for id in asked if id not in found])
+    return found
 
 
 def write_identity(connection: sqlite3.Connection, record: Record) -> None:

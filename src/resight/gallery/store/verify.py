@@ -143,10 +143,8 @@ def _check_structure(connection: sqlite3.Connection, path: Path, found: list[str
 def _check_rows(connection: sqlite3.Connection, path: Path, settings: Settings, found: list[str]) -> None:
     ids: set[str] = set()
     tally: Counter[tuple[str, str]] = Counter()
-    for row in connection.execute(
-        "SELECT s.id, s.camera, s.time, s.enrolled, s.source, s.tracklet, s.identity, s.crc, v.embedding, v.crc, t.jpeg, t.crc "
-        "FROM sighting s LEFT JOIN vector v USING (number) LEFT JOIN thumbnail t USING (number) ORDER BY number"
-    ):
+    query = stored.WHOLE.format(", t.jpeg, t.crc", " LEFT JOIN thumbnail t USING (number) ORDER BY number")
+    for row in connection.execute(query):
         tally[row[1], row[6]] += 1
         name = f"{path}: sighting {row[0]}"
         if row[0] in ids:
