@@ -123,12 +123,12 @@ def _named(value: tuple[str, int, list[int | str]]) -> Value:
     return name, _TYPES.get(kind, f"type {kind}"), sides
 
 
-def check_whole(data: bytes, left: Iterator[int]) -> tuple[memoryview, dict[str, str], str]:
+def check_whole(data: bytes | bytearray, left: Iterator[int]) -> tuple[memoryview, dict[str, str], str]:
     """Refuse a model that is not one whole file of plain operators.
 
     Parameters
     ----------
-    data : bytes
+    data : bytes or bytearray
         An onnx.ModelProto.
     left : iterator
         Fields that may be read; see `resight.models.protobuf.budget`.

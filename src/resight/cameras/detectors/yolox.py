@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import cv2
 import numpy as np
 import onnxruntime
@@ -15,7 +18,7 @@ from resight.errors import WeightsError
 from resight.images import Pixels
 from resight.models.exported import first_line
 from resight.models.onnx_graph import check_whole, read_bounded
-from resight.models.protobuf import Damaged, budget, gathered, text
+from resight.models.protobuf import Damaged, budget, gathered, message, text
 from resight.networks.published import Published, fetch_file
 
 __all__ = ["WEIGHTS", "YoloxDetector", "letterbox"]
@@ -49,6 +52,10 @@ WEIGHTS: dict[str, Published] = {
 """Files that are downloaded by name. Others are given by their path."""
 
 _STRIDES = (8, 16, 32)
+_STEP = _STRIDES[-1]
+_SIZE, _NOTHING = 0x08, 0x78
+"""Key of a dimension's size in an ONNX file, and one that no reader knows, which leaves the size open."""
+
 _OVERLAP = 0.45  # of two boxes that may both be people, as in its authors' demo
 _BACKGROUND = 114
 _MOST_FIELDS = 1_000_000
@@ -61,6 +68,9 @@ _OPERATORS = (
 
 class YoloxDetector(Detector):
     """People by a YOLOX network on ONNX Runtime.
+
+    The network looks at a square, with gray below a frame that is wider than high. Of the gray, only what fills the frame up to a
+    multiple of 32 is computed, if the file allows it, as its authors' files do: at 16:9 that saves a third of the work.
 
     Parameters
     ----------
@@ -92,13 +102,8 @@ class YoloxDetector(Detector):
             raise WeightsError(f"{path}: not an ONNX file, or a damaged one ({error}); get it again") from error
         except WeightsError as error:
             raise WeightsError(f"{path}: {error}; expected YOLOX as its authors export it") from error
-        options = onnxruntime.SessionOptions()  # type: ignore[attr-defined]
-        options.intra_op_num_threads = threads or usable_cores()
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # what goes wrong is raised
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the decoder needs the cores between two frames
         try:
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])  # type: ignore[attr-defined]
+            self._session = _session(data, threads)
         except Exception as error:  # ONNX Runtime's errors have no base of their own
             raise WeightsError(f"{path}: ONNX Runtime refuses it ({first_line(error)}); get it again") from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -110,11 +115,14 @@ class YoloxDetector(Detector):
             case shapes:
                 raise WeightsError(f"{path}: shapes {shapes}; expected YOLOX's [1, 3, height, width] and [1, cells, 5 + classes]")
         self._input = inputs[0].name
-        self._centres, self._scales = _grid(self._size)
+        opened = self._opened(data, threads)
+        self._any_size = opened is not None
+        self._session = opened or self._session
 
     def detect(self, frame: Frame) -> Detections:
         """See `Detector.detect`."""
-        canvas, scale = letterbox(frame.pixels, self._size)
+        size = _filled_up(frame.size, self._size) if self._any_size else self._size
+        canvas, scale = letterbox(frame.pixels, size)
         planes = np.ascontiguousarray(canvas[..., ::-1].transpose(2, 0, 1), np.float32)[None]
         try:
             found = np.asarray(self._session.run(None, {self._input: planes})[0])[0]
@@ -123,10 +131,31 @@ class YoloxDetector(Detector):
         scores = found[:, 4] * found[:, 5]
         rows = np.flatnonzero(~(scores < self._threshold))  # NaN stays, to be refused
         raw, scores = found[rows, :4].astype(np.float64), scores[rows]
-        centres = (raw[:, :2] + self._centres[rows]) * self._scales[rows]
-        halves = np.exp(np.minimum(raw[:, 2:], 20)) * self._scales[rows] / 2
+        corners, steps = (part[rows] for part in _grid(size))
+        centres = (raw[:, :2] + corners) * steps
+        halves = np.exp(np.minimum(raw[:, 2:], 20)) * steps / 2
         boxes = np.concatenate([centres - halves, centres + halves], axis=1) / scale
         return suppressed(boxes, scores, overlap=_OVERLAP, name=self._path)
+
+    def _opened(self, data: bytes, threads: int) -> Any:
+        """A session that takes images of any sides that are multiples of 32; None if the network does not allow it."""
+        if self._size[0] % _STEP or self._size[1] % _STEP:
+            return None
+        try:
+            session = _session(_with_open_sides(data), threads)
+            found = session.run(None, {self._input: np.zeros((1, 3, _STEP, 2 * _STEP), np.float32)})[0]
+        except Exception:  # ONNX Runtime's errors have no base of their own
+            return None
+        return session if found.shape[1] == len(_grid((_STEP, 2 * _STEP))[0]) else None
+
+
+def _session(data: bytes, threads: int) -> Any:
+    options = onnxruntime.SessionOptions()  # type: ignore[attr-defined]
+    options.intra_op_num_threads = threads or usable_cores()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what goes wrong is raised
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the decoder needs the cores between two frames
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])  # type: ignore[attr-defined]
 
 
 def letterbox(pixels: Pixels, size: tuple[int, int]) -> tuple[Pixels, float]:
@@ -139,6 +168,14 @@ def letterbox(pixels: Pixels, size: tuple[int, int]) -> tuple[Pixels, float]:
     return canvas, scale
 
 
+def _filled_up(frame: tuple[int, int], largest: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of the network's image: those of the letterboxed frame, up to a multiple of 32."""
+    scale = min(largest[0] / frame[0], largest[1] / frame[1])
+    height, width = (max(1, int(side * scale)) for side in frame)
+    return -(-height // _STEP) * _STEP, -(-width // _STEP) * _STEP
+
+
+@functools.lru_cache(16)
 def _grid(size: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Left top corner of each cell, in cells, and the cell's size in pixels."""
     corners, scales = [], []
@@ -147,6 +184,21 @@ def _grid(size: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float6
         corners.append(np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.float64))
         scales.append(np.full((corners[-1].shape[0], 1), float(stride)))
     return np.concatenate(corners), np.concatenate(scales)
+
+
+def _with_open_sides(data: bytes) -> bytes:
+    """The same graph, which does not say how high and wide its input is, and how many cells it gives."""
+    changed, left = bytearray(data), budget(_MOST_FIELDS)
+    graph = gathered(check_whole(changed, left)[0], left)
+    for value, places in ((graph[11][0], (2, 3)), (graph[12][0], (1,))):  # its first input, its first output
+        kind = gathered(gathered(value, left)[2][0], left)[1][0]
+        sides = gathered(gathered(kind, left)[2][0], left)[1]
+        for place in places:
+            side = message(sides[place])  # a view of `changed`
+            if side[0] != _SIZE:
+                raise Damaged("a dimension without a size")
+            side[0] = _NOTHING
+    return bytes(changed)
 
 
 def _check(data: bytes) -> None:
