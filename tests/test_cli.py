@@ -28,7 +28,7 @@ VERBS = ["demo", "dataset inspect", "train", "distill", "fit", "export", "extrac
 VERBS += ["classical", "study ruiz2019", "study ablation", "calibrate", "serve", "access", "watch", "film"]
 VERBS += [
     f"gallery {verb}"
-    for verb in ("create", "add", "search", "stats", "label", "rename", "merge", "purge", "snapshot", "restore", "verify")
+    for verb in ("create", "add", "search", "stats", "label", "rename", "merge", "group", "purge", "snapshot", "restore", "verify")
 ]
 
 

@@ -130,7 +130,10 @@ def test_a_drawn_film_a_stream_and_broken_cameras(people: Path, stream: str, tmp
     with Gallery.open(people) as gallery:
         first = gallery.records()
         seen = [one.camera for one in first]
-    assert seen.count("door") == found["door"]["tracklets"] and seen.count("hall") == told("left") == told("appeared") > found["hall"]["tracklets"]
+    assert (
+        seen.count("door") == found["door"]["tracklets"]
+        and seen.count("hall") == told("left") == told("appeared") > found["hall"]["tracklets"]
+    )
     assert not any("s3cr3t" in one.source for one in first) and "s3cr3t" not in (people / "audit.jsonl").read_text()
     assert (tmp_path / "events.jsonl").read_text().count('"left"') == len(first)
     assert main(["gallery", "verify", str(people)]) == 0
