@@ -19,7 +19,9 @@ from resight.shipped import SHIPPED, shipped_file
 from support import market1501, needs_market1501
 
 RESULTS = Path(__file__).parents[2] / "results"
-NETWORKS = {"student": ("osnet-0.25", 0), "student-fast": ("osnet-0.25", 0), "student-fastest": ("mobilenet-0.25", 1)}
+NETWORKS = dict.fromkeys(("student", "student-general", "student-fast"), ("osnet-0.25", 0)) | {
+    "student-fastest": ("mobilenet-0.25", 1)
+}
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -105,6 +105,7 @@ def unseen() -> str:
     """The shipped student, and what a training for unseen cameras made of it, on the set that it learned from and on another."""
     (run,) = result("market1501-student-unseen-run")["runs"].values()
     (small,) = result("market1501-student-fastest-unseen-run")["runs"].values()
+    general = f"{core_minutes(result('market1501-student-general-run')['runs']['student-160x64-general']):.0f} more"
 
     def both(*names: str) -> list[str]:
         return [f"{found['rank1']:.2f} / {found['map']:.2f}" for found in map(result, names)]
@@ -112,13 +113,14 @@ def unseen() -> str:
     rows = [
         ["`student`", *both("market1501-student", "cuhk03-student"), "-"],
         ["after the training", *both("market1501-student-unseen", "cuhk03-student-unseen"), f"{core_minutes(run):.0f}"],
+        ["`student-general`: and with both teachers", *both("market1501-student-general", "cuhk03-student-general"), general],
         ["`student-fastest`", *both("market1501-student-fastest", "cuhk03-student-fastest"), "-"],
         [
             "after the training",
             *both("market1501-student-fastest-unseen", "cuhk03-student-fastest-unseen"),
             f"{core_minutes(small):.0f}",
         ],
-        ["the teacher of both", "-", *both("cuhk03-retail-0277"), "-"],
+        ["their teacher", "-", *both("cuhk03-retail-0277"), "-"],
     ]
     steps, last = run["about"]["stopped"], run["epochs"][-1]
     text = (

@@ -6,10 +6,15 @@ from pathlib import Path
 
 __all__ = ["SHIPPED", "TERMS", "shipped_file"]
 
-SHIPPED = {"student": "student-160x64", "student-fast": "student-osnet-128x64", "student-fastest": "student-mobilenet-128x64"}
+SHIPPED = {
+    "student": "student-160x64",
+    "student-general": "student-160x64-general",
+    "student-fast": "student-osnet-128x64",
+    "student-fastest": "student-mobilenet-128x64",
+}
 """Name of each model for users, and the name of its files."""
 
-TERMS = "trained on Market-1501, MSMT17 and ImageNet, whose images are for non-commercial research"
+TERMS = "trained on Market-1501, MSMT17, ImageNet and PRID 2011, whose images are for non-commercial research"
 
 
 def shipped_file(name: str, ending: str) -> Path:
