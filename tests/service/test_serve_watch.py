@@ -99,10 +99,12 @@ def test_a_drawn_film_a_stream_and_broken_cameras(people: Path, stream: str, tmp
 
     def run(end: signal.Signals) -> tuple[dict[str, Any], list[str]]:
         """Cameras at the moment of a signal, and what was said; until the film is over and somebody is on the stream."""
+        started = time.monotonic()
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
             assert process.stdout is not None
             said = [process.stdout.readline() for _ in range(2)]
+            slow = time.monotonic() - started  # a second or two on a machine that has nothing else to do
             address, token = re.findall(r"http://\S+/|(?<=#token=)\S+", "".join(said))
             with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
 
@@ -115,7 +117,7 @@ def test_a_drawn_film_a_stream_and_broken_cameras(people: Path, stream: str, tmp
             began = time.monotonic()
             process.send_signal(end)
             said += process.communicate(timeout=60)[0].splitlines()
-            assert time.monotonic() - began < 10 and process.returncode == 0, said
+            assert time.monotonic() - began < max(10, 2 * slow) and process.returncode == 0, said
         finally:
             process.kill()
             process.wait()
@@ -130,10 +132,8 @@ def test_a_drawn_film_a_stream_and_broken_cameras(people: Path, stream: str, tmp
     with Gallery.open(people) as gallery:
         first = gallery.records()
         seen = [one.camera for one in first]
-    assert (
-        seen.count("door") == found["door"]["tracklets"]
-        and seen.count("hall") == told("left") == told("appeared") > found["hall"]["tracklets"]
-    )
+    assert seen.count("door") == found["door"]["tracklets"]
+    assert seen.count("hall") == told("left") == told("appeared") > found["hall"]["tracklets"]
     assert not any("s3cr3t" in one.source for one in first) and "s3cr3t" not in (people / "audit.jsonl").read_text()
     assert (tmp_path / "events.jsonl").read_text().count('"left"') == len(first)
     assert main(["gallery", "verify", str(people)]) == 0
@@ -152,7 +152,7 @@ def test_a_drawn_film_a_stream_and_broken_cameras(people: Path, stream: str, tmp
         ("[[camera]]\nname='door'\nsorce='a'", [], "did you mean 'source'"),
         ("[[camera]]\nname='door'\nsource='none.mp4'", [], "door: there is no file or folder"),
         ("[[camera]]\nname='door'\nsource='ftp://anna:s3cret@host/x'", [], "an address of kind 'ftp'"),
-        ("[[camera]]\nname='door'\nsource='.'", ["--detector", "yolo"], "detector 'yolo' is unknown"),
+        ("[[camera]]\nname='door'\nsource='rtsp://host/x'", ["--detector", "yolo"], "detector 'yolo' is unknown"),
         ("[[camera]]\nname='door'\nsource='rtsp://host/x'", ["--detector", "yolox:none.onnx"], "none.onnx"),
         (None, ["--detector", "motion", "--every", "2"], "name a file of cameras by --watch"),
         (None, ["--watch", "none.toml"], "cannot read the cameras of none.toml"),

@@ -33,7 +33,7 @@ def serve(
     watch: Path | None = None,
     detector: str = "motion",
     every: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
-    events: Path | None = None,
+    events: str = "",
     audit: Path | None = None,
     purge_every: str = "1h",
     queue: int = 8,
@@ -67,7 +67,7 @@ def serve(
     every
         Look at every N-th frame only.
     events
-        Append what happens in front of the cameras to this file, as JSON lines.
+        Append what happens in front of the cameras to this file, as JSON lines, or send it to an MQTT broker, see `resight watch`.
     audit
         Audit log; audit.jsonl in the gallery's folder by default. The service does nothing that it cannot log.
     purge_every
@@ -89,6 +89,7 @@ def serve(
 
     # Before NumPy is loaded: its matrix products would otherwise keep all cores spinning, which the others' requests need.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from resight.cameras.events import is_broker
     from resight.cameras.plan import read_plan
     from resight.decision import Calibration
     from resight.errors import ConfigurationError
@@ -107,12 +108,12 @@ def serve(
     seconds = parse_retention(purge_every)
     if seconds == 0:
         raise ConfigurationError(f"--purge-every is {purge_every}; expected a positive time, for example 1h")
-    if watch is None and (events is not None or detector != "motion" or every != 1):
+    if watch is None and (events or detector != "motion" or every != 1):
         raise ConfigurationError("--detector, --every and --events are for cameras; name a file of cameras by --watch")
     plan = None if watch is None else read_plan(watch)
     if plan is not None and not plan.sources:
         raise ConfigurationError(f"{watch}: no camera has a source; add source to those that are to be watched")
-    check_writable(events)
+    check_writable(None if events in ("", "-") or is_broker(events) else Path(events))
     limits = Limits(queue=queue, upload=round(max_upload * 1_000_000), k=max_k)
     token = secrets.token_urlsafe(32)
     find = single_token(token, Caller(name="local", role="admin")) if access is None else AccessFile(access).find
@@ -145,14 +146,12 @@ def serve(
     say("stopped")
 
 
-def _watching(
-    service: Service, plan: Plan, detector: str, every: int, events: Path | None, threads: int, stack: ExitStack
-) -> Watching:
+def _watching(service: Service, plan: Plan, detector: str, every: int, events: str, threads: int, stack: ExitStack) -> Watching:
     """Everything that can be wrong with the cameras is said here, before anything is started."""
     import contextlib
 
     from resight.cameras.detectors import load_detector
-    from resight.cameras.events import EventLog
+    from resight.cameras.events import open_log
     from resight.service.watching import Watching, open_sources
 
     calibration = service.calibration
@@ -173,5 +172,5 @@ def _watching(
         refused=refused,
         calibration=calibration,
         plan=plan,
-        events=None if events is None else stack.enter_context(contextlib.closing(EventLog(events))),
+        events=stack.enter_context(contextlib.closing(open_log(events, lambda line: warn((line,))))) if events else None,
     )

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from resight.cameras import Detector, Source, Watch, open_source
-from resight.cameras.events import EventLog
+from resight.cameras.events import Log
 from resight.cameras.plan import Plan
 from resight.cameras.states import CameraState
 from resight.datasets.names import camera_name
@@ -79,7 +79,7 @@ class Watching:
         Decision by which tracklets are joined into people.
     plan : Plan, optional
         Travel times and overlaps.
-    events : EventLog, optional
+    events : Log, optional
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Watching:
         refused: Sequence[CameraState] = (),
         calibration: Calibration | None = None,
         plan: Plan | None = None,
-        events: EventLog | None = None,
+        events: Log | None = None,
     ) -> None:
         written = _LoggedGallery(gallery, log)
         self._people = None
