@@ -135,7 +135,7 @@ export class Cameras {
     const others = this.people.length - named;
     const words = [
       `${counted(named, "person", "people")} in ${counted(tracklets, "tracklet")}`,
-      others && `${counted(others, "tracklet is", "tracklets are")} of nobody known`,
+      others && `${counted(others, "tracklet is", "tracklets are")} of unknown people`,
       this.until && `until ${moment(new Date(this.until))}`,
       more && "only the last ones are shown",
     ];

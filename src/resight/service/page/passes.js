@@ -52,7 +52,7 @@ export function drawPasses(people, { cameras, since, until, width, colour, look,
     person.tracklets.map((pass) => ({ person, pass, from: seconds(pass.start), to: seconds(pass.end ?? pass.start) })),
   );
   const bar = ({ person, pass, from: first, to: last, line }) => {
-    const words = `${person.identity || "nobody known"}, ${where(pass)}, ${times(pass)}`;
+    const words = `${person.identity || "unknown person"}, ${where(pass)}, ${times(pass)}`;
     const made = element("span", {
       class: "pass",
       title: words,

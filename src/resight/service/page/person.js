@@ -7,8 +7,8 @@ import { times } from "./passes.js";
 
 const MOST = 8; // tracklets whose pictures are shown at first
 
-/** What a person is called in words, if they have no name too. */
-export const called = (person) => person.identity || "Nobody known";
+/** What a person is called in words, also without a name. */
+export const called = (person) => person.identity || "Unknown person";
 
 /**
  * A card.
@@ -21,7 +21,6 @@ export function personCard(person, { image, colour, may, chosen, on }) {
   const name = called(person);
   const swatch = element("span", { class: "swatch", "aria-hidden": "true" });
   colour(swatch, person);
-  const state = !person.identity ? "no name" : person.provisional ? "provisional name" : "";
   const select =
     may.rename &&
     element("input", { type: "checkbox", "aria-label": `Select ${name}`, checked: chosen, "data-key": `select ${person.key}`, change: (event) => on.select(event.target.checked) });
@@ -34,7 +33,7 @@ export function personCard(person, { image, colour, may, chosen, on }) {
       may.change &&
         person.identity &&
         button("Split off", {
-          class: "link small",
+          class: "link",
           label: `Split off ${where(one)}, ${times(one)}: this is not ${name}`,
           title: "This is somebody else",
           "data-key": `split ${one.sightings[0]}`,
@@ -57,7 +56,7 @@ export function personCard(person, { image, colour, may, chosen, on }) {
   return element(
     "li",
     { class: "card person", id: `person ${person.key}`, tabindex: "-1" },
-    element("h3", {}, select, swatch, element("span", { class: "person-name" }, name), state && element("span", { class: "role" }, state)),
+    element("h3", {}, select, swatch, element("span", { class: "person-name" }, name), person.provisional && element("span", { class: "role" }, "provisional name")),
     element(
       "p",
       { class: "hint" },
