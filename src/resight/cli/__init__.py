@@ -51,6 +51,7 @@ VERBS = {
     "gallery verify": ("gallery_upkeep", _KEEP),
     "gallery migrate": ("gallery_upkeep", _KEEP),
     "gallery reembed": ("gallery_reembed", _KEEP),
+    "gallery crops": ("gallery_crops", _KEEP),
     "calibrate": ("calibrate", _KEEP),
     "serve": ("serve", _KEEP),
     "access": ("access", _KEEP),
