@@ -183,8 +183,11 @@ def test_extract_from_a_folder_of_images(tiny: Path, tiny_run: Path, tmp_path: P
         (["evaluate", "--data", "nowhere", "--model", "osnet-0.25"], "nowhere: no such folder"),
         (["evaluate", "--data", "TINY", "--model", "osnet-025:file.pth"], "did you mean 'osnet-0.25'"),
         (["evaluate", "--data", "TINY", "--model", "osnet-0.25:file.pth"], "file.pth"),
-        (["evaluate", "--data", "TINY", "--model", "studnet"], "did you mean 'student'?); expected student, student-fast"),
-        (["evaluate", "--data", "TINY", "--model", "runs/resnet-50"], "no model 'runs/resnet-50'; expected student, student-fast"),
+        (["evaluate", "--data", "TINY", "--model", "studnet"], "did you mean 'student'?); expected student, student-general"),
+        (
+            ["evaluate", "--data", "TINY", "--model", "runs/resnet-50"],
+            "no model 'runs/resnet-50'; expected student, student-general",
+        ),
         (["evaluate", "--data", "TINY", "--model", "TINY"], "no finished network"),
         (["evaluate", "--data", "TINY", "--model", "osnet-0.25", "--distance", "manhattan"], "distance"),
         (["tradeoff", "--data", "TINY"], "no model is named"),

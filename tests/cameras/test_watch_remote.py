@@ -121,7 +121,8 @@ def test_a_gallery_that_is_away_for_a_while(
     assert serving.communicate(timeout=60)[0] is None and serving.returncode == 0
 
     assert contents(far) == expected
-    assert (tmp_path / "far.jsonl").read_text() == (tmp_path / "near.jsonl").read_text()
+    far_events, near_events = (sorted((tmp_path / f"{name}.jsonl").read_text().splitlines()) for name in ("far", "near"))
+    assert far_events == near_events  # two cameras may come in either order
     counts = json.loads((tmp_path / "result.json").read_text())["gallery"]
     assert counts["added"] + counts["present"] == len(expected) or also_the_watcher or late
     assert counts["expired"] == counts["refused"] == counts["lost"] == counts["waiting"] == 0

@@ -54,9 +54,9 @@ class ErrorCurve:
         ----------
         .. [1] S. Bates et al., "Distribution-Free, Risk-Controlling Prediction Sets", J. ACM 68(6), 2021, theorem 1.
         """
-        columns = (self.rates, self.variances, self.freedoms)
-        for threshold, *step in zip(self.thresholds, *(column.tolist() for column in columns), strict=True):
-            if upper_exceeds(wanted + _ROUNDING, *step, self.units, self.confidence):
+        rates, variances, freedoms = (column.tolist() for column in (self.rates, self.variances, self.freedoms))
+        for threshold, rate, variance, freedom in zip(self.thresholds, rates, variances, freedoms, strict=True):
+            if upper_exceeds(wanted + _ROUNDING, rate, variance, freedom, self.units, self.confidence):
                 return float(np.nextafter(threshold, np.float32(-np.inf)))
         return float(self.thresholds[-1])
 

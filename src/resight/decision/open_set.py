@@ -142,13 +142,14 @@ class PeopleDistances:
         ----------
         people : bool array of shape (people,), optional
         """
-        chosen = np.ones(self.people, bool) if people is None else people
-        rows, columns = chosen[self.persons], np.ones(self.between.shape[1], bool)
+        chosen: NDArray[np.bool_] = np.ones(self.people, np.bool_) if people is None else people
+        rows = chosen[self.persons]
+        columns: NDArray[np.bool_] = np.ones(self.between.shape[1], np.bool_)
         columns[: self.people] = chosen
         between, persons = self.between, self.persons
         if not chosen.all():
             between, persons = between[np.ix_(rows, columns)], (np.cumsum(chosen) - 1)[persons[rows]]
-        here = np.isfinite(between).any(axis=0)
+        here = np.asarray(np.isfinite(between).any(axis=0))
         here[-1] = False
         count, last = int(np.count_nonzero(chosen)), between.shape[1] - 1
         if count < _FEWEST or np.count_nonzero(here) < _FEWEST:

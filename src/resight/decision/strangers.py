@@ -45,7 +45,7 @@ class StrangerLaw:
     people : int
         People among whom each query was compared, the one who asks included.
     weights : float64 array of shape (n,)
-        Of the queries; everybody weighs the same, and all together 1.
+        Weights of the queries; everybody weighs the same, and all together 1.
     common : float64 array of shape (n,)
         Commonness of each query (see `Cohort.commonness`), or 0.
     counts, distances : float64 arrays of shape (n, 2)

@@ -105,7 +105,7 @@ def group_people(
     threshold : float or callable
         See `resight.cameras.links.Linker`.
     ways : Ways, optional
-        What is possible; by default nobody is in two places at once. It rules nothing out for passes without a time.
+        Ways that are possible; by default nobody is in two places at once. It rules nothing out for passes without a time.
     keep : bool
         Write the names. If false, the gallery stays as it is.
     progress : Progress

@@ -262,9 +262,9 @@ def test_snapshots_and_purges_exclude_each_other(gallery: Gallery, monkeypatch: 
         assert other.add(make_sightings(1, 30 + len(refused))) == 1  # which nothing keeps from going on
         return original(*arguments)
 
-    original = snapshot._copy
+    original = snapshot.copied
     monkeypatch.setattr(database, "_PATIENCE", 0.1)
-    monkeypatch.setattr(snapshot, "_copy", meanwhile)
+    monkeypatch.setattr(snapshot, "copied", meanwhile)
     _ = gallery.take_snapshot("b") if first == "snapshot" else Gallery.restore(gallery.folder, "a")
     monkeypatch.undo()
     assert len(refused) == 3
