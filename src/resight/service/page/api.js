@@ -58,6 +58,7 @@ export const session = () => getJson("session");
 export const cameraStates = () => getJson("cameras");
 export const cameras = async () => (await cameraStates()).cameras;
 export const statistics = () => getJson("stats");
+export const purging = async (signal) => (await call("purge/progress", { signal })).json();
 
 /** Search by images of one person; `form` is the multipart body. */
 export const search = async (form, signal) => (await call("search", { method: "POST", body: form, signal })).json();

@@ -7,6 +7,7 @@ import { announce, button, byId, element, show } from "./dom.js";
 import { Filters } from "./filters.js";
 import { counted, duration, zone } from "./format.js";
 import { Pictures } from "./pictures.js";
+import { PurgeProgress } from "./purge.js";
 import { Results } from "./results.js";
 import { Timeline } from "./timeline.js";
 
@@ -38,6 +39,7 @@ const filters = new Filters(changed);
 const results = new Results({ searchWith, timeline: showTimeline, failed: failedAction });
 const timeline = new Timeline({ searchWith, failed: failedAction });
 const cameras = new Cameras({ searchFor, timeline: showTimeline, failed: failedAction });
+const purge = new PurgeProgress(tellGallery);
 
 /** The answer on the page is not the answer to what is asked now. */
 function changed() {
@@ -63,6 +65,7 @@ async function start() {
   byId("zone").textContent = `(${zone()})`;
   results.tell(nothingAsked(session.gallery.size));
   view("search");
+  purge.start(session);
   return tellGallery();
 }
 
@@ -106,6 +109,7 @@ function signedOut(problem = "You are signed out: the token is not valid any mor
   results.tell("");
   timeline.clear();
   cameras.clear();
+  purge.stop();
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   for (const form of document.forms) form.reset();
   pictures.replace([]);
