@@ -100,7 +100,7 @@ def allocate(path: Path, size: int) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
+def locked(path: Path, *, private: bool = False, wait: bool = False) -> Iterator[IO[bytes]]:
     """Open a file to read and append, and keep other processes out until the block ends.
 
     The file is made if it is missing; its folder must exist. The lock ends with its process, however that ends. On Windows the
@@ -111,11 +111,13 @@ def locked(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
     path : Path
     private : bool
         If the file is made, only its owner may read it.
+    wait : bool
+        Wait for another process, or another block of this one, that holds the lock.
 
     Raises
     ------
     BlockingIOError
-        If another process, or another block of this one, holds the lock.
+        If the lock is held, and nobody waits for it.
     OSError
         If the file cannot be opened.
     """
@@ -123,7 +125,7 @@ def locked(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600 if private else 0o666)
         with os.fdopen(descriptor, "a+b") as stream:
             if sys.platform != "win32":
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(stream, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _still_there(stream, path):  # its last holder may have removed it since it was opened
                 yield stream
                 return
