@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 from resight.errors import AuditError, StorageError
 from resight.files import locked, sync_folder
 from resight.service.audit_chain import START, Entry, Head, archive_of, files_of, last_entry, line_of, newest, verify_file
+from resight.service.audit_checks import FileChecks, state_of
 
 __all__ = ["FILE", "Act", "AuditLog"]
 
@@ -23,9 +23,6 @@ FILE = "audit.jsonl"
 
 _LONGEST_ENTRY = 2**22  # bytes; more than any request can bring about
 _FULL = 2**24  # bytes of a file that is archived before the next entry
-
-State = tuple[int, ...]
-"""Identity, size and times of a file."""
 
 
 class Act(NamedTuple):
@@ -42,15 +39,6 @@ class Act(NamedTuple):
     who: str
     action: str
     details: Mapping[str, Any]
-
-
-class _Checked(NamedTuple):
-    """Result of reading a file of the log in one state."""
-
-    state: State
-    begin: Head
-    problem: str
-    end: Head
 
 
 class AuditLog:
@@ -87,7 +75,7 @@ class AuditLog:
         self.failing = False
         self._lock, self._checking = threading.RLock(), threading.Lock()
         self._file = contextlib.ExitStack()
-        self._checked: dict[Path, _Checked] = {}
+        self._checks = FileChecks(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._open()
@@ -103,7 +91,7 @@ class AuditLog:
             if problem:
                 raise AuditError(f"{path} was changed: {problem}; keep it as evidence, and start another log by --audit")
             self._first = begin[0] + 1
-            self._checked[path] = _Checked(_state(path), begin, "", self.head)
+            self._checks.trust(begin, self.head)
         except BaseException:
             self.close()
             raise
@@ -130,7 +118,7 @@ class AuditLog:
             self._write(b"".join(lines))
             self.failing = False
             self.head = number, previous
-            self._seal()
+            self._checks.seal(self.head)
         return entries
 
     def newest(self, limit: int, before: int | None = None) -> list[Entry]:
@@ -144,12 +132,12 @@ class AuditLog:
         Only files that somebody touched since they were last read are read. The first call also reads the archives.
         """
         with self._checking:
-            self._follow(files_of(self.path)[:-1])  # archives stay as they are, so nobody waits for this
+            self._checks.follow(files_of(self.path)[:-1], self._size)  # archives stay as they are, so nobody waits for this
             with self._lock:
-                problems, found = self._follow(files_of(self.path))
-                if not problems and found != self.head:
-                    problems = [f"it ends with entry {found[0]}, and the last that was written is entry {self.head[0]}"]
-                return problems
+                problem, found = self._checks.follow(files_of(self.path), self._size)
+                if not problem and found != self.head:
+                    problem = f"it ends with entry {found[0]}, and the last that was written is entry {self.head[0]}"
+                return [problem] if problem else []
 
     def close(self) -> None:
         """Close the file."""
@@ -164,25 +152,6 @@ class AuditLog:
             self._descriptor = descriptor
         before.close()
 
-    def _follow(self, files: Sequence[Path]) -> tuple[list[str], Head]:
-        """Follow the chain through files, and read those that are not as they were when they were last read."""
-        head = START
-        for file in files:
-            try:
-                state = _state(file)
-            except OSError as error:
-                raise StorageError(f"{file} cannot be read: {error.strerror or error}; make it readable") from error
-            known = self._checked.get(file)
-            if known is None or (known.state, known.begin) != (state, head):
-                newest_file = file == self.path
-                size = self._size if newest_file else None
-                known = _Checked(state, head, *verify_file(file, head, size=size, unfinished=newest_file))
-                self._checked[file] = known
-            head = known.end
-            if known.problem:
-                return [known.problem if file == self.path else f"{file.name}: {known.problem}"], head
-        return [], head
-
     def _write(self, data: bytes) -> None:
         try:
             status = os.fstat(self._descriptor)
@@ -190,7 +159,7 @@ class AuditLog:
                 raise StorageError(f"another program changed {self.path}; stop the service and run `resight gallery verify`")
             if self._size >= _FULL and sys.platform != "win32":  # which renames no open file
                 self._archive()
-            before = _state(self.path)
+            before = state_of(self.path)
             try:
                 rest = memoryview(data)
                 while rest:
@@ -202,20 +171,11 @@ class AuditLog:
         except OSError as error:
             raise _unwritable(self.path, error) from error
         self._size += len(data)
-        if (known := self._checked.get(self.path)) is not None and known.state != before:
-            del self._checked[self.path]  # somebody touched it
-
-    def _seal(self) -> None:
-        """Give the file a time that it gets from no other write, and remember the file in this state."""
-        if (known := self._checked.get(self.path)) is not None:
-            with contextlib.suppress(OSError):
-                os.utime(self.path, ns=(now := time.time_ns(), now))
-                self._checked[self.path] = known._replace(state=_state(self.path), end=self.head)
+        self._checks.expect(before)
 
     def _archive(self) -> None:
         """Rename the file, and go on in a new one. If that fails, the file has its name again."""
-        archive, known = archive_of(self.path, self._first), self._checked.pop(self.path, None)
-        untouched = known is not None and known.state == _state(self.path)
+        archive, known = archive_of(self.path, self._first), self._checks.take()
         if archive.exists():
             raise StorageError(f"{archive} is in the way of the audit log; move it elsewhere")
         os.rename(self.path, archive)
@@ -226,10 +186,10 @@ class AuditLog:
         except OSError:
             os.rename(archive, self.path)
             raise
-        if untouched and known is not None:
-            self._checked[archive] = known._replace(state=_state(archive))
+        if known is not None:
+            self._checks.put(archive, known)
         self._size, self._first = 0, self.head[0] + 1
-        self._checked[self.path] = _Checked(_state(self.path), self.head, "", self.head)
+        self._checks.trust(self.head, self.head)
 
     def _last_archived(self) -> Head:
         """Return the last entry of the newest archive. Raises `AuditError` if it was changed."""
@@ -255,11 +215,6 @@ class AuditLog:
             return size
         except OSError as error:
             raise _unwritable(self.path, error) from error
-
-
-def _state(path: Path) -> State:
-    status = path.stat()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _unwritable(path: Path, error: OSError) -> StorageError:
