@@ -48,12 +48,12 @@ RATE = 25
 WARM = 25  # frames of the film whose time is that of starting up
 
 
-def pictures(sequences: Sequence[Path], seed: int) -> Iterator[Any]:
-    """Frames without end: sequences one after the other, there and back again; or drawn ones."""
+def pictures(sequences: Sequence[Path], count: int, seed: int) -> Iterator[Any]:
+    """So many frames, or more: sequences one after the other, there and back again; or drawn ones."""
     if not sequences:
-        plan = Films(people=24, cameras=2, seconds=30, rate=RATE, size=SIZE, seed=seed)
-        frames = [drawn.pixels for drawn in draw_film(plan, 1)]
-        yield from cycle([*frames, *frames[::-1]])
+        plan = Films(people=max(2, count // 30), cameras=2, seconds=count / RATE, rate=RATE, size=SIZE, seed=seed)
+        yield from (drawn.pixels for drawn in draw_film(plan, 1))
+        return
     paths = [sorted((folder / "img1").iterdir()) for folder in sequences]
     for path in cycle([path for frames in paths for path in (*frames, *frames[::-1])]):
         pixels = read_image(path)
@@ -224,7 +224,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         films = Path(temporary) / "film.mp4", Path(temporary) / "start.mp4"
         for film, frames in zip(films, (options.frames, WARM), strict=True):
-            write_film(film, islice(pictures(options.sequence, options.seed), frames), RATE)
+            write_film(film, islice(pictures(options.sequence, options.frames, options.seed), frames), RATE)
         if options.stages:
             for name, detector, every in (("every frame", "yolox", 1), ("one in three", "yolox", 3), ("motion", "motion", 1)):
                 found = stages(films[0], f"yolox:{options.yolox}" if detector == "yolox" else detector, every)
