@@ -23,6 +23,8 @@ from service.page import chromium
 from service.page.chromium import eventually
 from service.page.driver import Page, Service, check, serve
 
+pytestmark = pytest.mark.slow  # watches three films to their end
+
 FILMS = Films(people=6, cameras=3, seconds=24, rate=5, size=(180, 240), seed=5)
 CAMERAS = ("door", "hall", "yard")
 
