@@ -30,7 +30,10 @@ def serve(
     name: Names = None,
     access: Path | None = None,
     calibration: Path | None = None,
-    people: Count = 0,
+    watch: Path | None = None,
+    detector: str = "motion",
+    every: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    events: str = "",
     audit: Path | None = None,
     purge_every: str = "1h",
     queue: int = 8,
@@ -55,9 +58,16 @@ def serve(
     access
         File of tokens from `resight access`. Without it, one token is made for this run and printed.
     calibration
-        File from `resight calibrate`: searches then also answer match, possible or unknown.
-    people
-        Number of people in the gallery, for which the calibration's distances are moved; by default it is reckoned as it grows.
+        File from `resight calibrate`: searches then also answer match, possible or unknown, and the tracklets of --watch are joined
+        into people across cameras.
+    watch
+        TOML file of cameras, see `resight watch`; all that have a source are watched into this gallery.
+    detector
+        Detector for --watch, see `resight watch`.
+    every
+        Look at every N-th frame only.
+    events
+        Append what happens in front of the cameras to this file, as JSON lines, or send it to an MQTT broker, see `resight watch`.
     audit
         Audit log; audit.jsonl in the gallery's folder by default. The service does nothing that it cannot log.
     purge_every
@@ -117,7 +127,6 @@ def serve(
             stack.enter_context(contextlib.closing(AuditLog(audit or (opened.folder or Path()) / FILE))),
             find,
             calibration=None if calibration is None else Calibration.load(calibration),
-            people=people,
             limits=limits,
             purge_every=seconds,
         )

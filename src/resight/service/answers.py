@@ -72,8 +72,6 @@ class Found(BaseModel):
     search: str
     decision: Band
     thresholds: dict[str, float] | None = Field(description="distances up to which this query has a match, and a possible one")
-    asks: Literal["image", "tracklet"] | None = Field(description="kind of question whose thresholds these are")
-    people: int | None = Field(description="people in the gallery, about, for which the thresholds were moved")
     matches: list[Place]
     milliseconds: float
 
