@@ -69,8 +69,9 @@ class Keeper:
             self._tell(self._people, self._people.look)
 
     def end(self, camera: str) -> None:
-        """Learn that a camera has ended."""
+        """Learn that a camera has ended, and join what waited for it: a live camera beside it may never see anybody."""
         self._order.end(camera)
+        self.join()
 
     def keep(self, event: Event) -> None:
         """Take an event. Raises `StorageError` if it cannot be written."""
