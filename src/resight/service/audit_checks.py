@@ -37,7 +37,7 @@ class Checked(NamedTuple):
 
 
 class FileChecks:
-    """What is known of the files of a log.
+    """Knowledge of the files of a log.
 
     Parameters
     ----------
