@@ -86,7 +86,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
         put_in(f"resight.{place}", Path())
     put_in("resight.decision.cohort.fit_cohort", None)
     put_in("resight.training.train.read_history", {"epochs": [{"epoch": 1, "loss": 1.0}]})
-    put_in("resight.distillation.adapt.adapt", {"crops": 2, "held_out": 1, "agreement": None, "scores": None})
+    put_in("resight.distillation.adapt.adapt", {"crops": 2, "held_out": 1, "agreement": None, "scores": None, "terms": {}})
     hardware = {"hardware": {"processor": "", "cores": 1}}
     for place in ("measure.measure_tradeoff", "benchmark.benchmark", "accuracy.with_evaluation"):
         put_in(f"resight.tradeoff.{place}", report(row(), provenance=hardware))

@@ -18,7 +18,7 @@ crops = dataset.train.select(dataset.train.identities > 0)
 for name in sys.argv[2:] or SHIPPED:
     model = load_model(name)
     with TerminalProgress() as progress:
-        cohort = fit_cohort(embed_files(model, crops.paths, progress=progress), str(model.distance))
+        cohort = fit_cohort(embed_files(model, crops.paths, progress=progress), str(model.distance), model_sha256=model.sha256)
     made_by = provenance({"model": name, "data": dataset.name, "part": "train"}, seed=0)
-    about = {"model_sha256": model.sha256, "crops": len(crops), "provenance": made_by}
+    about = {"crops": len(crops), "provenance": made_by}
     write_json(shipped_file(name, ".cohort.json"), cohort.to_dict() | about)

@@ -53,7 +53,8 @@ def question(folder: Path) -> Path:
         model = load_model(gallery.settings.model)
         for file in sorted((folder / "questions" / "present").iterdir()):
             found = gallery.search(gallery.embed(model, [read_image(file)]), NEAREST)
-            bands = set(decide([match.distance for match in found], calibration).tolist())
+            people = calibration.reckon(*gallery.people())
+            bands = set(decide([match.distance for match in found], calibration, people=people).tolist())
             if len(bands) == 3 and not any(match.record.identity for match in found[:2]):
                 return file
     raise SystemExit("no question is answered in all three bands; draw another network")

@@ -18,6 +18,7 @@ from resight.datasets.records import JUNK, Records
 from resight.distillation.adapt import _hold_out, adapt, agreement
 from resight.distillation.config import AdaptConfig
 from resight.errors import CheckpointError, ConfigurationError, DatasetError
+from resight.gallery import Gallery, Settings, find_crops
 from resight.images import load_pixels
 from resight.models import load_model
 from resight.models.pytorch import network_outputs
@@ -108,3 +109,20 @@ def test_the_verb_writes_a_model_that_embeds(tiny: Path, tmp_path: Path, capsys:
     assert main([*other, *options]) == 2  # all crops but those of the training: those that judge among them
     said = capsys.readouterr()
     assert "the student learns crops of" in said.err and "68 crops are too few" in said.err
+
+
+def test_a_gallery_teaches_by_the_crops_that_it_keeps(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    model = load_model("student-fastest")
+    with Gallery.create(tmp_path / "people", Settings.for_model("student-fastest", model, retention=None)) as gallery:
+        crops = find_crops(tiny / "bounding_box_train")
+        gallery.enrol(model, [dataclasses.replace(crop, tracklet=f"t{row // 4}") for row, crop in enumerate(crops)])
+    given = ["adapt", "--images", str(tmp_path / "people"), "--out", str(tmp_path / "run"), "--teacher", str(tiny_run)]
+    given += ["--start", "student-fastest", "--batch-size", "16", "--held-out", "0.25", "--copies", "0", "--epochs"]
+    assert main([*given, "1", "--json", str(tmp_path / "report.json")]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["crops"] == len(crops) and report["held_out"] % 4 == 0  # whole tracklets
+    assert "drawn" in report["terms"][f"teacher {tiny_run}"]
+    assert load_model(str(tmp_path / "run" / "student.onnx")).size == (128, 64)
+    assert not (tmp_path / "run" / "crops").exists()
+    assert main([*given, "2"]) == 2  # another run is there: what was copied goes again
+    assert not (tmp_path / "run" / "crops").exists()

@@ -163,6 +163,8 @@ def test_bands_are_the_calibration_s(serve: Callable[..., World], world_calibrat
         "search": "",
         "decision": "unknown",
         "thresholds": {"match": 0.0, "possible": 5.0},
+        "asks": "image",
+        "people": 0,
         "matches": [],
         "milliseconds": 0,
     }

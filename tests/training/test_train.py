@@ -156,7 +156,7 @@ def test_a_run_from_other_initial_weights_is_not_taken_for_this_one(
     monkeypatch.setitem(PUBLISHED, "start", dataclasses.replace(known, sha256=digest, terms="ask first"))
     config = dataclasses.replace(TINY, epochs=1, weights=str(file), validation="none")
     training = read_card(train(tiny, run, config)).training
-    assert (training["sha256"]["initial weights"], training["terms"]) == (digest, "ask first")
+    assert (training["sha256"]["initial weights"], training["terms"]["initial weights"]) == (digest, "ask first")
     assert train(tiny, run, config) == run
     save_file(build("mobilenet-0.25", 3, seed=2).state_dict(), file)
     with pytest.raises(CheckpointError, match="holds a finished run with other initial weights; choose another --out"):

@@ -137,7 +137,7 @@ def adapt() -> str:
 
 def decision() -> str:
     """People missed at wanted rates of false answers, with and without a cohort; means over divisions and both ways round."""
-    rows = result("decision")["rows"]
+    rows = [row for row in result("decision")["rows"] if row.get("asks", "image") == "image"]
     cells = []
     for promise in ("guaranteed", "expected"):
         for cohort in (False, True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -24,7 +25,7 @@ else:
 
 def adapt(
     *,
-    images: Path,
+    images: str,
     out: Path,
     part: Literal["all", "train"] = "all",
     labelled: Path | None = None,
@@ -44,7 +45,8 @@ def adapt(
     Parameters
     ----------
     images
-        Crops of people: a folder, a table, or a text file with one path a line. A table's tracklets are used.
+        Crops of people: a gallery, which keeps them, a folder, a table, or a text file with one path a line. Tracklets, which a
+        gallery or a table may know, are used. A gallery's crops are copied into OUT, and deleted there when the work is done.
     out
         Run folder to write.
     part
@@ -61,24 +63,30 @@ def adapt(
     from resight.distillation.adapt import adapt as adapt_student
     from resight.export.config import ExportConfig
     from resight.export.model import export_model
+    from resight.gallery.kept import is_gallery, kept_crops
 
     use_threads(threads)
-    if part == "train":
-        source = open_dataset(images, layout, name_pattern=name_pattern)
-        records = replace(source.train, accounting=source.account("train"), notes=source.warnings)
-    else:
-        records = find_images(images, layout=layout, name_pattern=name_pattern)
-    warn(records.notes)
     dataset = None if labelled is None else open_dataset(labelled)
-    if dataset is not None and set(records.paths) & {*dataset.query.paths, *dataset.gallery.paths}:
-        warn((f"the student learns crops of {labelled} that also judge it: expect less of others (--part train keeps them apart)",))
-    with TerminalProgress() as progress:
+    with TerminalProgress() as progress, contextlib.ExitStack() as stack:
+        if is_gallery(images):
+            records = stack.enter_context(kept_crops(images, out / "crops", progress=progress))
+            cache = out / "crops" / "cache"  # the teacher's answers are as personal as the crops
+        elif part == "train":
+            source = open_dataset(images, layout, name_pattern=name_pattern)
+            records = replace(source.train, accounting=source.account("train"), notes=source.warnings)
+        else:
+            records = find_images(images, layout=layout, name_pattern=name_pattern)
+        warn(records.notes)
+        if dataset is not None and set(records.paths) & {*dataset.query.paths, *dataset.gallery.paths}:
+            of = f"the student learns crops of {labelled} that also judge it"
+            warn((f"{of}: expect less of others (--part train keeps them apart)",))
         if skip_unreadable:
             records = skip(records, progress=progress)
             dataset = dataset and skip(dataset, "query", "gallery", progress=progress)
         report = adapt_student(records, out, AdaptConfig(**vars(config)), labelled=dataset, cache=cache, progress=progress)
         export_model(str(out.absolute()), out / "student.onnx", ExportConfig())
     say(f"{out / 'student.onnx'}: adapted to {report['crops'] - report['held_out']} crops; {_judgement(report)}")
+    warn(tuple(f"terms of the {what}: {terms}" for what, terms in report["terms"].items()))
     judged = Accounting() if dataset is None else dataset.account("query", "gallery")
     write_result(json, report, records.accounting + judged)
 

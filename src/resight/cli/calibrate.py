@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from resight.cli.options import Data, Device, Layout, ModelName, NamePattern, PlainDistance, SkipUnreadable, Threads, chosen
 from resight.cli.terminal import check_writable, say, show, table, warn, write_result
@@ -11,17 +11,15 @@ from resight.cli.terminal import skip_unreadable as skip
 from resight.progress import TerminalProgress
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from resight.datasets import Accounting, Dataset, Records
-    from resight.decision.calibration import OperatingPoint
+    from resight.decision.calibration import Calibration, OperatingPoint
     from resight.decision.cohort import Cohort
     from resight.decision.confidence import Rate
     from resight.decision.open_set import LabelledSearches
-    from resight.models.model import Model
+    from resight.models.model import Model, Vectors
     from resight.progress import Progress
 
-__all__ = ["calibrate"]
+__all__ = ["calibrate", "cohort_of"]
 
 
 def calibrate(
@@ -33,6 +31,7 @@ def calibrate(
     promise: Literal["expected", "guaranteed"] = "expected",
     confidence: float = 0.95,
     cohort: str = "auto",
+    sightings: Literal["image", "tracklet"] = "image",
     part: Literal["test", "train", "all"] = "test",
     held_out: float = 0.0,
     seed: int = 0,
@@ -47,6 +46,8 @@ def calibrate(
     json: Path | None = None,
 ) -> None:
     """Choose distances up to which a search answers "match" or "possible", for wanted rates of false answers.
+
+    A question of one image and one of several images of a tracklet get distances of their own.
 
     Parameters
     ----------
@@ -63,6 +64,9 @@ def calibrate(
     cohort
         Crops of strangers, without labels, that tell how common an appearance is: a folder, a table or a list. auto is the one
         that belongs to the shipped model, if there is one; none does without.
+    sightings
+        Sightings of the gallery that will be searched: image if it keeps crops one by one, as `resight gallery add` does;
+        tracklet if it keeps one vector for each tracklet, as `resight watch` does.
     part
         People to use: of the test (queries and gallery), of the training, or all.
     held_out
@@ -81,9 +85,8 @@ def calibrate(
     import numpy as np
 
     from resight.datasets import open_dataset
-    from resight.decision.calibration import PROMISES, check_people, measure
     from resight.decision.calibration import calibrate as choose
-    from resight.decision.open_set import search_everybody
+    from resight.decision.calibration import check_people
     from resight.decision.picture import draw_errors
     from resight.errors import ConfigurationError
     from resight.gallery.settings import Settings
@@ -112,18 +115,14 @@ def calibrate(
     check_people(len(people) - away, rate, possible_rate, confidence, promise)
     left_out = np.isin(records.identities, people[:away])
     with TerminalProgress() as progress:
-        strangers, read = _cohort(cohort, model, extractor, used, progress)
+        strangers, read = cohort_of(cohort, model, extractor, used, progress)
         vectors = embed_files(extractor, records.paths, progress=progress)
-
-        def search(among: NDArray[np.bool_]) -> LabelledSearches:
-            who, cameras = records.identities[among], records.cameras[among]
-            return search_everybody(vectors[among], who, cameras, used, cohort=strangers, progress=progress)
-
-        searches = search(~left_out)
-        others = search(left_out) if left_out.any() else None
-    configuration = {"model": model, "data": dataset.name, "part": part, "held_out": held_out}
+        how: dict[str, Any] = {"sightings": sightings, "distance": used, "cohort": strangers, "progress": progress}
+        searches = _searches(records.select(~left_out), vectors[~left_out], **how)
+        others = _searches(records.select(left_out), vectors[left_out], **how) if left_out.any() else {}
+    configuration = {"model": model, "data": dataset.name, "part": part, "held_out": held_out, "sightings": sightings}
     calibration = choose(
-        searches,
+        searches["image"],
         extractor,
         used,
         model=model,
@@ -133,40 +132,77 @@ def calibrate(
         promise=promise,
         cohort=strangers,
         provenance=provenance(configuration, seed=seed),
+        tracklets=searches.get("tracklet"),
+        sightings=sightings,
     )
-    points = {"match": calibration.match, "possible": calibration.possible}
-    rows = [_row(f"{name}, {promise}", point) for name, point in points.items()]
-    (other,) = set(PROMISES) - {promise}
-    curve = searches.false_positives(confidence)
-    find = curve.threshold_for if other == "guaranteed" else curve.expected_threshold
-    rows += [_row(f"{name}, {other}", measure(searches, at.wanted, find(at.wanted), confidence)) for name, at in points.items()]
-    checked = None
-    if others is not None:
-        checked = {name: measure(others, point.wanted, point.threshold, confidence) for name, point in points.items()}
-        rows += [_row(f"{name}, on {others.people} other people", point) for name, point in checked.items()]
     calibration.save(out)
-    headings = ["%", "up to distance", "wanted", "absent, falsely found", "limits", "present, missed", "limits"]
-    show(table(f"{extractor.name}, {used} distance, fitted to {searches.people} people of {dataset.name}", headings, rows))
-    share = "at most" if promise == "guaranteed" else "about"
-    say(
-        f"{promise}: of 100 searches for somebody who is not in a gallery of {searches.people - 1} people, {share} {100 * rate:g} "
-        f"answer match and {100 * possible_rate:g} match or possible; in a gallery of k times as many people at most k times as "
-        f"many do. {4 * searches.people} labelled people would halve the limits, which hold with {confidence:.0%} confidence each"
-    )
+    title = f"{extractor.name}, {used} distance, fitted to {calibration.people} people of {dataset.name}"
+    checked = _show(calibration, others, title)
     say(f"{out}: for `resight gallery search --calibration`")
     if calibration.match.misses is None:
         warn(("no person was seen by two cameras, so the rate of misses cannot be measured",))
+    if calibration.tracklets is None:
+        warn(("nobody has two images by one camera, so a question of several images has no thresholds of its own",))
     if picture is not None:
-        draw_errors(picture, searches, calibration)
+        draw_errors(picture, searches["image"], calibration)
         say(f"picture: {picture}")
-    check = None
-    if others is not None and checked is not None:
-        about = {"people": others.people, "images": len(others.persons)}
-        check = about | {name: point.to_dict() for name, point in checked.items()}
-    write_result(json, calibration.to_dict() | {"dataset": dataset.name, "check": check}, dataset.account(*parts) + read)
+    write_result(json, calibration.to_dict() | {"dataset": dataset.name, "check": checked}, dataset.account(*parts) + read)
 
 
-def _cohort(given: str, model: str, extractor: Model, distance: str, progress: Progress) -> tuple[Cohort | None, Accounting]:
+def _searches(
+    records: Records, vectors: Vectors, *, sightings: str, distance: str, cohort: Cohort | None, progress: Progress
+) -> dict[str, LabelledSearches]:
+    """Searches by images, and by tracklets if somebody has one of several images."""
+    from resight.decision.open_set import people_distances
+    from resight.decision.tracklets import fuse_tracklets
+
+    fused = fuse_tracklets(vectors, records.identities, records.cameras, records.tracklets)
+    sides = {"image": (vectors, records.identities, records.cameras), "tracklet": fused[:3]}
+    gallery = sides[sightings]
+    if not (fused.crops > 1).any():
+        sides.pop("tracklet")
+    how: dict[str, Any] = {"cohort": cohort, "progress": progress}
+    return {asks: people_distances(*side, *gallery, distance, **how).among() for asks, side in sides.items()}
+
+
+def _show(calibration: Calibration, others: dict[str, LabelledSearches], title: str) -> dict[str, Any] | None:
+    """Show what was promised and what it costs; return what others show, if some were left out."""
+    from resight.decision.calibration import MATCH, POSSIBLE, PROMISES, least_people
+    from resight.decision.operating_point import measure
+
+    promise, confidence = calibration.promise, calibration.confidence
+    (other,) = set(PROMISES) - {promise}
+    rows: list[list[str]] = []
+    checked: dict[str, Any] | None = {} if others else None
+    for one in filter(None, (calibration, calibration.tracklets)):
+        points = {MATCH: one.match, POSSIBLE: one.possible}
+        rows += [_row(f"{name} for one {one.asks}, {promise}", point) for name, point in points.items()]
+        if one.instead is not None:
+            rows += [_row(f"{name} for one {one.asks}, {other}", point) for name, point in zip(points, one.instead, strict=True)]
+        if checked is not None and one.asks in others:
+            by = others[one.asks]
+            found = {name: measure(by, point.wanted, point.threshold, confidence) for name, point in points.items()}
+            rows += [_row(f"{name} for one {one.asks}, on {by.people} other people", point) for name, point in found.items()]
+            about = {"people": by.people, "images": len(by.persons)} | {name: point.to_dict() for name, point in found.items()}
+            checked |= about if one is calibration else {"tracklets": about}
+    headings = ["%", "up to distance", "wanted", "absent, falsely found", "limits", "present, missed", "limits"]
+    show(table(title, headings, rows))
+    share = "at most" if promise == "guaranteed" else "about"
+    match, possible = (f"{100 * point.wanted:g}" for point in (calibration.match, calibration.possible))
+    say(
+        f"{promise}: of 100 searches for somebody who is not in a gallery of {calibration.people - 1} people, {share} {match} "
+        f"answer match and {possible} match or possible; for a gallery of more people the distances are moved"
+    )
+    say(
+        f"limits: between them lie the rates of as many other people, with {confidence:.0%} confidence; "
+        f"{calibration.match.people_to_halve} labelled people would halve those of match"
+    )
+    if calibration.instead is None and other == "guaranteed":
+        say(f"guaranteed: {match} % takes {least_people(calibration.match.wanted, confidence)} people")
+    return checked
+
+
+def cohort_of(given: str, model: str, extractor: Model, distance: str, progress: Progress) -> tuple[Cohort | None, Accounting]:
     """The cohort that a user means, and the accounting of its files."""
     from resight.datasets import Accounting
     from resight.datasets.image_list import find_images
@@ -179,7 +215,8 @@ def _cohort(given: str, model: str, extractor: Model, distance: str, progress: P
         return shipped_cohort(model) if distance == extractor.distance else None, Accounting()
     crops = find_images(given)
     warn(crops.notes)
-    return fit_cohort(embed_files(extractor, crops.paths, progress=progress), distance), crops.accounting
+    vectors = embed_files(extractor, crops.paths, progress=progress)
+    return fit_cohort(vectors, distance, model_sha256=extractor.sha256), crops.accounting
 
 
 def _people(dataset: Dataset, part: str) -> Records:

@@ -27,6 +27,10 @@ def evaluate(
     name_pattern: NamePattern = "",
     skip_unreadable: SkipUnreadable = False,
     same_camera: bool = False,
+    open_set: bool = False,
+    tracklets: bool = False,
+    cohort: str = "",
+    picture: Path | None = None,
     height: Annotated[int, EXPERT] = 0,
     width: Annotated[int, EXPERT] = 0,
     device: Device = "auto",
@@ -36,6 +40,9 @@ def evaluate(
     """Measure accuracy: rank the gallery for every query, and give Rank-k and mAP by the data set's own protocol.
 
     If all images are by one camera, or no camera is known, a query is compared with all images but itself, and a note says so.
+
+    --open-set asks what a threshold can do, in the terms of ISO/IEC 19795-1: every query also asks while its person is not in the
+    gallery, and the share of present people who are missed is given at rates of finding somebody who is not there.
 
     Parameters
     ----------
@@ -49,6 +56,16 @@ def evaluate(
         Weight of the original distance beside the Jaccard distance of the encodings, from 0 to 1; the default is 0.3.
     same_camera
         Count images of a person by the query's own camera, too. This is easier than the usual protocol; say so beside figures.
+    open_set
+        Measure misses at rates of false answers instead: FNIR, and the detection and identification rate at rank 1, at a FPIR of
+        0.1, 1, 2, 5 and 10 per cent.
+    tracklets
+        With --open-set: let all crops of a person by one camera ask and answer as one.
+    cohort
+        With --open-set: crops of strangers that tell how common an appearance is, as for `resight calibrate`. The default is the
+        shipped model's; none does without.
+    picture
+        With --open-set: draw misses against false answers (a DET curve) into this PNG file.
     height
         Input height in pixels; 0 is the model's own.
     width
@@ -69,7 +86,13 @@ def evaluate(
     if given and not rerank:
         raise ConfigurationError("--rerank-k1, --rerank-k2 and --rerank-lambda belong to re-ranking; give --rerank, too")
     reranking = replace(PAPER, **given) if rerank else None
-    check_writable(json)
+    if (tracklets or cohort or picture is not None) and not open_set:
+        raise ConfigurationError("--tracklets, --cohort and --picture belong to an open-set evaluation; give --open-set, too")
+    if open_set and rerank:
+        raise ConfigurationError("re-ranked distances depend on the whole gallery: no threshold holds for them; leave --rerank out")
+    check_writable(json, picture)
+    if picture is not None:
+        import matplotlib.figure  # noqa: F401 (missing, it is to be missed before the work)
     dataset = open_dataset(data, layout, name_pattern=name_pattern)
     extractor = load_model(model, device=device, height=height, width=width, threads=threads)
     divisions = len(dataset.splits)
@@ -85,6 +108,13 @@ def evaluate(
             "was trained on people that most divisions test, so its scores are too good; --distance xqda learns anew for each one"
         )
         warn((f"{model} {note}",))
+    if open_set:
+        from resight.cli.evaluate_open_set import measure_open_set
+
+        strangers = cohort or "auto"
+        opened = measure_open_set(model, extractor, dataset, chosen(distance), strangers, tracklets=tracklets, picture=picture)
+        write_result(json, *opened)
+        return
     with TerminalProgress() as progress:
         scores = evaluate_model(extractor, dataset, chosen(distance), reranking=reranking, progress=progress)
     values, used = scores.to_dict(), scores.distance

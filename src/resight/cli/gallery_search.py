@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from resight.cli.gallery import model_of
-from resight.cli.options import Device, Names, Threads, where_of
+from resight.cli.options import Count, Device, Names, Threads, where_of
 from resight.cli.terminal import say, show, shown, table, warn, write_result
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def search(
     one_per: OnePer = "sighting",
     identity: str = "",
     calibration: Path | None = None,
+    people: Count = 0,
     picture: Path | None = None,
     model: str = "",
     device: Device = "auto",
@@ -62,6 +63,8 @@ def search(
         Person on the images, if known: marks right and wrong matches in the table, and green and red in the picture.
     calibration
         File from `resight calibrate`: also answers match, possible or unknown for each sighting.
+    people
+        Number of people in the gallery, for which the calibration's distances are moved; by default it is reckoned.
     picture
         Draw the ranked list into this PNG file.
     model
@@ -72,7 +75,7 @@ def search(
     from resight.datasets.accounting import Accounting
     from resight.datasets.names import nfc
     from resight.datasets.tree import count_several
-    from resight.decision.calibration import UNKNOWN, Calibration, decide
+    from resight.decision.calibration import MATCH, POSSIBLE, UNKNOWN, Calibration, bands
     from resight.errors import ConfigurationError
     from resight.extraction.extract import printable
     from resight.gallery import Gallery, fuse
@@ -84,14 +87,19 @@ def search(
         raise ConfigurationError("no image given; name one or more images of one person")
     where, identity = where_of(camera=camera, since=since, until=until), nfc(identity)
     calibrated = None if calibration is None else Calibration.load(calibration)
+    if people and calibrated is None:
+        raise ConfigurationError("--people moves the distances of a calibration; name its file by --calibration")
     with Gallery.open(gallery) as opened:
         if calibrated is not None:
             calibrated.check(opened.settings)
-            warn(calibrated.notes(opened.settings, len(images)))
         pixels = [read_image(image) for image in images]
         extractor = model_of(opened, model, device, threads)
         if not_camera:
             where = without_cameras(opened, where, frozenset(not_camera))
+        if calibrated is not None:
+            people = people or calibrated.reckon(*opened.people(where.cameras))
+            warn(calibrated.notes(opened.settings, len(images), people))
+            calibrated = calibrated.asked_with(len(images))
         vectors = opened.embed(extractor, pixels)
         matches = search_one_per(opened, vectors, k, where, one_per)
         drawn = [] if picture is None else [match.record.id for match in matches]
@@ -100,10 +108,12 @@ def search(
     headings = ["rank", "distance", "camera", "time", "identity", "id", "source"]
     result = {"images": [printable(str(image)) for image in images], "matches": [match.to_dict() for match in matches]}
     if calibrated is not None:
-        answers = decide([match.distance for match in matches], calibrated, fuse(vectors)).tolist()
+        thresholds = dict(zip((MATCH, POSSIBLE), calibrated.thresholds(fuse(vectors), people), strict=True))
+        answers = bands([match.distance for match in matches], *thresholds.values()).tolist()
         headings = [*headings, "answer"]
         rows = [[*row, answer] for row, answer in zip(rows, answers, strict=True)]
-        result |= {"answer": answers[0] if answers else UNKNOWN, "answers": answers}
+        result |= {"answer": answers[0] if answers else UNKNOWN, "answers": answers, "thresholds": thresholds}
+        result |= {"asks": calibrated.asks, "people": people, "people_calibrated": calibrated.people - 1}
     show(table(f"{shown(gallery)}: most like {', '.join(map(str, images))}", headings, rows))
     if calibrated is not None:
         say(f"answer: {result['answer']}")

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from resight.cli.gallery import model_of
-from resight.cli.options import Device, Names, Threads
+from resight.cli.options import Count, Device, Names, Threads
 from resight.cli.terminal import check_writable, say, warn
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def serve(
     name: Names = None,
     access: Path | None = None,
     calibration: Path | None = None,
+    people: Count = 0,
     watch: Path | None = None,
     detector: str = "motion",
     every: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
@@ -60,6 +61,8 @@ def serve(
     calibration
         File from `resight calibrate`: searches then also answer match, possible or unknown, and the tracklets of --watch are joined
         into people across cameras.
+    people
+        Number of people in the gallery, for which the calibration's distances are moved; by default it is reckoned as it grows.
     watch
         TOML file of cameras, see `resight watch`; all that have a source are watched into this gallery.
     detector
@@ -127,6 +130,7 @@ def serve(
             stack.enter_context(contextlib.closing(AuditLog(audit or (opened.folder or Path()) / FILE))),
             find,
             calibration=None if calibration is None else Calibration.load(calibration),
+            people=people,
             limits=limits,
             purge_every=seconds,
         )

@@ -3,25 +3,27 @@
 The promised rate counts searches: of searches for a person who is not in the gallery, at most this share gets a false answer. A
 rate per pair of images would promise nothing, because every search compares thousands of pairs.
 
-The rate grows with the gallery, so the promise names the number of people it was measured with. With fewer people, or behind a
-filter, the rate is lower. With k times as many people of the same kind it is at most k times as high: each of n people is within
-the threshold with the same probability p, and 1 - (1 - p)^n is concave in n.
+The rate grows with the gallery, so the promise names the number of people it was measured with; `resight.decision.growth` moves
+the thresholds for other numbers. Behind a filter the rate is lower.
+
+A tracklet is not an image: its vector is the mean of many, so it is nearer to everything. What asks decides which thresholds apply.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from resight.decision.cohort import Cohort
-from resight.decision.confidence import Rate
+from resight.decision.growth import Growth, fit_growth
 from resight.decision.open_set import LabelledSearches
+from resight.decision.operating_point import OperatingPoint, measure
 from resight.errors import ArrayError, ConfigurationError, GalleryError, ModelMismatchError
 from resight.files import read_json, write_json
 from resight.gallery.settings import Settings
@@ -30,11 +32,16 @@ from resight.models.model import Model
 __all__ = [
     "EXPECTED",
     "GUARANTEED",
+    "IMAGE",
+    "KINDS",
     "MATCH",
+    "NOTHING",
     "POSSIBLE",
     "PROMISES",
+    "TRACKLET",
     "UNKNOWN",
     "Calibration",
+    "Kind",
     "OperatingPoint",
     "bands",
     "calibrate",
@@ -48,36 +55,16 @@ MATCH, POSSIBLE, UNKNOWN = "match", "possible", "unknown"
 EXPECTED, GUARANTEED = PROMISES = ("expected", "guaranteed")
 """Kinds of rate: the measured one, or one that holds with confidence."""
 
-_FORMAT = "resight-calibration-2"
+Kind = Literal["image", "tracklet"]
+KINDS: tuple[Kind, Kind] = ("image", "tracklet")
+IMAGE, TRACKLET = KINDS
+"""Kinds of question, and of sighting: one crop, or several crops of one person by one camera, fused."""
 
+NOTHING = -1.0
+"""Threshold that no distance is within."""
 
-@dataclass(frozen=True, kw_only=True)
-class OperatingPoint:
-    """A threshold with its measured error rates.
-
-    Attributes
-    ----------
-    wanted : float
-        Allowed rate of false answers to searches for an absent person.
-    threshold : float
-        Largest distance that counts; with a cohort, less the query's commonness.
-    false_positives : Rate
-        Measured rate of false answers. On the people used for the choice it is at most `wanted`; or its upper limit is, if that was
-        guaranteed.
-    misses : Rate or None
-        Rate of searches for a present person that find no image of that person within the threshold; None if no person was seen by
-        two cameras.
-    """
-
-    wanted: float
-    threshold: float
-    false_positives: Rate
-    misses: Rate | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        rates = {"false_positives": self.false_positives, "misses": self.misses}
-        return asdict(self) | {name: None if rate is None else rate._asdict() for name, rate in rates.items()}
+_FORMAT = "resight-calibration-3"
+_OF_ASKER = ("people", "images", "match", "possible", "instead", "growth")  # what differs between those who ask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,13 +78,21 @@ class Calibration:
     confidence : float
         Confidence of each limit by itself.
     people, images : int
-        People and images used for the choice. Every search went to the images of the `people - 1` others.
+        People, and images or tracklets, used for the choice. Every search went to the images of the `people - 1` others.
     match, possible : OperatingPoint
     promise : str
         One of `PROMISES`.
     cohort : Cohort or None
         Strangers that tell how common an appearance is; see `resight.decision.cohort`.
     provenance : mapping
+    asks, sightings : str
+        Kind of question, and of the gallery's sightings: ``"image"`` or ``"tracklet"``.
+    instead : pair of OperatingPoint, or None
+        Match and possible by the other promise; None if the people are too few for it.
+    growth : Growth or None
+        Thresholds for galleries of other sizes.
+    tracklets : Calibration or None
+        Calibration for tracklets that ask, if this one is for images.
     """
 
     model: str
@@ -113,6 +108,15 @@ class Calibration:
     promise: str = EXPECTED
     cohort: Cohort | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    asks: Kind = IMAGE
+    sightings: Kind = IMAGE
+    instead: tuple[OperatingPoint, OperatingPoint] | None = None
+    growth: Growth | None = None
+    tracklets: Calibration | None = None
+
+    def asked_with(self, images: int) -> Calibration:
+        """Return the calibration that applies to a question of so many images: from two on that of tracklets, if there is one."""
+        return self.tracklets if images > 1 and self.tracklets is not None else self
 
     def check(self, settings: Settings) -> None:
         """Raise `ModelMismatchError` for a gallery of another model or distance."""
@@ -123,17 +127,49 @@ class Calibration:
                 "calibrate the gallery's model, by the gallery's distance"
             )
 
-    def notes(self, settings: Settings, images: int = 1) -> tuple[str, ...]:
-        """Return notes for cases that the promise does not cover: coarse vectors, and fused query images."""
+    def notes(self, settings: Settings, images: int = 1, people: int | None = None) -> tuple[str, ...]:
+        """Return notes for cases that the promise does not cover.
+
+        Parameters
+        ----------
+        settings : Settings
+            Settings of the gallery: coarse vectors are not covered.
+        images : int
+            Images that ask.
+        people : int, optional
+            People in the gallery: more than the calibration had are not covered, or only by the law of growth.
+        """
         notes = []
         if settings.precision == "int8":
             notes.append("the calibration makes no promise for a gallery stored as int8, because its distances are coarser")
-        if images > 1:
+        if images > 1 and self.asked_with(images).asks != TRACKLET:
             notes.append(f"the calibration makes its promise for one query image, not for {images} fused images")
+        if people is not None and people > self.people - 1:
+            notes.append(self._larger(people))
         return tuple(notes)
 
-    def thresholds(self, query: ArrayLike | None = None) -> tuple[float, float]:
-        """Distances up to which a sighting is a match, and possible, for one query of shape (d,) or (1, d).
+    def _larger(self, people: int) -> str:
+        """Say what a gallery larger than any calibrated means."""
+        more = f"the gallery has about {people} people, and the calibration {self.people - 1}"
+        if self.growth is None:
+            return f"{more}: expect up to {people / (self.people - 1):.1f} times as many false answers"
+        wanted = self.match.wanted
+        if self.growth.is_measured(wanted, people):
+            return f"{more}: the thresholds are moved as false answers grow"
+        enough = self.growth.people_to_measure(wanted, people)
+        if self.growth.threshold(wanted, people) == -math.inf:
+            return f"{more}: nothing is a match, because no threshold keeps the rate; label about {enough} people"
+        return f"{more}: the threshold of a match is extrapolated; label about {enough} people to measure it"
+
+    def thresholds(self, query: ArrayLike | None = None, people: int | None = None) -> tuple[float, float]:
+        """Distances up to which a sighting is a match, and possible, for one query.
+
+        Parameters
+        ----------
+        query : float array of shape (d,) or (1, d), optional
+            Vector of the query; a cohort needs it.
+        people : int, optional
+            People in the gallery, for which the thresholds are moved; by default as many as the calibration had.
 
         Raises
         ------
@@ -145,7 +181,22 @@ class Calibration:
             if query is None:
                 raise ArrayError("the calibration has a cohort, which needs the vector of the query; give it, too")
             common = float(self.cohort.commonness(np.atleast_2d(np.asarray(query)))[0])
-        return self.match.threshold + common, self.possible.threshold + common
+        match, possible = self.match.threshold, self.possible.threshold
+        if people is not None and self.growth is not None and people != self.growth.people:
+            # The law is proved for larger galleries only.
+            among = max(people, self.growth.people if self.promise == GUARANTEED else 1)
+            match, possible = (self.growth.threshold(at.wanted, among) for at in (self.match, self.possible))
+        return max(match + common, NOTHING), max(possible + common, NOTHING)
+
+    def reckon(self, named: int, unnamed: int) -> int:
+        """Return about how many people a gallery has, from its numbers of people with a name and of sightings without.
+
+        Sightings without a name count in proportion to those of a person in the calibration. Since that is not certain, they never
+        make the gallery smaller than the calibration's.
+        """
+        if unnamed == 0 or self.growth is None:
+            return named + unnamed
+        return max(self.growth.people, named + math.ceil(unnamed / self.growth.per_person))
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON. Raises `StorageError`."""
@@ -153,8 +204,17 @@ class Calibration:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        points = {MATCH: self.match.to_dict(), POSSIBLE: self.possible.to_dict()}
-        return {**vars(self), **points, "cohort": None if self.cohort is None else self.cohort.to_dict()}
+        values = {
+            **vars(self),
+            MATCH: self.match.to_dict(),
+            POSSIBLE: self.possible.to_dict(),
+            "instead": None if self.instead is None else [point.to_dict() for point in self.instead],
+            "growth": None if self.growth is None else self.growth.to_dict(),
+            "cohort": None if self.cohort is None else self.cohort.to_dict(),
+        }
+        if self.tracklets is not None:
+            values["tracklets"] = {name: value for name, value in self.tracklets.to_dict().items() if name in _OF_ASKER}
+        return values
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -171,24 +231,23 @@ class Calibration:
             values = read_json(path)
             if values["format"] != _FORMAT:
                 raise ValueError(f"its format is {values['format']!r}")
-            match, possible = _point(values[MATCH]), _point(values[POSSIBLE])
-            if not -np.inf < match.threshold <= possible.threshold < np.inf:
-                raise ValueError(f"its thresholds are {match.threshold} and {possible.threshold}")
-            return cls(
+            whole = cls(
                 model=str(values["model"]),
                 model_sha256=str(values["model_sha256"]),
                 height=int(values["height"]),
                 width=int(values["width"]),
                 distance=str(values["distance"]),
                 confidence=float(values["confidence"]),
-                people=int(values["people"]),
-                images=int(values["images"]),
-                match=match,
-                possible=possible,
                 promise=PROMISES[PROMISES.index(values["promise"])],
                 cohort=None if values["cohort"] is None else Cohort.from_dict(values["cohort"]),
                 provenance=dict(values["provenance"]),
+                asks=KINDS[KINDS.index(values["asks"])],
+                sightings=KINDS[KINDS.index(values["sightings"])],
+                **_of_asker(values),
             )
+            if (of_tracklets := values["tracklets"]) is None:
+                return whole
+            return replace(whole, tracklets=replace(whole, asks=TRACKLET, **_of_asker(of_tracklets)))
         except OSError as error:
             raise GalleryError(
                 f"{path}: cannot be read: {error.strerror or error}; name a file that `resight calibrate` wrote"
@@ -209,6 +268,8 @@ def calibrate(
     promise: str = EXPECTED,
     cohort: Cohort | None = None,
     provenance: Mapping[str, Any] | None = None,
+    tracklets: LabelledSearches | None = None,
+    sightings: Kind = IMAGE,
 ) -> Calibration:
     """Choose the largest thresholds whose false positive identification rate (FPIR) is at most the wanted one.
 
@@ -231,6 +292,10 @@ def calibrate(
     cohort : Cohort, optional
         Cohort of the searches; see `resight.decision.open_set.search_everybody`.
     provenance : mapping, optional
+    tracklets : LabelledSearches, optional
+        Searches that the tracklets of these people ask; see `resight.decision.tracklets`. They get thresholds of their own.
+    sightings : str
+        What all searches went through: ``"image"`` or ``"tracklet"``.
 
     Returns
     -------
@@ -244,24 +309,49 @@ def calibrate(
         If there are too few people to promise the rate at any threshold; see `least_people`.
     """
     check_people(searches.people, rate, possible_rate, confidence, promise)
-    curve = searches.false_positives(confidence)
-    choose = curve.expected_threshold if promise == EXPECTED else curve.threshold_for
     height, width = extractor.size
-    return Calibration(
+    if cohort is not None and cohort.model_sha256 not in ("", extractor.sha256):
+        raise ModelMismatchError(
+            f"the cohort is of another model ({cohort.model_sha256[:12]}) than {extractor.name} ({extractor.sha256[:12]}); "
+            "make one from crops of strangers with this model, or do without"
+        )
+    found = Calibration(
         model=model or extractor.name,
         model_sha256=extractor.sha256,
         height=height,
         width=width,
         distance=distance,
         confidence=confidence,
-        people=searches.people,
-        images=len(searches.persons),
-        match=measure(searches, rate, choose(rate), confidence),
-        possible=measure(searches, possible_rate, choose(possible_rate), confidence),
         promise=promise,
         cohort=cohort,
         provenance=dict(provenance or {}),
+        sightings=sightings,
+        **_chosen(searches, rate, possible_rate, confidence, promise),
     )
+    if tracklets is None:
+        return found
+    return replace(found, tracklets=replace(found, asks=TRACKLET, **_chosen(tracklets, rate, possible_rate, confidence, promise)))
+
+
+def _chosen(searches: LabelledSearches, rate: float, possible_rate: float, confidence: float, promise: str) -> dict[str, Any]:
+    """Compute the part of a calibration that depends on who asks."""
+    curve = searches.false_positives(confidence)
+    choose = {EXPECTED: curve.expected_threshold, GUARANTEED: curve.threshold_for}
+    points = {
+        kind: tuple(measure(searches, wanted, choose[kind](wanted), confidence) for wanted in (rate, possible_rate))
+        for kind in PROMISES
+        if kind == promise or searches.people >= _least(kind, rate, confidence)
+    }
+    (other,) = set(PROMISES) - {promise}
+    match, possible = points[promise]
+    return {
+        "people": searches.people,
+        "images": len(searches.persons),
+        "match": match,
+        "possible": possible,
+        "instead": points.get(other),
+        "growth": fit_growth(searches, confidence, guaranteed=promise == GUARANTEED),
+    }
 
 
 def check_people(people: int, rate: float, possible_rate: float, confidence: float, promise: str = EXPECTED) -> None:
@@ -273,7 +363,7 @@ def check_people(people: int, rate: float, possible_rate: float, confidence: flo
     if not 0.5 < confidence < 1:
         raise ConfigurationError(f"a confidence of {confidence:g}; expected more than 0.5 and less than 1")
     if promise == EXPECTED:
-        if people < (least := max(3, math.ceil(1 / rate))):
+        if people < (least := _least(promise, rate, confidence)):
             raise GalleryError(f"{people} people cannot show a rate of {rate:g}; that takes {least}: label more, or accept more")
         return
     if people < (least := least_people(rate, confidence)):
@@ -282,17 +372,6 @@ def check_people(people: int, rate: float, possible_rate: float, confidence: flo
             f"{people} people cannot promise a rate of {rate:g} with {confidence:.0%} confidence; that takes {least}; "
             f"they can promise {math.ceil(1000 * promised) / 1000:g} at best: label more people, or accept a higher rate"
         )
-
-
-def measure(searches: LabelledSearches, wanted: float, threshold: float, confidence: float) -> OperatingPoint:
-    """Measure a threshold's error rates on some people; better on others than those it was chosen for."""
-    misses = searches.misses(confidence)
-    return OperatingPoint(
-        wanted=wanted,
-        threshold=threshold,
-        false_positives=searches.false_positives(confidence).at(threshold),
-        misses=None if misses is None else misses.at(threshold),
-    )
 
 
 def least_people(rate: float, confidence: float) -> int:
@@ -308,7 +387,14 @@ def least_people(rate: float, confidence: float) -> int:
     return max(3, math.ceil(2 * math.log(1 - confidence) / math.log1p(-rate)))
 
 
-def decide(distances: ArrayLike, calibration: Calibration, query: ArrayLike | None = None) -> NDArray[np.str_]:
+def _least(promise: str, rate: float, confidence: float) -> int:
+    """Return the number of people that a promise takes."""
+    return max(3, math.ceil(1 / rate)) if promise == EXPECTED else least_people(rate, confidence)
+
+
+def decide(
+    distances: ArrayLike, calibration: Calibration, query: ArrayLike | None = None, *, images: int = 1, people: int | None = None
+) -> NDArray[np.str_]:
     """Turn distances into answers.
 
     Parameters
@@ -318,6 +404,10 @@ def decide(distances: ArrayLike, calibration: Calibration, query: ArrayLike | No
     calibration : Calibration
     query : float array of shape (d,) or (1, d), optional
         Vector of the query; a calibration with a cohort needs it.
+    images : int
+        Images that ask, fused into one query; see `Calibration.asked_with`.
+    people : int, optional
+        People in the gallery; see `Calibration.thresholds`.
 
     Returns
     -------
@@ -329,7 +419,7 @@ def decide(distances: ArrayLike, calibration: Calibration, query: ArrayLike | No
     ArrayError
         If a distance is NaN, or the query is missing or does not fit the cohort.
     """
-    return bands(distances, *calibration.thresholds(query))
+    return bands(distances, *calibration.asked_with(images).thresholds(query, people))
 
 
 def bands(distances: ArrayLike, match: float, possible: float) -> NDArray[np.str_]:
@@ -340,14 +430,20 @@ def bands(distances: ArrayLike, match: float, possible: float) -> NDArray[np.str
     return np.select([given <= match, given <= possible], [MATCH, POSSIBLE], UNKNOWN)
 
 
-def _point(values: Mapping[str, Any]) -> OperatingPoint:
-    misses = values["misses"]
-    return OperatingPoint(
-        wanted=float(values["wanted"]),
-        threshold=float(values["threshold"]),
-        false_positives=Rate(**values["false_positives"]),
-        misses=None if misses is None else Rate(**misses),
-    )
+def _of_asker(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the part of a calibration that depends on who asks."""
+    match, possible = (OperatingPoint.from_dict(values[name]) for name in (MATCH, POSSIBLE))
+    if not -np.inf < match.threshold <= possible.threshold < np.inf:
+        raise ValueError(f"its thresholds are {match.threshold} and {possible.threshold}")
+    instead, growth = values["instead"], values["growth"]
+    return {
+        "people": int(values["people"]),
+        "images": int(values["images"]),
+        "match": match,
+        "possible": possible,
+        "instead": None if instead is None else tuple(OperatingPoint.from_dict(instead[place]) for place in (0, 1)),
+        "growth": None if growth is None else Growth.from_dict(growth),
+    }
 
 
 def _named(of: Calibration | Settings) -> str:

@@ -46,12 +46,15 @@ class Cohort:
         Number of nearest centres that tell how common an appearance is.
     distance : str
         A key of `resight.distances.DISTANCES`.
+    model_sha256 : str
+        Model of the vectors; empty if that was not said.
     """
 
     centres: NDArray[np.int8]
     scale: float
     neighbours: int
     distance: str
+    model_sha256: str = ""
 
     def commonness(self, vectors: ArrayLike) -> NDArray[np.float64]:
         """Mean distance of each vector of (q, d) to its nearest centres, (q,): small for an appearance that many people share.
@@ -99,6 +102,7 @@ class Cohort:
             "scale": self.scale,
             "neighbours": self.neighbours,
             "distance": self.distance,
+            "model_sha256": self.model_sha256,
         }
 
     @classmethod
@@ -117,10 +121,10 @@ class Cohort:
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
         centres = np.frombuffer(content, np.int8).reshape(count, dimension)
-        return cls(centres, scale, neighbours, str(values["distance"]))
+        return cls(centres, scale, neighbours, str(values["distance"]), str(values["model_sha256"]))
 
 
-def fit_cohort(vectors: ArrayLike, distance: str, *, centres: int = _CENTRES, seed: int = 0) -> Cohort:
+def fit_cohort(vectors: ArrayLike, distance: str, *, model_sha256: str = "", centres: int = _CENTRES, seed: int = 0) -> Cohort:
     """Make a cohort from crops of strangers, without labels.
 
     The centres are those of k-means. A centre is the mean of several crops, and kept at 8 bits a number.
@@ -131,6 +135,8 @@ def fit_cohort(vectors: ArrayLike, distance: str, *, centres: int = _CENTRES, se
         Vectors of crops, best of the cameras that will ask, or of the people that the model was trained on.
     distance : str
         A key of `resight.distances.DISTANCES`; for ``"cosine"`` all vectors count with length 1.
+    model_sha256 : str
+        SHA-256 of the model of the vectors, so that the cohort is not used with another one.
     centres : int
         Largest number of centres; with fewer than four crops for each, fewer are made. The nearest fortieth of them tells how
         common an appearance is.
@@ -160,7 +166,7 @@ def fit_cohort(vectors: ArrayLike, distance: str, *, centres: int = _CENTRES, se
         sizes = np.bincount(of, minlength=count)[:, None]
         means = np.where(sizes > 0, sums / np.maximum(sizes, 1), means).astype(np.float32)
     scale = 127 / float(np.abs(means).max())
-    return Cohort(np.rint(means * scale).astype(np.int8), scale, max(1, count // _SHARE), distance)
+    return Cohort(np.rint(means * scale).astype(np.int8), scale, max(1, count // _SHARE), distance, model_sha256)
 
 
 def shipped_cohort(model: str) -> Cohort | None:

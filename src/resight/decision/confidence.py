@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 from typing import NamedTuple
 
-__all__ = ["Rate", "incomplete_beta", "rate_with_limits", "upper_exceeds"]
+__all__ = ["Rate", "incomplete_beta", "rate_elsewhere", "rate_with_limits", "upper_exceeds"]
 
 _HALVINGS = 50  # of [0, 1]: beyond float64's digits
 _TINY = 1e-300
 
 
 class Rate(NamedTuple):
-    """A measured rate, and limits of the true one; each limit holds by itself with the stated confidence.
+    """A measured rate, and limits of the true one or of the one that other people show.
 
     Attributes
     ----------
@@ -61,15 +62,20 @@ def rate_with_limits(rate: float, variance: float, freedom: float, units: float,
            from Survey Data", Survey Methodology 24(2), 1998.
     """
     rate = min(max(rate, 0.0), 1.0)
-    size = units
-    if variance > 0 and 0 < rate < 1:
-        size = rate * (1 - rate) / variance
-        if size > units:
-            size = max(units, size * _believed(freedom, confidence))
-    count = rate * size
-    lower = 0.0 if rate == 0 else _quantile(1 - confidence, count, size - count + 1)
-    upper = 1.0 if rate == 1 else _quantile(confidence, count + 1, size - count)
-    return Rate(rate, lower, upper)
+    return Rate(rate, *_limits(rate, _size(rate, variance, freedom, units, confidence), confidence))
+
+
+def rate_elsewhere(rate: float, variance: float, freedom: float, units: float, confidence: float) -> Rate:
+    """Compute limits between which, with a confidence, lies the rate that as many other people show; see `rate_with_limits`.
+
+    Both rates vary, so the variance is twice that of one. Two counts of one mean are 0 and n with a chance of 1 in 2^n, so the
+    lower limit is 0 up to the count for which that chance is as small as the confidence demands.
+    """
+    rate = min(max(rate, 0.0), 1.0)
+    each = (1 + confidence) / 2
+    lower, upper = _limits(rate, _size(rate, 2 * variance, freedom, units / 2, each), each)
+    count = rate * _size(rate, variance, freedom, units, each)
+    return Rate(rate, 0.0 if 0.5**count >= 1 - each else lower, upper)
 
 
 def upper_exceeds(wanted: float, rate: float, variance: float, freedom: float, units: float, confidence: float) -> bool:
@@ -77,13 +83,26 @@ def upper_exceeds(wanted: float, rate: float, variance: float, freedom: float, u
     rate = min(max(rate, 0.0), 1.0)
     if rate == 1 or wanted >= 1:
         return wanted < 1
-    size = units
-    if variance > 0 and rate > 0:
-        size = min(rate * (1 - rate) / variance, units)
+    least = min(rate * (1 - rate) / variance, units) if variance > 0 and rate > 0 else units
+    for size in (least, _size(rate, variance, freedom, units, confidence)):
+        if incomplete_beta(wanted, rate * size + 1, size - rate * size) >= confidence:
+            return False  # the first looks at as few observations as can be: more would bring the limit down further
+    return True
+
+
+def _size(rate: float, variance: float, freedom: float, units: float, confidence: float) -> float:
+    """Number of independent observations that has a variance, as far as it can be believed."""
+    if not (variance > 0 and 0 < rate < 1):
+        return units
+    size = rate * (1 - rate) / variance
+    return size if size <= units else max(units, size * _believed(freedom, confidence))
+
+
+def _limits(rate: float, size: float, confidence: float) -> tuple[float, float]:
     count = rate * size
-    if incomplete_beta(wanted, count + 1, size - count) >= confidence:
-        return False  # more observations would bring the limit down further
-    return rate_with_limits(rate, variance, freedom, units, confidence).upper > wanted
+    lower = 0.0 if rate == 0 else _quantile(1 - confidence, count, size - count + 1)
+    upper = 1.0 if rate == 1 else _quantile(confidence, count + 1, size - count)
+    return lower, upper
 
 
 def incomplete_beta(x: float, a: float, b: float) -> float:
@@ -122,9 +141,12 @@ def incomplete_beta(x: float, a: float, b: float) -> float:
 
 
 def _believed(freedom: float, confidence: float) -> float:
-    """Return the squared ratio of the normal quantile to Student's."""
-    if freedom <= 0:
-        return 0.0
+    """Return the squared ratio of the normal quantile to Student's, for freedom to three digits."""
+    return 0.0 if freedom <= 0 else _squared_ratio(float(f"{freedom:.3g}"), confidence)
+
+
+@lru_cache(maxsize=4096)
+def _squared_ratio(freedom: float, confidence: float) -> float:
     ratio = _quantile(2 * (1 - confidence), freedom / 2, 0.5)  # of Student's t: freedom / (freedom + t^2)
     return NormalDist().inv_cdf(confidence) ** 2 * ratio / (freedom * (1 - ratio))
 

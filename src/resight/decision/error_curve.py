@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.decision.confidence import Rate, rate_with_limits, upper_exceeds
+from resight.decision.confidence import Rate, rate_elsewhere, rate_with_limits, upper_exceeds
 
 __all__ = ["ErrorCurve", "mean_steps"]
 
 _ROUNDING = 1e-12  # in a rate or its limit
+_NEAR = 0.01  # when a number is found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,8 +42,27 @@ class ErrorCurve:
     confidence: float
 
     def at(self, threshold: float) -> Rate:
-        """Return the rate at a threshold, with its limits."""
-        return self._at_step(int(np.searchsorted(self.thresholds, threshold, side="right")) - 1)
+        """Return the rate at a threshold, and limits of the true one; each holds by itself."""
+        return self._with(rate_with_limits, threshold)
+
+    def elsewhere(self, threshold: float) -> Rate:
+        """Return the rate at a threshold, and limits between which lies the rate of as many other people."""
+        return self._with(rate_elsewhere, threshold)
+
+    def halving(self, threshold: float) -> float:
+        """Return how many times as many people would bring the limits of `elsewhere` to half their distance."""
+
+        def distance(times: float) -> float:
+            found = self._with(rate_elsewhere, threshold, times)
+            return found.upper - found.lower
+
+        wanted, low, high = distance(1) / 2, 1.0, 2.0
+        while distance(high) > wanted:
+            low, high = high, 2 * high
+        while high - low > _NEAR * low:
+            middle = (low + high) / 2
+            low, high = (middle, high) if distance(middle) > wanted else (low, middle)
+        return high
 
     def threshold_for(self, wanted: float) -> float:
         """Return the largest threshold up to which the upper limit stays at or below a wanted rate, for rates that grow.
@@ -54,11 +75,18 @@ class ErrorCurve:
         ----------
         .. [1] S. Bates et al., "Distribution-Free, Risk-Controlling Prediction Sets", J. ACM 68(6), 2021, theorem 1.
         """
-        rates, variances, freedoms = (column.tolist() for column in (self.rates, self.variances, self.freedoms))
-        for threshold, rate, variance, freedom in zip(self.thresholds, rates, variances, freedoms, strict=True):
-            if upper_exceeds(wanted + _ROUNDING, rate, variance, freedom, self.units, self.confidence):
-                return float(np.nextafter(threshold, np.float32(-np.inf)))
-        return float(self.thresholds[-1])
+        return self.thresholds_for([wanted])[0]
+
+    def thresholds_for(self, wanted: Sequence[float]) -> list[float]:
+        """Return `threshold_for` of several rates that grow, with one walk."""
+        steps = list(zip(self.rates.tolist(), self.variances.tolist(), self.freedoms.tolist(), strict=True))
+        found, step = [], 0
+        for rate in wanted:
+            while step < len(steps) and not upper_exceeds(rate + _ROUNDING, *steps[step], self.units, self.confidence):
+                step += 1
+            last = self.thresholds[-1] if step == len(self.thresholds) else np.nextafter(self.thresholds[step], np.float32(-np.inf))
+            found.append(float(last))
+        return found
 
     def expected_threshold(self, wanted: float) -> float:
         """Return the largest threshold up to which the measured rate stays at or below a wanted one, for rates that grow."""
@@ -67,9 +95,11 @@ class ErrorCurve:
             return float(self.thresholds[-1])
         return float(np.nextafter(self.thresholds[above.argmax()], np.float32(-np.inf)))
 
-    def _at_step(self, step: int) -> Rate:
+    def _with(self, limits: Callable[..., Rate], threshold: float, times: float = 1.0) -> Rate:
+        """Rate and limits for so many times as many people."""
+        step = int(np.searchsorted(self.thresholds, threshold, side="right")) - 1
         rate, variance, freedom = (float(column[step]) for column in (self.rates, self.variances, self.freedoms))
-        return rate_with_limits(rate, variance, freedom, self.units, self.confidence)
+        return limits(rate, variance / times, freedom * times, self.units * times, self.confidence)
 
 
 def mean_steps(

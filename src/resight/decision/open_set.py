@@ -38,6 +38,8 @@ class LabelledSearches:
         Number of people who ask, numbered from 0.
     enrolled : int
         Number of people in the gallery besides the one who asks.
+    per_person : float
+        Images of each of them.
     persons : int64 array of shape (n,)
         Person on the query image.
     closest : float32 array of shape (n, m)
@@ -50,6 +52,7 @@ class LabelledSearches:
 
     people: int
     enrolled: int
+    per_person: float
     persons: NDArray[np.int64]
     closest: NDArray[np.float32]
     nearest: NDArray[np.int64]
@@ -128,12 +131,15 @@ class PeopleDistances:
         a name, whoever they are.
     own : float32 array of shape (q,)
         Distance of the nearest image of the same person by another camera; infinity if there is none.
+    images : int64 array of shape (columns,)
+        Number of images in the gallery.
     """
 
     people: int
     persons: NDArray[np.int64]
     between: NDArray[np.float32]
     own: NDArray[np.float32]
+    images: NDArray[np.int64]
 
     def among(self, people: NDArray[np.bool_] | None = None) -> LabelledSearches:
         """Searches of some people among each other; of all by default.
@@ -146,11 +152,9 @@ class PeopleDistances:
         rows = chosen[self.persons]
         columns: NDArray[np.bool_] = np.ones(self.between.shape[1], np.bool_)
         columns[: self.people] = chosen
-        between, persons = self.between, self.persons
+        between, persons, here = self.between, self.persons, self.images[:-1][columns[:-1]]
         if not chosen.all():
             between, persons = between[np.ix_(rows, columns)], (np.cumsum(chosen) - 1)[persons[rows]]
-        here = np.asarray(np.isfinite(between).any(axis=0))
-        here[-1] = False
         count, last = int(np.count_nonzero(chosen)), between.shape[1] - 1
         if count < _FEWEST or np.count_nonzero(here) < _FEWEST:
             raise ArrayError(f"{min(count, int(np.count_nonzero(here)))} people; expected at least three")
@@ -160,6 +164,7 @@ class PeopleDistances:
         return LabelledSearches(
             people=count,
             enrolled=int(np.count_nonzero(here)) - 1,
+            per_person=float(here[here > 0].mean()),
             persons=persons,
             closest=closest,
             nearest=np.where(nearest < count, nearest, -1),
@@ -271,7 +276,8 @@ def people_distances(
         between -= common[:, None]
         own -= common
     between[np.arange(count), persons] = np.inf
-    return PeopleDistances(people=len(names), persons=persons, between=between, own=own)
+    counts = np.bincount(place[order], minlength=len(columns) + 1)
+    return PeopleDistances(people=len(names), persons=persons, between=between, own=own, images=counts)
 
 
 def _labelled(

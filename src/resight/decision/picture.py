@@ -1,4 +1,4 @@
-"""A picture of the error rates of searches against the threshold."""
+"""Pictures of error rates: both against the threshold, and one against the other."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 
 from resight.decision.calibration import Calibration
 from resight.decision.open_set import LabelledSearches
+from resight.decision.open_set_scores import OpenSetScores
 from resight.files import atomic_write
 
-__all__ = ["draw_errors"]
+__all__ = ["draw_errors", "draw_tradeoff"]
 
 _POINTS = 200
 _LEAST = 1e-4  # the lowest rate that is drawn
@@ -59,5 +60,46 @@ def draw_errors(path: str | Path, searches: LabelledSearches, calibration: Calib
     )
     axes.legend(frameon=False, loc="lower right")
     axes.grid(alpha=0.3)
+    with atomic_write(path) as stream:
+        figure.savefig(stream, format="png", dpi=130)
+
+
+def draw_tradeoff(path: str | Path, scores: OpenSetScores, title: str) -> None:
+    """Draw how many present people are missed at each rate of false answers (a DET curve), with its limits, as PNG.
+
+    Parameters
+    ----------
+    path : str or Path
+    scores : OpenSetScores
+    title : str
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 5), layout="constrained")
+    axes = figure.subplots()
+    wanted = [100 * point.wanted for point in scores.curve]
+    rates = 100 * np.clip([point.fnir for point in scores.curve], _LEAST, 1)
+    axes.plot(wanted, rates[:, 0], color="C0", label="missed, at any rank")
+    axes.fill_between(wanted, rates[:, 1], rates[:, 2], color="C0", alpha=0.2, linewidth=0)
+    lost = 100 * np.clip([1 - point.dir1.value for point in scores.curve], _LEAST, 1)
+    axes.plot(wanted, lost, color="C0", linestyle="--", label="not found at rank 1")
+    for point in scores.points:
+        axes.plot(100 * point.wanted, 100 * max(point.fnir.value, _LEAST), "o", color="C0")
+        place = (100 * point.wanted, 100 * point.fnir.value)
+        axes.annotate(f"{100 * point.fnir.value:.1f}", place, (4, 4), textcoords="offset points")
+    axes.set(
+        xlabel="non-mated searches that find somebody (FPIR, %)",
+        ylabel="mated searches that miss the person (FNIR, %)",
+        xscale="log",
+        yscale="log",
+        title=f"{title}\n{scores.people} people ask, {scores.enrolled} enrolled; band: {scores.confidence:.0%}",
+    )
+    axes.legend(frameon=False, loc="lower left")
+    axes.grid(alpha=0.3, which="both")
     with atomic_write(path) as stream:
         figure.savefig(stream, format="png", dpi=130)

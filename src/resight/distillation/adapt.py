@@ -26,6 +26,7 @@ from resight.models.model import Model
 from resight.models.pytorch import NetworkModel
 from resight.models.reference import parse
 from resight.models.shipped import load_shipped
+from resight.models.terms import terms_of_images, terms_of_weights
 from resight.networks.batches import Batches, View
 from resight.networks.card import CARD, WEIGHTS, Card, read_card, save_network
 from resight.networks.published import PUBLISHED
@@ -90,11 +91,11 @@ def adapt(
         dataset = Dataset("crops", Path(), (Split(train, held_out, held_out),))
         distill(dataset, out, _distillation(config, student, card), cache=cache, progress=progress)
     else:
-        _adapt_statistics(student, card, train, out, cache, progress)
+        _adapt_statistics(student, card, config.start, train, out, cache, progress)
     after = load_model(out, device="cpu")
     report: dict[str, Any] = {"crops": len(images), "held_out": len(held_out), "agreement": None, "scores": None}
     if config.teacher:
-        teacher = load_model(config.teacher[0], device="cpu")
+        teacher = load_model(config.teacher[0], device="cpu", precise=False)
         wanted = _neighbours(teacher, held_out, cache, progress)
         report["agreement"] = {
             name: agreement(wanted, _neighbours(model, held_out, cache, progress))
@@ -105,6 +106,7 @@ def adapt(
         for name, model in (("before", student), ("after", after)):
             scores = evaluate_model(model, labelled, progress=progress)
             report["scores"][name] = {"rank1": 100 * scores.rank1, "map": 100 * scores.map}
+    report["terms"] = read_card(out).training["terms"]
     report |= {"seconds": time.monotonic() - started, "provenance": provenance(to_dict(config), seed=config.seed)}
     write_json(out / "adaptation.json", report)
     return report
@@ -199,7 +201,9 @@ def _neighbours(model: Model, records: Records, cache: Path | None, progress: Pr
     return np.array([[other for other in near if other != row][:_NEIGHBOURS] for row, near in enumerate(rows)])
 
 
-def _adapt_statistics(student: NetworkModel, card: Card, crops: Records, out: Path, cache: Path | None, progress: Progress) -> None:
+def _adapt_statistics(
+    student: NetworkModel, card: Card, start: str, crops: Records, out: Path, cache: Path | None, progress: Progress
+) -> None:
     """Move the means and variances of all batch normalisations half-way to those of the crops.
 
     References
@@ -227,4 +231,6 @@ def _adapt_statistics(student: NetworkModel, card: Card, crops: Records, out: Pa
             if name in earlier:
                 tensor.lerp_(earlier[name], 1 - _OWN_STATISTICS)
     network.eval()
-    save_network(out, network, replace(card, training={**card.training, "adapted": {"images": len(crops)}}))
+    training = {**card.training, "adapted": {"images": len(crops)}}
+    training["terms"] = {"training data": terms_of_images("crops"), "initial weights": terms_of_weights(start)}
+    save_network(out, network, replace(card, training=training))

@@ -19,6 +19,7 @@ from resight.errors import ConfigurationError
 from resight.models import load_model
 from resight.models.model import Model
 from resight.models.pytorch import NetworkModel
+from resight.models.terms import terms_of_images, terms_of_weights
 from resight.networks.network import ReidNetwork
 from resight.progress import Progress, silent
 from resight.training.data import Extra, TrainingData, data_digest, unlabelled_records
@@ -53,7 +54,7 @@ def distill(
     """
     if config.needs_teacher and not config.teacher:
         raise ConfigurationError("no teacher is named; give --teacher RUN or --teacher NETWORK:FILE")
-    teachers = [load_model(reference, device=device) for reference in config.teacher]
+    teachers = [load_model(reference, device=device, precise=False) for reference in config.teacher]
     if "soft" in config.losses and config.targets == "online" and not all(map(_has_classes, teachers)):
         raise ConfigurationError("a teacher without classes gives soft targets from all images; set targets to cached")
     on_maps = [name for name in config.losses if LOSSES[name].needs in ("attention", "maps")]
@@ -66,9 +67,11 @@ def distill(
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
     sources = {f"weights of the teacher {name}": teacher.sha256 for name, teacher in zip(config.teacher, teachers, strict=True)}
     sources |= weights_digest("weights of the peer", config.peer_weights)
+    terms = {f"teacher {name}": terms_of_weights(name) for name in config.teacher}
     extra = Extra(unlabelled_records(config.unlabelled), config.copies, config.unlabelled_share)
     if len(extra.records):
         sources["unlabelled images"] = data_digest(extra.records)
+        terms["unlabelled images"] = terms_of_images("unlabelled")
 
     def from_teachers(prepared: TrainingData, network: ReidNetwork) -> tuple[Loss, dict[str, Any]]:
         about: dict[str, Any] = {"kind": "distilled", "teachers": []}
@@ -104,13 +107,13 @@ def distill(
             else:
                 answering.append(answers)
             about["teachers"].append({"name": teacher.name, "sha256": teacher.sha256, **knowledge(teacher, answers, prepared)})
-        terms = ground_truth_terms(config)
+        losses = ground_truth_terms(config)
         lesson = Lesson(config=config, student=network, prepared=prepared, asked=asked, teachers=answering)
         for name, weight in config.losses.items():
-            terms[name] = weight, import_module(f"resight.distillation.{name}").loss(lesson)
+            losses[name] = weight, import_module(f"resight.distillation.{name}").loss(lesson)
         if "mutual" in config.losses:
             about["peer"] = config.peer or config.network
-        return WeightedLosses(terms), about
+        return WeightedLosses(losses), about
 
     return train_with(
         from_teachers,
@@ -118,6 +121,7 @@ def distill(
         out,
         config,
         sources=sources,
+        terms=terms,
         extra=extra,
         device=device,
         cache=cache,

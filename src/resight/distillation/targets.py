@@ -137,7 +137,8 @@ class CachedTeacher:
             If the cache cannot be written.
         """
         how = teacher.network.preprocessing if isinstance(teacher, NetworkModel) else teacher.size
-        digest = hashlib.sha256(repr((teacher.sha256, teacher.name, how)).encode() + (b"" if mirrored else b"once"))
+        kind = (b"" if mirrored else b"once") + (b"" if teacher.precise else b"bfloat16")
+        digest = hashlib.sha256(repr((teacher.sha256, teacher.name, how)).encode() + kind)
         digest.update(np.ascontiguousarray(pixels).data)
         wanted = ["embedding"]
         if isinstance(teacher, NetworkModel):

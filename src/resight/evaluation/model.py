@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resight.datasets.records import JUNK, Dataset, Records
 from resight.distances import LEARNED, distance_named
+from resight.distances.distance import DistanceFunction
 from resight.evaluation.protocol import evaluate, score_distances
 from resight.evaluation.scores import Scores, mean_scores
 from resight.models.embedding import embed_files
@@ -17,7 +20,7 @@ from resight.models.model import Model
 from resight.progress import Progress, silent
 from resight.ranking.rerank import Reranking, rerank
 
-__all__ = ["evaluate_model"]
+__all__ = ["EmbeddedSplit", "embedded_splits", "evaluate_model"]
 
 Vectors = NDArray[np.float32]
 
@@ -61,6 +64,43 @@ def evaluate_model(
     ArrayError, DatasetError
         If a distance cannot be learned from the training images.
     """
+    scores = []
+    for split in embedded_splits(extractor, dataset, distance, progress=progress):
+        query, gallery, sides = split.query, split.gallery, (split.query_vectors, split.gallery_vectors)
+        if reranking is None:
+            scores.append(evaluate(*sides, query, gallery, split.compare))
+            continue
+        started = time.perf_counter()
+        distances = rerank(*sides, split.compare, reranking, progress=progress)
+        found = score_distances(distances, query.identities, query.cameras, gallery.identities, gallery.cameras)
+        scores.append(replace(found, seconds_ranking=time.perf_counter() - started))
+    measure = distance or extractor.distance
+    return replace(mean_scores(scores), distance=measure if isinstance(measure, str) else "fitted")
+
+
+class EmbeddedSplit(NamedTuple):
+    """A split with its vectors, and what compares them.
+
+    Attributes
+    ----------
+    query, gallery : Records
+        Images; the gallery without those of identity -1.
+    query_vectors, gallery_vectors : float32 arrays of shape (n, d)
+    compare : str or callable
+        See `resight.evaluation.protocol.evaluate`.
+    """
+
+    query: Records
+    gallery: Records
+    query_vectors: Vectors
+    gallery_vectors: Vectors
+    compare: str | DistanceFunction
+
+
+def embedded_splits(
+    extractor: Model, dataset: Dataset, distance: str = "", *, progress: Progress = silent
+) -> Iterator[EmbeddedSplit]:
+    """Embed every image once, and yield split by split; `evaluate_model` explains parameters and errors."""
     measure = distance or extractor.distance
     learned = measure in LEARNED
     if isinstance(measure, str) and not learned:
@@ -74,19 +114,11 @@ def evaluate_model(
     def of(records: Records) -> Vectors:
         return vectors[[place[path] for path in records.paths]]
 
-    scores = []
     for train, query, gallery in parts:
-        sides, compare = (of(query), of(gallery)), measure
-        if learned:
-            from resight.distances.fitted import fit_distance
-
-            fitted = fit_distance(str(measure), of(train), train.identities, train.cameras, progress=progress)
-            sides, compare = (fitted.transform(sides[0]), fitted.transform(sides[1])), fitted.compare
-        if reranking is None:
-            scores.append(evaluate(*sides, query, gallery, compare))
+        if not learned:
+            yield EmbeddedSplit(query, gallery, of(query), of(gallery), measure)
             continue
-        started = time.perf_counter()
-        distances = rerank(*sides, compare, reranking, progress=progress)
-        found = score_distances(distances, query.identities, query.cameras, gallery.identities, gallery.cameras)
-        scores.append(replace(found, seconds_ranking=time.perf_counter() - started))
-    return replace(mean_scores(scores), distance=measure if isinstance(measure, str) else "fitted")
+        from resight.distances.fitted import fit_distance
+
+        fitted = fit_distance(str(measure), of(train), train.identities, train.cameras, progress=progress)
+        yield EmbeddedSplit(query, gallery, fitted.transform(of(query)), fitted.transform(of(gallery)), fitted.compare)

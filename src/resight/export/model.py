@@ -223,6 +223,6 @@ def _describe(trained: Model, network: NetworkModel, card: Card | None, config: 
         "precision": config.precision,
         "leave_float": list(config.leave_float),
         "opset": OPSET,
-        "training": (card.training if card else {}) | ({"terms": terms} if terms else {}),
+        "training": (card.training if card else {}) | ({"terms": {"weights": terms}} if terms else {}),
         "provenance": provenance(to_dict(config)),
     }

@@ -275,6 +275,11 @@ class Gallery:
         """Return the cameras by name, sorted: number of sightings, and times of the first and the last."""
         return self._store.cameras()
 
+    def people(self, cameras: frozenset[str] | None = None) -> tuple[int, int]:
+        """Return the number of people with a name, and of sightings without, by some or all cameras."""
+        summary = self._store.summary(cameras, None, future_from())
+        return summary.identities, summary.unlabelled
+
     def names(self) -> tuple[set[str], set[str]]:
         """Return the names of all cameras and of all people, also of those that only snapshots hold."""
         return self._store.names()

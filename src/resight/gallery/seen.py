@@ -125,14 +125,25 @@ def latest_of(gallery: Gallery, where: Where, limit: int) -> tuple[list[Record],
     -------
     tuple of (list of Record, Where, bool)
         Sightings in the order of time, the filter that gives exactly these, with a later `since` if there were too many, and
-        whether there are others.
+        whether there are others. Of too many, at least half as many as the limit are given.
     """
-    more, until = False, where.until or datetime.now(UTC)
-    while True:
-        page = [one for one in gallery.page(where, limit + 1) if one.time is not None]
-        if len(page) <= limit:
-            return page, where, more
-        more = True
-        if where.since is None or until - where.since < _SHORTEST:
-            return page[:limit], where, more
-        where = replace(where, since=where.since + (until - where.since) / 2)
+
+    def read(since: datetime | None) -> tuple[list[Record], Where]:
+        asked = replace(where, since=since)
+        return [one for one in gallery.page(asked, limit + 1) if one.time is not None], asked
+
+    page, asked = read(where.since)
+    if len(page) <= limit or where.since is None:
+        return page[:limit], asked, len(page) > limit
+    many, few = (
+        where.since,
+        where.until or datetime.now(UTC),
+    )  # pages begin at their first, so the time of the last ones is searched
+    while few - many > _SHORTEST:
+        middle = many + (few - many) / 2
+        page, asked = read(middle)
+        if limit / 2 <= len(page) <= limit:
+            return page, asked, True
+        many, few = (middle, few) if len(page) > limit else (many, middle)
+    page, asked = read(many)  # more than the limit at one time
+    return page[:limit], asked, True

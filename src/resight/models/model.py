@@ -48,6 +48,8 @@ class Model(ABC):
         Learned numbers that are used at test time; 0 for a hand-crafted feature.
     multiply_adds : int or None
         Multiply-adds for one image; None if they are not counted.
+    precise : bool
+        False if it computes in bfloat16; see `resight.load_model`.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Model(ABC):
     embedding_size: int
     parameters: int
     multiply_adds: int | None
+    precise: bool = True
 
     @abstractmethod
     def extract(self, pixels: Pixels) -> Vectors:

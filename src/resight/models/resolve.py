@@ -15,7 +15,13 @@ __all__ = ["load_model", "weights_file"]
 
 
 def load_model(
-    reference: str | os.PathLike[str] = "student", *, device: str = "auto", height: int = 0, width: int = 0, threads: int = 0
+    reference: str | os.PathLike[str] = "student",
+    *,
+    device: str = "auto",
+    height: int = 0,
+    width: int = 0,
+    threads: int = 0,
+    precise: bool = True,
 ) -> Model:
     """Load the model that a user names.
 
@@ -39,6 +45,8 @@ def load_model(
         Input size in pixels; 0 is the model's own.
     threads : int
         Threads of the processor; 0 is one for each usable core. For networks of PyTorch this is a setting of the whole process.
+    precise : bool
+        False lets OpenVINO compute in bfloat16 if the processor can: faster, and good enough for a teacher.
 
     Returns
     -------
@@ -58,14 +66,14 @@ def load_model(
 
             return LomoModel(*([found.name] if found.name else []), height=height or 128, width=width or 64, threads=threads)
         case "shipped" | "onnx" | "openvino":
-            return _load_exported(found, device, (height, width), threads)
+            return _load_exported(found, device, (height, width), threads, precise)
         case "fitted":
             from resight.models.fitted import load_fitted
 
             return load_fitted(found, device, threads)
         case "published" if not PUBLISHED[found.name].network:
             path = fetch(found.name)
-            return _load_exported(Reference(found.text, "openvino", path=path), device, (height, width), threads)
+            return _load_exported(Reference(found.text, "openvino", path=path), device, (height, width), threads, precise)
         case _:
             from resight.models.pytorch import load_network_model
 
@@ -76,7 +84,7 @@ def load_model(
             return load_network_model(found, device=device, height=height, width=width)
 
 
-def _load_exported(found: Reference, device: str, size: tuple[int, int], threads: int) -> Model:
+def _load_exported(found: Reference, device: str, size: tuple[int, int], threads: int, precise: bool) -> Model:
     path = found.path or Path()
     if device == "cuda":
         raise ConfigurationError(f"{found.text} runs on the processor; use --device cpu, or the run that it was exported from")
@@ -84,7 +92,7 @@ def _load_exported(found: Reference, device: str, size: tuple[int, int], threads
     if found.kind == "openvino":
         from resight.models.openvino import OpenVinoModel
 
-        model = OpenVinoModel(path, threads=threads)
+        model = OpenVinoModel(path, threads=threads, precise=precise)
     else:
         from resight.models.onnx import OnnxModel
 

@@ -40,7 +40,7 @@ class Card:
         Training identity of each class, in the order of the head's outputs.
     preprocessing : Preprocessing
     training : dict
-        Data set, images, SHA-256 of data, initial weights and teachers, terms of the initial weights; plain JSON values.
+        Data set, images, SHA-256 and terms of use of data, initial weights and teachers; plain JSON values.
     configuration : dict
         Configuration of the run.
     provenance : dict

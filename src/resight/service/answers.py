@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from resight.cameras.states import CameraState, Condition
+from resight.decision.calibration import Kind
 from resight.gallery import Match, Record
 from resight.gallery.seen import PersonSeen
 from resight.service.access import Caller
@@ -72,6 +73,8 @@ class Found(BaseModel):
     search: str
     decision: Band
     thresholds: dict[str, float] | None = Field(description="distances up to which this query has a match, and a possible one")
+    asks: Kind | None = Field(description="kind of question whose thresholds these are")
+    people: int | None = Field(description="people in the gallery, about, for which the thresholds were moved")
     matches: list[Place]
     milliseconds: float
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ _LOG = logging.getLogger(__name__)
 
 _RETENTION, _SERVICE = "retention", "service"  # names in the audit log
 _PATIENCE = 2.0  # seconds to end in
+_COUNTED = 10.0  # seconds for which a number of people holds
 _JUMP = 3600.0  # seconds by which the clock may be set without stopping the retention
 
 
@@ -92,6 +94,8 @@ class Service:
     audit : AuditLog
     find : FindCaller
     calibration : Calibration, optional
+    people : int
+        Number of people in the gallery, for which the calibration's thresholds are moved; 0 reckons it.
     limits : Limits
     purge_every : float, optional
         Seconds between purges of expired sightings; None never purges.
@@ -122,6 +126,7 @@ class Service:
         find: FindCaller,
         *,
         calibration: Calibration | None = None,
+        people: int = 0,
         limits: Limits | None = None,
         purge_every: float | None = 3600.0,
     ) -> None:
@@ -144,6 +149,9 @@ class Service:
         self.purging = Purging(running=False, done=0, of=0, since=None)
         self._purges: list[str] = []  # those that run or wait, by the time of their start
         self._future = 0  # sightings that were enrolled in the future, and said so
+        self._people = people
+        self._counts: dict[frozenset[str] | None, int] = {}  # people by the cameras that saw them
+        self._counted = -math.inf  # when that was
 
     def __enter__(self) -> Self:
         self.start()
@@ -181,6 +189,17 @@ class Service:
             return False
         self._unready = False
         return not self._stopped.is_set()
+
+    def people(self, cameras: frozenset[str] | None = None) -> int | None:
+        """Return about how many people some or all cameras saw, at most a few seconds ago; None without a calibration."""
+        if self.calibration is None or self._people:
+            return self._people or None
+        now = time.monotonic()
+        if now - self._counted > _COUNTED:
+            self._counts, self._counted = {}, now
+        if cameras not in self._counts:
+            self._counts[cameras] = self.calibration.reckon(*self.gallery.people(cameras))
+        return self._counts[cameras]
 
     def log(self, who: str, action: str, **details: Any) -> dict[str, Any]:
         """Log an action before it is done. Raises `StorageError`; the action must then not be done."""

@@ -12,15 +12,14 @@ from resight.errors import CheckpointError, ConfigurationError, WeightsError
 from resight.files import read_json, sha256_file, write_json
 from resight.models.pytorch import channels_last, choose_device
 from resight.models.resolve import weights_file
+from resight.models.terms import terms_of_images, terms_of_weights
 from resight.networks import build
 from resight.networks.batches import Batches
 from resight.networks.card import CARD, WEIGHTS, Card, save_network
 from resight.networks.network import ReidNetwork
-from resight.networks.published import PUBLISHED
 from resight.networks.weights import load_weights
 from resight.progress import Progress, silent
 from resight.provenance import provenance
-from resight.shipped import SHIPPED, TERMS
 from resight.training.config import TrainConfig
 from resight.training.curves import ScalarLog, draw_curves
 from resight.training.data import Extra, TrainingData, data_digest, prepare
@@ -99,6 +98,7 @@ def train_with(
     config: TrainConfig,
     *,
     sources: Mapping[str, str] | None = None,
+    terms: Mapping[str, str] | None = None,
     extra: Extra | None = None,
     device: str = "auto",
     cache: Path | None = None,
@@ -108,6 +108,7 @@ def train_with(
     """Train a network with any loss. `train` and `resight.distillation.distill` call this with theirs; see `train`.
 
     `sources` are the SHA-256 of everything else that the loss learns from, by name. A finished run in `out` with others is refused.
+    `terms` are the terms of use of these sources, for the card.
     """
     out = Path(out)
     where = choose_device(device)
@@ -168,7 +169,9 @@ def train_with(
             "warnings": list(dataset.warnings),
             "sha256": sources,
             "seconds": sum(row["seconds"] for row in history),
-            **_terms(config.weights, sources),
+            "terms": {"training data": terms_of_images(dataset.name)}
+            | ({"initial weights": terms_of_weights(config.weights)} if config.weights else {})
+            | dict(terms or {}),
             **about,
         },
         configuration=to_dict(config),
@@ -201,14 +204,6 @@ def weights_digest(what: str, reference: str) -> dict[str, str]:
         return {what: sha256_file(weights_file(reference))} if reference else {}
     except OSError as error:
         raise WeightsError(f"cannot read {reference}: {error.strerror}") from error
-
-
-def _terms(reference: str, sources: Mapping[str, str]) -> dict[str, str]:
-    """Terms of use of the initial weights, as far as they are known."""
-    if reference in SHIPPED:
-        return {"terms": TERMS}
-    known = {published.sha256: published.terms for published in PUBLISHED.values()}
-    return {"terms": known[sha256]} if (sha256 := sources.get("initial weights")) in known else {}
 
 
 def read_history(run: Path) -> dict[str, Any]:

@@ -162,7 +162,13 @@ class Oracle:
         return [match.record.id for match in self.search(images, where, k)]
 
     def decision(self, file: Path) -> str:
-        return str(decide(self.search([decode(file.read_bytes())])[0].distance, self.calibration))
+        return str(self.bands(self.search([decode(file.read_bytes())])[:1])[0])
+
+    def bands(self, matches: list[Match]) -> list[str]:
+        """Answers for the places of a ranked list, in a gallery of as many people as it has."""
+        with Gallery.open(self.drawn / "gallery") as gallery:
+            people = self.calibration.reckon(*gallery.people())
+        return decide([match.distance for match in matches], self.calibration, people=people).tolist()
 
     def image_with(self, which: str, decision: str) -> Path:
         """The first question that the gallery decides so."""

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from resight.decision import decide
 from resight.gallery import Gallery, Where
 from resight.images import decode
 from service.page.chromium import eventually
@@ -33,7 +32,7 @@ def test_an_upload_is_answered_as_the_gallery_answers(page: Page, oracle: Oracle
     shown = [one.text for one in page.all("#matches dd:first-of-type")]
     assert shown == [f"{match.distance:.3f}" for match in expected]
     bands = [one.text.lower() for one in page.all("#matches .band")]
-    assert bands == decide([match.distance for match in expected], oracle.calibration).tolist()
+    assert bands == oracle.bands(expected)
     assert all(one.find_elements("css selector", "svg") for one in page.all("#matches .band")), "colour and words alone"
     eventually(lambda: page.run("return document.querySelector('#matches img').naturalWidth") > 0, "a thumbnail")
 

@@ -61,7 +61,7 @@ def session(caller: Viewer, service: ServiceOf) -> Session:
         role=caller.role,
         cameras=None if caller.cameras is None else sorted(caller.cameras),
         gallery=GallerySummary(**shown, size=size),
-        calibration=None if calibration is None else _promised(calibration, settings),
+        calibration=None if calibration is None else _promised(calibration, settings, service.people(caller.cameras)),
         max_upload=service.limits.upload,
     )
 
@@ -180,10 +180,19 @@ def _shown(settings: Settings) -> dict[str, Any]:
     return to_dict(settings) | {"model": PurePath(settings.model).name}
 
 
-def _promised(calibration: Calibration, settings: Settings) -> dict[str, Any]:
+def _promised(calibration: Calibration, settings: Settings, people: int | None) -> dict[str, Any]:
     """Return the thresholds with their promises, the number of people, and notes."""
-    points = {MATCH: calibration.match.to_dict(), POSSIBLE: calibration.possible.to_dict()}
-    return points | {"people": calibration.people, "promise": calibration.promise, "notes": list(calibration.notes(settings))}
+    promised = _points(calibration) | {"promise": calibration.promise}
+    promised["tracklets"] = None if calibration.tracklets is None else _points(calibration.tracklets)
+    return promised | {"notes": list(calibration.notes(settings, people=people))}
+
+
+def _points(calibration: Calibration) -> dict[str, Any]:
+    """Return the thresholds of one kind of question, what the other promise would cost, and the number of people."""
+    points: dict[str, Any] = {MATCH: calibration.match.to_dict(), POSSIBLE: calibration.possible.to_dict()}
+    instead = calibration.instead
+    points["instead"] = None if instead is None else {MATCH: instead[0].to_dict(), POSSIBLE: instead[1].to_dict()}
+    return points | {"people": calibration.people}
 
 
 def _cameras(caller: Caller, service: Service) -> dict[str, Camera]:

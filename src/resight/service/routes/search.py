@@ -45,14 +45,25 @@ def _answer(question: Question, matches: Matches, caller: Caller, service: Servi
     answers: list[Band] = [None] * len(matches)
     decision: Band = None
     thresholds: dict[str, float] | None = None
+    asks, people = None, service.people(question.where.cameras)
     if service.calibration is not None:
-        match, possible = service.calibration.thresholds(fuse(question.vectors))
+        calibration = service.calibration.asked_with(len(question.vectors))
+        asks = calibration.asks
+        match, possible = calibration.thresholds(fuse(question.vectors), people)
         answers = bands([one.distance for one in matches], match, possible).tolist()
         decision = answers[0] if answers else "unknown"
         thresholds = {MATCH: match, POSSIBLE: possible}
     places = [Found.place(match, band, caller) for match, band in zip(matches, answers, strict=True)]
     milliseconds = 1000 * (time.perf_counter() - started)
-    found = Found(search=name, decision=decision, thresholds=thresholds, matches=places, milliseconds=milliseconds)
+    found = Found(
+        search=name,
+        decision=decision,
+        thresholds=thresholds,
+        asks=asks,
+        people=people,
+        matches=places,
+        milliseconds=milliseconds,
+    )
     return found.model_dump_json().encode()
 
 
