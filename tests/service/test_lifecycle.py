@@ -14,7 +14,7 @@ import pytest
 from gallery.fakes import ColourModel, make_image, make_settings, make_sighting
 from resight.cli import main
 from resight.errors import BusyError, ConfigurationError, GalleryError, ModelMismatchError, StorageError
-from resight.gallery import Crop, Gallery, Where
+from resight.gallery import Crop, Gallery, Where, upkeep
 from resight.gallery.store import purge
 from resight.service import Act
 from resight.service.lifecycle import Limits, Service
@@ -201,11 +201,11 @@ def test_another_model_is_refused(world: World) -> None:
 
 def test_what_has_expired_is_purged_where_only_a_snapshot_has_it(serve: Callable[..., World]) -> None:
     world = serve(retention=100 * 365 * 86_400, purge_every=3600.0)
-    world.gallery.take_snapshot("without")
+    upkeep.take_snapshot(world.gallery.folder, "without")
     fresh = Crop(source="a", data=make_image(70), time=datetime.now(UTC) - timedelta(hours=2))
     (id,) = world.gallery.enrol(world.model, [fresh]).ids
-    world.gallery.take_snapshot("with")
-    Gallery.restore(world.gallery.folder, "without")
+    upkeep.take_snapshot(world.gallery.folder, "with")
+    upkeep.restore_snapshot(world.gallery.folder, "without")
     assert world.service.purge_expired() is None
     object.__setattr__(world.gallery.settings, "retention", 3600)
     old = Where(older_than=datetime.now(UTC) - timedelta(hours=1))
@@ -216,17 +216,17 @@ def test_what_has_expired_is_purged_where_only_a_snapshot_has_it(serve: Callable
     assert removal
     assert (removal.removed, removal.removed_from_snapshots) == (0, 1)
     assert world.gallery.statistics().expired == 0
-    Gallery.restore(world.gallery.folder, "with")
+    upkeep.restore_snapshot(world.gallery.folder, "with")
     assert not world.gallery._store.present([id])
 
 
 def test_a_purge_that_was_interrupted_is_finished(serve: Callable[..., World]) -> None:
     world = serve(retention=100 * 365 * 86_400, purge_every=3600.0)
-    world.gallery.take_snapshot("good")
+    upkeep.take_snapshot(world.gallery.folder, "good")
     old = Where(older_than=datetime.now(UTC) - timedelta(hours=1))
     expired = world.gallery.records(old)
     assert len(expired) > 10
-    broken = world.gallery.take_snapshot("broken").path
+    broken = upkeep.take_snapshot(world.gallery.folder, "broken").path
     broken.write_bytes(b"x" * 100)
     with pytest.raises(GalleryError, match="damaged"):
         world.gallery.purge(Where(ids=frozenset(record.id for record in expired)))
@@ -237,7 +237,7 @@ def test_a_purge_that_was_interrupted_is_finished(serve: Callable[..., World]) -
     broken.unlink()
     assert world.service.purge_expired()
     assert world.service.purge_expired() is None
-    Gallery.restore(world.gallery.folder, "good")
+    upkeep.restore_snapshot(world.gallery.folder, "good")
     assert not world.gallery.records(old)
 
 

@@ -66,9 +66,10 @@ def purge(
     from resight.errors import ConfigurationError, GalleryError
     from resight.gallery import Gallery, Removal
     from resight.gallery.settings import future_from
+    from resight.gallery.upkeep import release_reserve
 
     if yes and not dry_run:
-        Gallery.release_reserve(gallery)
+        release_reserve(gallery)
     with Gallery.open(gallery) as opened:
         cutoff = opened.settings.expired_before() if expired else None
         if expired and cutoff is None:
@@ -141,10 +142,9 @@ def snapshot(gallery: str, name: str = "", *, json: Path | None = None) -> None:
     json
         Also write its name, size and number of sightings to this file.
     """
-    from resight.gallery import Gallery
+    from resight.gallery import upkeep
 
-    with Gallery.open(gallery) as opened:
-        taken = opened.take_snapshot(name)
+    taken = upkeep.take_snapshot(gallery, name)
     say(f"{taken.path}: {taken.count} sightings, {taken.bytes / 1e6:.1f} MB")
     write_result(json, {"name": taken.name, "path": str(taken.path), "count": taken.count, "bytes": taken.bytes})
 
@@ -163,10 +163,9 @@ def backup(gallery: str, file: Path, *, json: Path | None = None) -> None:
     json
         Also write its size and number of sightings to this file.
     """
-    from resight.gallery import Gallery
+    from resight.gallery import upkeep
 
-    with Gallery.open(gallery) as opened:
-        count = opened.back_up(file)
+    count = upkeep.back_up(gallery, file)
     size = file.stat().st_size
     say(f"{file}: {count} sightings, {size / 1e6:.1f} MB, read again and whole")
     write_result(json, {"path": str(file), "count": count, "bytes": size})
@@ -190,17 +189,17 @@ def restore(gallery: str, name: str, *, yes: bool = False, json: Path | None = N
         Also write what was restored to this file.
     """
     from resight.errors import ConfigurationError
-    from resight.gallery import Gallery
+    from resight.gallery import upkeep
 
     if name.endswith(".sqlite"):
-        count = Gallery.restore_backup(name, gallery)
+        count = upkeep.restore_backup(name, gallery)
         say(f"{shown(gallery)}: {count} sightings, as of {name}")
         warn(("what was purged since the backup is there again; the audit log names it",))
         write_result(json, {"name": name, "count": count})
         return
     if not yes:
         raise ConfigurationError(f"sightings added to {shown(gallery)} since {name!r} would be lost; add --yes to restore it")
-    done = Gallery.restore(gallery, name)
+    done = upkeep.restore_snapshot(gallery, name)
     say(f"{gallery}: {done.count} sightings, as of {done.name}")
     write_result(json, {"name": done.name, "count": done.count})
 
@@ -220,7 +219,7 @@ def verify(gallery: str, *, audit: Path | None = None, model: str = "", device: 
         Also write the problems to this file.
     """
     from resight.errors import ConfigurationError, GalleryDamagedError
-    from resight.gallery import Gallery
+    from resight.gallery import Gallery, upkeep
     from resight.models import load_model
     from resight.service.audit import FILE as AUDIT
     from resight.service.audit_chain import files_of, verify_log
@@ -230,7 +229,7 @@ def verify(gallery: str, *, audit: Path | None = None, model: str = "", device: 
     if audit and not logged:
         raise ConfigurationError(f"there is no audit log {audit}; name the file that `resight serve` writes")
     with TerminalProgress() as progress:
-        problems = Gallery.verify(gallery, progress=progress)
+        problems = upkeep.verify(gallery, progress=progress)
     problems += [f"{log}: {problem}" for problem in verify_log(log)[0]] if logged else []
     for problem in problems:
         say(problem)
@@ -257,9 +256,9 @@ def migrate(gallery: str, *, json: Path | None = None) -> None:
     json
         Also write the version before, and the number of changed files, to this file.
     """
-    from resight.gallery import Gallery
+    from resight.gallery import upkeep
 
     with TerminalProgress() as progress:
-        before, changed = Gallery.migrate(gallery, progress=progress)
+        before, changed = upkeep.migrate(gallery, progress=progress)
     say(f"{shown(gallery)}: {f'was of version {before}, and is migrated' if changed else 'is of the present version'}")
     write_result(json, {"before": before, "changed": changed})

@@ -17,6 +17,7 @@ from resight.compute import usable_cores
 from resight.decision import Calibration
 from resight.errors import ConfigurationError, ResightError, StorageError
 from resight.gallery import Gallery, Removal, Where
+from resight.gallery.upkeep import release_reserve
 from resight.models.model import Model
 from resight.service.access import FindCaller
 from resight.service.admission import FairThreads, Places
@@ -210,7 +211,7 @@ class Service:
         try:
             self.log(who, "purge", **details)
         except StorageError:
-            if self.gallery.folder is None or not self.gallery.release_reserve(self.gallery.folder):
+            if self.gallery.folder is None or not release_reserve(self.gallery.folder):
                 raise
             self.log(who, "purge", **details)
 
