@@ -17,8 +17,9 @@ from gallery.fakes import ColourModel
 from resight import models
 from resight.cli import main
 from resight.datasets import open_dataset, viper
-from resight.decision.open_set import people_distances
-from resight.decision.open_set_scores import OpenSetScores, evaluate_open_set, score_open_set
+from resight.decision.evaluate_open_set import evaluate_open_set
+from resight.decision.open_set_scores import OpenSetScores, score_open_set
+from resight.decision.people_distances import people_distances
 from resight.decision.tracklets import fuse_tracklets
 from resight.distances import DISTANCES
 from resight.errors import ArrayError, ConfigurationError, NoMatchError
