@@ -10,7 +10,8 @@ import time
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from resight.decision.calibration import MATCH, POSSIBLE, bands
+from resight.decision.calibration import MATCH, POSSIBLE
+from resight.decision.decide import bands
 from resight.errors import UploadError
 from resight.gallery import Matches, Where, fuse
 from resight.gallery.grouping import without_cameras
