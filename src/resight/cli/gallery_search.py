@@ -64,7 +64,7 @@ def search(
     calibration
         File from `resight calibrate`: also answers match, possible or unknown for each sighting.
     people
-        Number of people in the gallery, for which the calibration's distances are moved; by default it is reckoned.
+        Number of people in the gallery, to which the calibration's distances are adjusted; estimated by default.
     picture
         Draw the ranked list into this PNG file.
     model
@@ -75,7 +75,8 @@ def search(
     from resight.datasets.accounting import Accounting
     from resight.datasets.names import nfc
     from resight.datasets.tree import count_several
-    from resight.decision.calibration import MATCH, POSSIBLE, UNKNOWN, Calibration, bands
+    from resight.decision.calibration import MATCH, POSSIBLE, UNKNOWN, Calibration
+    from resight.decision.decide import bands
     from resight.errors import ConfigurationError
     from resight.extraction.extract import printable
     from resight.gallery import Gallery, fuse
