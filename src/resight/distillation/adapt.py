@@ -182,6 +182,8 @@ def _distillation(config: AdaptConfig, student: NetworkModel, card: Card) -> Dis
         hard_weight=0.0,
         embedding_weight=8.0,
         similarity_weight=100.0,
+        centre_cameras=True,
+        neighbours=config.neighbours,
     )
 
 
