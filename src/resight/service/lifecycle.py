@@ -15,6 +15,7 @@ import numpy as np
 
 from resight.compute import usable_cores
 from resight.decision import Calibration
+from resight.decision.words import Usual, look_around
 from resight.errors import ConfigurationError, ResightError, StorageError
 from resight.gallery import Gallery, Removal, Where
 from resight.models.model import Model
@@ -32,6 +33,7 @@ _LOG = logging.getLogger(__name__)
 _RETENTION, _SERVICE = "retention", "service"  # names in the audit log
 _PATIENCE = 2.0  # seconds to end in
 _COUNTED = 10.0  # seconds for which a number of people holds
+_USUAL = 3600.0  # and for which what is usual in the gallery does
 _JUMP = 3600.0  # seconds by which the clock may be set without stopping the retention
 
 
@@ -152,6 +154,9 @@ class Service:
         self._people = people
         self._counts: dict[frozenset[str] | None, int] = {}  # people by the cameras that saw them
         self._counted = -math.inf  # when that was
+        self._usual: Usual | None = None
+        self._looked = -math.inf
+        self._looking = threading.Lock()
 
     def __enter__(self) -> Self:
         self.start()
@@ -200,6 +205,15 @@ class Service:
         if cameras not in self._counts:
             self._counts[cameras] = self.calibration.reckon(*self.gallery.people(cameras))
         return self._counts[cameras]
+
+    def usual(self) -> Usual | None:
+        """Return how common the appearances in the gallery are, as they were at most an hour ago; None without a cohort."""
+        if self.calibration is None or self.calibration.cohort is None:
+            return None
+        with self._looking:
+            if time.monotonic() - self._looked > _USUAL:
+                self._usual, self._looked = look_around(self.gallery, self.calibration.cohort), time.monotonic()
+            return self._usual
 
     def log(self, who: str, action: str, **details: Any) -> dict[str, Any]:
         """Log an action before it is done. Raises `StorageError`; the action must then not be done."""
