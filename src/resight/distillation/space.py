@@ -13,7 +13,7 @@ from resight.distillation.targets import CachedTeacher
 from resight.errors import ConfigurationError
 from resight.networks.batches import View
 
-__all__ = ["TeacherSpace"]
+__all__ = ["TeacherSpace", "without_cameras"]
 
 _MOST_NUMBERS = 8192
 _AVERAGE = 20  # images
@@ -76,8 +76,7 @@ class TeacherSpace:
         everything = _with_tracklets(everything, tracklets)
         everything = everything - everything.mean((0, 1))
         if len(cameras):
-            of = torch.as_tensor(np.unique(cameras, return_inverse=True)[1], device=everything.device)
-            everything = F.normalize(everything - _camera_means(everything, of)[of], dim=-1)
+            everything, of = without_cameras(everything, cameras)
             first = len(tracklets) if tracklets else everything.shape[1]
             everything[:, :first] = _with_others(everything[:, :first], of[:first], neighbours)
         rows = everything.flatten(0, 1).double()
@@ -111,10 +110,18 @@ def _with_tracklets(everything: Tensor, tracklets: Sequence[str]) -> Tensor:
     return (everything + means[:, of]) / 2
 
 
-def _camera_means(everything: Tensor, of: Tensor) -> Tensor:
-    """Mean of (2, n, d) by camera, as if each camera had also seen a few average images: (cameras, d)."""
+def without_cameras(everything: Tensor, cameras: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Subtract from embeddings, float (k, n, d), the mean of their camera, as if it had also seen a few average images.
+
+    Returns
+    -------
+    tuple of tensors
+        The rest, of length 1, and a number for the camera of each image, int64 (n,).
+    """
+    of = torch.as_tensor(np.unique(cameras, return_inverse=True)[1], device=everything.device)
+    everything = everything - everything.mean((0, 1))
     sums = everything.new_zeros(int(of.max()) + 1, everything.shape[2]).index_add_(0, of, everything.mean(0))
-    return sums / (torch.bincount(of)[:, None] + _AVERAGE)
+    return F.normalize(everything - (sums / (torch.bincount(of)[:, None] + _AVERAGE))[of], dim=-1), of
 
 
 def _with_others(rows: Tensor, of: Tensor, neighbours: int) -> Tensor:
