@@ -165,7 +165,7 @@ def test_targets_without_what_cameras_do_and_with_their_neighbours_in_others() -
     for one in range(first):
         others = [other for other in range(first) if cameras[other] != cameras[one]]
         for other in sorted(others, key=lambda other: -both[one] @ both[other])[:2]:
-            wanted[:, one] += max(both[one] @ both[other], 0) * rows[:, other]
+            wanted[:, one] += max(both[one] @ both[other], 0) ** 2 * rows[:, other]
     wanted = scaled(wanted)
     found = np.stack([space(View(np.arange(50), np.full(50, flip))).numpy() for flip in (False, True)])
     np.testing.assert_allclose(
