@@ -71,6 +71,7 @@ class Found(BaseModel):
     thresholds: dict[str, float] | None = Field(description="distances up to which this query has a match, and a possible one")
     asks: Kind | None = Field(description="kind of question whose thresholds these are")
     people: int | None = Field(description="people in the gallery, about, for which the thresholds were moved")
+    why: list[str] = Field(description="why the decision is what it is, in sentences")
     matches: list[Place]
     milliseconds: float
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import numpy as np
 
 from resight.compute import usable_cores
 from resight.decision import Calibration
+from resight.decision.words import Usual, look_around
 from resight.errors import ConfigurationError, ResightError, StorageError
 from resight.gallery import Gallery, Removal, Where
 from resight.gallery.upkeep import release_reserve
@@ -33,6 +35,7 @@ _LOG = logging.getLogger(__name__)
 _WHO = "service"  # name in the audit log
 _PATIENCE = 2.0  # seconds to end in
 _COUNTED = 10.0  # seconds for which a number of people holds
+_USUAL = 3600.0  # and for which what is usual in the gallery does
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +157,9 @@ class Service:
         self._people = people
         self._counts: dict[frozenset[str] | None, int] = {}  # people by the cameras that saw them
         self._counted = -math.inf  # when that was
+        self._usual: Usual | None = None
+        self._looked = -math.inf
+        self._looking = threading.Lock()
 
     def __enter__(self) -> Self:
         self.start()
@@ -201,6 +207,15 @@ class Service:
         if cameras not in self._counts:
             self._counts[cameras] = self.calibration.reckon(*self.gallery.people(cameras))
         return self._counts[cameras]
+
+    def usual(self) -> Usual | None:
+        """Return how common the appearances in the gallery are, as they were at most an hour ago; None without a cohort."""
+        if self.calibration is None or self.calibration.cohort is None:
+            return None
+        with self._looking:
+            if time.monotonic() - self._looked > _USUAL:
+                self._usual, self._looked = look_around(self.gallery, self.calibration.cohort), time.monotonic()
+            return self._usual
 
     def log(self, who: str, action: str, **details: Any) -> dict[str, Any]:
         """Log an action before it is done. Raises `StorageError`; the action must then not be done."""

@@ -189,6 +189,7 @@ function leaveOut(answer, { ids, identity }) {
   answer.matches = answer.matches.filter((one) => !ids.has(one.id) && !(identity && one.identity === identity));
   answer.matches.forEach((one, at) => (one.rank = at + 1));
   if (answer.decision) answer.decision = answer.matches[0]?.band ?? "unknown";
+  if (answer.matches.length < before) answer.why = []; // it was about all of them
   return before - answer.matches.length;
 }
 
