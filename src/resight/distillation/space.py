@@ -13,11 +13,12 @@ from resight.distillation.targets import CachedTeacher
 from resight.errors import ConfigurationError
 from resight.networks.batches import View
 
-__all__ = ["TeacherSpace", "without_cameras"]
+__all__ = ["TeacherSpace", "with_neighbours", "without_cameras"]
 
 _MOST_NUMBERS = 8192
 _AVERAGE = 20  # images
 _CHUNK = 512
+_POWER = 2.0
 
 
 class TeacherSpace:
@@ -49,8 +50,8 @@ class TeacherSpace:
         embeddings of what it sees, so that the student does not learn what a camera does to a crop.
     neighbours : int
         With cameras: add to the target of each of the first training images those of so many images of other cameras that the
-        teachers find most alike, weighted by their squared cosines. Most of them show the same person; together they tell more. (Weights of the plain cosines spoil what is known of people whom one camera
-        alone has seen.)
+        teachers find most alike. Most of them show the same person; together they tell more. They are weighted by their squared
+        cosines: plain ones spoil what is known of people whom one camera alone has seen.
 
     Raises
     ------
@@ -79,7 +80,7 @@ class TeacherSpace:
         if len(cameras):
             everything, of = without_cameras(everything, cameras)
             first = len(tracklets) if tracklets else everything.shape[1]
-            everything[:, :first] = _with_others(everything[:, :first], of[:first], neighbours)
+            everything[:, :first] = with_neighbours(everything[:, :first], of[:first], neighbours)
         rows = everything.flatten(0, 1).double()
         kept = torch.eye(numbers, dtype=rows.dtype, device=rows.device)
         if numbers > dimensions:
@@ -125,15 +126,30 @@ def without_cameras(everything: Tensor, cameras: Sequence[int]) -> tuple[Tensor,
     return F.normalize(everything - (sums / (torch.bincount(of)[:, None] + _AVERAGE))[of], dim=-1), of
 
 
-def _with_others(rows: Tensor, of: Tensor, neighbours: int) -> Tensor:
-    """Rows of length 1, (2, n, d), with their neighbours of other cameras."""
+def with_neighbours(rows: Tensor, of: Tensor, neighbours: int, power: float = _POWER) -> Tensor:
+    """Add to rows of length 1, float (k, n, d), those of so many neighbours of other cameras.
+
+    Parameters
+    ----------
+    rows : float tensor of shape (k, n, d)
+    of : int64 tensor of shape (n,)
+        Camera of each.
+    neighbours : int
+    power : float
+        Power of the cosine that weighs a neighbour.
+
+    Returns
+    -------
+    float tensor of shape (k, n, d)
+        Of length 1.
+    """
     both = F.normalize(rows.mean(0), dim=-1)
     found = rows.clone()
     for start in range(0, len(both) if neighbours else 0, _CHUNK):
         some = slice(start, start + _CHUNK)
         alike = (both[some] @ both.T).masked_fill_(of[some, None] == of, 0)
         weights, which = alike.topk(min(neighbours, len(both)), dim=1)
-        found[:, some] += (weights.clamp_(min=0).square()[None, :, :, None] * rows[:, which]).sum(2)
+        found[:, some] += (weights.clamp_(min=0).pow(power)[None, :, :, None] * rows[:, which]).sum(2)
     return F.normalize(found, dim=-1)
 
 
