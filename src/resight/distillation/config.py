@@ -54,7 +54,7 @@ class DistillConfig(TrainConfig):
     centre_cameras : bool
         Subtract the mean of each camera from the teachers' embeddings, so that the student does not learn what a camera does.
     neighbours : int
-        With centre_cameras: so many images of other cameras that the teachers find most alike share in an image's target.
+        With --centre-cameras: so many images of other cameras that the teachers find most alike share in an image's target.
     targets : str
         When to ask the teacher: ``"cached"`` is once for every image and its mirror image, ``"online"`` is at every batch.
     """
