@@ -17,7 +17,7 @@ def test_what_it_cannot_do(postgres: str) -> None:
     with pytest.raises(GalleryError, match="no gallery; make one"):
         Gallery.open(postgres)
     with Gallery.create(postgres, make_settings()) as gallery:
-        for call in (lambda: upkeep.take_snapshot(gallery.folder), lambda: upkeep.restore_snapshot(postgres, "a")):
+        for call in (lambda: upkeep.take_snapshot(postgres), lambda: upkeep.restore_snapshot(postgres, "a")):
             with pytest.raises(GalleryError, match="pg_dump"):
                 call()
         assert gallery.statistics().bytes is None
