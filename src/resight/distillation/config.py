@@ -170,7 +170,7 @@ class AdaptConfig:
         Seed of everything random.
     """
 
-    start: str = "student"
+    start: str = "student-general"
     teacher: tuple[str, ...] = ()
     epochs: int = 8
     learning_rate: float = 0.002
