@@ -14,8 +14,8 @@ import torch
 from resight.cli import main
 from resight.datasets import open_dataset
 from resight.datasets.image_list import find_images
-from resight.datasets.records import JUNK, Records
-from resight.distillation.adapt import _hold_out, adapt, agreement
+from resight.datasets.records import JUNK, UNKNOWN, Records
+from resight.distillation.adapt import _hold_out, _teachers, adapt, agreement
 from resight.distillation.config import AdaptConfig
 from resight.errors import CheckpointError, ConfigurationError, DatasetError
 from resight.gallery import Gallery, Settings, find_crops
@@ -46,8 +46,16 @@ def test_a_student_comes_to_see_what_its_teacher_sees(crops: Records, tiny: Path
     assert model.size == (128, 64)
 
 
-def test_without_a_teacher_only_statistics_move(crops: Records, tmp_path: Path) -> None:
-    adapt(crops, tmp_path / "run", config(), cache=tmp_path)
+def test_without_a_teacher_a_student_that_knows_its_cameras_teaches_itself(crops: Records) -> None:
+    assert _teachers(config(), crops) == ("student-fastest",)
+    assert _teachers(config(teacher=("omz-0277",)), crops) == ("omz-0277",)
+    unknown = dataclasses.replace(crops, cameras=np.full(len(crops), UNKNOWN))
+    for how, seen in (({}, unknown), ({"epochs": 0}, crops), ({"start": "mobilenet-0.25-imagenet"}, crops)):
+        assert _teachers(config(**how), seen) == ()
+
+
+def test_without_epochs_only_statistics_move(crops: Records, tmp_path: Path) -> None:
+    adapt(crops, tmp_path / "run", config(epochs=0), cache=tmp_path)
     before = load_shipped("student-fastest")[0].network
     after = load_model(str(tmp_path / "run")).network.state_dict()
     for name, tensor in before.state_dict().items():
@@ -85,7 +93,7 @@ def test_what_cannot_be_adapted_is_refused(crops: Records, tiny_run: Path, tmp_p
     (tmp_path / "other").mkdir()
     shutil.copytree(tiny_run, tmp_path / "other", dirs_exist_ok=True)
     with pytest.raises(CheckpointError, match="holds a finished run of another kind"):
-        adapt(crops, tmp_path / "other", config())
+        adapt(crops, tmp_path / "other", config(epochs=0))
     with pytest.raises(ConfigurationError, match=r"lomo is no network in PyTorch; start from student"):
         adapt(crops, tmp_path / "lomo", config(start="lomo"))
     with pytest.raises(ConfigurationError, match=r"held_out = 0[.]9"):
@@ -94,14 +102,14 @@ def test_what_cannot_be_adapted_is_refused(crops: Records, tiny_run: Path, tmp_p
 
 def test_the_verb_writes_a_model_that_embeds(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
-    options = ["--start", "student-fastest", "--batch-size", "16", "--held-out", "0.25", "--cache", str(tmp_path)]
+    options = ["--start", "student-fastest", "--batch-size", "16", "--held-out", "0.25", "--epochs", "1", "--cache", str(tmp_path)]
     given = ["adapt", "--images", str(tiny), "--part", "train", "--labelled", str(tiny), "--out", str(run)]
     assert main([*given, *options, "--json", str(tmp_path / "report.json")]) == 0
     said = capsys.readouterr()
-    assert "student.onnx: adapted to 60 crops; Rank-1" in said.out
+    assert "student.onnx: adapted to 60 crops; on 20 crops held out" in said.out
     assert "files: 298 there, 148 used, 150 left out" in said.out + said.err  # to learn from, and to judge
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["agreement"] is None and report["scores"]["after"]["map"] > 0
+    assert report["agreement"]["after"] > 0 and report["scores"]["after"]["map"] > 0
     pixels = load_pixels(open_dataset(tiny).query.paths[:4], (128, 64))
     both = [load_model(str(place)).extract(pixels) for place in (run, run / "student.onnx")]
     np.testing.assert_allclose(*both, rtol=1e-3, atol=1e-4)

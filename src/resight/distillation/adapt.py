@@ -88,6 +88,7 @@ def adapt(
     out = Path(out)
     started = time.monotonic()
     student, card = _start(config.start)
+    config = replace(config, teacher=_teachers(config, images))
     train, held_out = _hold_out(images, config)
     if config.teacher:
         dataset = Dataset("crops", Path(), (Split(train, held_out, held_out),))
@@ -137,6 +138,14 @@ def _start(name: str) -> tuple[NetworkModel, Card]:
     network.add_neck()
     card = Card(architecture=PUBLISHED[found.name].network, identities=(), preprocessing=network.preprocessing, neck=True)
     return NetworkModel(name, network, sha256=model.sha256, device="cpu"), card
+
+
+def _teachers(config: AdaptConfig, images: Records) -> tuple[str, ...]:
+    """The given ones; or the student itself, whom what several cameras saw tells more than it knew."""
+    if not config.epochs:
+        return ()
+    itself = parse(config.start).kind != "published" and len(np.unique(images.cameras[images.cameras >= 0])) > 1
+    return config.teacher or ((config.start,) if itself else ())
 
 
 def _hold_out(images: Records, config: AdaptConfig) -> tuple[Records, Records]:

@@ -153,9 +153,9 @@ class AdaptConfig:
         Student to start from: student, student-general, student-fast, student-fastest, a run folder, or published weights such as
         mobilenet-0.25-imagenet.
     teacher : tuple of str
-        Models that teach, such as omz-0277. Without one, only the statistics of the normalisation are adapted.
+        Models that teach, such as omz-0277. Without one, the student teaches itself, if the crops' cameras are known.
     epochs : int
-        Passes over the crops.
+        Passes over the crops. 0 adapts nothing but the statistics of the normalisation, and so does a student without a teacher.
     learning_rate : float
         Learning rate at the start.
     batch_size : int
@@ -183,3 +183,5 @@ class AdaptConfig:
     def __post_init__(self) -> None:
         if not 0 < self.held_out <= 0.5:
             raise ConfigurationError(f"held_out = {self.held_out}; expected more than 0 and at most 0.5")
+        if self.epochs < 0:
+            raise ConfigurationError(f"epochs = {self.epochs}; expected at least 0")
