@@ -233,8 +233,7 @@ def _people(gallery: Gallery, calibration: Path, plan: Plan | None) -> People:
     if read.distance != "cosine":
         raise ConfigurationError(f"{calibration} is for the {read.distance} distance; people are joined by the cosine distance")
     warn(read.notes(gallery.settings))
-    asked = read.tracklets or read
-    return People(gallery, lambda vector: asked.thresholds(vector)[0], None if plan is None else plan.ways)
+    return People(gallery, read.limits(), None if plan is None else plan.ways)
 
 
 def _by_camera(given: list[str] | None, names: list[str], option: str) -> dict[str, str]:

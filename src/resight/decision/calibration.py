@@ -20,8 +20,10 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from resight.cameras.links import Limits
 from resight.decision.cohort import Cohort
 from resight.decision.growth import Growth, fit_growth
+from resight.decision.links import LinkPoint
 from resight.decision.open_set import LabelledSearches
 from resight.decision.operating_point import OperatingPoint, measure
 from resight.errors import ArrayError, ConfigurationError, GalleryError, ModelMismatchError
@@ -63,7 +65,7 @@ IMAGE, TRACKLET = KINDS
 NOTHING = -1.0
 """Threshold that no distance is within."""
 
-_FORMAT = "resight-calibration-3"
+_FORMAT = "resight-calibration-4"
 _OF_ASKER = ("people", "images", "match", "possible", "instead", "growth")  # what differs between those who ask
 
 
@@ -93,6 +95,8 @@ class Calibration:
         Thresholds for galleries of other sizes.
     tracklets : Calibration or None
         Calibration for tracklets that ask, if this one is for images.
+    joined : LinkPoint or None
+        Threshold by which tracklets of several cameras are joined into people; None if the people passed one camera only.
     """
 
     model: str
@@ -113,10 +117,16 @@ class Calibration:
     instead: tuple[OperatingPoint, OperatingPoint] | None = None
     growth: Growth | None = None
     tracklets: Calibration | None = None
+    joined: LinkPoint | None = None
 
     def asked_with(self, images: int) -> Calibration:
         """Return the calibration that applies to a question of so many images: from two on that of tracklets, if there is one."""
         return self.tracklets if images > 1 and self.tracklets is not None else self
+
+    def limits(self) -> Limits:
+        """Return the limits by which `resight.cameras.links.Linker` joins tracklets into people."""
+        asked = self.tracklets or self
+        return Limits(lambda vector: asked.thresholds(vector)[0], None if self.joined is None else self.joined.threshold)
 
     def check(self, settings: Settings) -> None:
         """Raise `ModelMismatchError` for a gallery of another model or distance."""
@@ -211,6 +221,7 @@ class Calibration:
             "instead": None if self.instead is None else [point.to_dict() for point in self.instead],
             "growth": None if self.growth is None else self.growth.to_dict(),
             "cohort": None if self.cohort is None else self.cohort.to_dict(),
+            "joined": None if self.joined is None else self.joined.to_dict(),
         }
         if self.tracklets is not None:
             values["tracklets"] = {name: value for name, value in self.tracklets.to_dict().items() if name in _OF_ASKER}
@@ -243,6 +254,7 @@ class Calibration:
                 provenance=dict(values["provenance"]),
                 asks=KINDS[KINDS.index(values["asks"])],
                 sightings=KINDS[KINDS.index(values["sightings"])],
+                joined=None if values["joined"] is None else LinkPoint.from_dict(values["joined"]),
                 **_of_asker(values),
             )
             if (of_tracklets := values["tracklets"]) is None:
@@ -270,6 +282,7 @@ def calibrate(
     provenance: Mapping[str, Any] | None = None,
     tracklets: LabelledSearches | None = None,
     sightings: Kind = IMAGE,
+    joined: LinkPoint | None = None,
 ) -> Calibration:
     """Choose the largest thresholds whose false positive identification rate (FPIR) is at most the wanted one.
 
@@ -296,6 +309,8 @@ def calibrate(
         Searches that the tracklets of these people ask; see `resight.decision.tracklets`. They get thresholds of their own.
     sightings : str
         What all searches went through: ``"image"`` or ``"tracklet"``.
+    joined : LinkPoint, optional
+        Threshold by which tracklets are joined; see `resight.decision.links.fit_links`.
 
     Returns
     -------
@@ -326,6 +341,7 @@ def calibrate(
         cohort=cohort,
         provenance=dict(provenance or {}),
         sightings=sightings,
+        joined=joined,
         **_chosen(searches, rate, possible_rate, confidence, promise),
     )
     if tracklets is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from resight.cameras.links import Linker, Threshold
+from resight.cameras.links import Limits, Linker
 from resight.cameras.ways import Passage, Ways
 from resight.errors import ConfigurationError
 from resight.gallery.gallery import Gallery
@@ -86,7 +86,7 @@ class Grouping:
 
 def group_people(
     gallery: Gallery,
-    threshold: float | Threshold,
+    limits: Limits | float,
     ways: Ways | None = None,
     *,
     keep: bool = True,
@@ -102,7 +102,7 @@ def group_people(
     ----------
     gallery : Gallery
         By cosine distance.
-    threshold : float or callable
+    limits : Limits or float
         See `resight.cameras.links.Linker`.
     ways : Ways, optional
         Ways that are possible; by default nobody is in two places at once. It rules nothing out for passes without a time.
@@ -117,13 +117,13 @@ def group_people(
     Raises
     ------
     ConfigurationError
-        If the gallery has another distance, or the threshold is not from 0 to 2.
+        If the gallery has another distance, or a limit is not from 0 to 2.
     StorageError
         If the gallery cannot be written. What was joined before stays.
     """
     if gallery.settings.distance != "cosine":
         raise ConfigurationError(f"a gallery by {gallery.settings.distance} distance; people are joined by the cosine distance")
-    known = _Known(gallery, Linker(threshold, _Dated.of(ways or Ways()), memory=inf))
+    known = _Known(gallery, Linker(limits, _Dated.of(ways or Ways()), memory=inf))
     passes = read_passes(gallery, progress=progress)
     waiting = []
     left_out = 0

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.cameras.links import Change, Linker, Threshold
+from resight.cameras.links import Change, Limits, Linker
 from resight.cameras.tracklets import Tracklet
 from resight.cameras.ways import Passage, Ways, learn_ways
 from resight.gallery.gallery import Gallery
@@ -63,7 +63,7 @@ class People:
     ----------
     gallery : Gallery
         By cosine distance.
-    threshold : float or callable
+    limits : Limits or float
         See `resight.cameras.links.Linker`.
     ways : Ways, optional
         Travel times and overlaps that are given. The shortest times of other ways are learned.
@@ -71,11 +71,9 @@ class People:
         Seconds after which somebody who was not seen is no longer compared.
     """
 
-    def __init__(
-        self, gallery: Gallery, threshold: float | Threshold, ways: Ways | None = None, *, memory: float = 86400.0
-    ) -> None:
+    def __init__(self, gallery: Gallery, limits: Limits | float, ways: Ways | None = None, *, memory: float = 86400.0) -> None:
         self._gallery, self._given, self._memory = gallery, ways or Ways(), memory
-        self._linker = Linker(threshold, memory=memory)
+        self._linker = Linker(limits, memory=memory)
         self._since, self._looked = inf, time.monotonic()
         self._unwritten: list[tuple[int, frozenset[str]]] = []  # people, and sightings that will get their name
         self._identities: dict[str, str] = {}  # by sighting, as they were read or written last
