@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,10 @@ from resight.cameras.remembered import Limits, People, Person, Seen, Threshold
 from resight.cameras.ways import Ways
 from resight.errors import ArrayError, ConfigurationError
 
-__all__ = ["Change", "Limits", "Linker", "Seen", "Threshold"]
+__all__ = ["Change", "Limits", "Linker", "Seen", "Threshold", "gained_by"]
+
+_REOPENED = {16, 32, 64, 128, 256}
+"""Numbers of passages at which everybody is compared again, because the means of cameras were less well known before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,8 @@ class Linker:
     """Joins passages into people.
 
     A passage belongs to the nearest person, by the mean distance to their passages, if that distance is within the threshold and
-    the way is possible. If a new passage brings two people close enough, they are merged, and a change says so.
+    the way is possible. If a new passage brings two people close enough, they are merged, and a change says so. So are people who
+    turn out to be one as the means of the cameras become known; see `Limits`.
 
     Parameters
     ----------
@@ -61,9 +66,8 @@ class Linker:
     """
 
     def __init__(self, limits: Limits | float, ways: Ways | None = None, *, memory: float = 86400.0) -> None:
-        given = limits.centred if isinstance(limits, Limits) else limits
-        if not (given is None or 0 <= given <= 2) or not memory > 0:
-            raise ConfigurationError(f"links: threshold {given}, memory {memory}; expected 0 to 2, and more than 0 seconds")
+        if not (isinstance(limits, Limits) or 0 <= limits <= 2) or not memory > 0:
+            raise ConfigurationError(f"links: threshold {limits}, memory {memory}; expected 0 to 2, and more than 0 seconds")
         self.ways, self.memory = ways or Ways(), memory
         self._people = People(limits if isinstance(limits, Limits) else Limits(lambda vector: limits))
         self._apart: set[frozenset[int]] = set()
@@ -78,16 +82,12 @@ class Linker:
         self._people.give(passage, mine)
         found = self._nearest(mine)
         if found is None:
-            return [Change(kind="new", person=mine, passages=(passage.name,))]
+            return [Change(kind="new", person=mine, passages=(passage.name,)), *self._reopen()]
         person, distance = found
         self._given -= 1
         self._join(person, mine)
-        changes = [Change(kind="seen again", person=person, passages=(passage.name,), distance=distance)]
-        while (found := self._nearest(person)) is not None:
-            kept, gone = sorted((person, found[0]), key=lambda who: (not self._people[who].named, who))
-            changes.append(self._merged(kept, gone, found[1]))
-            person = kept
-        return changes
+        again = Change(kind="seen again", person=person, passages=(passage.name,), distance=distance)
+        return [again, *self._close(person), *self._reopen()]
 
     def people(self) -> dict[int, tuple[str, ...]]:
         """Names of the passages of everybody who is remembered."""
@@ -166,6 +166,21 @@ class Linker:
             self._apart.add(frozenset((person, other)))
         return Change(kind="split" if rest else "merged", person=other, passages=names, former=person)
 
+    def _close(self, person: int) -> list[Change]:
+        """Merge somebody with everybody near enough."""
+        changes = []
+        while (found := self._nearest(person)) is not None:
+            kept, gone = sorted((person, found[0]), key=lambda who: (not self._people[who].named, who))
+            changes.append(self._merged(kept, gone, found[1]))
+            person = kept
+        return changes
+
+    def _reopen(self) -> list[Change]:
+        """Compare everybody again while the means of the cameras are still becoming known."""
+        if self._people.passages not in _REOPENED or not self._people.centred:
+            return []
+        return [change for person in sorted(self._people) if person in self._people for change in self._close(person)]
+
     def _nearest(self, person: int) -> tuple[int, float] | None:
         """Find the nearest person within the threshold who can be the same."""
         mine = self._people[person]
@@ -204,3 +219,13 @@ class Linker:
         if person not in self._people:
             raise ConfigurationError(f"no person {person}; expected one of {len(self._people)} who are remembered")
         return self._people[person]
+
+
+def gained_by(linker: Linker, changes: Iterable[Change]) -> dict[int, frozenset[str]]:
+    """Names of the passages in some changes, by the person who has them now."""
+    gained: defaultdict[int, set[str]] = defaultdict(set)
+    for name in (name for change in changes for name in change.passages):
+        person = linker.person_of(name)
+        if person is not None:
+            gained[person].add(name)
+    return {person: frozenset(names) for person, names in gained.items()}

@@ -39,13 +39,14 @@ class Limits:
     ----------
     plain : callable
         For vectors as they are: the distance for the embedding of a passage. A person's is the mean of theirs.
-    centred : float, optional
+    centred : callable, optional
         For vectors less the mean of their camera, which are compared once the means of two cameras are known; see
-        `resight.cameras.camera_means`. Without it, vectors are always compared as they are.
+        `resight.cameras.camera_means`. It takes the number of people who are remembered. Without it, vectors are always compared
+        as they are.
     """
 
     plain: Threshold
-    centred: float | None = None
+    centred: Callable[[int], float] | None = None
 
 
 @dataclass
@@ -68,6 +69,16 @@ class People(dict[int, Person]):
         self._cameras: dict[str, int] = {}
         self._camera, self._owner, self._limit = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
         self._means = CameraMeans()
+
+    @property
+    def passages(self) -> int:
+        """Number of passages."""
+        return len(self._row)
+
+    @property
+    def centred(self) -> bool:
+        """True if vectors are compared less the mean of their camera."""
+        return self._limits.centred is not None and self._means.known
 
     def person_of(self, name: str) -> int | None:
         """Number of the person whose passage has a name."""
@@ -116,8 +127,8 @@ class People(dict[int, Person]):
         mine = np.array([self._row[one.name] for one in self[number].passages])
         rows = np.flatnonzero(self._owner != _NOBODY)
         distances, limit = 1 - self._likeness(mine)[rows], float(self._limit[mine].mean())
-        if self._limits.centred is not None and self._means.known:
-            limit = self._limits.centred
+        if self._limits.centred is not None and self.centred:
+            limit = self._limits.centred(len(self))
         owners, at = np.unique(self._owner[rows], return_inverse=True)
         means = np.bincount(at, distances) / np.bincount(at)
         within = np.flatnonzero(means <= limit).tolist()
@@ -125,7 +136,7 @@ class People(dict[int, Person]):
 
     def _likeness(self, mine: NDArray[np.int64]) -> NDArray[np.floating]:
         """Mean cosine of some rows with each row."""
-        if self._limits.centred is None or not self._means.known:
+        if not self.centred:
             plain: NDArray[np.floating] = self._vectors @ self._vectors[mine].mean(axis=0)
             return plain
         means = self._means.of(self._cameras).astype(np.float32)

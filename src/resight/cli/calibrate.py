@@ -212,8 +212,8 @@ def _show(calibration: Calibration, others: dict[str, LabelledSearches], title: 
         say(f"guaranteed: {match} % takes {least_people(calibration.match.wanted, confidence)} people")
     if (joined := calibration.joined) is not None:
         say(
-            f"joined across cameras: tracklets up to {joined.threshold:g}, with each camera's mean taken off; within are "
-            f"{100 * joined.strangers:.2g} % of the pairs of strangers, and {100 * joined.own:.0f} % of the pairs of one person"
+            f"joined across cameras, among 100 people: tracklets up to {joined.among(100):.2f}, with each camera's mean taken off; "
+            f"{100 * joined.own_among(100):.0f} % of the pairs of one person are"
         )
     return checked
 

@@ -96,7 +96,7 @@ class Calibration:
     tracklets : Calibration or None
         Calibration for tracklets that ask, if this one is for images.
     joined : LinkPoint or None
-        Threshold by which tracklets of several cameras are joined into people; None if the people passed one camera only.
+        Thresholds by which tracklets of several cameras are joined into people; None if the people passed one camera only.
     """
 
     model: str
@@ -126,7 +126,7 @@ class Calibration:
     def limits(self) -> Limits:
         """Return the limits by which `resight.cameras.links.Linker` joins tracklets into people."""
         asked = self.tracklets or self
-        return Limits(lambda vector: asked.thresholds(vector)[0], None if self.joined is None else self.joined.threshold)
+        return Limits(lambda vector: asked.thresholds(vector)[0], None if self.joined is None else self.joined.among)
 
     def check(self, settings: Settings) -> None:
         """Raise `ModelMismatchError` for a gallery of another model or distance."""
@@ -310,7 +310,7 @@ def calibrate(
     sightings : str
         What all searches went through: ``"image"`` or ``"tracklet"``.
     joined : LinkPoint, optional
-        Threshold by which tracklets are joined; see `resight.decision.links.fit_links`.
+        Thresholds by which tracklets are joined; see `resight.decision.links.fit_links`.
 
     Returns
     -------

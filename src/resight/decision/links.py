@@ -1,14 +1,13 @@
-"""Distance up to which tracklets are one person's, with each camera's mean taken off; fitted to labelled people.
+"""Distances up to which tracklets are one person's, with each camera's mean taken off; fitted to labelled people.
 
-A search is falsely answered by the nearest of many strangers, so its limit depends on how many there are. Joining compares people
-pair by pair. With each camera's mean taken off, strangers of different data sets are equally far apart, so the limit is a rate of
-pairs of strangers.
+With each camera's mean taken off, strangers of different data sets are equally far apart. So a distance is chosen by its share of
+the pairs of strangers, and the share by the number of people who are compared: the more there are, the more of them are near.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -19,7 +18,11 @@ from resight.decision.tracklets import Tracklets
 
 __all__ = ["LinkPoint", "fit_links"]
 
-_RATE = 0.0025  # pairs of strangers within the limit; chosen on drawn films
+_WITHIN, _MOST = (
+    0.15,
+    0.003,
+)  # strangers within the distance, and share of their pairs; chosen on drawn films and people of training
+_RATES = np.geomspace(1e-5, _MOST, 12)
 _FEWEST = 30  # people by several cameras, without whom nothing is fitted
 _BINS = 2000  # of distances from 0 to 2
 _BLOCK = 1 << 22  # distances that are held at a time
@@ -27,24 +30,35 @@ _BLOCK = 1 << 22  # distances that are held at a time
 
 @dataclass(frozen=True, kw_only=True)
 class LinkPoint:
-    """Threshold of links, and what the labelled people show at it.
+    """Thresholds of links, and what the labelled people show at them.
 
     Attributes
     ----------
-    threshold : float
-        Largest mean cosine distance of one person's tracklets, less the mean of their cameras.
-    strangers, own : float
-        Share of the pairs of tracklets within it: of two people, and of one person by two cameras.
+    thresholds : tuple of float
+        Mean cosine distances of tracklets less the mean of their cameras, increasing.
+    strangers, own : tuple of float
+        Share of the pairs of tracklets within each: wanted, of two people; and measured, of one person by two cameras.
     passages, people, cameras : int
         Tracklets, people on them, and cameras.
     """
 
-    threshold: float
-    strangers: float
-    own: float
+    thresholds: tuple[float, ...]
+    strangers: tuple[float, ...]
+    own: tuple[float, ...]
     passages: int
     people: int
     cameras: int
+
+    def among(self, people: int) -> float:
+        """Return the threshold if a tracklet is compared with so many people."""
+        return self._at(people, self.thresholds)
+
+    def own_among(self, people: int) -> float:
+        """Return the share of the pairs of one person within that threshold."""
+        return self._at(people, self.own)
+
+    def _at(self, people: int, column: Sequence[float]) -> float:
+        return float(np.interp(np.log(_WITHIN / max(people, 1)), np.log(self.strangers), column))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -53,23 +67,21 @@ class LinkPoint:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Make one from what `to_dict` returned. Raises `ValueError`, `KeyError` or `TypeError` for anything else."""
-        threshold = float(values["threshold"])
-        if not 0 <= threshold <= 2:
-            raise ValueError(f"its threshold of links is {threshold}")
-        counts = (int(values[name]) for name in ("passages", "people", "cameras"))
-        passages, people, cameras = counts
-        shares = {"strangers": float(values["strangers"]), "own": float(values["own"])}
-        return cls(threshold=threshold, **shares, passages=passages, people=people, cameras=cameras)
+        thresholds, strangers, own = (tuple(map(float, values[name])) for name in ("thresholds", "strangers", "own"))
+        ordered = all(np.all(np.diff(column) >= 0) for column in (thresholds, strangers))
+        if not (len(thresholds) == len(strangers) == len(own) > 0 and ordered and strangers[0] > 0):
+            raise ValueError("its thresholds of links are incomplete")
+        passages, people, cameras = (int(values[name]) for name in ("passages", "people", "cameras"))
+        return cls(thresholds=thresholds, strangers=strangers, own=own, passages=passages, people=people, cameras=cameras)
 
 
-def fit_links(tracklets: Tracklets, rate: float = _RATE) -> LinkPoint | None:
-    """Find the largest distance within which is at most a rate of the pairs of strangers.
+def fit_links(tracklets: Tracklets) -> LinkPoint | None:
+    """Find the largest distances within which are at most some shares of the pairs of strangers.
 
     Parameters
     ----------
     tracklets : Tracklets
         Those of identity 0 or less are left out.
-    rate : float
 
     Returns
     -------
@@ -89,12 +101,11 @@ def fit_links(tracklets: Tracklets, rate: float = _RATE) -> LinkPoint | None:
         same, elsewhere = who[rows, None] == who, cameras[rows, None] != cameras
         strangers += np.bincount(bins[~same], minlength=_BINS)
         own += np.bincount(bins[same & elsewhere], minlength=_BINS)
-    shares = np.cumsum(strangers) / strangers.sum()
-    below = int(np.searchsorted(shares, rate, side="right"))  # bins that are within
+    below = np.searchsorted(np.cumsum(strangers) / strangers.sum(), _RATES, side="right")  # bins that are within
     return LinkPoint(
-        threshold=below * 2 / _BINS,
-        strangers=float(shares[below - 1]) if below else 0.0,
-        own=float(own[:below].sum() / own.sum()),
+        thresholds=tuple((below * 2 / _BINS).tolist()),
+        strangers=tuple(_RATES.tolist()),
+        own=tuple((np.append(0, np.cumsum(own))[below] / own.sum()).tolist()),
         passages=len(units),
         people=len(passed),
         cameras=len(np.unique(cameras)),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from resight.cameras.links import Limits, Linker
+from resight.cameras.links import Limits, Linker, gained_by
 from resight.cameras.ways import Passage, Ways
 from resight.errors import ConfigurationError
 from resight.gallery.gallery import Gallery
@@ -187,8 +187,15 @@ class _Known:
         """Join a pass, and name whoever changes by it."""
         self._take(one)
         changes = self.linker.add(one)
-        name = self._shown(changes[-1].person)
-        ids = {id for change in changes for passage in change.passages for id in self.passes[passage].ids}
+        mine = self.linker.person_of(one.name)
+        # The newcomer comes last: without a name, it is joined again after an interruption.
+        for person, passes in sorted(gained_by(self.linker, changes).items(), key=lambda item: item[0] == mine):
+            self._call(person, passes, keep=keep)
+
+    def _call(self, person: int, passes: Iterable[str], *, keep: bool) -> None:
+        """Give passes the name of their person."""
+        name = self._shown(person)
+        ids = {id for one in passes for id in self.passes[one].ids}
         # What somebody named a moment ago, or purged, is left alone.
         ids = {id for id in ids if self.names[id] != name and (not self.names[id] or is_provisional(self.names[id]))}
         if keep:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.cameras.links import Change, Limits, Linker
+from resight.cameras.links import Change, Limits, Linker, gained_by
 from resight.cameras.tracklets import Tracklet
 from resight.cameras.ways import Passage, Ways, learn_ways
 from resight.gallery.gallery import Gallery
@@ -103,7 +103,10 @@ class People:
             return events
         self._linker.ways = self._ways()
         changes = self._linker.add(seen)
-        self._unwritten.append((changes[-1].person, frozenset(id for change in changes for id in change.passages)))
+        # The newcomer comes last: without a name, it is joined again after an interruption, and what was written already stays.
+        mine = self._linker.person_of(sighting)
+        gained = gained_by(self._linker, changes)
+        self._unwritten += sorted(gained.items(), key=lambda item: item[0] == mine)
         return events + [self._event(change, seen) for change in changes]
 
     def keep(self) -> int:
