@@ -341,7 +341,7 @@ def test_strangers_of_two_cameras_decide_who_is_joined(calibration: Calibration,
     gaps, same = 1 - rest @ rest.T, who[:, None] == who
     for among in (50, 500):
         share = float(np.mean(gaps[~same] <= point.among(among)))
-        assert 0.5 * 0.15 / among < share <= min(0.003, 0.15 / among) * 1.1
+        assert share == pytest.approx(0.003 * (50 / among) ** 0.5, rel=0.15)
         assert point.own_among(among) == pytest.approx(np.mean(gaps[::2, 1::2].diagonal() <= point.among(among)), abs=0.05)
     assert point.among(500) < point.among(50) == point.among(1)
 

@@ -1,4 +1,4 @@
-"""What each camera does to everybody's vector: its mean, which is taken off before vectors of two cameras are compared."""
+"""Mean vector of each camera, which is taken off before vectors of several cameras are compared: it says where, not who."""
 
 from __future__ import annotations
 

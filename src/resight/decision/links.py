@@ -1,7 +1,8 @@
 """Distances up to which tracklets are one person's, with each camera's mean taken off; fitted to labelled people.
 
 With each camera's mean taken off, strangers of different data sets are equally far apart. So a distance is chosen by its share of
-the pairs of strangers, and the share by the number of people who are compared: the more there are, the more of them are near.
+the pairs of strangers, and the share by the number of people who are compared. It falls with their square root: more people bring
+more strangers near.
 """
 
 from __future__ import annotations
@@ -18,10 +19,8 @@ from resight.decision.tracklets import Tracklets
 
 __all__ = ["LinkPoint", "fit_links"]
 
-_WITHIN, _MOST = (
-    0.15,
-    0.003,
-)  # strangers within the distance, and share of their pairs; chosen on drawn films and people of training
+_MOST = 0.003  # share of the pairs of strangers within the distance; chosen on drawn films
+_FEW = 50  # people up to whom it holds
 _RATES = np.geomspace(1e-5, _MOST, 12)
 _FEWEST = 30  # people by several cameras, without whom nothing is fitted
 _BINS = 2000  # of distances from 0 to 2
@@ -58,7 +57,7 @@ class LinkPoint:
         return self._at(people, self.own)
 
     def _at(self, people: int, column: Sequence[float]) -> float:
-        return float(np.interp(np.log(_WITHIN / max(people, 1)), np.log(self.strangers), column))
+        return float(np.interp(np.log(_MOST * min(1, _FEW / max(people, 1)) ** 0.5), np.log(self.strangers), column))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
