@@ -80,7 +80,7 @@ def fit_links(tracklets: Tracklets) -> LinkPoint | None:
     Parameters
     ----------
     tracklets : Tracklets
-        Those of identity 0 or less are left out.
+        Tracklets of known people; those of identity 0 or less are left out.
 
     Returns
     -------
