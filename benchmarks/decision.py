@@ -26,7 +26,7 @@ from resight.decision.calibration import EXPECTED, PROMISES
 from resight.decision.cohort import fit_cohort
 from resight.decision.error_curve import ErrorCurve
 from resight.decision.growth import fit_growth
-from resight.decision.open_set import PeopleDistances, people_distances
+from resight.decision.people_distances import PeopleDistances, people_distances
 from resight.decision.tracklets import fuse_tracklets
 from resight.files import write_json
 from resight.models import load_model

@@ -31,7 +31,7 @@ from resight.datasets import open_dataset
 from resight.datasets.records import JUNK
 from resight.errors import ResightError
 from resight.files import write_json
-from resight.gallery import Gallery, Settings, crops_of
+from resight.gallery import Gallery, Settings, crops_of, upkeep
 from resight.images import grouped
 from resight.models import load_model
 from resight.models.model import CHUNK
@@ -178,7 +178,7 @@ def main() -> None:
             "seconds of the last run": round(last, 1),
             "sightings of the gallery that was killed": count(root / "killed"),
             **compare(root / "anew", root / "killed"),
-            "damage": Gallery.verify(root / "killed"),
+            "damage": upkeep.verify(root / "killed"),
             "old gallery unchanged": digest(root / "old") == before,
             "searches meanwhile": dict(searches),
         }

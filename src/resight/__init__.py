@@ -24,9 +24,9 @@ if TYPE_CHECKING:  # the same names for type checkers and editors; a test compar
     from resight.decision import Calibration as Calibration
     from resight.decision import calibrate as calibrate
     from resight.decision import decide as decide
-    from resight.decision.open_set import search_everybody as search_everybody
-    from resight.decision.open_set_scores import evaluate_open_set as evaluate_open_set
+    from resight.decision.evaluate_open_set import evaluate_open_set as evaluate_open_set
     from resight.decision.open_set_scores import score_open_set as score_open_set
+    from resight.decision.people_distances import search_everybody as search_everybody
     from resight.distillation.config import DistillConfig as DistillConfig
     from resight.distillation.distill import distill as distill
     from resight.errors import ResightError as ResightError
@@ -55,8 +55,9 @@ if TYPE_CHECKING:  # the same names for type checkers and editors; a test compar
 _PUBLIC = {
     "datasets": ("Dataset", "Records", "Split", "inspect", "open_dataset"),
     "decision": ("Calibration", "calibrate", "decide"),
-    "decision.open_set": ("search_everybody",),
-    "decision.open_set_scores": ("evaluate_open_set", "score_open_set"),
+    "decision.evaluate_open_set": ("evaluate_open_set",),
+    "decision.open_set_scores": ("score_open_set",),
+    "decision.people_distances": ("search_everybody",),
     "distillation.config": ("DistillConfig",),
     "distillation.distill": ("distill",),
     "errors": ("ResightError",),

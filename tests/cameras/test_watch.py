@@ -24,7 +24,7 @@ from resight.decision.calibration import OperatingPoint
 from resight.decision.cohort import Cohort
 from resight.decision.confidence import Rate
 from resight.distances.cosine import Cosine
-from resight.gallery import Gallery, Settings
+from resight.gallery import Gallery, Settings, upkeep
 from resight.models import load_model
 
 START = "2026-03-01T12:00:00Z"
@@ -141,7 +141,7 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_twice(kills: int, peop
     assert records(str(again)) == expected
     for name in ("events", "door.txt"):
         assert (tmp_path / "killed" / name).read_text() == (tmp_path / "whole" / name).read_text()
-    assert Gallery.verify(again) == []
+    assert upkeep.verify(again) == []
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import pytest
 from cameras.films import frame, write_folder
 from cameras.test_watch import START
 from resight.cli import main
-from resight.gallery import Gallery, Settings
+from resight.gallery import Gallery, Settings, upkeep
 from resight.models import load_model
 from resight.service import new_token
 from resight.service.audit import FILE
@@ -126,7 +126,7 @@ def test_a_gallery_that_is_away_for_a_while(
     counts = json.loads((tmp_path / "result.json").read_text())["gallery"]
     assert counts["added"] + counts["present"] == len(expected) or also_the_watcher or late
     assert counts["expired"] == counts["refused"] == counts["lost"] == counts["waiting"] == 0
-    assert Gallery.verify(far) == [] and verify_log(Path(far) / FILE)[0] == []
+    assert upkeep.verify(far) == [] and verify_log(Path(far) / FILE)[0] == []
 
 
 def test_people_are_joined_where_the_gallery_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,11 +15,14 @@ from gallery.fakes import ColourModel, make_settings
 from resight import models
 from resight.cli import main
 from resight.datasets import open_dataset
-from resight.decision.calibration import Calibration, OperatingPoint, calibrate, decide, least_people
+from resight.decision.calibrate import calibrate, least_people
+from resight.decision.calibration import Calibration, OperatingPoint
 from resight.decision.cohort import fit_cohort
 from resight.decision.confidence import Rate
+from resight.decision.decide import decide
 from resight.decision.links import fit_links
-from resight.decision.open_set import LabelledSearches, people_distances, search_everybody
+from resight.decision.open_set import LabelledSearches
+from resight.decision.people_distances import people_distances, search_everybody
 from resight.decision.tracklets import fuse_tracklets
 from resight.distances import DISTANCES
 from resight.errors import ArrayError, ConfigurationError, GalleryError, ModelMismatchError
@@ -215,6 +218,7 @@ def test_what_asks_decides_which_thresholds_apply(tmp_path: Path) -> None:
     assert (made.tracklets.match, made.tracklets.growth) == (alone.match, alone.growth)
     assert made.asked_with(1) is made
     assert made.asked_with(2) is made.tracklets
+    assert made.joins(vectors[0]) == made.tracklets.match.threshold != made.match.threshold
     assert made.notes(make_settings(), 3) == ()
     middle = (made.match.threshold + made.tracklets.match.threshold) / 2
     answers = [decide([middle], made, images=images).item() for images in (1, 2)]

@@ -9,9 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from gallery.fakes import ColourModel, make_settings
-from resight.decision.calibration import Calibration, calibrate, decide
+from resight.decision.calibrate import calibrate
+from resight.decision.calibration import Calibration
 from resight.decision.cohort import Cohort, fit_cohort, shipped_cohort
-from resight.decision.open_set import LabelledSearches, search_everybody
+from resight.decision.decide import decide
+from resight.decision.open_set import LabelledSearches
+from resight.decision.people_distances import search_everybody
 from resight.errors import ArrayError, GalleryError, ModelMismatchError
 from resight.models import load_model
 from resight.shipped import SHIPPED

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from decision.test_calibration import Population
 from resight.decision.growth import Growth, fit_growth, rate_among
-from resight.decision.open_set import people_distances
+from resight.decision.people_distances import people_distances
 
 POPULATION = Population(0.3)
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from resight.decision import open_set
-from resight.decision.open_set import LabelledSearches, people_distances, search_everybody
+from resight.decision import people_distances as measuring
+from resight.decision.open_set import LabelledSearches
+from resight.decision.people_distances import people_distances, search_everybody
 from resight.distances import DISTANCES
 from resight.errors import ArrayError, ConfigurationError
 
@@ -35,7 +36,7 @@ def rate_by_loops(vectors: NDArray[np.float32], who: NDArray[np.int64], threshol
 @pytest.mark.parametrize("distance", ["euclidean", "cosine"])
 @pytest.mark.parametrize("block", [1, 100, 1 << 20])
 def test_every_image_finds_what_a_loop_finds(distance: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_set, "_BLOCK", block)
+    monkeypatch.setattr(measuring, "_BLOCK", block)
     vectors, who, cameras = draw()
     rng = np.random.default_rng(1)
     vectors += rng.normal(0, 0.01, vectors.shape).astype(np.float32)  # no ties: the nearest person is one
@@ -69,7 +70,7 @@ def test_rate_and_variance_are_those_of_leaving_people_out(seed: int) -> None:
 @pytest.mark.parametrize("block", [1, 1 << 20])
 def test_a_gallery_of_others_is_searched_as_a_loop_does(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some who ask are not in the gallery, some in the gallery never ask, and some have no name."""
-    monkeypatch.setattr(open_set, "_BLOCK", block)
+    monkeypatch.setattr(measuring, "_BLOCK", block)
     (asking, who, seen_by), (images, whose, cameras) = draw(1), draw(2, people=20)
     whose[np.isin(whose, np.unique(whose)[:3])] = 0
     whose[whose == np.unique(whose)[-1]] = -1

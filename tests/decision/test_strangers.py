@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from resight.decision.cohort import fit_cohort
-from resight.decision.open_set import search_everybody
+from resight.decision.people_distances import search_everybody
 from resight.decision.strangers import FEWEST, fit_strangers
 from resight.errors import ArrayError
 

@@ -147,6 +147,32 @@ def test_a_space_is_turned_to_agree_with_a_student_that_has_learned_before(numbe
     assert best > np.sum(first[:30] * wanted)
 
 
+def test_targets_without_what_cameras_do_and_with_their_neighbours_in_others() -> None:
+    """By loops: the mean of a camera, as if it had seen 20 average images too, is subtracted; then neighbours are added."""
+    random = np.random.default_rng(11)
+    teacher, cameras = random.normal(size=(2, 50, 6)), random.integers(0, 3, 50).tolist()
+    turn = np.linalg.qr(random.normal(size=(6, 6)))[0]  # where the student is
+    first = 40  # the others are copies
+    space = TeacherSpace(
+        [teacher_of(teacher)], 6, torch.from_numpy(random.normal(size=(first, 6)) @ turn), [""] * first, cameras, 2
+    )
+    rows = centred(teacher)
+    for camera in set(cameras):
+        some = np.equal(cameras, camera)
+        rows[:, some] -= rows[:, some].mean(0).sum(0) / (some.sum() + 20)
+    rows = scaled(rows)
+    both, wanted = scaled(rows.mean(0)), rows.copy()
+    for one in range(first):
+        others = [other for other in range(first) if cameras[other] != cameras[one]]
+        for other in sorted(others, key=lambda other: -both[one] @ both[other])[:2]:
+            wanted[:, one] += max(both[one] @ both[other], 0) ** 2 * rows[:, other]
+    wanted = scaled(wanted)
+    found = np.stack([space(View(np.arange(50), np.full(50, flip))).numpy() for flip in (False, True)])
+    np.testing.assert_allclose(
+        found.reshape(100, 6) @ found.reshape(100, 6).T, wanted.reshape(100, 6) @ wanted.reshape(100, 6).T, atol=1e-5
+    )
+
+
 def test_a_space_for_descriptors_that_are_far_too_long_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="26960 numbers together; expected 8192 at most"):
         TeacherSpace([teacher_of(np.zeros((2, 1, 26960)))], 256)

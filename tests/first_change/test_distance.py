@@ -13,7 +13,7 @@ from gallery.fakes import ColourModel, make_settings, make_sightings
 from resight.cli import main
 from resight.datasets import open_dataset
 from resight.datasets.records import JUNK
-from resight.decision.open_set import search_everybody
+from resight.decision.people_distances import search_everybody
 from resight.distances import DISTANCES
 from resight.distances.distance import Distance, rounding
 from resight.errors import ConfigurationError

@@ -18,7 +18,7 @@ from resight.datasets.records import JUNK
 from resight.errors import ArrayError, GalleryError
 from resight.evaluation.model import evaluate_model
 from resight.evaluation.protocol import evaluate
-from resight.gallery import Gallery, Where, crops_of, fuse
+from resight.gallery import Gallery, Where, crops_of, fuse, upkeep
 from resight.gallery.picture import draw_matches
 from resight.images import decode
 from resight.models.embedding import embed_files
@@ -34,7 +34,7 @@ def gallery(tmp_path: Path) -> Iterator[Gallery]:
 def test_a_ranked_list(gallery: Gallery) -> None:
     query = make_sighting(7).embedding[None] + 0.01
     matches = gallery.search(query, 5)
-    ids, distances = gallery.nearest(query, 5)
+    ids, distances = gallery._store.search(query, 5)
     assert [match.rank for match in matches] == [1, 2, 3, 4, 5]
     assert [match.record.id for match in matches] == ids[0].tolist()
     assert [match.distance for match in matches] == distances[0].tolist()
@@ -61,14 +61,14 @@ def test_a_ranked_list_prints_as_a_table(gallery: Gallery) -> None:
 
 
 def test_what_a_purge_would_reach(gallery: Gallery) -> None:
-    gallery.take_snapshot("all")
+    upkeep.take_snapshot(gallery.folder, "all")
     gallery.purge(Where(ids=frozenset(["0" * 32])))
     assert gallery.reach(Where(ids=frozenset([make_id(3), "0" * 32]))) == ([make_id(3)], 0)
     assert gallery.reach(Where()) == ([make_id(number) for number in range(40)], 0)
-    Gallery.restore(gallery.folder or "", "all")
+    upkeep.restore_snapshot(gallery.folder or "", "all")
     gallery.add(make_sightings(1, 99))
-    gallery.take_snapshot("one-more")
-    Gallery.restore(gallery.folder or "", "all")
+    upkeep.take_snapshot(gallery.folder, "one-more")
+    upkeep.restore_snapshot(gallery.folder or "", "all")
     assert gallery.reach(Where(ids=frozenset([make_id(3), make_id(99)]))) == ([make_id(3)], 1)
 
 
@@ -114,9 +114,9 @@ def test_nobody_else_may_read_it_in_a_folder_that_others_may_enter(tmp_path: Pat
     tmp_path.chmod(0o755)
     with Gallery.create(tmp_path, make_settings()) as gallery:
         gallery.add(make_sightings(40))
-        gallery.take_snapshot("a")
+        upkeep.take_snapshot(gallery.folder, "a")
         gallery.purge(Where(cameras=frozenset({"hall"})))
-        Gallery.restore(gallery.folder, "a")
+        upkeep.restore_snapshot(gallery.folder, "a")
         modes = {str(path.relative_to(tmp_path)): oct(stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.rglob("*")}
     assert modes == {"snapshots": "0o700"} | dict.fromkeys(
         ["gallery.lock", "gallery.sqlite", "gallery.sqlite-shm", "gallery.sqlite-wal", "reserve", "snapshots/a.sqlite"], "0o600"
@@ -149,7 +149,7 @@ def test_an_enrolled_data_set_scores_as_evaluate_says(tiny: Path, tmp_path: Path
         done = gallery.enrol(model, crops_of(kept))
         assert done.added == len(kept)
         row = {id: number for number, id in enumerate(done.ids)}
-        ids, values = gallery.nearest(embed_files(model, dataset.query.paths), len(kept))
+        ids, values = gallery._store.search(embed_files(model, dataset.query.paths), len(kept))
     distances = np.empty((len(dataset.query), len(kept)), np.float32)
     for query in range(len(dataset.query)):
         distances[query, [row[id] for id in ids[query].tolist()]] = values[query]

@@ -10,8 +10,8 @@ import pytest
 
 from gallery.fakes import DIMENSION, ColourModel, make_settings, make_sightings
 from resight.cli import main
-from resight.decision.calibration import calibrate
-from resight.decision.open_set import search_everybody
+from resight.decision.calibrate import calibrate
+from resight.decision.people_distances import search_everybody
 from resight.gallery import Gallery
 
 PEOPLE, EACH = 12, 3

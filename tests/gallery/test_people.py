@@ -13,6 +13,7 @@ from gallery.fakes import DIMENSION, make_settings
 from resight.cameras.links import Limits
 from resight.cameras.tracklets import Tracklet
 from resight.cameras.ways import Ways
+from resight.errors import ConfigurationError
 from resight.gallery import Gallery, Where
 from resight.gallery import people as module
 from resight.gallery.people import People
@@ -47,6 +48,11 @@ ANN, BOB = look(1, 0), look(0, 1)
 @pytest.fixture
 def gallery(tmp_path: Path) -> Gallery:
     return Gallery.create(tmp_path / "gallery", make_settings(distance="cosine"))
+
+
+def test_a_gallery_by_another_distance_is_refused(tmp_path: Path) -> None:
+    with Gallery.create(tmp_path / "gallery", make_settings()) as gallery, pytest.raises(ConfigurationError, match="cosine"):
+        People(gallery, 0.3)
 
 
 def give(gallery: Gallery, people: People, *tracklets: Tracklet) -> list[tuple[str, str]]:

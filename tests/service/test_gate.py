@@ -19,7 +19,7 @@ from service.worlds import World
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:1", "[::1]:9", "LOCALHOST"])
 def test_known_hosts(shared_world: World, host: str) -> None:
-    assert shared_world.client().get("/api/health", headers={"host": host}).status_code == 200
+    assert shared_world.client().get("/api/session", headers={"host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_bound_to_all_addresses_any_address_is_known_but_no_name(shared_world: W
     client = shared_world.client()
     client = type(client)(wide, base_url="http://localhost", headers=client.headers)
     for host, status in (("10.1.2.3:8000", 200), ("[fe80::1]", 200), ("gallery.example", 200), ("evil.example", 400)):
-        assert client.get("/api/health", headers={"host": host}).status_code == status
+        assert client.get("/api/session", headers={"host": host}).status_code == status
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/page/index.html", "/openapi.json", "/api/session", "/nothing", "/api/nothing"])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gallery.fakes import make_image
-from resight.gallery import Gallery
+from resight.gallery import upkeep
 from resight.images import decode
 from service.worlds import World
 
@@ -87,7 +87,7 @@ def test_mutated_uploads(shared_world: World, count: int) -> None:
     assert statuses[422] > count / 4
     assert statuses[200] > count / 50  # some are still images
     assert shared_world.audit.problems() == []
-    assert Gallery.verify(shared_world.gallery.folder) == []
+    assert upkeep.verify(shared_world.gallery.folder) == []
     assert shared_world.service.places.taken == 0
 
 

@@ -14,7 +14,7 @@ import pytest
 from gallery.fakes import ColourModel, make_image, make_settings, make_sighting
 from resight.cli import main
 from resight.errors import BusyError, ConfigurationError, GalleryError, ModelMismatchError, StorageError
-from resight.gallery import Crop, Gallery, Where
+from resight.gallery import Crop, Gallery, Where, upkeep
 from resight.gallery.store import purge
 from resight.service import Act
 from resight.service.lifecycle import Limits, Service
@@ -190,7 +190,7 @@ def test_a_purge_that_fails_is_tried_again(serve: Callable[..., World], monkeypa
 
 
 def test_without_an_end_nothing_expires(world: World) -> None:
-    assert world.service.purge_expired() is None
+    assert world.service.retention.purge_expired() is None
 
 
 def test_another_model_is_refused(world: World) -> None:
@@ -201,43 +201,43 @@ def test_another_model_is_refused(world: World) -> None:
 
 def test_what_has_expired_is_purged_where_only_a_snapshot_has_it(serve: Callable[..., World]) -> None:
     world = serve(retention=100 * 365 * 86_400, purge_every=3600.0)
-    world.gallery.take_snapshot("without")
+    upkeep.take_snapshot(world.gallery.folder, "without")
     fresh = Crop(source="a", data=make_image(70), time=datetime.now(UTC) - timedelta(hours=2))
     (id,) = world.gallery.enrol(world.model, [fresh]).ids
-    world.gallery.take_snapshot("with")
-    Gallery.restore(world.gallery.folder, "without")
-    assert world.service.purge_expired() is None
+    upkeep.take_snapshot(world.gallery.folder, "with")
+    upkeep.restore_snapshot(world.gallery.folder, "without")
+    assert world.service.retention.purge_expired() is None
     object.__setattr__(world.gallery.settings, "retention", 3600)
     old = Where(older_than=datetime.now(UTC) - timedelta(hours=1))
     world.gallery.purge(Where(ids=frozenset(record.id for record in world.gallery.records(old))))
     assert not world.gallery.records(old)
     assert world.gallery.statistics().expired == 1
-    removal = world.service.purge_expired()
+    removal = world.service.retention.purge_expired()
     assert removal
     assert (removal.removed, removal.removed_from_snapshots) == (0, 1)
     assert world.gallery.statistics().expired == 0
-    Gallery.restore(world.gallery.folder, "with")
+    upkeep.restore_snapshot(world.gallery.folder, "with")
     assert not world.gallery._store.present([id])
 
 
 def test_a_purge_that_was_interrupted_is_finished(serve: Callable[..., World]) -> None:
     world = serve(retention=100 * 365 * 86_400, purge_every=3600.0)
-    world.gallery.take_snapshot("good")
+    upkeep.take_snapshot(world.gallery.folder, "good")
     old = Where(older_than=datetime.now(UTC) - timedelta(hours=1))
     expired = world.gallery.records(old)
     assert len(expired) > 10
-    broken = world.gallery.take_snapshot("broken").path
+    broken = upkeep.take_snapshot(world.gallery.folder, "broken").path
     broken.write_bytes(b"x" * 100)
     with pytest.raises(GalleryError, match="damaged"):
         world.gallery.purge(Where(ids=frozenset(record.id for record in expired)))
     assert not world.gallery.records(old)  # but the other snapshot has them
     object.__setattr__(world.gallery.settings, "retention", 3600)
     with pytest.raises(GalleryError, match="damaged"):
-        world.service.purge_expired()
+        world.service.retention.purge_expired()
     broken.unlink()
-    assert world.service.purge_expired()
-    assert world.service.purge_expired() is None
-    Gallery.restore(world.gallery.folder, "good")
+    assert world.service.retention.purge_expired()
+    assert world.service.retention.purge_expired() is None
+    upkeep.restore_snapshot(world.gallery.folder, "good")
     assert not world.gallery.records(old)
 
 
@@ -247,10 +247,10 @@ def test_a_clock_that_jumps_stops_the_retention(serve: Callable[..., World], mon
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + 7200)
     with pytest.raises(StorageError, match=r"clock has jumped by 2\.0 hours"):
-        world.service.purge_expired()
+        world.service.retention.purge_expired()
     assert len(world.gallery) == 24
     monkeypatch.undo()
-    assert world.service.purge_expired()
+    assert world.service.retention.purge_expired()
 
 
 def test_what_a_wrong_clock_enrolled_is_named_and_can_be_deleted(
@@ -260,8 +260,8 @@ def test_what_a_wrong_clock_enrolled_is_named_and_can_be_deleted(
     wait_for(lambda: not world.service.purging.running)
     world.gallery.add([make_sighting(1, enrolled=later, time=None), make_sighting(2, enrolled=later), make_sighting(3, time=later)])
     assert world.client().get("/api/stats").json()["future"] == 1  # the others have a time that is right
-    world.service._warn_of_the_future()
-    world.service._warn_of_the_future()
+    world.service.retention.warn_of_the_future()
+    world.service.retention.warn_of_the_future()
     assert [record.getMessage()[:45] for record in caplog.records] == ["1 sightings were enrolled in the future, and w"[:45]]
     assert main(["gallery", "purge", str(world.gallery.folder), "--future", "--yes"]) == 0
     assert world.gallery.statistics().future == 0

@@ -23,7 +23,6 @@ SAMPLES: dict[tuple[str, str], Callable[[World, str], Request]] = {
     ("get", "/api/session"): lambda world, id: {},
     ("get", "/api/cameras"): lambda world, id: {},
     ("get", "/api/stats"): lambda world, id: {},
-    ("get", "/api/health"): lambda world, id: {},
     ("get", "/api/metrics"): lambda world, id: {},
     ("get", "/api/audit"): lambda world, id: {},
     ("get", "/api/purge/progress"): lambda world, id: {},

@@ -159,12 +159,14 @@ def test_bands_are_the_calibration_s(serve: Callable[..., World], world_calibrat
         band = "match" if match["distance"] <= limits[0] else "possible" if match["distance"] <= limits[1] else "unknown"
         assert match["band"] == band
     assert {match["band"] for match in answer["matches"]} == {"match", "possible", "unknown"}
+    assert answer["why"][0] == "The nearest is at 0.000; for this question, everything up to 0.000 is a match."
     assert search(world, [world.images[0]], camera="nowhere").json() | {"search": "", "milliseconds": 0} == {
         "search": "",
         "decision": "unknown",
         "thresholds": {"match": 0.0, "possible": 5.0},
         "asks": "image",
         "people": 0,
+        "why": [],
         "matches": [],
         "milliseconds": 0,
     }

@@ -219,7 +219,7 @@ def test_bytes_that_are_no_requests(start: Callable[..., Running]) -> None:
             connection.sendall(data)
             assert connection.recv(100).split()[1] == status
     with running.client() as client:
-        assert client.get("/api/health").status_code == 200
+        assert client.get("/api/session").status_code == 200
 
 
 @pytest.mark.parametrize(

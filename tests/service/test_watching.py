@@ -22,14 +22,14 @@ from resight.cameras import Detections, Frame, Source, open_source
 from resight.cameras.detectors import Detector
 from resight.cameras.events import EventLog
 from resight.cameras.plan import read_plan
-from resight.cameras.sources import FolderSource
+from resight.cameras.sources import FolderSource, open_sources
 from resight.errors import StorageError, VideoError
 from resight.gallery import Gallery
 from resight.service import AuditLog
 from resight.service import watching as module
 from resight.service.app import create_app
 from resight.service.lifecycle import Service
-from resight.service.watching import Watching, open_sources
+from resight.service.watching import Watching
 from service.worlds import TestClient, World
 
 
@@ -48,8 +48,8 @@ class Alike(NamedTuple):
 
     distance: float
 
-    def thresholds(self, vector: object) -> tuple[float, float]:
-        return self.distance, self.distance
+    def joins(self, vector: object) -> float:
+        return self.distance
 
 
 class Live(FolderSource):
@@ -116,7 +116,7 @@ def test_what_cameras_see_is_in_the_gallery_and_in_the_log_before(street: Street
     )
     (street.folder / "text.mp4").write_text("no video")
     read = read_plan(plan)
-    sources, refused = open_sources(read)
+    sources, refused = open_sources(read.sources.items(), read.starts)
     events = EventLog(street.folder / "events.jsonl")
     street.stack.callback(events.close)
     watching = street.watch(*sources, refused=refused, calibration=Alike(0.0), plan=read, events=events)
@@ -147,7 +147,7 @@ def test_what_cameras_see_is_in_the_gallery_and_in_the_log_before(street: Street
     people = street.client().post("/api/people/list", json={"since": "2026-03-01T12:00", "until": "2026-03-01T12:01"}).json()
     assert [one["identity"] for one in people["people"]] == ["person-2", "person-1"]
     assert all(one["tracklets"][0]["end"] for one in people["people"])
-    with street.watch(*open_sources(read)[0], calibration=Alike(0.0), plan=read) as again:
+    with street.watch(*open_sources(read.sources.items(), read.starts)[0], calibration=Alike(0.0), plan=read) as again:
         eventually(lambda: again.states()[0].state == "ended")
     assert street.gallery.records() == records and street.logged()[4:] == [("admin", "list")]
 
@@ -200,4 +200,4 @@ def test_a_full_disk_loses_no_tracklet(street: Street, monkeypatch: pytest.Monke
 def test_a_file_of_cameras_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "cameras.toml").write_text('[[camera]]\nname = "door"\nsource = "none.mp4"\n')
     with pytest.raises(VideoError, match="door: there is no file or folder"):
-        open_sources(read_plan(tmp_path / "cameras.toml"))
+        open_sources(read_plan(tmp_path / "cameras.toml").sources.items(), {})

@@ -58,7 +58,7 @@ def test_colours_are_cut_off_at_black_and_white() -> None:
 
 
 def test_copies_look_the_same_at_every_size() -> None:
-    copies = plan_copies(4, 3, seed=0)
+    copies = plan_copies(np.zeros(4, np.int64), 3, seed=0)
     small, large = copies.of(drawn(4, (64, 32))), copies.of(drawn(4, (256, 128)))
     shrunk = np.array([cv2.resize(image, (32, 64), interpolation=cv2.INTER_AREA) for image in large])
     assert np.abs(small.astype(int) - shrunk).mean() < 3  # the seam may fall one row higher or lower
@@ -66,13 +66,15 @@ def test_copies_look_the_same_at_every_size() -> None:
 
 
 def test_every_image_is_copied_as_often_and_half_of_the_copies_are_of_one_person() -> None:
-    copies = plan_copies(1000, 2, seed=0)
+    copies = plan_copies(np.zeros(1000, np.int64), 2, seed=0)
     assert len(copies) == 2000 and np.bincount(copies.upper).tolist() == [2] * 1000
     assert 0.45 < (copies.upper == copies.lower).mean() < 0.55
     assert len(np.unique(copies.lower[copies.upper != copies.lower])) > 500
+    cameras = np.arange(1000) % 3
+    assert np.array_equal(cameras[(apart := plan_copies(cameras, 2, seed=0)).upper], cameras[apart.lower])
     top, left, height, width = copies.windows.T
     assert min(top.min(), left.min()) >= 0 and max((top + height).max(), (left + width).max()) <= 1
-    again, other = plan_copies(1000, 2, seed=0), plan_copies(1000, 2, seed=1)
+    again, other = plan_copies(np.zeros(1000, np.int64), 2, seed=0), plan_copies(np.zeros(1000, np.int64), 2, seed=1)
     for name in ("lower", "cut", "windows", "colours"):
         assert np.array_equal(getattr(copies, name), getattr(again, name))
         assert not np.array_equal(getattr(copies, name), getattr(other, name))

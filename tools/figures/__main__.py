@@ -34,6 +34,7 @@ BLOCKS = {
     "mobilenet": accuracy.mobilenet,
     "reranking": accuracy.reranking,
     "adapt": accuracy.adapt,
+    "targets": accuracy.targets,
     "calibration": accuracy.calibration,
     "decision": accuracy.decision,
     "ablation": training.ablation,

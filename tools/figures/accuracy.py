@@ -122,7 +122,10 @@ def adapt() -> str:
     runs = {
         "cuhk03-adapt-statistics": "`student`, statistics only",
         "cuhk03-adapt": "`student`, with the teacher",
-        "cuhk03-adapt-unseen": "the student for unseen cameras, with the teacher",
+        "cuhk03-adapt-self": "`student-general`, which teaches itself",
+        "cuhk03-adapt-plain": "`student-general`, the teacher's plain vectors",
+        "cuhk03-adapt-cameras": "`student-general`, with the teacher, no neighbours",
+        "cuhk03-adapt-general": "`student-general`, with the teacher",
     }
     rows = []
     for name, text in runs.items():
@@ -133,6 +136,22 @@ def adapt() -> str:
         rows.append([text, str(found["crops"]), shown, *cells, f"{found['seconds'] / 60:.0f}"])
     headings = ["CUHK03, a part (%)", "crops", "neighbours that are the teacher's", "Rank-1 before", "mAP before", "Rank-1", "mAP"]
     return table([*headings, "minutes, one busy core"], rows)
+
+
+def targets() -> str:
+    """What a teacher without labels has to say about crops, with and without what cameras do."""
+    kinds = {
+        "the teacher's": "the teacher's",
+        "without cameras": "without cameras",
+        "and 1 neighbours": "and 1 neighbour",
+        "and 3 neighbours": "and 3",
+        "and 8 neighbours": "and 8",
+        "and 3 neighbours, cosine to the power 1": "and 3, plain cosine",
+        "and 3 neighbours, cosine to the power 3": "and 3, cubed",
+    }
+    found = result("teacher-targets")["figures"]
+    rows = [[name, str(row["images"]), *(f"{row[kind]:.1f}" for kind in kinds)] for name, row in found.items()]
+    return table(["mAP (%)", "images", *kinds.values()], rows)
 
 
 def decision() -> str:

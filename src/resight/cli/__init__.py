@@ -44,7 +44,7 @@ VERBS = {
     "gallery rename": ("gallery_labels", _KEEP),
     "gallery merge": ("gallery_labels", _KEEP),
     "gallery group": ("gallery_group", _KEEP),
-    "gallery purge": ("gallery_upkeep", _KEEP),
+    "gallery purge": ("gallery_purge", _KEEP),
     "gallery snapshot": ("gallery_upkeep", _KEEP),
     "gallery backup": ("gallery_upkeep", _KEEP),
     "gallery restore": ("gallery_upkeep", _KEEP),

@@ -45,7 +45,7 @@ def adapt(
     Parameters
     ----------
     images
-        Crops of people: a gallery, which keeps them, a folder, a table, or a text file with one path a line. Tracklets, which a
+        Crops of people: a gallery, which keeps them, a folder, a table, or a text file with one path per line. Tracklets, which a
         gallery or a table may know, are used. A gallery's crops are copied into OUT, and deleted there when the work is done.
     out
         Run folder to write.

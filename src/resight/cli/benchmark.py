@@ -53,15 +53,13 @@ def benchmark(
     images
         Folder of images to measure on; the default is the data set's gallery.
     data
-        Folder of a data set on which to evaluate the models too.
+        Folder of a data set on which to evaluate the models, too. Given several times, the sets are taken together.
     scores
         Files that `resight evaluate --json` wrote, to use instead of evaluating.
     merge
         JSON files of earlier benchmarks on this hardware to merge instead of measuring. --scores can be added.
     out
         Folder to write benchmark.json, .csv and .md to, and .png if accuracies are known.
-    distance
-        Distance between vectors, for --data; auto is each model's own.
     count
         Largest number of images to measure on; 0 is all.
     rounds

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
 
 from resight.cli.options import Data, Device, Layout, ModelName, NamePattern, PlainDistance, SkipUnreadable, Threads, chosen
 from resight.cli.terminal import check_writable, say, show, table, warn, write_result
@@ -36,7 +38,10 @@ def calibrate(
     part: Literal["test", "train", "all"] = "test",
     held_out: float = 0.0,
     seed: int = 0,
-    distance: PlainDistance = "auto",
+    distance: Annotated[
+        PlainDistance,
+        Parameter(help="Distance between vectors, which must be the gallery's: euclidean or cosine; auto is the model's own."),
+    ] = "auto",
     layout: Layout = "auto",
     name_pattern: NamePattern = "",
     skip_unreadable: SkipUnreadable = False,
@@ -53,7 +58,8 @@ def calibrate(
     Parameters
     ----------
     data
-        Folder of a data set, or a table, with people that the model was not trained on; can be given several times.
+        Folder of a data set, or a table, with people that the model was not trained on.
+        Given several times, the sets are taken together.
     rate
         Allowed rate of searches for an absent person that answer "match".
     possible_rate
@@ -74,8 +80,6 @@ def calibrate(
         Share of the people to leave out and to measure the thresholds on afterwards.
     seed
         Seed for the choice of people to leave out.
-    distance
-        Distance between vectors; auto is the model's own. It must be the gallery's.
     out
         File to write, for `resight gallery search --calibration`.
     picture
@@ -86,8 +90,8 @@ def calibrate(
     import numpy as np
 
     from resight.datasets import open_dataset
-    from resight.decision.calibration import calibrate as choose
-    from resight.decision.calibration import check_people
+    from resight.decision.calibrate import calibrate as choose
+    from resight.decision.calibrate import check_people
     from resight.decision.picture import draw_errors
     from resight.errors import ConfigurationError
     from resight.gallery.settings import Settings
@@ -156,7 +160,7 @@ def _searches(
     records: Records, vectors: Vectors, *, sightings: str, distance: str, cohort: Cohort | None, progress: Progress
 ) -> dict[str, LabelledSearches]:
     """Searches by images, and by tracklets if somebody has one of several images."""
-    from resight.decision.open_set import people_distances
+    from resight.decision.people_distances import people_distances
     from resight.decision.tracklets import fuse_tracklets
 
     fused = fuse_tracklets(vectors, records.identities, records.cameras, records.tracklets)
@@ -178,7 +182,8 @@ def _joined(records: Records, vectors: Vectors) -> LinkPoint | None:
 
 def _show(calibration: Calibration, others: dict[str, LabelledSearches], title: str) -> dict[str, Any] | None:
     """Show what was promised and what it costs; return what others show, if some were left out."""
-    from resight.decision.calibration import MATCH, POSSIBLE, PROMISES, least_people
+    from resight.decision.calibrate import least_people
+    from resight.decision.calibration import MATCH, POSSIBLE, PROMISES
     from resight.decision.operating_point import measure
 
     promise, confidence = calibration.promise, calibration.confidence
@@ -202,7 +207,7 @@ def _show(calibration: Calibration, others: dict[str, LabelledSearches], title: 
     match, possible = (f"{100 * point.wanted:g}" for point in (calibration.match, calibration.possible))
     say(
         f"{promise}: of 100 searches for somebody who is not in a gallery of {calibration.people - 1} people, {share} {match} "
-        f"answer match and {possible} match or possible; for a gallery of more people the distances are moved"
+        f"answer match and {possible} match or possible; in a gallery of more people, the distances are adjusted"
     )
     say(
         f"limits: between them lie the rates of as many other people, with {confidence:.0%} confidence; "

@@ -17,7 +17,7 @@ def classical(*, data: Data, out: Path = Path("classical"), seed: int = 0, json:
     Parameters
     ----------
     data
-        Folder of Market-1501, or of a data set in its layout.
+        Folder of Market-1501, or of a data set in its layout. Given several times, the sets are taken together.
     out
         Folder for descriptors (7 GB for Market-1501), finished steps, classical.json and classical.png.
     seed

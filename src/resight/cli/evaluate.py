@@ -41,11 +41,13 @@ def evaluate(
 
     If all images are by one camera, or no camera is known, a query is compared with all images but itself, and a note says so.
 
-    --open-set asks what a threshold can do, in the terms of ISO/IEC 19795-1: every query also asks while its person is not in the
-    gallery, and the share of present people who are missed is given at rates of finding somebody who is not there.
+    --open-set measures what a threshold can do, in the terms of ISO/IEC 19795-1. Every query is also searched without its person
+    in the gallery. The result is how often present people are missed, at several rates of falsely finding absent ones.
 
     Parameters
     ----------
+    data
+        Folder of a data set, or a table, whose queries search its gallery. Given several times, the sets are taken together.
     rerank
         Re-rank by k-reciprocal encoding (Zhong et al., CVPR 2017), which moves images that share neighbours closer together.
     rerank_k1

@@ -21,7 +21,7 @@ def measure_open_set(
     model: str, extractor: Model, dataset: Dataset, distance: str, cohort: str, *, tracklets: bool, picture: Path | None
 ) -> tuple[dict[str, Any], Accounting]:
     """Measure and show; return what to write, and the accounting of the files."""
-    from resight.decision.open_set_scores import evaluate_open_set
+    from resight.decision.evaluate_open_set import evaluate_open_set
     from resight.decision.picture import draw_tradeoff
     from resight.distances import LEARNED
     from resight.errors import ConfigurationError

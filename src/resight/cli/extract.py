@@ -25,15 +25,15 @@ def extract(
 ) -> None:
     """Turn images into vectors: OUT.npy, OUT.csv and OUT.report.json.
 
-    OUT.npy is float32 and has a row an image. OUT.csv has path, identity, camera and model_sha256 for the same rows, and time,
-    tracklet, split and junk if they are known; the other commands read it. The report names each image that cannot be read, and
-    why. The same command resumes after an interruption.
+    OUT.npy is float32 and has one row for each image. OUT.csv has path, identity, camera and model_sha256 for the same rows, and
+    time, tracklet, split and junk if they are known; the other commands read it. The report names each image that cannot be read,
+    and why. The same command resumes after an interruption.
 
     Parameters
     ----------
     images
         Folder of a data set (query and gallery are extracted), any folder with images in it, one image, a text file with one path
-        a line, or a CSV with the column path and any of identity, camera, time, tracklet, split, junk.
+        per line, or a CSV with the column path and any of identity, camera, time, tracklet, split, junk.
     out
         Name of the files to write, without ending.
     overwrite

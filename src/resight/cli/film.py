@@ -24,8 +24,7 @@ def film(
     video: bool = False,
     json: Path | None = None,
 ) -> None:
-    """Draw films of a camera network with ground truth: people, nobody of them real, walk from camera to camera, cross and hide
-    each other.
+    """Draw films of a camera network, with ground truth. Drawn people walk from camera to camera, cross, and hide each other.
 
     Parameters
     ----------
@@ -38,7 +37,7 @@ def film(
     seconds
         Length of each film.
     rate
-        Frames a second.
+        Frames per second.
     height
         Height of the frames in pixels.
     width

@@ -35,7 +35,7 @@ def fit(
     Parameters
     ----------
     data
-        Folder of a data set, or a table; only its training images are read. Can be given several times.
+        Folder of a data set, or a table; only its training images are read. Given several times, the sets are taken together.
     out
         Folder to write.
     model

@@ -79,7 +79,7 @@ def add(
     gallery
         Folder or database of the gallery.
     paths
-        Images, folders, data sets (their queries and gallery), text files with a path a line, or CSVs with the columns path and
+        Images, folders, data sets (their queries and gallery), text files with one path per line, or CSVs with the columns path and
         any of camera, time, tracklet, identity.
     camera
         Camera of all crops that name none.

@@ -37,7 +37,7 @@ def group(
     gallery
         Folder or database of the gallery.
     calibration
-        File from `resight calibrate` or `resight gallery calibrate`.
+        File from `resight calibrate`.
     plan
         TOML file that names cameras, their overlaps and travel times; by default nobody is in two places at once.
     dry_run

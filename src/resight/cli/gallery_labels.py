@@ -30,9 +30,9 @@ def label(
     identity
         Name of the person on the sightings that --id and --tracklet give; empty takes a name away.
     id
-        This sighting; may be given several times.
+        Label this sighting; repeat for more.
     tracklet
-        All sightings of this tracklet; may be given several times.
+        Label all sightings of this tracklet; repeat for more.
     json
         Also write how many were labelled to this file.
     """
@@ -80,9 +80,9 @@ def merge(gallery: str, old: str, new: str, *, json: Path | None = None) -> None
     gallery
         Folder or database of the gallery.
     old
-        Name that ends.
+        Name to give up.
     new
-        Name that stays.
+        Name to keep.
     json
         Also write how many sightings were labelled to this file.
     """

@@ -64,7 +64,7 @@ def search(
     calibration
         File from `resight calibrate`: also answers match, possible or unknown for each sighting.
     people
-        Number of people in the gallery, for which the calibration's distances are moved; by default it is reckoned.
+        Number of people in the gallery, to which the calibration's distances are adjusted; estimated by default.
     picture
         Draw the ranked list into this PNG file.
     model
@@ -75,7 +75,9 @@ def search(
     from resight.datasets.accounting import Accounting
     from resight.datasets.names import nfc
     from resight.datasets.tree import count_several
-    from resight.decision.calibration import MATCH, POSSIBLE, UNKNOWN, Calibration, bands
+    from resight.decision.calibration import MATCH, POSSIBLE, UNKNOWN, Calibration
+    from resight.decision.decide import bands
+    from resight.decision.words import explain, look_around
     from resight.errors import ConfigurationError
     from resight.extraction.extract import printable
     from resight.gallery import Gallery, fuse
@@ -88,7 +90,7 @@ def search(
     where, identity = where_of(camera=camera, since=since, until=until), nfc(identity)
     calibrated = None if calibration is None else Calibration.load(calibration)
     if people and calibrated is None:
-        raise ConfigurationError("--people moves the distances of a calibration; name its file by --calibration")
+        raise ConfigurationError("--people adjusts the distances of a calibration; name its file by --calibration")
     with Gallery.open(gallery) as opened:
         if calibrated is not None:
             calibrated.check(opened.settings)
@@ -103,20 +105,24 @@ def search(
         vectors = opened.embed(extractor, pixels)
         matches = search_one_per(opened, vectors, k, where, one_per)
         drawn = [] if picture is None else [match.record.id for match in matches]
+        usual = None if calibrated is None or calibrated.cohort is None else look_around(opened, calibrated.cohort)
         thumbnails = {id: sighting.thumbnail for id, sighting in opened.sightings(drawn).items()}
     rows = [_row(match, identity) for match in matches]
     headings = ["rank", "distance", "camera", "time", "identity", "id", "source"]
     result = {"images": [printable(str(image)) for image in images], "matches": [match.to_dict() for match in matches]}
     if calibrated is not None:
-        thresholds = dict(zip((MATCH, POSSIBLE), calibrated.thresholds(fuse(vectors), people), strict=True))
+        query = fuse(vectors)
+        thresholds = dict(zip((MATCH, POSSIBLE), calibrated.thresholds(query, people), strict=True))
+        common = None if calibrated.cohort is None else float(calibrated.cohort.commonness(query[None])[0])
+        why = explain(matches, *thresholds.values(), common=common, usual=usual)
         answers = bands([match.distance for match in matches], *thresholds.values()).tolist()
         headings = [*headings, "answer"]
         rows = [[*row, answer] for row, answer in zip(rows, answers, strict=True)]
-        result |= {"answer": answers[0] if answers else UNKNOWN, "answers": answers, "thresholds": thresholds}
+        result |= {"answer": answers[0] if answers else UNKNOWN, "answers": answers, "thresholds": thresholds, "why": why}
         result |= {"asks": calibrated.asks, "people": people, "people_calibrated": calibrated.people - 1}
     show(table(f"{shown(gallery)}: most like {', '.join(map(str, images))}", headings, rows))
     if calibrated is not None:
-        say(f"answer: {result['answer']}")
+        say(" ".join([f"answer: {result['answer']}.", *why]))
     if not matches:
         say("no sighting passes the filter" if where != where_of() else "the gallery is empty")
     if picture is not None:

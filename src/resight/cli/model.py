@@ -62,12 +62,16 @@ def describe(
     ----------
     file
         FILE.onnx or FILE.xml.
-    height, width
-        Input size in pixels, if the file leaves it open.
+    height
+        Input height in pixels, if the file leaves it open.
+    width
+        Input width in pixels, if the file leaves it open.
     colour
         Order of the colours that the network sees.
-    mean, std
-        Mean and deviation of each colour: the network sees (value / 255 * range - mean) / std.
+    mean
+        Mean of each colour: the network sees (value / 255 * RANGE - MEAN) / STD.
+    std
+        Deviation of each colour.
     range
         Value of white before mean and std: 1 or 255.
     layout
@@ -75,7 +79,7 @@ def describe(
     output
         Name of the output with the vectors, if there are several.
     distance
-        Distance between two vectors; cosine if nothing is said.
+        Distance between two vectors; cosine by default.
     """
     from resight.errors import ConfigurationError
     from resight.models.inspect import describe_model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = [
     "SkipUnreadable",
     "Threads",
     "TorchThreads",
+    "by_camera",
     "chosen",
     "for_experts",
     "recipe",
@@ -76,16 +78,15 @@ Count = Annotated[int, Parameter(validator=Number(gte=0))]
 Threads = Annotated[Count, Parameter(help="Processor threads of the model; 0 is one for each usable core.")]
 TorchThreads = Annotated[Count, Parameter(help="Processor threads of PyTorch; 0 leaves the number to PyTorch.")]
 Layout = Annotated[
-    str, Parameter(help="Layout of the data set, such as market1501 or folder; auto recognises it. A wrong name lists them all.")
+    str, Parameter(help="Layout of the data set, such as market1501 or folder; auto recognises it. An unknown name lists them all.")
 ]
-Data = Annotated[
-    list[Path], Parameter(negative=(), help="Folder of a data set, or a table. Given several times, the sets are taken together.")
-]
+Data = Annotated[list[Path], Parameter(negative=())]
+"""Folders of data sets, or tables; each verb says in its help what it reads of them."""
 NamePattern = Annotated[
     str,
     Parameter(
-        help="Pattern of file names in a folder, such as {identity}/{camera}_{*}. Each field takes as much as it can; {*} is "
-        "anything, and {**} also spans folders."
+        help="Pattern of file names in a folder, such as `{identity}/{camera}_{*}`. Each field takes as much as it can; `{*}` is "
+        "anything, and `{**}` also spans folders."
     ),
 ]
 SkipUnreadable = Annotated[
@@ -143,3 +144,21 @@ def where_of(
         older_than=older_than,
         newer_than=newer_than,
     )
+
+
+def by_camera(given: Sequence[str] | None, names: Sequence[str], option: str) -> dict[str, str]:
+    """Values of an option by the name of their camera; a value without a name is for the only camera."""
+    from resight.configuration import nearest_name
+    from resight.errors import ConfigurationError
+
+    found = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if equals and name in names:
+            found[name] = value
+        elif len(names) == 1:
+            found[names[0]] = text
+        else:
+            hint = nearest_name(name, names)
+            raise ConfigurationError(f"{option} {text}: for which camera?{hint} Expected NAME=VALUE, with {', '.join(names)}")
+    return found

@@ -62,7 +62,7 @@ def serve(
         File from `resight calibrate`: searches then also answer match, possible or unknown, and the tracklets of --watch are joined
         into people across cameras.
     people
-        Number of people in the gallery, for which the calibration's distances are moved; by default it is reckoned as it grows.
+        Number of people in the gallery, to which the calibration's distances are adjusted; by default it is estimated as it grows.
     watch
         TOML file of cameras, see `resight watch`; all that have a source are watched into this gallery.
     detector
@@ -76,7 +76,7 @@ def serve(
     purge_every
         Time between purges of expired sightings, for example 1h.
     queue
-        Uploads that may wait or be worked on at once, shared among callers; further ones are asked to come again.
+        Uploads that may wait or be worked on at once, shared among callers; further ones get status 429, and a time to try again.
     max_upload
         Largest request, in MB.
     max_k
@@ -156,7 +156,8 @@ def _watching(service: Service, plan: Plan, detector: str, every: int, events: s
 
     from resight.cameras.detectors import load_detector
     from resight.cameras.events import open_log
-    from resight.service.watching import Watching, open_sources
+    from resight.cameras.sources import open_sources
+    from resight.service.watching import Watching
 
     calibration = service.calibration
     if calibration is None and (plan.ways.shortest or plan.ways.longest):
@@ -164,7 +165,7 @@ def _watching(service: Service, plan: Plan, detector: str, every: int, events: s
     if calibration is not None and calibration.distance != "cosine":
         warn((f"people are joined by the cosine distance; with {calibration.distance}, every tracklet stays alone",))
         calibration = None
-    sources, refused = open_sources(plan, every=every)
+    sources, refused = open_sources(plan.sources.items(), plan.starts, every=every)
     for one in refused:
         warn((f"{one.camera}: {one.reason}",))
     return Watching(

@@ -30,6 +30,8 @@ def tradeoff(
 
     Parameters
     ----------
+    data
+        Folder of a data set, or a table, to evaluate on. Given several times, the sets are taken together.
     out
         Folder to write tradeoff.json, .csv, .md and .png to.
     count

@@ -51,7 +51,7 @@ def train(
     Parameters
     ----------
     data
-        Folder of a data set, or a table; only its training images are read. May be given several times.
+        Folder of a data set, or a table; only its training images are read. Given several times, the sets are taken together.
     out
         Run folder to write.
     recipe
@@ -96,7 +96,7 @@ def distill(
     Parameters
     ----------
     data
-        Folder of a data set, or a table; only its training images are read. May be given several times.
+        Folder of a data set, or a table; only its training images are read. Given several times, the sets are taken together.
     out
         Run folder to write.
     recipe

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from resight.cli.options import Device, Names, Threads
+from resight.cli.options import Device, Names, Threads, by_camera
 from resight.cli.terminal import check_writable, say, shown, warn, write_result
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from resight.cameras.mot_writer import MotWriter
-    from resight.cameras.plan import Plan
     from resight.cameras.sources import Source
     from resight.cameras.watching import Watch
-    from resight.gallery import Gallery
-    from resight.gallery.people import People
 
 __all__ = ["watch"]
 
@@ -93,7 +92,7 @@ def watch(
     rate
         Frames per second of folders that do not give it.
     model
-        Model of the vectors; the gallery's own by default, or student.
+        Model that makes the vectors; by default the gallery's own, or student if there is no gallery.
     json
         Also write what happened to each camera to this file.
     """
@@ -105,15 +104,17 @@ def watch(
     from resight.cameras.events import is_broker, open_log
     from resight.cameras.mot_writer import MotWriter
     from resight.cameras.plan import read_plan
-    from resight.cameras.sources import named_source, open_source
+    from resight.cameras.sources import named_source, open_sources
     from resight.cameras.watching import Watch
     from resight.cli.gallery import model_of
     from resight.configuration import nearest_name
     from resight.datasets.accounting import Accounting
     from resight.datasets.names import camera_name
+    from resight.decision import Calibration
     from resight.errors import ConfigurationError, GalleryAwayError, VideoError
     from resight.gallery import Gallery, parse_time
     from resight.gallery.keeping import Keeper
+    from resight.gallery.people import People
     from resight.gallery.remote import is_remote, open_delivery
     from resight.models import load_model
 
@@ -122,9 +123,7 @@ def watch(
     if planned is not None and not addresses:
         addresses = list(planned.sources.items())
     if not addresses:
-        raise ConfigurationError(
-            "no cameras given; expected NAME=SOURCE, such as door=door.mp4, or sources in the file of --cameras"
-        )
+        raise ConfigurationError("no cameras given; expected NAME=SOURCE, such as door=door.mp4, or --cameras with sources")
     for name, _ in addresses:
         if planned is not None and name not in planned.cameras:
             raise ConfigurationError(f"{plan} has no camera {name!r}{nearest_name(name, planned.cameras)}; add it there")
@@ -135,37 +134,23 @@ def watch(
     if planned is not None and calibration is None and planned.ways.shortest:
         warn((f"{plan}: overlaps and travel times are for --calibration, and are not used",))
     printed = out in ("", "-")
+    tell = _report if printed else say
     check_writable(None if printed or is_broker(out) else Path(out), video, json)
     names = [name for name, _ in addresses]
     times = {} if planned is None or cameras else dict(planned.starts)
-    times |= {name: parse_time(text) for name, text in _by_camera(start, names, "--start").items()}
-    truths = _by_camera(score, names, "--score")
+    times |= {name: parse_time(text) for name, text in by_camera(start, names, "--start").items()}
+    truths = by_camera(score, names, "--score")
     for truth in truths.values():
         if not Path(truth).is_file():
             raise ConfigurationError(f"--score: there is no file {truth}; expected ground truth as MOT text")
     if blur and video is None:
         raise ConfigurationError("--blur is for the annotated video; name its file by --video")
-    sources: list[Source] = []
-    refused: dict[str, str] = {}
-    for name, address in addresses:
-        try:
-            sources.append(open_source(name, address, start=times.get(name), rate=rate))
-            sources[-1].every = every
-        except VideoError as error:
-            refused[name] = str(error)
-    if not sources:
-        raise VideoError("; ".join(f"{name}: {reason}" for name, reason in refused.items()))
+    sources, refused = open_sources(addresses, times, rate=rate, every=every)
     with contextlib.ExitStack() as stack:
         remote = opened = None
         if is_remote(gallery) and calibration is None:
-            made = open_delivery(
-                gallery,
-                shown(gallery),
-                token=token,
-                backlog=backlog,
-                most=round(max_backlog * 1_000_000),
-                report=lambda line: warn((line,)),
-            )
+            most = round(max_backlog * 1_000_000)
+            made = open_delivery(gallery, shown(gallery), token=token, backlog=backlog, most=most, report=_report)
             remote = stack.enter_context(contextlib.closing(made))
         elif gallery:
             opened = stack.enter_context(Gallery.open(gallery))
@@ -177,23 +162,27 @@ def watch(
         folder = mot if mot is not None or not truths else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         tracks = None if folder is None else stack.enter_context(contextlib.closing(MotWriter(folder)))
         film = None if video is None else stack.enter_context(contextlib.closing(VideoWriter(video, len(addresses), blur=blur)))
-        log = stack.enter_context(contextlib.closing(open_log(out, lambda line: warn((line,)))))
-        people = None if opened is None or calibration is None else _people(opened, calibration, planned)
+        log = stack.enter_context(contextlib.closing(open_log(out, _report)))
+        people = None
+        if opened is not None and calibration is not None:
+            decision = Calibration.load(calibration)
+            decision.check(opened.settings)
+            warn(decision.notes(opened.settings))
+            people = People(opened, decision.limits(), None if planned is None else planned.ways)
         keeper = Keeper(log, sources, keeping, people)
         watching = Watch(
             sources,
             load_detector(detector, threshold=confidence, threads=threads),
             embedder,
             observers=[each for each in (tracks, film, keeper) if each is not None],
-            report=lambda line: warn((line,)),
+            report=_report,
         )
         if remote is not None:
             remote.start(embedder)
         for name in watching.failures:
             keeper.end(name)
-        watching.failures |= refused
-        for name, reason in watching.failures.items():
-            warn((f"{name}: {reason}",))
+        watching.failures |= {one.camera: one.reason for one in refused}
+        warn(tuple(f"{name}: {reason}" for name, reason in watching.failures.items()))
         late = ""
         try:
             for event in watching.run():
@@ -212,46 +201,14 @@ def watch(
         files = sum((source.account() for source in sources), Accounting())
         if files.there:
             result["files"] = files.to_dict()
-            _tell(str(files), quiet=printed)
-        result["scores"] = _score(truths, tracks, quiet=printed)
+            tell(str(files))
+        result["scores"] = _score(truths, tracks, tell)
         write_result(json, result)
         failures = [f"{name}: {reason}" for name, reason in watching.failures.items()]
         if failures:
             raise VideoError("; ".join([*failures, *filter(None, [late])]))
         if late:
             raise GalleryAwayError(late)
-
-
-def _people(gallery: Gallery, calibration: Path, plan: Plan | None) -> People:
-    """The people of a gallery, by a calibration's decision."""
-    from resight.decision import Calibration
-    from resight.errors import ConfigurationError
-    from resight.gallery.people import People
-
-    read = Calibration.load(calibration)
-    read.check(gallery.settings)
-    if read.distance != "cosine":
-        raise ConfigurationError(f"{calibration} is for the {read.distance} distance; people are joined by the cosine distance")
-    warn(read.notes(gallery.settings))
-    return People(gallery, read.limits(), None if plan is None else plan.ways)
-
-
-def _by_camera(given: list[str] | None, names: list[str], option: str) -> dict[str, str]:
-    """Values by the name of their camera; a value without a name is for the only camera."""
-    from resight.configuration import nearest_name
-    from resight.errors import ConfigurationError
-
-    found = {}
-    for text in given or ():
-        name, equals, value = text.partition("=")
-        if equals and name in names:
-            found[name] = value
-        elif len(names) == 1:
-            found[names[0]] = text
-        else:
-            hint = nearest_name(name, names)
-            raise ConfigurationError(f"{option} {text}: for which camera?{hint} Expected NAME=VALUE, with {', '.join(names)}")
-    return found
 
 
 def _account(watching: Watch, sources: list[Source], kept: dict[str, int] | None) -> dict[str, object]:
@@ -264,10 +221,10 @@ def _account(watching: Watch, sources: list[Source], kept: dict[str, int] | None
         cameras[source.camera] = {"source": source.shown, **counts, "tracklets": watching.tracklets.get(source.camera, 0)}
         notes = [f"{counts[name]} {name}" for name in ("broken", "dropped") if counts[name]]
         notes += [f"{counts['reconnected']} times reconnected"] if counts["reconnected"] else []
-        said = ", ".join([f"{source.counts.frames} frames", *notes, f"{watching.tracklets[source.camera]} tracklets"])
-        warn((f"{source.camera}: {said}",))
-        if not source.dated and source.counts.frames and kept is not None:
-            warn((f"{source.camera}: its time is unknown; --start gives its sightings one, which --calibration needs",))
+        said = ", ".join([f"{counts['frames']} frames", *notes, f"{watching.tracklets[source.camera]} tracklets"])
+        _report(f"{source.camera}: {said}")
+        if not source.dated and counts["frames"] and kept is not None:
+            _report(f"{source.camera}: its time is unknown; --start gives its sightings one, which --calibration needs")
     for name, reason in watching.failures.items():
         cameras[name] = {**dict(cameras.get(name, {})), "failure": reason}  # type: ignore[call-overload]
     if kept is not None:
@@ -276,21 +233,18 @@ def _account(watching: Watch, sources: list[Source], kept: dict[str, int] | None
     return {"cameras": cameras, "short": watching.short, "gallery": kept}
 
 
-def _score(truths: dict[str, str], tracks: MotWriter | None, *, quiet: bool) -> dict[str, object]:
+def _score(truths: dict[str, str], tracks: MotWriter | None, tell: Callable[[str], None]) -> dict[str, object]:
     from resight.cameras.mot import read_mot
     from resight.cameras.scores import score_tracks
 
     scores: dict[str, object] = {}
     for name, truth in truths.items():
-        if tracks is None or not tracks.path(name).exists():
-            continue
-        found = score_tracks(read_mot(truth), read_mot(tracks.path(name)))
-        scores[name] = found.to_dict()
-        line = f"{name}: HOTA {found.hota:.3f}, IDF1 {found.idf1:.3f}, MOTA {found.mota:.3f}"
-        _tell(line, quiet=quiet)
+        if tracks is not None and tracks.path(name).exists():
+            found = score_tracks(read_mot(truth), read_mot(tracks.path(name)))
+            scores[name] = found.to_dict()
+            tell(f"{name}: HOTA {found.hota:.3f}, IDF1 {found.idf1:.3f}, MOTA {found.mota:.3f}")
     return scores
 
 
-def _tell(line: str, *, quiet: bool) -> None:
-    """Print a line; on standard error, if events are on standard output."""
-    warn((line,)) if quiet else say(line)
+def _report(line: str) -> None:
+    warn((line,))

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from resight.datasets import market1501
 from resight.datasets.layout import Layout, find
-from resight.datasets.names import NEARLY, STYLES
+from resight.datasets.names import STYLES
 from resight.datasets.records import Dataset
 from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
-__all__ = ["LAYOUT", "WITHDRAWN", "find_root", "fit", "load"]
+__all__ = ["LAYOUT", "WITHDRAWN", "fit", "load"]
 
 WITHDRAWN = (
     "DukeMTMC-reID was withdrawn by its authors in 2019: use it only to reproduce old results, and say so beside every figure"
@@ -30,12 +30,6 @@ _INSIDE = ("DukeMTMC-reID", "dukemtmc-reid")
 def fit(tree: Tree) -> float:
     """Share of the images in Market-1501's three folders whose names are Duke's."""
     return market1501.fit(tree, STYLES["dukemtmc"])
-
-
-def find_root(root: str | Path) -> Path | None:
-    """The folder with Duke's names: `root` or DukeMTMC-reID inside it; None if neither."""
-    share, found = find(Tree.read(root), fit, _INSIDE)
-    return found.root if share >= NEARLY / 2 else None
 
 
 def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:

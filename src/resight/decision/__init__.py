@@ -1,5 +1,7 @@
 """Turn distances into an answer: match, possible or unknown."""
 
-from resight.decision.calibration import Calibration, calibrate, decide
+from resight.decision.calibrate import calibrate
+from resight.decision.calibration import Calibration
+from resight.decision.decide import decide
 
 __all__ = ["Calibration", "calibrate", "decide"]

@@ -1,7 +1,4 @@
-"""Thresholds on the distance up to which a search answers match or possible, chosen for wanted rates of false answers.
-
-The promised rate counts searches: of searches for a person who is not in the gallery, at most this share gets a false answer. A
-rate per pair of images would promise nothing, because every search compares thousands of pairs.
+"""Thresholds on the distance up to which a search answers match or possible; `resight.decision.calibrate` chooses them.
 
 The rate grows with the gallery, so the promise names the number of people it was measured with; `resight.decision.growth` moves
 the thresholds for other numbers. Behind a filter the rate is lower.
@@ -18,18 +15,16 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from resight.cameras.links import Limits
 from resight.decision.cohort import Cohort
-from resight.decision.growth import Growth, fit_growth
+from resight.decision.growth import Growth, say_larger
 from resight.decision.links import LinkPoint
-from resight.decision.open_set import LabelledSearches
-from resight.decision.operating_point import OperatingPoint, measure
-from resight.errors import ArrayError, ConfigurationError, GalleryError, ModelMismatchError
+from resight.decision.operating_point import OperatingPoint
+from resight.errors import ArrayError, GalleryError, ModelMismatchError
 from resight.files import read_json, write_json
 from resight.gallery.settings import Settings
-from resight.models.model import Model
 
 __all__ = [
     "EXPECTED",
@@ -45,12 +40,6 @@ __all__ = [
     "Calibration",
     "Kind",
     "OperatingPoint",
-    "bands",
-    "calibrate",
-    "check_people",
-    "decide",
-    "least_people",
-    "measure",
 ]
 
 MATCH, POSSIBLE, UNKNOWN = "match", "possible", "unknown"
@@ -123,10 +112,13 @@ class Calibration:
         """Return the calibration that applies to a question of so many images: from two on that of tracklets, if there is one."""
         return self.tracklets if images > 1 and self.tracklets is not None else self
 
+    def joins(self, tracklet: ArrayLike) -> float:
+        """Return the distance up to which other tracklets are of the same person: that of a match, if tracklets ask."""
+        return self.asked_with(2).thresholds(tracklet)[0]
+
     def limits(self) -> Limits:
         """Return the limits by which `resight.cameras.links.Linker` joins tracklets into people."""
-        asked = self.tracklets or self
-        return Limits(lambda vector: asked.thresholds(vector)[0], None if self.joined is None else self.joined.among)
+        return Limits(self.joins, None if self.joined is None else self.joined.among)
 
     def check(self, settings: Settings) -> None:
         """Raise `ModelMismatchError` for a gallery of another model or distance."""
@@ -155,21 +147,8 @@ class Calibration:
         if images > 1 and self.asked_with(images).asks != TRACKLET:
             notes.append(f"the calibration makes its promise for one query image, not for {images} fused images")
         if people is not None and people > self.people - 1:
-            notes.append(self._larger(people))
+            notes.append(say_larger(self.growth, self.match.wanted, self.people - 1, people))
         return tuple(notes)
-
-    def _larger(self, people: int) -> str:
-        """Say what a gallery larger than any calibrated means."""
-        more = f"the gallery has about {people} people, and the calibration {self.people - 1}"
-        if self.growth is None:
-            return f"{more}: expect up to {people / (self.people - 1):.1f} times as many false answers"
-        wanted = self.match.wanted
-        if self.growth.is_measured(wanted, people):
-            return f"{more}: the thresholds are moved as false answers grow"
-        enough = self.growth.people_to_measure(wanted, people)
-        if self.growth.threshold(wanted, people) == -math.inf:
-            return f"{more}: nothing is a match, because no threshold keeps the rate; label about {enough} people"
-        return f"{more}: the threshold of a match is extrapolated; label about {enough} people to measure it"
 
     def thresholds(self, query: ArrayLike | None = None, people: int | None = None) -> tuple[float, float]:
         """Distances up to which a sighting is a match, and possible, for one query.
@@ -266,184 +245,6 @@ class Calibration:
             ) from error
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise GalleryError(f"{path} is not a calibration ({error}); write one with `resight calibrate`") from error
-
-
-def calibrate(
-    searches: LabelledSearches,
-    extractor: Model,
-    distance: str,
-    *,
-    model: str = "",
-    rate: float = 0.01,
-    possible_rate: float = 0.1,
-    confidence: float = 0.95,
-    promise: str = EXPECTED,
-    cohort: Cohort | None = None,
-    provenance: Mapping[str, Any] | None = None,
-    tracklets: LabelledSearches | None = None,
-    sightings: Kind = IMAGE,
-    joined: LinkPoint | None = None,
-) -> Calibration:
-    """Choose the largest thresholds whose false positive identification rate (FPIR) is at most the wanted one.
-
-    Parameters
-    ----------
-    searches : LabelledSearches
-        Searches for people that the model was not trained on. Training people lie further apart than strangers will.
-    extractor : Model
-        Model of the vectors.
-    distance : str
-        Distance of the searches.
-    model : str
-        Name for `resight.models.load_model`; the model's own name by default.
-    rate, possible_rate : float
-        Allowed rates of searches for an absent person that answer "match", and "match" or "possible".
-    confidence : float
-        Confidence of each limit, in (0.5, 1).
-    promise : str
-        ``"expected"``: the measured rate is at most the wanted one. ``"guaranteed"``: its upper limit is.
-    cohort : Cohort, optional
-        Cohort of the searches; see `resight.decision.open_set.search_everybody`.
-    provenance : mapping, optional
-    tracklets : LabelledSearches, optional
-        Searches that the tracklets of these people ask; see `resight.decision.tracklets`. They get thresholds of their own.
-    sightings : str
-        What all searches went through: ``"image"`` or ``"tracklet"``.
-    joined : LinkPoint, optional
-        Thresholds by which tracklets are joined; see `resight.decision.links.fit_links`.
-
-    Returns
-    -------
-    Calibration
-
-    Raises
-    ------
-    ConfigurationError
-        If the rates are not 0 < `rate` <= `possible_rate` < 1, or the confidence cannot be used.
-    GalleryError
-        If there are too few people to promise the rate at any threshold; see `least_people`.
-    """
-    check_people(searches.people, rate, possible_rate, confidence, promise)
-    height, width = extractor.size
-    if cohort is not None and cohort.model_sha256 not in ("", extractor.sha256):
-        raise ModelMismatchError(
-            f"the cohort is of another model ({cohort.model_sha256[:12]}) than {extractor.name} ({extractor.sha256[:12]}); "
-            "make one from crops of strangers with this model, or do without"
-        )
-    found = Calibration(
-        model=model or extractor.name,
-        model_sha256=extractor.sha256,
-        height=height,
-        width=width,
-        distance=distance,
-        confidence=confidence,
-        promise=promise,
-        cohort=cohort,
-        provenance=dict(provenance or {}),
-        sightings=sightings,
-        joined=joined,
-        **_chosen(searches, rate, possible_rate, confidence, promise),
-    )
-    if tracklets is None:
-        return found
-    return replace(found, tracklets=replace(found, asks=TRACKLET, **_chosen(tracklets, rate, possible_rate, confidence, promise)))
-
-
-def _chosen(searches: LabelledSearches, rate: float, possible_rate: float, confidence: float, promise: str) -> dict[str, Any]:
-    """Compute the part of a calibration that depends on who asks."""
-    curve = searches.false_positives(confidence)
-    choose = {EXPECTED: curve.expected_threshold, GUARANTEED: curve.threshold_for}
-    points = {
-        kind: tuple(measure(searches, wanted, choose[kind](wanted), confidence) for wanted in (rate, possible_rate))
-        for kind in PROMISES
-        if kind == promise or searches.people >= _least(kind, rate, confidence)
-    }
-    (other,) = set(PROMISES) - {promise}
-    match, possible = points[promise]
-    return {
-        "people": searches.people,
-        "images": len(searches.persons),
-        "match": match,
-        "possible": possible,
-        "instead": points.get(other),
-        "growth": fit_growth(searches, confidence, guaranteed=promise == GUARANTEED),
-    }
-
-
-def check_people(people: int, rate: float, possible_rate: float, confidence: float, promise: str = EXPECTED) -> None:
-    """Refuse rates that this number of people cannot promise, before any image is embedded. Raises the errors of `calibrate`."""
-    if promise not in PROMISES:
-        raise ConfigurationError(f"the promise {promise!r}; expected {' or '.join(PROMISES)}")
-    if not 0 < rate <= possible_rate < 1:
-        raise ConfigurationError(f"rates {rate:g} and {possible_rate:g}; expected 0 < rate <= possible rate < 1")
-    if not 0.5 < confidence < 1:
-        raise ConfigurationError(f"a confidence of {confidence:g}; expected more than 0.5 and less than 1")
-    if promise == EXPECTED:
-        if people < (least := _least(promise, rate, confidence)):
-            raise GalleryError(f"{people} people cannot show a rate of {rate:g}; that takes {least}: label more, or accept more")
-        return
-    if people < (least := least_people(rate, confidence)):
-        promised = 1 - (1 - confidence) ** (2 / max(people, 1))
-        raise GalleryError(
-            f"{people} people cannot promise a rate of {rate:g} with {confidence:.0%} confidence; that takes {least}; "
-            f"they can promise {math.ceil(1000 * promised) / 1000:g} at best: label more people, or accept a higher rate"
-        )
-
-
-def least_people(rate: float, confidence: float) -> int:
-    """Return the number of people needed to promise a rate if they show no false match.
-
-    Since false matches come in pairs of people, half as many are independent: (1 - rate)^(people / 2) <= 1 - confidence.
-
-    Examples
-    --------
-    >>> least_people(0.01, 0.95), least_people(0.1, 0.95)
-    (597, 57)
-    """
-    return max(3, math.ceil(2 * math.log(1 - confidence) / math.log1p(-rate)))
-
-
-def _least(promise: str, rate: float, confidence: float) -> int:
-    """Return the number of people that a promise takes."""
-    return max(3, math.ceil(1 / rate)) if promise == EXPECTED else least_people(rate, confidence)
-
-
-def decide(
-    distances: ArrayLike, calibration: Calibration, query: ArrayLike | None = None, *, images: int = 1, people: int | None = None
-) -> NDArray[np.str_]:
-    """Turn distances into answers.
-
-    Parameters
-    ----------
-    distances : float array of any shape
-        Distances from one query, by the calibration's model and distance. The first of a ranked list answers the search.
-    calibration : Calibration
-    query : float array of shape (d,) or (1, d), optional
-        Vector of the query; a calibration with a cohort needs it.
-    images : int
-        Images that ask, fused into one query; see `Calibration.asked_with`.
-    people : int, optional
-        People in the gallery; see `Calibration.thresholds`.
-
-    Returns
-    -------
-    str array of the same shape
-        "match", "possible" or "unknown".
-
-    Raises
-    ------
-    ArrayError
-        If a distance is NaN, or the query is missing or does not fit the cohort.
-    """
-    return bands(distances, *calibration.asked_with(images).thresholds(query, people))
-
-
-def bands(distances: ArrayLike, match: float, possible: float) -> NDArray[np.str_]:
-    """Turn distances into answers by the thresholds of one query; see `decide` and `Calibration.thresholds`."""
-    given = np.asarray(distances, np.float64)
-    if np.isnan(given).any():
-        raise ArrayError("a distance is NaN; check the embeddings that it is between")
-    return np.select([given <= match, given <= possible], [MATCH, POSSIBLE], UNKNOWN)
 
 
 def _of_asker(values: Mapping[str, Any]) -> dict[str, Any]:

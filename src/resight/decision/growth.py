@@ -184,3 +184,16 @@ def _line(rates: NDArray[np.float64], thresholds: NDArray[np.float64]) -> Callab
         return lambda logarithms: np.full(len(logarithms), -np.inf)
     slope, offset = np.polyfit(np.log(rates[some]), thresholds[some], 1)
     return lambda logarithms: slope * logarithms + offset
+
+
+def say_larger(growth: Growth | None, wanted: float, calibrated: int, people: int) -> str:
+    """Say what a gallery of more people than were calibrated means for the rate of false matches that is wanted."""
+    more = f"the gallery has about {people} people, and the calibration {calibrated}"
+    if growth is None:
+        return f"{more}: expect up to {people / calibrated:.1f} times as many false answers"
+    if growth.is_measured(wanted, people):
+        return f"{more}: the thresholds are moved as false answers grow"
+    enough = growth.people_to_measure(wanted, people)
+    if growth.threshold(wanted, people) == -math.inf:
+        return f"{more}: nothing is a match, because no threshold keeps the rate; label about {enough} people"
+    return f"{more}: the threshold of a match is extrapolated; label about {enough} people to measure it"

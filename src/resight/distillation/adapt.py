@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from resight.configuration import to_dict
@@ -17,6 +18,7 @@ from resight.datasets import Dataset
 from resight.datasets.records import Records, Split
 from resight.distillation.config import AdaptConfig, DistillConfig
 from resight.distillation.distill import distill
+from resight.distillation.space import without_cameras
 from resight.errors import CheckpointError, ConfigurationError, DatasetError
 from resight.evaluation.model import evaluate_model
 from resight.files import write_json
@@ -71,8 +73,8 @@ def adapt(
     -------
     dict
         ``crops``, ``held_out``, ``agreement`` and ``scores`` (each with ``before`` and ``after``), ``seconds``; also written to
-        ``adaptation.json`` in `out`. Agreement is the share, in per cent, of the first teacher's 5 nearest held-out crops
-        that are among the student's 5 nearest; None without a teacher.
+        ``adaptation.json`` in `out`. Agreement is the share, in per cent, of the first teacher's 5 nearest held-out crops, without
+        what cameras do, that are among the student's 5 nearest; None without a teacher.
 
     Raises
     ------
@@ -96,9 +98,10 @@ def adapt(
     report: dict[str, Any] = {"crops": len(images), "held_out": len(held_out), "agreement": None, "scores": None}
     if config.teacher:
         teacher = load_model(config.teacher[0], device="cpu", precise=False)
-        wanted = _neighbours(teacher, held_out, cache, progress)
+        vectors = F.normalize(torch.from_numpy(_vectors(teacher, held_out, cache, progress)), dim=-1)
+        wanted = _neighbours(teacher, without_cameras(vectors[None], held_out.cameras.tolist())[0][0].numpy())
         report["agreement"] = {
-            name: agreement(wanted, _neighbours(model, held_out, cache, progress))
+            name: agreement(wanted, _neighbours(model, _vectors(model, held_out, cache, progress)))
             for name, model in (("before", student), ("after", after))
         }
     if labelled is not None:
@@ -182,6 +185,8 @@ def _distillation(config: AdaptConfig, student: NetworkModel, card: Card) -> Dis
         hard_weight=0.0,
         embedding_weight=8.0,
         similarity_weight=100.0,
+        centre_cameras=True,
+        neighbours=config.neighbours,
     )
 
 
@@ -191,10 +196,14 @@ def _weights(start: str) -> str:
     return str(found.path / WEIGHTS) if found.kind == "run" and found.path is not None else start
 
 
-def _neighbours(model: Model, records: Records, cache: Path | None, progress: Progress) -> NDArray[np.int64]:
-    """The nearest other crops of each crop, (n, 5)."""
+def _vectors(model: Model, records: Records, cache: Path | None, progress: Progress) -> NDArray[np.float32]:
+    """Embeddings of crops, (n, d)."""
     pixels = load_pixels(records.paths, model.size, cache=cache, progress=progress)
-    vectors = np.concatenate([model.extract(pixels[i : i + 256]) for i in range(0, len(pixels), 256)])
+    return np.concatenate([model.extract(pixels[i : i + 256]) for i in range(0, len(pixels), 256)])
+
+
+def _neighbours(model: Model, vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The nearest other crops of each crop, (n, 5)."""
     if not isinstance(model.distance, str):
         raise ConfigurationError(f"{model.name} has a learned distance; expected a model with a plain one")
     rows = nearest(vectors, vectors, _NEIGHBOURS + 1, model.distance)[0]

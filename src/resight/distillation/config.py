@@ -51,6 +51,10 @@ class DistillConfig(TrainConfig):
         teachers alone. Each takes as much memory as an image.
     unlabelled_share : float
         Share of each batch that comes from `unlabelled` and `copies`, if there are any.
+    centre_cameras : bool
+        Subtract the mean of each camera from the teachers' embeddings, so that the student does not learn what a camera does.
+    neighbours : int
+        With --centre-cameras: so many images of other cameras that the teachers find most alike share in an image's target.
     targets : str
         When to ask the teacher: ``"cached"`` is once for every image and its mirror image, ``"online"`` is at every batch.
     """
@@ -63,6 +67,8 @@ class DistillConfig(TrainConfig):
     unlabelled: tuple[str, ...] = ()
     copies: int = 0
     unlabelled_share: float = 0.25
+    centre_cameras: bool = False
+    neighbours: int = 0
     targets: str = "cached"
     if TYPE_CHECKING:  # what `_with_weights` adds, for editors
         soft_weight: float = 1.0
@@ -96,6 +102,8 @@ class DistillConfig(TrainConfig):
             raise ConfigurationError(f"peer = {self.peer!r} and no loss compares the student with it; set mutual_weight to 1")
         if self.peer_weights and not self.peer:
             raise ConfigurationError("peer_weights belong to a peer of another architecture; set peer")
+        if self.neighbours < 0 or (self.neighbours and not self.centre_cameras):
+            raise ConfigurationError(f"neighbours = {self.neighbours}; expected at least 0, and centre_cameras unless it is 0")
         if self.copies < 0:
             raise ConfigurationError(f"copies = {self.copies}; expected at least 0")
         if not 0 < self.unlabelled_share < 1:
@@ -154,18 +162,21 @@ class AdaptConfig:
         Crops in one step.
     copies : int
         Changed copies of each crop (other colours, and people put together from two), which the student learns as well.
+    neighbours : int
+        So many crops of other cameras that the teachers find most alike share in what a crop teaches.
     held_out : float
         Share of the crops that only judges.
     seed : int
         Seed of everything random.
     """
 
-    start: str = "student"
+    start: str = "student-general"
     teacher: tuple[str, ...] = ()
     epochs: int = 8
     learning_rate: float = 0.002
     batch_size: int = 64
     copies: int = 3
+    neighbours: int = 3
     held_out: float = 0.1
     seed: int = 0
 

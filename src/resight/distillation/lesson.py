@@ -46,4 +46,12 @@ class Lesson:
         if self.config.weights:
             labelled = self.prepared.pixels[: len(self.prepared.records)]
             before = torch.from_numpy(network_outputs(self.student, labelled)[0])
-        return TeacherSpace(self.asked, self.student.embedding_size, before, self.prepared.records.tracklets)
+        data, config = self.prepared, self.config
+        return TeacherSpace(
+            self.asked,
+            self.student.embedding_size,
+            before,
+            data.records.tracklets or ("",) * len(data.records),
+            data.cameras.tolist() if config.centre_cameras else (),
+            config.neighbours,
+        )

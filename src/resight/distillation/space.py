@@ -13,9 +13,12 @@ from resight.distillation.targets import CachedTeacher
 from resight.errors import ConfigurationError
 from resight.networks.batches import View
 
-__all__ = ["TeacherSpace"]
+__all__ = ["TeacherSpace", "with_neighbours", "without_cameras"]
 
 _MOST_NUMBERS = 8192
+_AVERAGE = 20  # images
+_CHUNK = 512
+_POWER = 2.0
 
 
 class TeacherSpace:
@@ -42,6 +45,14 @@ class TeacherSpace:
         Tracklet of each of the first training images, or empty. Half of a target is then the mean over the image's tracklet, which
         shows one person: what a single frame hides, the others tell. An image without a tracklet keeps its own.
 
+    cameras : sequence of int
+        Camera of each of the n training images, `UNKNOWN` for none; or empty. The mean of each camera is subtracted from the
+        embeddings of what it sees, so that the student does not learn what a camera does to a crop.
+    neighbours : int
+        With cameras: add to the target of each of the first training images those of so many images of other cameras that the
+        teachers find most alike. Most of them show the same person; together they tell more. They are weighted by their squared
+        cosines: plain ones spoil what is known of people whom one camera alone has seen.
+
     Raises
     ------
     ConfigurationError
@@ -54,6 +65,8 @@ class TeacherSpace:
         dimensions: int,
         student: Tensor | None = None,
         tracklets: Sequence[str] = (),
+        cameras: Sequence[int] = (),
+        neighbours: int = 0,
     ) -> None:
         numbers = sum(teacher.embedding.shape[-1] for teacher in teachers)
         if numbers > _MOST_NUMBERS:
@@ -64,6 +77,10 @@ class TeacherSpace:
         everything = torch.cat([F.normalize(teacher.embedding, dim=-1) for teacher in teachers], -1)
         everything = _with_tracklets(everything, tracklets)
         everything = everything - everything.mean((0, 1))
+        if len(cameras):
+            everything, of = without_cameras(everything, cameras)
+            first = len(tracklets) if tracklets else everything.shape[1]
+            everything[:, :first] = with_neighbours(everything[:, :first], of[:first], neighbours)
         rows = everything.flatten(0, 1).double()
         kept = torch.eye(numbers, dtype=rows.dtype, device=rows.device)
         if numbers > dimensions:
@@ -93,6 +110,47 @@ def _with_tracklets(everything: Tensor, tracklets: Sequence[str]) -> Tensor:
     counts = torch.bincount(of).to(everything)
     means = everything.new_zeros(2, len(counts), everything.shape[2]).index_add_(1, of, everything) / counts[:, None]
     return (everything + means[:, of]) / 2
+
+
+def without_cameras(everything: Tensor, cameras: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Subtract from embeddings, float (k, n, d), the mean of their camera, as if it had also seen a few average images.
+
+    Returns
+    -------
+    tuple of tensors
+        The rest, of length 1, and a number for the camera of each image, int64 (n,).
+    """
+    of = torch.as_tensor(np.unique(cameras, return_inverse=True)[1], device=everything.device)
+    everything = everything - everything.mean((0, 1))
+    sums = everything.new_zeros(int(of.max()) + 1, everything.shape[2]).index_add_(0, of, everything.mean(0))
+    return F.normalize(everything - (sums / (torch.bincount(of)[:, None] + _AVERAGE))[of], dim=-1), of
+
+
+def with_neighbours(rows: Tensor, of: Tensor, neighbours: int, power: float = _POWER) -> Tensor:
+    """Add to rows of length 1, float (k, n, d), those of so many neighbours of other cameras.
+
+    Parameters
+    ----------
+    rows : float tensor of shape (k, n, d)
+    of : int64 tensor of shape (n,)
+        Camera of each.
+    neighbours : int
+    power : float
+        Power of the cosine that weighs a neighbour.
+
+    Returns
+    -------
+    float tensor of shape (k, n, d)
+        Of length 1.
+    """
+    both = F.normalize(rows.mean(0), dim=-1)
+    found = rows.clone()
+    for start in range(0, len(both) if neighbours else 0, _CHUNK):
+        some = slice(start, start + _CHUNK)
+        alike = (both[some] @ both.T).masked_fill_(of[some, None] == of, 0)
+        weights, which = alike.topk(min(neighbours, len(both)), dim=1)
+        found[:, some] += (weights.clamp_(min=0).pow(power)[None, :, :, None] * rows[:, which]).sum(2)
+    return F.normalize(found, dim=-1)
 
 
 def _turn(rows: Tensor, wanted: Tensor) -> Tensor:

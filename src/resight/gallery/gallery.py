@@ -1,8 +1,10 @@
-"""The door to a gallery: enrol crops, search for a person, label, purge, snapshot."""
+"""The door to the sightings of a gallery: enrol crops, search for a person, label, purge.
+
+`resight.gallery.upkeep` is for a gallery as a whole: snapshots, backups, damage, older versions.
+"""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,28 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.datasets.names import near_names, nfc
-from resight.errors import GalleryError, MissingSightingError
+from resight.errors import MissingSightingError
 from resight.gallery.crops import Crop
 from resight.gallery.enrol import Enrolment, enrol
 from resight.gallery.matches import Match, Matches, fuse
 from resight.gallery.settings import Settings, future_from
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.statistics import Statistics, statistics_of
-from resight.gallery.store import reserve
-from resight.gallery.store.backup import back_up_folder, back_up_sightings, sightings_in, unpack, unpacked
-from resight.gallery.store.database import bytes_of
-from resight.gallery.store.interface import Camera, Removal, Store
-from resight.gallery.store.migrate import migrate
-from resight.gallery.store.snapshot import Snapshot, restore, snapshots, take_snapshot
+from resight.gallery.store.interface import Camera, Removal, Store, is_database
 from resight.gallery.store.sqlite import SqliteStore
-from resight.gallery.store.verify import verify
 from resight.images import Pixels
 from resight.models.model import Model
 from resight.progress import Progress, silent
 
 __all__ = ["Gallery"]
-
-_NO_FOLDER = "snapshots are for galleries in a folder; back up a database by `resight gallery backup`, or by pg_dump"
 
 
 class Gallery:
@@ -71,7 +65,7 @@ class Gallery:
         StorageError
             If the folder cannot be written.
         """
-        if _is_database(location):
+        if is_database(location):
             from resight.gallery.store.postgres import PostgresStore
 
             return cls(PostgresStore.create(str(location), settings))
@@ -88,78 +82,11 @@ class Gallery:
         GalleryDamagedError
             If its file is damaged.
         """
-        if _is_database(location):
+        if is_database(location):
             from resight.gallery.store.postgres import PostgresStore
 
             return cls(PostgresStore(str(location)))
         return cls(SqliteStore(Path(location)), Path(location))
-
-    @classmethod
-    def verify(cls, location: str | Path, *, progress: Progress = silent) -> list[str]:
-        """Read every byte of a gallery, which may be too damaged to open, and name all damage; an empty list if there is none."""
-        if not _is_database(location):
-            return verify(Path(location), progress=progress)
-        from resight.gallery.store.postgres import PostgresStore
-
-        with contextlib.closing(PostgresStore(str(location))) as store:
-            return store.problems(progress=progress)
-
-    @classmethod
-    def migrate(cls, location: str | Path, *, progress: Progress = silent) -> tuple[int, int]:
-        """Bring a gallery that an older Resight wrote to the present version of its tables.
-
-        Returns
-        -------
-        tuple of (int, int)
-            Version before, and how many files, or databases, were changed.
-
-        Raises
-        ------
-        GalleryError
-            If there is no gallery, or its version is newer, or too old.
-        GalleryDamagedError
-            If it is damaged. Then nothing of the damaged file is changed.
-        StorageError
-            If other programs have it open, or there is no space.
-        """
-        if not _is_database(location):
-            return migrate(Path(location), progress=progress)
-        from resight.gallery.store.postgres import PostgresStore
-
-        return PostgresStore.migrate(str(location), progress=progress)
-
-    @classmethod
-    def restore_backup(cls, file: str | Path, location: str | Path) -> int:
-        """Make a gallery from a file of `back_up`, in a new folder or a database without a gallery; return its sightings.
-
-        A gallery from a folder may become one in a database, and the other way round. Purges since the backup are not in it.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is no such file, or PostgreSQL cannot compute the gallery's distance.
-        GalleryError
-            If there is something in that place already.
-        GalleryDamagedError
-            If the backup is damaged. Nothing is made then.
-        StorageError
-            If the place cannot be written. Nothing is made then either.
-        """
-        if not _is_database(location):
-            return unpack(Path(file), Path(location))
-        from resight.gallery.store.postgres import PostgresStore
-
-        with unpacked(Path(file), Path(file).absolute().parent) as folder:
-            settings, parts = sightings_in(folder)
-            with contextlib.closing(PostgresStore.create(str(location), settings, parts)) as store:
-                return len(store)
-
-    @classmethod
-    def restore(cls, folder: str | Path, name: str) -> Snapshot:
-        """Bring back a snapshot, except for what was purged since; see `resight.gallery.store.snapshot.restore`."""
-        if _is_database(folder):
-            raise GalleryError(_NO_FOLDER)
-        return restore(Path(folder), name)
 
     def __enter__(self) -> Self:
         return self
@@ -228,7 +155,7 @@ class Gallery:
 
     def search_each(self, vectors: NDArray[np.float32], k: int = 10, where: Where = EVERYTHING) -> list[Matches]:
         """Search once for each vector of an array of shape (q, d); see `search`. All records are read at once."""
-        ids, distances = self.nearest(vectors, k, where)
+        ids, distances = self._store.search(vectors, k, where)
         # Records only: vectors and thumbnails are most of the bytes on disk, and a ranked list needs neither.
         found = {record.id: record for record in self._store.records(Where(ids=frozenset(ids.ravel().tolist())))}
         lists = []
@@ -237,12 +164,6 @@ class Gallery:
             pairs = [(found[id], distance) for id, distance in zip(row, values, strict=True) if id in found]
             lists.append(Matches(Match(rank=rank, distance=value, record=record) for rank, (record, value) in enumerate(pairs, 1)))
         return lists
-
-    def nearest(
-        self, vectors: NDArray[np.float32], k: int, where: Where = EVERYTHING
-    ) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
-        """Find the nearest sightings of each vector: ids and distances, both of shape (q, min(k, matching sightings))."""
-        return self._store.search(vectors, k, where)
 
     def get(self, id: str) -> Sighting:
         """Return one sighting. Raises `MissingSightingError` if the gallery has none of this id."""
@@ -292,14 +213,6 @@ class Gallery:
         """Delete sightings for good; see `resight.gallery.store.purge`."""
         return self._store.remove(where, progress=progress)
 
-    @staticmethod
-    def release_reserve(location: str | Path) -> bool:
-        """Free the space that is kept for a purge, before one that a full disk would not even let begin.
-
-        The purge keeps the space again at its end. Return whether there was any.
-        """
-        return not _is_database(location) and reserve.release(Path(location))
-
     def reach(self, where: Where) -> tuple[list[str], int]:
         """Return what `purge` would delete: ids in the gallery, and the number of further sightings that only snapshots hold."""
         if where.ids is not None and where == Where(ids=where.ids):  # damaged sightings too
@@ -329,44 +242,8 @@ class Gallery:
             Time from which expiry is counted; the present by default.
         """
         summary = self._store.summary(cameras, self.settings.expired_before(now), future_from(now))
-        if self.folder is None or cameras is not None:
-            return statistics_of(summary, self.settings)
-        return statistics_of(
-            summary,
-            self.settings,
-            size=bytes_of(file for file in self.folder.rglob("*") if file.is_file()),
-            snapshots=tuple(snapshot.name for snapshot in snapshots(self.folder)),
-        )
-
-    def take_snapshot(self, name: str = "") -> Snapshot:
-        """Copy the gallery into its own folder, where a purge reaches the copy; see `resight.gallery.store.snapshot`."""
-        if self.folder is None:
-            raise GalleryError(_NO_FOLDER)
-        return take_snapshot(self.folder, name)
-
-    def back_up(self, file: str | Path) -> int:
-        """Copy the gallery as it is at this moment to a file; return the number of sightings. No purge reaches the file.
-
-        Raises
-        ------
-        ConfigurationError
-            If the file exists.
-        GalleryDamagedError
-            If the gallery is damaged. Then there is no backup.
-        StorageError
-            If the file cannot be written. Then there is none either.
-        """
-        if self.folder is not None:
-            return back_up_folder(self.folder, Path(file))
-        from resight.gallery.store.postgres import PostgresStore
-
-        assert isinstance(self._store, PostgresStore)
-        return back_up_sightings(self.settings, self._store.everything(), Path(file))
+        return statistics_of(summary, self.settings, self.folder if cameras is None else None)
 
     def close(self) -> None:
         """Close files and connections."""
         self._store.close()
-
-
-def _is_database(location: str | Path) -> bool:
-    return str(location).startswith(("postgresql:", "postgres:"))

@@ -12,7 +12,6 @@ import numpy as np
 
 from resight.cameras.links import Limits, Linker, gained_by
 from resight.cameras.ways import Passage, Ways
-from resight.errors import ConfigurationError
 from resight.gallery.gallery import Gallery
 from resight.gallery.labels import label
 from resight.gallery.passes import Pass, read_passes
@@ -121,8 +120,7 @@ def group_people(
     StorageError
         If the gallery cannot be written. What was joined before stays.
     """
-    if gallery.settings.distance != "cosine":
-        raise ConfigurationError(f"a gallery by {gallery.settings.distance} distance; people are joined by the cosine distance")
+    gallery.settings.check_cosine()
     known = _Known(gallery, Linker(limits, _Dated.of(ways or Ways()), memory=inf))
     passes = read_passes(gallery, progress=progress)
     waiting = []

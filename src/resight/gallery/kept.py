@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 
 import cv2
 
@@ -20,6 +20,7 @@ from resight.gallery.gallery import Gallery
 from resight.gallery.people import is_provisional
 from resight.gallery.sighting import EVERYTHING, Record, Where
 from resight.gallery.store.database import FILE
+from resight.gallery.store.interface import is_database
 from resight.gallery.strip import crops_in
 from resight.images import grouped
 from resight.models.model import CHUNK
@@ -55,7 +56,7 @@ class Written:
 
 def is_gallery(location: str | Path) -> bool:
     """Tell if a location names a gallery: a folder with one in it, or a database."""
-    return str(location).startswith(("postgresql:", "postgres:")) or (Path(location) / FILE).is_file()
+    return is_database(location) or (Path(location) / FILE).is_file()
 
 
 def write_crops(
@@ -160,7 +161,7 @@ def kept_crops(location: str | Path, folder: Path, *, progress: Progress = silen
 
 def _delete(folder: Path) -> None:
     try:
-        shutil.rmtree(folder)
+        rmtree(folder)
     except FileNotFoundError:
         pass
     except OSError as error:

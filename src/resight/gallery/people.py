@@ -69,9 +69,15 @@ class People:
         Travel times and overlaps that are given. The shortest times of other ways are learned.
     memory : float
         Seconds after which somebody who was not seen is no longer compared.
+
+    Raises
+    ------
+    ConfigurationError
+        If the gallery has another distance.
     """
 
     def __init__(self, gallery: Gallery, limits: Limits | float, ways: Ways | None = None, *, memory: float = 86400.0) -> None:
+        gallery.settings.check_cosine()
         self._gallery, self._given, self._memory = gallery, ways or Ways(), memory
         self._linker = Linker(limits, memory=memory)
         self._since, self._looked = inf, time.monotonic()

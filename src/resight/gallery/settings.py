@@ -100,6 +100,11 @@ class Settings:
                 f"{self.dimension} numbers); use that one, or make another gallery"
             )
 
+    def check_cosine(self) -> None:
+        """Raise `ConfigurationError` for another distance, by which nobody is joined."""
+        if self.distance != "cosine":
+            raise ConfigurationError(f"a gallery by {self.distance} distance; people are joined by the cosine distance")
+
     def expired_before(self, now: datetime | None = None) -> datetime | None:
         """Return the time before which sightings have expired; None if they never expire."""
         return None if self.retention is None else (now or datetime.now(UTC)) - timedelta(seconds=self.retention)

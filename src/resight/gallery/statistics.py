@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from resight.gallery.settings import Settings
+from resight.gallery.store.database import bytes_of
 from resight.gallery.store.interface import Summary
+from resight.gallery.store.snapshot import snapshots
 
 __all__ = ["Statistics", "statistics_of"]
 
@@ -53,8 +56,8 @@ class Statistics:
         return asdict(self)
 
 
-def statistics_of(summary: Summary, settings: Settings, *, size: int | None = None, snapshots: tuple[str, ...] = ()) -> Statistics:
-    """Put the numbers of a gallery together."""
+def statistics_of(summary: Summary, settings: Settings, folder: Path | None) -> Statistics:
+    """Put the numbers of a gallery together, with those of the files in its folder."""
     cameras = summary.cameras
     firsts = [camera.first for camera in cameras.values() if camera.first is not None]
     lasts = [camera.last for camera in cameras.values() if camera.last is not None]
@@ -67,7 +70,7 @@ def statistics_of(summary: Summary, settings: Settings, *, size: int | None = No
         cameras={name: camera.sightings for name, camera in cameras.items()},
         first=min(firsts).isoformat() if firsts else None,
         last=max(lasts).isoformat() if lasts else None,
-        bytes=size,
-        snapshots=snapshots,
+        bytes=None if folder is None else bytes_of(file for file in folder.rglob("*") if file.is_file()),
+        snapshots=() if folder is None else tuple(snapshot.name for snapshot in snapshots(folder)),
         settings=settings,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
@@ -19,9 +19,21 @@ from resight.progress import Progress, silent
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["OnnxModel", "Session"]
+__all__ = ["OnnxModel", "Session", "open_session"]
 
 _TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
+
+
+def open_session(data: bytes, threads: int, *, spin: bool = True) -> Any:
+    """Load a graph into ONNX Runtime, on the processor. Threads that spin answer sooner, but keep the cores from others."""
+    options = onnxruntime.SessionOptions()  # type: ignore[attr-defined]
+    options.intra_op_num_threads = options.inter_op_num_threads = threads
+    options.log_severity_level = 4  # what goes wrong is raised
+    if not spin:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(  # type: ignore[attr-defined]
+        data, options, providers=["CPUExecutionProvider"], enable_fallback=0
+    )
 
 
 class Session:
@@ -48,13 +60,7 @@ class Session:
     def __init__(
         self, model: bytes | onnx.ModelProto, output: str = OUTPUT, *, takes: GraphInput = INPUTS["uint8"], threads: int = 0
     ) -> None:
-        options = onnxruntime.SessionOptions()  # type: ignore[attr-defined]
-        options.intra_op_num_threads = options.inter_op_num_threads = threads
-        options.log_severity_level = 4  # what goes wrong is raised
-        data = model if isinstance(model, bytes) else model.SerializeToString()
-        self._session = onnxruntime.InferenceSession(  # type: ignore[attr-defined]
-            data, options, providers=["CPUExecutionProvider"], enable_fallback=0
-        )
+        self._session = open_session(model if isinstance(model, bytes) else model.SerializeToString(), threads)
         self._output, self._takes = output, takes
         both = (*self._session.get_inputs(), *self._session.get_outputs())
         self.values = {value.name: (_TYPES.get(value.type, value.type), list(value.shape)) for value in both}

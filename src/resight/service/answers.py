@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from resight.cameras.states import CameraState, Condition
 from resight.decision.calibration import Kind
-from resight.gallery import Match, Record
+from resight.gallery import Camera, Match, Record, Settings
 from resight.gallery.seen import PersonSeen
 from resight.service.access import Caller
 
@@ -24,18 +24,14 @@ __all__ = [
     "EnrolledTracklet",
     "Error",
     "Found",
-    "GallerySummary",
-    "Health",
     "Judged",
     "Known",
     "Labelled",
     "Listed",
     "PeopleList",
     "PersonAnswer",
-    "PurgeProgress",
     "Purged",
     "Session",
-    "Stats",
     "Watched",
 ]
 
@@ -75,6 +71,7 @@ class Found(BaseModel):
     thresholds: dict[str, float] | None = Field(description="distances up to which this query has a match, and a possible one")
     asks: Kind | None = Field(description="kind of question whose thresholds these are")
     people: int | None = Field(description="people in the gallery, about, for which the thresholds were moved")
+    why: list[str] = Field(description="why the decision is what it is, in sentences")
     matches: list[Place]
     milliseconds: float
 
@@ -118,26 +115,14 @@ class Labelled(BaseModel):
     labelled: int
 
 
-class GallerySummary(BaseModel):
-    """The gallery's settings, and the number of sightings that the caller may see."""
-
-    model: str
-    model_sha256: str
-    height: int
-    width: int
-    dimension: int
-    distance: str
-    retention: int | None
-    size: int
-
-
 class Session(BaseModel):
     """The caller, and the gallery."""
 
     name: str
     role: str
     cameras: list[str] | None
-    gallery: GallerySummary
+    gallery: Settings
+    size: int = Field(description="number of sightings that the caller may see")
     calibration: dict[str, Any] | None
     max_upload: int = Field(description="largest request, in bytes")
 
@@ -174,6 +159,12 @@ class CameraSummary(BaseModel):
     first: str | None
     last: str | None
     watched: Watched | None = Field(description="null unless the service watches it")
+
+    @classmethod
+    def of(cls, name: str, camera: Camera, watched: Watched | None) -> Self:
+        """Convert a camera."""
+        first, last = (None if time is None else time.isoformat() for time in (camera.first, camera.last))
+        return cls(camera=name, sightings=camera.sightings, first=first, last=last, watched=watched)
 
 
 class CameraList(BaseModel):
@@ -248,16 +239,6 @@ class Purged(BaseModel):
     near: list[str] = Field(default=[], description="names that are nearly the same, and were not deleted")
 
 
-class PurgeProgress(BaseModel):
-    """Progress of a purge that runs, or of the last one since the service was started."""
-
-    running: bool = Field(description="one runs or waits")
-    done: int = Field(description="sightings that are deleted without a trace")
-    of: int = Field(description="sightings to delete")
-    since: str | None
-    unfinished: bool = Field(description="a purge was interrupted: traces are left, and the next purge or retention removes them")
-
-
 class AuditPage(BaseModel):
     """Entries of the audit log, newest first."""
 
@@ -265,28 +246,6 @@ class AuditPage(BaseModel):
     intact: bool = Field(description="no file of the log was changed since it was written")
     problems: list[str]
     head: dict[str, Any]
-
-
-class Stats(BaseModel):
-    """Numbers about the sightings that the caller may see."""
-
-    count: int
-    identities: int
-    unlabelled: int
-    expired: int
-    future: int
-    cameras: dict[str, int]
-    first: str | None
-    last: str | None
-    bytes: int | None
-    snapshots: list[str]
-    settings: dict[str, Any]
-
-
-class Health(BaseModel):
-    """State of the service."""
-
-    status: Literal["ok"]
 
 
 class Error(BaseModel):

@@ -15,13 +15,16 @@ import numpy as np
 
 from resight.compute import usable_cores
 from resight.decision import Calibration
+from resight.decision.words import Usual, look_around
 from resight.errors import ConfigurationError, ResightError, StorageError
 from resight.gallery import Gallery, Removal, Where
+from resight.gallery.upkeep import release_reserve
 from resight.models.model import Model
 from resight.service.access import FindCaller
 from resight.service.admission import FairThreads, Places
 from resight.service.audit import Act, AuditLog
 from resight.service.metrics import GalleryState, Metrics
+from resight.service.retention import Retention
 from resight.service.search_queue import SearchQueue
 from resight.service.watching import Watching
 
@@ -29,10 +32,10 @@ __all__ = ["Limits", "Purging", "Service"]
 
 _LOG = logging.getLogger(__name__)
 
-_RETENTION, _SERVICE = "retention", "service"  # names in the audit log
+_WHO = "service"  # name in the audit log
 _PATIENCE = 2.0  # seconds to end in
 _COUNTED = 10.0  # seconds for which a number of people holds
-_JUMP = 3600.0  # seconds by which the clock may be set without stopping the retention
+_USUAL = 3600.0  # and for which what is usual in the gallery does
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +77,15 @@ class Purging:
         Sightings that it has deleted, and that it has to delete. They count up as their traces are gone, too.
     since : str or None
         Time of its start; ISO 8601, UTC. None if there was none since the service was started.
+    unfinished : bool
+        True if a purge was interrupted: traces are left, and the next purge or retention removes them.
     """
 
     running: bool
     done: int
     of: int
     since: str | None
+    unfinished: bool = False
 
 
 class Service:
@@ -95,7 +101,7 @@ class Service:
     find : FindCaller
     calibration : Calibration, optional
     people : int
-        Number of people in the gallery, for which the calibration's thresholds are moved; 0 reckons it.
+        Number of people in the gallery, to which the calibration's thresholds are adjusted; 0 estimates it.
     limits : Limits
     purge_every : float, optional
         Seconds between purges of expired sightings; None never purges.
@@ -107,6 +113,7 @@ class Service:
     uploads : FairThreads
         Threads that decode and embed uploads.
     searches : SearchQueue
+    retention : Retention
     purging : Purging
     metrics : Metrics
     watching : Watching or None
@@ -134,7 +141,7 @@ class Service:
         if calibration is not None:
             calibration.check(gallery.settings)
         self.gallery, self.extractor, self.audit, self.find = gallery, extractor, audit, find
-        self.calibration, self.limits, self.purge_every = calibration, limits or Limits(), purge_every
+        self.calibration, self.limits = calibration, limits or Limits()
         places = {"audit": audit.path.parent} | ({} if gallery.folder is None else {"gallery": gallery.folder})
         self.metrics = Metrics(GalleryState(self.ready, gallery.cameras, places))
         self.watching: Watching | None = None
@@ -142,16 +149,17 @@ class Service:
         self.metrics.waiting.set_function(lambda: self.places.taken)
         self.uploads = FairThreads(usable_cores())
         self.searches = SearchQueue(gallery, audit, self.metrics.batch.observe)
-        self._stopped = threading.Event()
-        self._retention: threading.Thread | None = None
+        self.retention = Retention(self, purge_every)
+        self._stopped = False
         self._unready = False  # and said so
-        self._clock = time.time(), time.monotonic()
         self.purging = Purging(running=False, done=0, of=0, since=None)
         self._purges: list[str] = []  # those that run or wait, by the time of their start
-        self._future = 0  # sightings that were enrolled in the future, and said so
         self._people = people
         self._counts: dict[frozenset[str] | None, int] = {}  # people by the cameras that saw them
         self._counted = -math.inf  # when that was
+        self._usual: Usual | None = None
+        self._looked = -math.inf
+        self._looking = threading.Lock()
 
     def __enter__(self) -> Self:
         self.start()
@@ -165,15 +173,14 @@ class Service:
         height, width = self.extractor.size
         first = self.gallery.embed(self.extractor, [np.zeros((height, width, 3), np.uint8)])
         self.gallery.search(first, 1)
-        if self.purge_every is not None:
-            self._retention = threading.Thread(target=self._purge_regularly, name="retention", daemon=True)
-            self._retention.start()
+        self.retention.start()
 
     def stop(self) -> None:
         """Answer waiting requests, then stop, within two seconds. A purge that goes on is finished by the next one."""
-        self._stopped.set()
+        self._stopped = True
+        self.retention.stop()
         end = time.monotonic() + _PATIENCE
-        for wait in (self.uploads.close, self.searches.close, *([self._retention.join] if self._retention else [])):
+        for wait in (self.uploads.close, self.searches.close, self.retention.join):
             wait(max(0.0, end - time.monotonic()))
 
     def ready(self) -> bool:
@@ -181,14 +188,14 @@ class Service:
         try:
             len(self.gallery)
             if self.audit.failing:
-                self.log(_SERVICE, "ready")
+                self.log(_WHO, "ready")
         except ResightError as error:
             if not self._unready:
                 _LOG.error("not ready: %s", error)
             self._unready = True
             return False
         self._unready = False
-        return not self._stopped.is_set()
+        return not self._stopped
 
     def people(self, cameras: frozenset[str] | None = None) -> int | None:
         """Return about how many people some or all cameras saw, at most a few seconds ago; None without a calibration."""
@@ -201,6 +208,15 @@ class Service:
             self._counts[cameras] = self.calibration.reckon(*self.gallery.people(cameras))
         return self._counts[cameras]
 
+    def usual(self) -> Usual | None:
+        """Return how common the appearances in the gallery are, as they were at most an hour ago; None without a cohort."""
+        if self.calibration is None or self.calibration.cohort is None:
+            return None
+        with self._looking:
+            if time.monotonic() - self._looked > _USUAL:
+                self._usual, self._looked = look_around(self.gallery, self.calibration.cohort), time.monotonic()
+            return self._usual
+
     def log(self, who: str, action: str, **details: Any) -> dict[str, Any]:
         """Log an action before it is done. Raises `StorageError`; the action must then not be done."""
         return self.audit.append([Act(who, action, details)])[0]
@@ -210,26 +226,9 @@ class Service:
         try:
             self.log(who, "purge", **details)
         except StorageError:
-            if self.gallery.folder is None or not self.gallery.release_reserve(self.gallery.folder):
+            if self.gallery.folder is None or not release_reserve(self.gallery.folder):
                 raise
             self.log(who, "purge", **details)
-
-    def purge_expired(self) -> Removal | None:
-        """Delete expired sightings; None if there are none."""
-        cutoff = self.gallery.settings.expired_before(datetime.now(UTC))
-        if cutoff is None:
-            return None
-        jump = (time.time() - self._clock[0]) - (time.monotonic() - self._clock[1])
-        if abs(jump) > _JUMP:
-            raise StorageError(
-                f"the system's clock has jumped by {jump / 3600:.1f} hours; nothing expires until the service is started again"
-            )
-        where = Where(older_than=cutoff)
-        here, elsewhere = self.gallery.reach(where)
-        if not here and not elsewhere:
-            return None
-        self.log_purge(_RETENTION, older_than=cutoff.isoformat(), sightings=len(here) + elsewhere)
-        return self.purge(where)
 
     def purge(self, where: Where) -> Removal:
         """Delete sightings for good, and keep `purging` up to date meanwhile."""
@@ -246,28 +245,3 @@ class Service:
             self.purging = replace(self.purging, running=bool(self._purges))
         self.metrics.purged.inc(removal.removed)
         return removal
-
-    def _warn_of_the_future(self) -> None:
-        future = self.gallery.statistics().future
-        if future and future != self._future:
-            _LOG.warning(
-                "%d sightings were enrolled in the future, and would be kept too long; if the clock is right now, "
-                "delete them by `resight gallery purge --future`",
-                future,
-            )
-        self._future = future
-
-    def _purge_regularly(self) -> None:
-        nothing = Where(ids=frozenset())
-        while True:
-            try:
-                if self.gallery.reach(nothing)[1]:  # an interrupted purge
-                    self.purge(nothing)
-                self.purge_expired()
-                self._warn_of_the_future()
-                self.gallery.cameras()  # which makes memory forget what other processes purged
-            except Exception:  # whatever it was, it is tried again
-                self.metrics.failures.inc()
-                _LOG.exception("expired sightings could not be purged")
-            if self._stopped.wait(self.purge_every):
-                return

@@ -10,19 +10,18 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
-from resight.cameras import Detector, Source, Watch, open_source
+from resight.cameras import Detector, Source, Watch
 from resight.cameras.events import Log
 from resight.cameras.plan import Plan
 from resight.cameras.states import CameraState
-from resight.datasets.names import camera_name
 from resight.decision import Calibration
-from resight.errors import GalleryError, ResightError, StorageError, VideoError
+from resight.errors import GalleryError, ResightError, StorageError
 from resight.gallery import Gallery, Sighting, Where
 from resight.gallery.keeping import Keeper
 from resight.gallery.people import People
 from resight.models.model import Model
 
-__all__ = ["Watching", "open_sources"]
+__all__ = ["Watching"]
 
 T = TypeVar("T")
 
@@ -32,30 +31,6 @@ _AGAIN = 5.0  # seconds before something that could not be written is tried agai
 _PATIENCE = 8.0  # seconds to end in, from the moment that it is asked for
 _KEEPS_NOTHING = "nothing can be kept at the moment; the service's log says why"
 _BROKEN = "watching broke down; the service's log says why"
-
-
-def open_sources(plan: Plan, *, every: int = 1) -> tuple[list[Source], list[CameraState]]:
-    """Open the sources of a plan: those that can be, and the states of the others.
-
-    Raises
-    ------
-    VideoError
-        If none can be.
-    ConfigurationError
-        If an address is of an unknown kind.
-    """
-    sources, refused = [], []
-    for name, address in plan.sources.items():
-        try:
-            source = open_source(name, address, start=plan.starts.get(name))
-        except VideoError as error:
-            refused.append(CameraState(camera=name, source=camera_name(address), state="failed", reason=str(error)))
-        else:
-            source.every = every
-            sources.append(source)
-    if not sources:
-        raise VideoError("; ".join(f"{one.camera}: {one.reason}" for one in refused))
-    return sources, refused
 
 
 class Watching:

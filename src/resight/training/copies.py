@@ -74,21 +74,24 @@ def _enlarged(image: Pixels, window: NDArray[np.float64]) -> Pixels:
     return cv2.warpAffine(image, back, (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
 
 
-def plan_copies(images: int, times: int, seed: int) -> Copies:
+def plan_copies(cameras: NDArray[np.int64], times: int, seed: int) -> Copies:
     """Plan copies: half keep their person, half get the lower part of somebody else; all are cropped and get other colours.
 
     Parameters
     ----------
-    images : int
-        Number of images to copy.
+    cameras : int64 array of shape (n,)
+        Camera of each image to copy. People are put together from images of one camera.
     times : int
         Number of copies of each.
     seed : int
     """
-    random = np.random.default_rng([seed, images, times])
-    upper = np.tile(np.arange(images), times)
+    random = np.random.default_rng([seed, len(cameras), times])
+    upper = np.tile(np.arange(len(cameras)), times)
+    lower = upper.copy()
     joined = random.random(len(upper)) < 0.5
-    lower = np.where(joined, random.integers(0, max(images, 1), len(upper)), upper)
+    for camera in np.unique(cameras):
+        some = np.flatnonzero(joined & (cameras[upper] == camera))
+        lower[some] = random.choice(np.flatnonzero(cameras == camera), len(some))
     cut = random.uniform(0.35, 0.6, len(upper))  # about the waist
     sides = random.uniform(0.8, 1.0, (len(upper), 2))
     windows = np.concatenate([random.random(sides.shape) * (1 - sides), sides], axis=1)

@@ -75,6 +75,12 @@ class TrainingData:
     unlabelled: Records
     copies: Copies | None
 
+    @property
+    def cameras(self) -> NDArray[np.int64]:
+        """Camera of each image, (m,); a copy's is that of what it is made of."""
+        of_copies = self.records.cameras[:0] if self.copies is None else self.records.cameras[self.copies.upper]
+        return np.concatenate([self.records.cameras, self.unlabelled.cameras, of_copies])
+
     def parts(self, size: tuple[int, int], *, cache: Path | None = None, progress: Progress = silent) -> list[Pixels]:
         """The same images at any size, in parts: the labelled ones, files without an identity, and copies."""
         if size == self.pixels.shape[1:3]:
@@ -179,7 +185,7 @@ def prepare(
         raise DatasetError(f"{dataset.root}: {len(train.people())} person to train on; a training needs at least two")
     labels, people = class_labels(train) if identities else (np.full(len(train), -1), np.empty(0, np.int64))
     extra = extra or Extra(unlabelled_records(()))
-    copies = plan_copies(len(train), extra.copies, seed) if extra.copies else None
+    copies = plan_copies(train.cameras, extra.copies, seed) if extra.copies else None
     parts = _parts(train, extra.records, copies, size, cache, progress)
     pixels = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return TrainingData(

@@ -72,7 +72,7 @@ def service(server: Scripted) -> Iterator[ServiceGallery]:
 
 
 SUMMARY = {"model": "colours", "model_sha256": ColourModel().sha256, "height": 16, "width": 8, "dimension": 16}
-SESSION = {"name": "door", "role": "operator", "gallery": SUMMARY | {"distance": "euclidean", "retention": None, "size": 7}}
+SESSION = {"name": "door", "role": "operator", "gallery": SUMMARY | {"distance": "euclidean", "retention": None}}
 
 
 def test_settings_come_from_the_session(server: Scripted, service: ServiceGallery) -> None:

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import numpy as np
 
 from gallery.fakes import make_sighting
-from resight.gallery import Gallery, Where
+from resight.gallery import Gallery, Where, upkeep
 
 NUMBERS = 10_000
 """A child of seed s adds sightings with numbers from s * NUMBERS."""
@@ -48,7 +48,7 @@ def work(folder: str, log: str, seed: int) -> None:
         elif len(snapshots) < 2:
             snapshots.append(f"s{number}x{len(snapshots)}")
             say("snapshot", snapshots[-1])
-            gallery.take_snapshot(snapshots[-1])
+            upkeep.take_snapshot(gallery.folder, snapshots[-1])
         else:
             continue
         say("done")

@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 
-from resight.gallery import Gallery
+from resight.gallery import upkeep
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
         if child == 0:
             code = 1
             try:
-                Gallery.migrate(location)
+                upkeep.migrate(location)
                 code = 0
             except BaseException:
                 traceback.print_exc()

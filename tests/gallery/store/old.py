@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resight.configuration import to_dict
-from resight.gallery import Gallery, Settings, Sighting
+from resight.gallery import Gallery, Settings, Sighting, upkeep
 from resight.gallery.store import database
 
 SQLITE_2 = """
@@ -125,7 +125,7 @@ def make_old(location: str, settings: Settings, sightings: Sequence[Sighting], s
         with Gallery.create(location, settings) as gallery:
             gallery.add(sightings[: len(sightings) // 2])
             for name in snapshots:
-                gallery.take_snapshot(name)
+                upkeep.take_snapshot(gallery.folder, name)
             gallery.add(sightings)
         for path in [Path(location) / database.FILE, *(Path(location) / "snapshots").glob("*.sqlite")]:
             age_file(path)

@@ -13,7 +13,7 @@ from gallery.store.old import age_file
 from gallery.store.test_migrate import answers, contents
 from resight.cli import main
 from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError, StorageError
-from resight.gallery import Gallery, Where
+from resight.gallery import Gallery, Where, upkeep
 from resight.gallery.store import database
 
 
@@ -42,10 +42,10 @@ def test_a_rehearsal_from_the_command_line(location: str, tmp_path: Path, capsys
     assert main(["gallery", "restore", there, str(file)]) == 0
     assert "1199 sightings" in capsys.readouterr().out
     assert (contents(there), answers(there), order(there)) == before
-    assert Gallery.verify(there) == []
+    assert upkeep.verify(there) == []
     with Gallery.open(there) as gallery:
         assert gallery.settings == settings
-        gallery.take_snapshot("works")
+        upkeep.take_snapshot(gallery.folder, "works")
         assert gallery.purge(Where(ids=frozenset([make_id(7)]))).proved
     assert main(["gallery", "restore", there, str(file)]) == 2
     assert "is not empty" in capsys.readouterr().err
@@ -55,12 +55,12 @@ def test_from_a_folder_to_a_database(postgres: str, tmp_path: Path) -> None:
     folder, file = str(tmp_path / "people"), tmp_path / "backup.sqlite"
     with Gallery.create(folder, make_settings()) as gallery:
         gallery.add(make_sightings(1200))
-        assert gallery.back_up(file) == 1200
-    assert Gallery.restore_backup(file, postgres) == 1200
+        assert upkeep.back_up(gallery.folder, file) == 1200
+    assert upkeep.restore_backup(file, postgres) == 1200
     assert (contents(postgres), answers(postgres), order(postgres)) == (contents(folder), answers(folder), order(folder))
-    assert Gallery.verify(postgres) == []
+    assert upkeep.verify(postgres) == []
     with pytest.raises(GalleryError, match="a gallery already"):
-        Gallery.restore_backup(file, postgres)
+        upkeep.restore_backup(file, postgres)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.sqlite", "people"]
 
 
@@ -68,10 +68,10 @@ def test_the_backup_of_an_older_version_is_migrated(tmp_path: Path) -> None:
     file = tmp_path / "backup.sqlite"
     with Gallery.create(tmp_path / "people", make_settings()) as gallery:
         gallery.add(make_sightings(20))
-        gallery.back_up(file)
+        upkeep.back_up(gallery.folder, file)
     age_file(file)
     data = file.read_bytes()
-    assert Gallery.restore_backup(file, tmp_path / "new") == 20
+    assert upkeep.restore_backup(file, tmp_path / "new") == 20
     assert contents(str(tmp_path / "new")) == contents(str(tmp_path / "people")) and file.read_bytes() == data
 
 
@@ -79,21 +79,21 @@ def test_what_cannot_be_backed_up_or_restored(tmp_path: Path) -> None:
     people, file = tmp_path / "people", tmp_path / "backup.sqlite"
     with Gallery.create(people, make_settings()) as gallery:
         gallery.add(make_sightings(20))
-        gallery.back_up(file)
+        upkeep.back_up(gallery.folder, file)
         with pytest.raises(ConfigurationError, match="exists already"):
-            gallery.back_up(file)
+            upkeep.back_up(gallery.folder, file)
         with pytest.raises(StorageError, match="cannot write"):
-            gallery.back_up(file / "below")
+            upkeep.back_up(gallery.folder, file / "below")
     with pytest.raises(ConfigurationError, match="there is no backup"):
-        Gallery.restore_backup(tmp_path / "none.sqlite", tmp_path / "new")
+        upkeep.restore_backup(tmp_path / "none.sqlite", tmp_path / "new")
     data = bytearray(file.read_bytes())
     data[data.index(make_sighting(4).embedding.tobytes()) + 5] ^= 1
     file.write_bytes(data)
     with pytest.raises(GalleryDamagedError, match=rf"the backup .* is damaged: {file}: sighting {make_id(4)}: its vector"):
-        Gallery.restore_backup(file, tmp_path / "new")
+        upkeep.restore_backup(file, tmp_path / "new")
     (people / database.FILE).write_bytes(data)
     for left in people.glob("gallery.sqlite-*"):
         left.unlink()
     with Gallery.open(people) as gallery, pytest.raises(GalleryDamagedError, match=r"no backup was made: .*its vector"):
-        gallery.back_up(tmp_path / "other.sqlite")
+        upkeep.back_up(gallery.folder, tmp_path / "other.sqlite")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.sqlite", "people"]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gallery.store.company import CAMERA, Killed, Service, Shell, make_crop
-from resight.gallery import Gallery
+from resight.gallery import Gallery, upkeep
 from resight.gallery.store import database
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills as POSIX does")
@@ -47,7 +47,7 @@ def test_enrolments_after_a_purge_and_stats_survive_a_kill(parties: tuple[Path, 
     service.kill()
     with Gallery.open(folder) as gallery:
         assert {record.id for record in gallery.records()} == set(ids[1:])
-        assert Gallery.verify(gallery.folder) == []
+        assert upkeep.verify(gallery.folder) == []
 
 
 class Ledger:
@@ -222,7 +222,7 @@ class Company:
 
     def look(self) -> tuple[set[str], list[str]]:
         with Gallery.open(self.folder) as gallery:
-            return {record.id for record in gallery.records()}, Gallery.verify(gallery.folder)
+            return {record.id for record in gallery.records()}, upkeep.verify(gallery.folder)
 
 
 def expect(status: int, answer: tuple[int, Any]) -> None:

@@ -18,7 +18,7 @@ import pytest
 from gallery.fakes import DIMENSION, make_id, make_settings, make_sighting, make_sightings
 from resight.cli import main
 from resight.errors import StorageError
-from resight.gallery import Gallery, Where
+from resight.gallery import Gallery, Where, upkeep
 from resight.gallery.store import proof
 
 HERE = Path(__file__).parent
@@ -65,7 +65,7 @@ class Ledger:
 
 def check(folder: Path, ledger: Ledger, lines: list[str], rng: np.random.Generator) -> None:
     with Gallery.open(folder) as gallery:
-        problems = [p for p in Gallery.verify(gallery.folder) if "interrupted" not in p]
+        problems = [p for p in upkeep.verify(gallery.folder) if "interrupted" not in p]
         assert problems == []
         ids = [record.id for record in gallery.records()]
         assert len(set(ids)) == len(ids) == len(gallery)
@@ -76,7 +76,7 @@ def check(folder: Path, ledger: Ledger, lines: list[str], rng: np.random.Generat
         names = sorted(ledger.snapshots)
         if names and rng.random() < 0.5:
             name = names[int(rng.integers(len(names)))]
-            Gallery.restore(gallery.folder, name)
+            upkeep.restore_snapshot(gallery.folder, name)
             ledger.there = ledger.snapshots[name] - ledger.purged
             assert {record.id for record in gallery.records()} == ledger.there, "what was purged came back"
         for name in names[:-1] if len(names) > 2 else []:
@@ -84,7 +84,7 @@ def check(folder: Path, ledger: Ledger, lines: list[str], rng: np.random.Generat
             del ledger.snapshots[name]
         if rng.random() < 0.2:
             gallery.purge(Where(ids=frozenset()))  # finishes an interrupted one
-            assert Gallery.verify(gallery.folder) == []
+            assert upkeep.verify(gallery.folder) == []
             data = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
             for id in ledger.purged:
                 vector = make_sighting(ledger.numbers[id]).embedding.tobytes()
@@ -128,7 +128,7 @@ FILL_THE_DISK = """
 import resource, sys
 from gallery.fakes import make_sightings
 from resight.errors import StorageError
-from resight.gallery import Gallery, Where
+from resight.gallery import Gallery, Where, upkeep
 gallery = Gallery.open(sys.argv[1])
 limit = lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 limit(600_000)
@@ -140,7 +140,7 @@ for start in range(100, 5000, 10):
         break
     print(start, flush=True)
 limit(100_000)
-for call in (gallery.take_snapshot, lambda: gallery.add(make_sightings(10, 9000))):
+for call in (lambda: upkeep.take_snapshot(gallery.folder), lambda: gallery.add(make_sightings(10, 9000))):
     try:
         call()
     except StorageError as error:
@@ -161,7 +161,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         assert "then run it again" in message
     assert int(found) == 100 + 10 * len(added)  # it still answers
     with Gallery.open(tmp_path / "gallery") as gallery:
-        assert Gallery.verify(gallery.folder) == []
+        assert upkeep.verify(gallery.folder) == []
         acknowledged = [*range(100), *(number for start in added for number in range(int(start), int(start) + 10))]
         assert {record.id for record in gallery.records()} == set(map(make_id, acknowledged))
         assert gallery.add(make_sightings(10, 9000)) == 10  # with space again
@@ -173,7 +173,7 @@ from pathlib import Path
 from gallery.fakes import ColourModel, make_id, make_settings, make_sightings
 from resight.cli import main
 from resight.errors import StorageError
-from resight.gallery import Gallery, Where
+from resight.gallery import Gallery, Where, upkeep
 from resight.service import AuditLog
 from resight.service.lifecycle import Service
 folder = Path(sys.argv[1]) / "gallery"
@@ -189,7 +189,7 @@ def fill():
 with Gallery.create(folder, make_settings(retention=3600)) as gallery:
     for start in range(0, 600, 60):
         gallery.add(make_sightings(60, start))
-    gallery.take_snapshot("a")
+    upkeep.take_snapshot(gallery.folder, "a")
     audit = AuditLog(folder / "audit.jsonl")
     service = Service(gallery, ColourModel(), audit, None)
     try:
@@ -217,7 +217,7 @@ print(os.statvfs(folder).f_bavail, main(["gallery", "purge", str(folder), "--cam
 print((folder / "reserve").stat().st_size)
 folder.with_name("filler").unlink()
 with Gallery.open(folder) as gallery:
-    print(len(gallery), Gallery.verify(folder))
+    print(len(gallery), upkeep.verify(folder))
 """
 
 
@@ -267,17 +267,17 @@ def give_up_rights(folder: Path) -> None:
 def test_a_folder_that_cannot_be_written(nobody: Path) -> None:
     with Gallery.create(nobody / "gallery", make_settings()) as gallery:
         gallery.add(make_sightings(50))
-        gallery.take_snapshot("a")
+        upkeep.take_snapshot(gallery.folder, "a")
     give_up_rights(nobody)
     with Gallery.open(nobody / "gallery") as gallery:
         assert gallery.search(make_sighting(7).embedding[None], 1)[0].record.id == make_id(7)
         assert gallery.statistics().count == 50
-        assert Gallery.verify(gallery.folder) == []
+        assert upkeep.verify(gallery.folder) == []
         for call in (
             lambda: gallery.add(make_sightings(1, 50)),
             lambda: gallery.purge(Where(cameras=frozenset({"hall"}))),
-            lambda: gallery.take_snapshot("b"),
-            lambda: Gallery.restore(gallery.folder, "a"),
+            lambda: upkeep.take_snapshot(gallery.folder, "b"),
+            lambda: upkeep.restore_snapshot(gallery.folder, "a"),
         ):
             with pytest.raises(StorageError, match="cannot write"):
                 call()
@@ -372,7 +372,7 @@ def test_two_processes_add_at_once_and_a_third_reads(tmp_path: Path) -> None:
             sizes.append(len(matches))
         assert sum(int(process.communicate()[0]) for process in processes) == 80
         assert len(gallery) == 80
-        assert Gallery.verify(gallery.folder) == []
+        assert upkeep.verify(gallery.folder) == []
 
 
 def test_what_an_interrupted_run_left_is_named_and_removed(tmp_path: Path) -> None:
@@ -381,6 +381,6 @@ def test_what_an_interrupted_run_left_is_named_and_removed(tmp_path: Path) -> No
         left = tmp_path / "snapshots" / ".x.sqlite.123.partial"
         left.parent.mkdir()
         left.write_bytes(b"half a snapshot")
-        assert Gallery.verify(gallery.folder) == [f"{left} is what an interrupted run left; a purge removes it"]
+        assert upkeep.verify(gallery.folder) == [f"{left} is what an interrupted run left; a purge removes it"]
         assert main(["gallery", "purge", str(tmp_path), "--id", "0" * 32, "--yes"]) == 2  # nobody to delete
-        assert Gallery.verify(gallery.folder) == []
+        assert upkeep.verify(gallery.folder) == []

@@ -20,7 +20,7 @@ from gallery.store.old import SQLITE_2, make_old, version_of
 from gallery.store.test_faults import ENVIRONMENT, HERE, posix
 from resight.cli import main
 from resight.errors import GalleryDamagedError, GalleryError, StorageError
-from resight.gallery import Gallery
+from resight.gallery import Gallery, upkeep
 from resight.gallery.store import database
 from resight.gallery.store.schema import STEPS
 
@@ -60,14 +60,14 @@ def test_a_gallery_of_the_version_before(location: str, tmp_path: Path, capsys: 
     assert main(["gallery", "migrate", location]) == 0
     assert "and is migrated" in capsys.readouterr().out
     assert (contents(location), answers(location)) == expected
-    assert Gallery.verify(location) == []
+    assert upkeep.verify(location) == []
     assert main(["gallery", "migrate", location]) == 0
     assert "is of the present version" in capsys.readouterr().out
     if location.startswith("postgres"):
         assert indexes(location) == indexes_of_a_new_one(location)
         return
     assert tables(Path(location) / database.FILE) == tables(tmp_path / "new" / database.FILE)
-    assert Gallery.restore(location, "monday").count == 20
+    assert upkeep.restore_snapshot(location, "monday").count == 20
     assert len(contents(location)) == 20
 
 
@@ -106,16 +106,16 @@ def test_nothing_is_migrated_while_others_use_it(location: str) -> None:
         import psycopg
 
         with psycopg.connect(location, application_name="resight"), pytest.raises(GalleryError, match="stop the services"):
-            Gallery.migrate(location)
+            upkeep.migrate(location)
     else:
         other = sqlite3.connect(Path(location) / database.FILE)
         other.execute("PRAGMA journal_mode = WAL")
         other.execute("SELECT count(*) FROM sighting").fetchone()
         with pytest.raises(StorageError, match=r"another process has .* open; stop the service"):
-            Gallery.migrate(location)
+            upkeep.migrate(location)
         other.close()
         assert version_of(Path(location) / database.FILE) == 2
-    assert Gallery.migrate(location)[1] == 1 and len(contents(location)) == 5
+    assert upkeep.migrate(location)[1] == 1 and len(contents(location)) == 5
 
 
 def test_a_damaged_gallery_stays_as_it_is(location: str) -> None:
@@ -130,7 +130,7 @@ def test_a_damaged_gallery_stays_as_it_is(location: str) -> None:
         assert file.execute("UPDATE sighting SET source = 'other' WHERE id = ?", (make_id(2),)).rowcount == 1
         file.close()
     with pytest.raises(GalleryDamagedError, match=f"{make_id(2)}.*nothing was changed"):
-        Gallery.migrate(location)
+        upkeep.migrate(location)
     with pytest.raises(GalleryError, match="resight gallery migrate"):
         Gallery.open(location)
 
@@ -172,12 +172,12 @@ def test_killed_at_any_moment(location: str, tmp_path: Path, kills: int, count: 
                 states.add((code == 0, tuple(sorted(states_of(folder)))))
                 assert len(raw_ids(folder)) == count
         mother.stdin.close()
-    Gallery.migrate(location)
+    upkeep.migrate(location)
     assert (contents(location), answers(location)) == expected
-    assert Gallery.verify(location) == []
+    assert upkeep.verify(location) == []
     if not database_:
         assert (False, (2,)) in states or (False, (2, 3)) in states  # some were killed half-way
-        assert states_of(folder) == {3} and Gallery.restore(folder, "b").count == count // 2
+        assert states_of(folder) == {3} and upkeep.restore_snapshot(folder, "b").count == count // 2
 
 
 def states_of(folder: Path) -> set[int]:

@@ -6,7 +6,7 @@ import pytest
 
 from gallery.fakes import make_id, make_settings, make_sighting, make_sightings
 from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError
-from resight.gallery import Gallery, Where
+from resight.gallery import Gallery, Where, upkeep
 
 
 def test_what_it_cannot_do(postgres: str) -> None:
@@ -17,7 +17,7 @@ def test_what_it_cannot_do(postgres: str) -> None:
     with pytest.raises(GalleryError, match="no gallery; make one"):
         Gallery.open(postgres)
     with Gallery.create(postgres, make_settings()) as gallery:
-        for call in (gallery.take_snapshot, lambda: Gallery.restore(postgres, "a")):
+        for call in (lambda: upkeep.take_snapshot(postgres), lambda: upkeep.restore_snapshot(postgres, "a")):
             with pytest.raises(GalleryError, match="pg_dump"):
                 call()
         assert gallery.statistics().bytes is None
@@ -60,7 +60,7 @@ def test_changes_behind_its_back_are_named(postgres: str, change: str) -> None:
         gallery.add(make_sightings(9))
         with psycopg.connect(postgres) as connection:
             connection.execute(f"UPDATE resight.sighting SET {change} WHERE number = 5".encode())
-        (problem,) = Gallery.verify(postgres)
+        (problem,) = upkeep.verify(postgres)
         assert make_id(4) in problem
         with pytest.raises(GalleryDamagedError):
             gallery.get(make_id(4))
@@ -68,7 +68,7 @@ def test_changes_behind_its_back_are_named(postgres: str, change: str) -> None:
             with pytest.raises(GalleryDamagedError):
                 gallery.search(make_sighting(4).embedding[None], 9)
         gallery.purge(Where(ids=frozenset({make_id(4)})))
-        assert Gallery.verify(postgres) == []
+        assert upkeep.verify(postgres) == []
         assert len(gallery.search(make_sighting(4).embedding[None], 9)) == 8
 
 
@@ -84,7 +84,7 @@ def test_counts_are_kept_without_reading_records_and_settle(postgres: str) -> No
         with psycopg.connect(postgres, autocommit=True) as connection:
             rows = connection.execute("SELECT camera, identity FROM resight.tally").fetchall()
             assert len(set(rows)) == len(rows) == 3 * 7  # one for each pair, and none of the person that is gone
-            assert Gallery.verify(postgres) == []
+            assert upkeep.verify(postgres) == []
             connection.execute("ALTER TABLE resight.sighting RENAME COLUMN source TO hidden")  # no record can be read
             assert (
                 gallery.statistics().cameras == {name: camera.sightings for name, camera in gallery.cameras().items()} == expected
@@ -92,7 +92,7 @@ def test_counts_are_kept_without_reading_records_and_settle(postgres: str) -> No
             assert (len(gallery), len(gallery._store.names()[1])) == (size, 7)
             connection.execute("ALTER TABLE resight.sighting RENAME COLUMN hidden TO source")
             connection.execute("UPDATE resight.tally SET count = count + 1 WHERE identity = 'somebody'")
-        assert Gallery.verify(postgres) == ["the database's counts by camera and identity are wrong"]
+        assert upkeep.verify(postgres) == ["the database's counts by camera and identity are wrong"]
 
 
 @pytest.mark.parametrize(("version", "said"), [(99, "a newer version.*upgrade"), (1, "an older version")])

@@ -14,7 +14,7 @@ import pytest
 
 from gallery.fakes import ColourModel, make_id, make_image, make_settings, make_sighting, make_sightings
 from resight.errors import GalleryError, StorageError
-from resight.gallery import Crop, Gallery, Removal, Where
+from resight.gallery import Crop, Gallery, Removal, Where, upkeep
 from resight.gallery.sighting import Sighting
 from resight.gallery.store import database, proof, purge, reserve, snapshot, stored
 
@@ -52,7 +52,7 @@ def test_zero_bytes_are_left(gallery: Gallery) -> None:
     assert gallery.folder
     for start in range(0, 300, 60):  # in several transactions, so that rows move between pages
         gallery.add(make_sightings(60, start))
-    gallery.take_snapshot("before")
+    upkeep.take_snapshot(gallery.folder, "before")
     gallery.label([make_id(5)], "person 1")
     where = Where(identities=frozenset({"person 1"}))
     gone = [gallery.get(record.id) for record in gallery.records(where)]
@@ -66,7 +66,7 @@ def test_zero_bytes_are_left(gallery: Gallery) -> None:
     )
     assert pieces_left(gallery.folder, *personal(*gone)) == []
     assert len(gallery) == 256
-    assert Gallery.verify(gallery.folder) == []
+    assert upkeep.verify(gallery.folder) == []
 
 
 def test_zero_bytes_of_the_crop_are_left(gallery: Gallery, tmp_path: Path) -> None:
@@ -148,10 +148,10 @@ def test_a_copy_in_a_foreign_file_is_named(gallery: Gallery) -> None:
     with pytest.raises(GalleryError, match=r"pieces of what was deleted are left in .*vectors\.bin; delete"):
         gallery.purge(Where(ids=frozenset({make_id(3)})))
     assert gallery._store.present([make_id(3)]) == set()  # it is deleted all the same
-    assert "a purge was interrupted" in Gallery.verify(gallery.folder)[0]
+    assert "a purge was interrupted" in upkeep.verify(gallery.folder)[0]
     copy.unlink()
     gallery.purge(Where(ids=frozenset()))
-    assert Gallery.verify(gallery.folder) == []
+    assert upkeep.verify(gallery.folder) == []
 
 
 def test_many_are_purged_in_batches(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ def test_many_are_purged_in_batches(gallery: Gallery, monkeypatch: pytest.Monkey
     monkeypatch.setattr(purge, "_BATCH", 7)
     sightings = make_sightings(60)
     gallery.add(sightings)
-    gallery.take_snapshot("all")
+    upkeep.take_snapshot(gallery.folder, "all")
     steps: list[tuple[int, int]] = []
     done = gallery.purge(Where(cameras=frozenset({"hall"})), progress=lambda stage, n, of, note="": steps.append((n, of)))
     assert (done.removed, done.removed_from_snapshots) == (20, 20)
@@ -185,7 +185,7 @@ def test_what_cannot_be_proved_is_deleted_all_the_same(gallery: Gallery, monkeyp
             gallery.purge(Where(cameras=frozenset({"entrance"})))
     assert len(gallery) == 20
     assert gallery.purge(Where(ids=frozenset())).proved
-    assert Gallery.verify(gallery.folder) == []
+    assert upkeep.verify(gallery.folder) == []
     gone = [sighting for sighting in make_sightings(60) if sighting.camera in ("hall", "entrance")]
     assert pieces_left(gallery.folder, *personal(*gone)) == []
 
@@ -201,7 +201,7 @@ def test_an_interrupted_purge_is_finished_by_whoever_comes_next(
     assert gallery.folder
     sightings = make_sightings(60)
     gallery.add(sightings)
-    gallery.take_snapshot("before")
+    upkeep.take_snapshot(gallery.folder, "before")
 
     def die(*_: object) -> None:
         raise Killed
@@ -213,11 +213,11 @@ def test_an_interrupted_purge_is_finished_by_whoever_comes_next(
     gallery.close()
     with Gallery.open(gallery.folder) as again:
         assert len(again) == 40  # deleted is deleted
-        assert any("interrupted" in problem for problem in Gallery.verify(gallery.folder))
-        Gallery.restore(gallery.folder, "before")
+        assert any("interrupted" in problem for problem in upkeep.verify(gallery.folder))
+        upkeep.restore_snapshot(gallery.folder, "before")
         assert len(again) == 40  # and does not come back from a snapshot
         assert again.search(sightings[1].embedding[None], 60)[0].record.id != sightings[1].id
-        assert Gallery.verify(gallery.folder) == []
+        assert upkeep.verify(gallery.folder) == []
     assert pieces_left(gallery.folder, *personal(*sightings[1::3])) == []
 
 
@@ -229,7 +229,7 @@ def test_a_purge_that_is_still_running_is_no_interrupted_one(gallery: Gallery, m
     def meanwhile(*arguments: object) -> object:
         (gallery.folder / ".half.partial").touch()  # type: ignore[operator]
         with Gallery.open(gallery.folder) as other:  # type: ignore[arg-type]
-            found.append(Gallery.verify(other.folder))
+            found.append(upkeep.verify(other.folder))
         return original(*arguments)  # type: ignore[arg-type]
 
     original = purge._purge_snapshots
@@ -238,7 +238,7 @@ def test_a_purge_that_is_still_running_is_no_interrupted_one(gallery: Gallery, m
     gallery.purge(Where(cameras=frozenset({"hall"})))
     assert found == [[]]
     (gallery.folder / ".half.partial").touch()
-    assert len(Gallery.verify(gallery.folder)) == 1
+    assert len(upkeep.verify(gallery.folder)) == 1
 
 
 @pytest.mark.parametrize("first", ["snapshot", "restore"])
@@ -246,15 +246,15 @@ def test_snapshots_and_purges_exclude_each_other(gallery: Gallery, monkeypatch: 
     """Or a snapshot could keep, or bring back, what is purged meanwhile."""
     assert gallery.folder
     gallery.add(make_sightings(30))
-    gallery.take_snapshot("a")
+    upkeep.take_snapshot(gallery.folder, "a")
     other = Gallery.open(gallery.folder)
     refused = []
 
     def meanwhile(*arguments: object) -> object:
         for call in (
             lambda: other.purge(Where(cameras=frozenset({"hall"}))),
-            other.take_snapshot,
-            lambda: Gallery.restore(other.folder, "a"),
+            lambda: upkeep.take_snapshot(other.folder),
+            lambda: upkeep.restore_snapshot(other.folder, "a"),
         ):
             with pytest.raises(StorageError, match=r"gallery\.lock is in use by another process; run it again"):
                 call()
@@ -265,7 +265,7 @@ def test_snapshots_and_purges_exclude_each_other(gallery: Gallery, monkeypatch: 
     original = snapshot.copied
     monkeypatch.setattr(database, "_PATIENCE", 0.1)
     monkeypatch.setattr(snapshot, "copied", meanwhile)
-    _ = gallery.take_snapshot("b") if first == "snapshot" else Gallery.restore(gallery.folder, "a")
+    _ = upkeep.take_snapshot(gallery.folder, "b") if first == "snapshot" else upkeep.restore_snapshot(gallery.folder, "a")
     monkeypatch.undo()
     assert len(refused) == 3
     other.purge(Where(cameras=frozenset({"hall"})))
@@ -284,28 +284,28 @@ def test_a_reader_that_goes_on_is_told_of(gallery: Gallery, monkeypatch: pytest.
     reader.execute("ROLLBACK")
     reader.close()
     gallery.purge(Where(ids=frozenset()))  # finishes it
-    assert Gallery.verify(gallery.folder) == []
+    assert upkeep.verify(gallery.folder) == []
     assert pieces_left(gallery.folder, make_sighting(1).embedding.tobytes()) == []
 
 
 def test_damaged_snapshots_and_sightings(gallery: Gallery) -> None:
     assert gallery.folder
     gallery.add(make_sightings(30))
-    taken = gallery.take_snapshot("broken")
+    taken = upkeep.take_snapshot(gallery.folder, "broken")
     taken.path.write_bytes(np.random.default_rng(0).bytes(5000))
     with pytest.raises(GalleryError, match=r"broken\.sqlite is damaged.*delete it"):
         gallery.purge(Where(ids=frozenset({make_id(2)})))
     taken.path.unlink()
     gallery.purge(Where(ids=frozenset({make_id(2)})))
-    assert Gallery.verify(gallery.folder) == []
+    assert upkeep.verify(gallery.folder) == []
     # One that is damaged itself can be purged by its id.
     connection = sqlite3.connect(gallery.folder / database.FILE)
     connection.execute("UPDATE sighting SET camera = 'elsewhere' WHERE id = ?", (make_id(7),))
     connection.commit()
     connection.close()
-    assert f"sighting {make_id(7)}" in Gallery.verify(gallery.folder)[0]
+    assert f"sighting {make_id(7)}" in upkeep.verify(gallery.folder)[0]
     gallery.purge(Where(ids=frozenset({make_id(7)})))
-    assert Gallery.verify(gallery.folder) == []
+    assert upkeep.verify(gallery.folder) == []
     assert len(gallery.search(make_sighting(8).embedding[None], 50)) == 28
 
 
@@ -326,18 +326,18 @@ def test_a_link_in_the_folder_is_refused(gallery: Gallery, tmp_path: Path) -> No
     (tmp_path / "elsewhere").mkdir()
     assert gallery.folder
     (gallery.folder / "snapshots").symlink_to(tmp_path / "elsewhere")
-    for call in (lambda: gallery.purge(Where(ids=frozenset({make_id(1)}))), gallery.take_snapshot):
+    for call in (lambda: gallery.purge(Where(ids=frozenset({make_id(1)}))), lambda: upkeep.take_snapshot(gallery.folder)):
         with pytest.raises(GalleryError, match="snapshots is a link, which a purge does not follow; put the file in its place"):
             call()
     assert len(gallery) == 3
     assert list((tmp_path / "elsewhere").iterdir()) == []
-    assert "snapshots is a link" in Gallery.verify(gallery.folder)[0]
+    assert "snapshots is a link" in upkeep.verify(gallery.folder)[0]
 
 
 def test_near_names_are_also_those_of_snapshots(gallery: Gallery) -> None:
     assert gallery.folder
     gallery.add([make_sighting(1, identity="anna "), make_sighting(2, camera="Hall")])
-    gallery.take_snapshot("a")
+    upkeep.take_snapshot(gallery.folder, "a")
     gallery.purge(Where(ids=frozenset()))
     gallery.label([make_id(1)], "berta")
     assert gallery.near_names(Where(identities=frozenset({"Anna"}), cameras=frozenset({"hall"}))) == ["Hall", "anna "]
@@ -362,7 +362,7 @@ with Gallery.open(sys.argv[1]) as gallery:
 def test_another_process_finds_nothing_of_it_in_memory(tmp_path: Path) -> None:
     with Gallery.create(tmp_path / "gallery", make_settings()) as gallery:
         gallery.add(make_sightings(1500))
-        gallery.take_snapshot("a")
+        upkeep.take_snapshot(gallery.folder, "a")
     sighting = make_sighting(7)
     wanted = [sighting.embedding.tobytes(), sighting.thumbnail[-60:-20], make_sighting(700).embedding.tobytes()]
     command = [sys.executable, "-c", REMEMBER, str(tmp_path / "gallery")]

@@ -11,7 +11,7 @@ import pytest
 
 from gallery.fakes import make_id, make_settings, make_sighting, make_sightings
 from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError
-from resight.gallery import Gallery, Where
+from resight.gallery import Gallery, Where, upkeep
 from resight.gallery.store import database
 from resight.gallery.store.snapshot import restore, snapshots
 
@@ -35,14 +35,14 @@ def files(gallery: Gallery) -> list[str]:
 
 def test_back_to_what_it_was(gallery: Gallery) -> None:
     before = contents(gallery)
-    taken = gallery.take_snapshot("monday")
+    taken = upkeep.take_snapshot(gallery.folder, "monday")
     assert (taken.name, taken.count, taken.bytes) == ("monday", 30, taken.path.stat().st_size)
     gallery.add(make_sightings(10, 30))
     gallery.label([make_id(2)], "somebody")
     assert contents(gallery) != before
-    assert Gallery.restore(gallery.folder, "monday").count == 30
+    assert upkeep.restore_snapshot(gallery.folder, "monday").count == 30
     assert contents(gallery) == before
-    assert Gallery.verify(gallery.folder) == []
+    assert upkeep.verify(gallery.folder) == []
     assert files(gallery) == [
         "gallery.lock",
         "gallery.sqlite",
@@ -54,7 +54,7 @@ def test_back_to_what_it_was(gallery: Gallery) -> None:
 
 
 def test_a_snapshot_is_a_gallery_of_its_own_in_one_file(gallery: Gallery, tmp_path: Path) -> None:
-    taken = gallery.take_snapshot()
+    taken = upkeep.take_snapshot(gallery.folder)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "gallery.sqlite").write_bytes(taken.path.read_bytes())
     with Gallery.open(tmp_path / "elsewhere") as copy:
@@ -66,26 +66,26 @@ def test_another_handle_sees_what_was_restored(gallery: Gallery) -> None:
     assert gallery.folder
     with Gallery.open(gallery.folder) as other:
         query = make_sighting(33).embedding[None]
-        gallery.take_snapshot("a")
+        upkeep.take_snapshot(gallery.folder, "a")
         gallery.add(make_sightings(5, 30))
         assert other.search(query, 1)[0].record.id == make_id(33)
-        Gallery.restore(gallery.folder, "a")
+        upkeep.restore_snapshot(gallery.folder, "a")
         assert len(other.search(query, 99)) == 30
         # The numbers of rows begin again where the snapshot left off; what gets them now must not be taken for what had them.
         gallery.add(make_sightings(5, 100))
         assert len(other.search(query, 99)) == 35
         assert other.search(make_sighting(102).embedding[None], 1)[0].record.id == make_id(102)
         assert make_id(33) not in {match.record.id for match in other.search(query, 99)}
-        Gallery.restore(gallery.folder, "a")
+        upkeep.restore_snapshot(gallery.folder, "a")
         gallery.add(make_sightings(5, 200))  # both between two looks
         assert other.search(make_sighting(202).embedding[None], 1)[0].record.id == make_id(202)
         assert len(other.search(query, 99)) == 35
 
 
 def test_what_was_purged_does_not_come_back(gallery: Gallery) -> None:
-    gallery.take_snapshot("a")
+    upkeep.take_snapshot(gallery.folder, "a")
     gallery.purge(Where(cameras=frozenset({"hall"})))
-    Gallery.restore(gallery.folder, "a")
+    upkeep.restore_snapshot(gallery.folder, "a")
     assert {record.camera for record in gallery.records()} == {"entrance", "Küche ☂"}
 
 
@@ -93,7 +93,7 @@ def test_what_was_purged_does_not_come_back(gallery: Gallery) -> None:
 def test_a_damaged_gallery_is_restored(gallery: Gallery, damage: str) -> None:
     assert gallery.folder
     before = contents(gallery)
-    gallery.take_snapshot("a")
+    upkeep.take_snapshot(gallery.folder, "a")
     gallery.close()
     path = gallery.folder / database.FILE
     data = bytearray(path.read_bytes())
@@ -109,11 +109,11 @@ def test_a_damaged_gallery_is_restored(gallery: Gallery, damage: str) -> None:
     assert restore(gallery.folder, "a").count == 30
     with Gallery.open(gallery.folder) as again:
         assert contents(again) == before
-        assert Gallery.verify(gallery.folder) == []
+        assert upkeep.verify(gallery.folder) == []
 
 
 def test_a_damaged_snapshot_changes_nothing(gallery: Gallery) -> None:
-    taken = gallery.take_snapshot("a")
+    taken = upkeep.take_snapshot(gallery.folder, "a")
     gallery.add(make_sightings(3, 50))
     before = contents(gallery)
     data = bytearray(taken.path.read_bytes())
@@ -121,9 +121,9 @@ def test_a_damaged_snapshot_changes_nothing(gallery: Gallery) -> None:
     data[place + 5] ^= 1
     taken.path.write_bytes(data)
     with pytest.raises(GalleryDamagedError, match=f"'a' is damaged: .*{make_id(4)}: its vector .*nothing was changed"):
-        Gallery.restore(gallery.folder, "a")
+        upkeep.restore_snapshot(gallery.folder, "a")
     assert contents(gallery) == before
-    assert any("its vector" in problem for problem in Gallery.verify(gallery.folder))
+    assert any("its vector" in problem for problem in upkeep.verify(gallery.folder))
 
 
 def test_nothing_damaged_is_copied(gallery: Gallery) -> None:
@@ -133,7 +133,7 @@ def test_nothing_damaged_is_copied(gallery: Gallery) -> None:
     connection.commit()
     connection.close()
     with pytest.raises(GalleryDamagedError, match=f"no snapshot was taken: .*{make_id(2)}: its thumbnail"):
-        gallery.take_snapshot("a")
+        upkeep.take_snapshot(gallery.folder, "a")
     assert "snapshots/a.sqlite" not in files(gallery)
     assert not [name for name in files(gallery) if "partial" in name]
 
@@ -142,15 +142,15 @@ def test_names(gallery: Gallery) -> None:
     assert gallery.folder
     for name in ("../a", "a/b", "", "a.b", "ü", "x" * 101):
         with pytest.raises(ConfigurationError, match="cannot be called" if name else "no snapshot"):
-            Gallery.restore(gallery.folder, name or "none")
+            upkeep.restore_snapshot(gallery.folder, name or "none")
         if name:
             with pytest.raises(ConfigurationError, match="cannot be called"):
-                gallery.take_snapshot(name)
-    gallery.take_snapshot("b")
-    gallery.take_snapshot("a")
+                upkeep.take_snapshot(gallery.folder, name)
+    upkeep.take_snapshot(gallery.folder, "b")
+    upkeep.take_snapshot(gallery.folder, "a")
     with pytest.raises(ConfigurationError, match="'a' already"):
-        gallery.take_snapshot("a")
+        upkeep.take_snapshot(gallery.folder, "a")
     with pytest.raises(ConfigurationError, match="no snapshot 'c'; it has: a, b"):
-        Gallery.restore(gallery.folder, "c")
+        upkeep.restore_snapshot(gallery.folder, "c")
     assert [snapshot.name for snapshot in snapshots(gallery.folder)] == ["a", "b"]
     assert gallery.statistics().snapshots == ("a", "b")

@@ -17,7 +17,7 @@ import pytest
 
 from gallery.fakes import CAMERAS, DIMENSION, START, make_id, make_settings, make_sighting, make_sightings
 from resight.errors import ArrayError, ConfigurationError, GalleryDamagedError, GalleryError
-from resight.gallery import Camera, Gallery, Sighting, Store, Where
+from resight.gallery import Camera, Gallery, Sighting, Store, Where, upkeep
 
 Make = Callable[..., Store]
 
@@ -173,7 +173,7 @@ def test_what_is_removed_is_never_found_again(location: str, make: Make, name: s
         for row, query in enumerate(queries):
             assert handle.search(queries, 240)[0][row].tolist() == oracle(left, query, 240, Where(), "euclidean")[0]
     assert index.remove(WHERES[name]).removed == 0
-    assert Gallery.verify(location) == []
+    assert upkeep.verify(location) == []
 
 
 def test_what_was_removed_can_be_enrolled_again(location: str, make: Make) -> None:
@@ -181,7 +181,7 @@ def test_what_was_removed_can_be_enrolled_again(location: str, make: Make) -> No
     index.remove(Where(ids=frozenset({make_id(4)})))
     assert index.add(make_sightings(10)) == 1
     assert index.search(make_sighting(4).embedding[None], 1)[0].tolist() == [[make_id(4)]]
-    assert Gallery.verify(location) == []
+    assert upkeep.verify(location) == []
 
 
 def test_labels(location: str, make: Make) -> None:
@@ -191,7 +191,7 @@ def test_labels(location: str, make: Make) -> None:
     assert index.label([make_id(2)], "") == 1
     assert index.get([make_id(2)])[make_id(2)].identity == ""
     assert index.search(make_sighting(1).embedding[None], 9, Where(identities=frozenset({"Zoë"})))[0].tolist() == [[make_id(1)]]
-    assert Gallery.verify(location) == []
+    assert upkeep.verify(location) == []
 
 
 def test_a_tracklet_is_found_without_reading_the_others(location: str, make: Make) -> None:
@@ -255,7 +255,7 @@ def test_many_threads_add_the_same_at_once(location: str, make: Make) -> None:
         thread.join()
     assert sum(added) == 40
     assert len(first) == 40
-    assert Gallery.verify(location) == []
+    assert upkeep.verify(location) == []
 
 
 def test_a_search_sees_all_of_an_addition_or_nothing(make: Make) -> None:

@@ -13,6 +13,10 @@ from gallery.fakes import make_sighting
 from resight.gallery.store.traces import Traces, telling_part
 
 
+def found_in(traces: Traces, data: bytes) -> set[bytes]:
+    return set(traces.left([data]))
+
+
 def noise(seed: int, size: int) -> bytes:
     return np.random.default_rng(seed).bytes(size)
 
@@ -25,7 +29,7 @@ def test_any_piece_of_16_bytes_is_found_wherever_it_lies(data: st.DataObject) ->
     start = data.draw(st.integers(0, len(content) - 16))
     piece = content[start : start + data.draw(st.integers(16, len(content) - start))]
     before, after = noise(98, data.draw(st.integers(0, 40))), noise(99, data.draw(st.integers(0, 40)))
-    found = Traces(contents).in_bytes(before + piece + after)
+    found = found_in(Traces(contents), before + piece + after)
     assert found
     assert all(any(f in content for content in contents) and len(f) >= 16 for f in found)
     # What stands beside it may agree with the content by chance.
@@ -35,7 +39,7 @@ def test_any_piece_of_16_bytes_is_found_wherever_it_lies(data: st.DataObject) ->
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.binary(min_size=0, max_size=60), max_size=5), st.binary(max_size=300))
 def test_what_is_found_is_there(contents: list[bytes], data: bytes) -> None:
-    for piece in Traces(contents).in_bytes(data):
+    for piece in found_in(Traces(contents), data):
         assert piece in data
         assert any(piece in content for content in contents)
 
@@ -47,25 +51,25 @@ def test_bytes_of_few_values(seed: int) -> None:
     rng = np.random.default_rng(seed)
     content, data = rng.choice([0, 1], 40).astype(np.uint8).tobytes(), rng.choice([0, 1], 400).astype(np.uint8).tobytes()
     data = data[:200] + content[7:35] + data[200:]
-    found = Traces([content]).in_bytes(data)
+    found = found_in(Traces([content]), data)
     assert all(piece in data and piece in content for piece in found)
     assert found
 
 
 def test_no_false_alarm_in_much_noise() -> None:
-    assert Traces(noise(number, 4000) for number in range(200)).in_bytes(noise(7777, 4_000_000)) == set()
+    assert found_in(Traces(noise(number, 4000) for number in range(200)), noise(7777, 4_000_000)) == set()
 
 
 def test_a_repeated_byte_tells_nothing() -> None:
-    assert Traces([bytes(100), b"\xff" * 100]).in_bytes(bytes(5000) + b"\xff" * 5000) == set()
-    assert Traces([bytes(50) + noise(1, 30)]).in_bytes(bytes(64) + noise(1, 30)) != set()
+    assert found_in(Traces([bytes(100), b"\xff" * 100]), bytes(5000) + b"\xff" * 5000) == set()
+    assert found_in(Traces([bytes(50) + noise(1, 30)]), bytes(64) + noise(1, 30)) != set()
 
 
 def test_contents_that_follow_each_other_are_not_one() -> None:
     first, second = noise(1, 20), noise(2, 20)
-    assert Traces([first, second]).in_bytes(first[-10:] + second[:10]) == set()
-    assert Traces([]).in_bytes(noise(1, 100)) == set()
-    assert Traces([b"short"]).in_bytes(b"short" * 10) == set()
+    assert found_in(Traces([first, second]), first[-10:] + second[:10]) == set()
+    assert found_in(Traces([]), noise(1, 100)) == set()
+    assert found_in(Traces([b"short"]), b"short" * 10) == set()
 
 
 @pytest.mark.parametrize("size", [7, 33, 4096])
@@ -161,7 +165,7 @@ def test_a_thousand_of_twenty_thousand_look_alikes_cost_about_as_much_as_of_stra
 
 def test_jpegs_have_nothing_in_common_but_their_tables() -> None:
     first, second = make_sighting(1).thumbnail, make_sighting(2).thumbnail
-    assert Traces([first]).in_bytes(second)
-    assert not Traces([telling_part(first)]).in_bytes(second)
+    assert found_in(Traces([first]), second)
+    assert not found_in(Traces([telling_part(first)]), second)
     assert len(telling_part(first)) > 0.3 * len(first)
     assert telling_part(b"no JPEG at all") == b"no JPEG at all"

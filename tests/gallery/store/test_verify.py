@@ -28,7 +28,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def answers(folder: Path) -> list[object]:
     """Everything that a gallery says of itself."""
     with Gallery.open(folder) as gallery:
-        ids, distances = gallery.nearest(np.eye(DIMENSION, dtype=np.float32)[:3], 120, Where())
+        ids, distances = gallery._store.search(np.eye(DIMENSION, dtype=np.float32)[:3], 120, Where())
         found = gallery.sightings([make_id(number) for number in range(120)])
         people = [record.to_dict() for record in gallery.records(Where(identities=frozenset({"person 3"})))]
         shown = [(s.to_dict(), s.embedding.tobytes(), s.thumbnail) for s in found.values()]
@@ -115,7 +115,7 @@ def test_a_record_that_is_missing_is_missed(whole: bytes, tmp_path: Path) -> Non
     connection.commit()
     connection.close()
     with Gallery.open(tmp_path) as gallery:
-        for call in (gallery.records, gallery.statistics, lambda: gallery.nearest(np.ones((1, DIMENSION), np.float32), 1)):
+        for call in (gallery.records, gallery.statistics, lambda: gallery._store.search(np.ones((1, DIMENSION), np.float32), 1)):
             with pytest.raises(GalleryDamagedError, match=r"holds 119 sightings and|counts by camera do not add up"):
                 call()
 

@@ -29,6 +29,7 @@ def test_an_upload_is_answered_as_the_gallery_answers(page: Page, oracle: Oracle
     assert page.sentence() == SENTENCES[decision]
     assert page.ids() == [match.record.id for match in expected]
     page.announced("20 sightings, the most alike first.")
+    assert f"The nearest is at {expected[0].distance:.3f}" in page("answer").text
     shown = [one.text for one in page.all("#matches dd:first-of-type")]
     assert shown == [f"{match.distance:.3f}" for match in expected]
     bands = [one.text.lower() for one in page.all("#matches .band")]

@@ -7,7 +7,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from resight.cameras.detections import Detections
@@ -17,6 +16,7 @@ from resight.compute import usable_cores
 from resight.errors import WeightsError
 from resight.images import Pixels
 from resight.models.exported import first_line
+from resight.models.onnx import open_session
 from resight.models.onnx_graph import check_whole, read_bounded
 from resight.models.protobuf import Damaged, budget, gathered, message, text
 from resight.networks.published import Published, fetch_file
@@ -103,7 +103,7 @@ class YoloxDetector(Detector):
         except WeightsError as error:
             raise WeightsError(f"{path}: {error}; expected YOLOX as its authors export it") from error
         try:
-            self._session = _session(data, threads)
+            self._session = open_session(data, threads or usable_cores(), spin=False)
         except Exception as error:  # ONNX Runtime's errors have no base of their own
             raise WeightsError(f"{path}: ONNX Runtime refuses it ({first_line(error)}); get it again") from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -142,20 +142,11 @@ class YoloxDetector(Detector):
         if self._size[0] % _STEP or self._size[1] % _STEP:
             return None
         try:
-            session = _session(_with_open_sides(data), threads)
+            session = open_session(_with_open_sides(data), threads or usable_cores(), spin=False)
             found = session.run(None, {self._input: np.zeros((1, 3, _STEP, 2 * _STEP), np.float32)})[0]
         except Exception:  # ONNX Runtime's errors have no base of their own
             return None
         return session if found.shape[1] == len(_grid((_STEP, 2 * _STEP))[0]) else None
-
-
-def _session(data: bytes, threads: int) -> Any:
-    options = onnxruntime.SessionOptions()  # type: ignore[attr-defined]
-    options.intra_op_num_threads = threads or usable_cores()
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what goes wrong is raised
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the decoder needs the cores between two frames
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])  # type: ignore[attr-defined]
 
 
 def letterbox(pixels: Pixels, size: tuple[int, int]) -> tuple[Pixels, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from resight.cameras.sources.live import LiveSource
 from resight.cameras.sources.reader import Reader
 from resight.cameras.sources.source import Counts, Source
 from resight.cameras.sources.video import VideoSource
+from resight.cameras.states import CameraState
+from resight.datasets.names import camera_name
 from resight.errors import ConfigurationError, VideoError
 
-__all__ = ["Counts", "FolderSource", "LiveSource", "Reader", "Source", "VideoSource", "named_source", "open_source"]
+__all__ = ["Counts", "FolderSource", "LiveSource", "Reader", "Source", "VideoSource", "named_source", "open_source", "open_sources"]
 
 _SCHEMES = ("http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp")
 
@@ -77,3 +80,40 @@ def open_source(camera: str, address: str, *, start: datetime | None = None, rat
     if not path.exists():
         raise VideoError(f"there is no file or folder {address}; expected a video, a folder of frames, or an address")
     return VideoSource(camera, address, start=start)
+
+
+def open_sources(
+    addresses: Iterable[tuple[str, str]], starts: Mapping[str, datetime], *, rate: float = 0, every: int = 1
+) -> tuple[list[Source], list[CameraState]]:
+    """Make the sources of several cameras: those that can be, and the states of the others.
+
+    Parameters
+    ----------
+    addresses : iterable of (str, str)
+        Name and address of each camera.
+    starts : mapping of str to datetime
+        By the name of the camera; see `open_source`.
+    rate : float
+        See `open_source`.
+    every : int
+        Look at every N-th frame only.
+
+    Raises
+    ------
+    VideoError
+        If none can be.
+    ConfigurationError
+        See `open_source`.
+    """
+    sources, refused = [], []
+    for name, address in addresses:
+        try:
+            source = open_source(name, address, start=starts.get(name), rate=rate)
+        except VideoError as error:
+            refused.append(CameraState(camera=name, source=camera_name(address), state="failed", reason=str(error)))
+        else:
+            source.every = every
+            sources.append(source)
+    if not sources:
+        raise VideoError("; ".join(f"{one.camera}: {one.reason}" for one in refused))
+    return sources, refused

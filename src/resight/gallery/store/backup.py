@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from resight.files import create_private, sync_folder
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import Sighting
 from resight.gallery.store import database, purge, reserve, schema, stored
+from resight.gallery.store.database import OLDEST
 from resight.gallery.store.migrate import migrate_file
 from resight.gallery.store.precision import encode_vectors
 from resight.gallery.store.snapshot import copied
@@ -107,28 +107,23 @@ def unpacked(file: Path, place: Path) -> Iterator[Path]:
     """Copy a backup into a folder in `place`, of the present version and checked. It is removed at the end of the block."""
     if not file.is_file():
         raise ConfigurationError(f"there is no backup {file}; expected a file from `resight gallery backup`")
-    folder = None
     try:
         place.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".resight-", suffix=".partial", dir=place))
-        path = folder / database.FILE
-        create_private(path)
-        with file.open("rb") as source, path.open("wb") as copy:
-            shutil.copyfileobj(source, copy)
-            copy.flush()
-            os.fsync(copy.fileno())
-        migrate_file(path)
-        if problems := verify_file(path):
-            raise GalleryDamagedError(f"the backup {file} is damaged: {problems[0].replace(str(path), str(file))}")
-        # Numbers of rows begin again where the backup left off; nobody may take them for those of another gallery.
-        with database.opened(path, "DELETE") as connection, database.transaction(connection, write=True):
-            stored.write_state(connection, 0, renew=True)
-        yield folder
+        with tempfile.TemporaryDirectory(prefix=".resight-", suffix=".partial", dir=place, ignore_cleanup_errors=True) as made:
+            folder = Path(made)
+            path = folder / database.FILE
+            # Only SQLite may read the file: somebody could name that of a gallery which this process has open.
+            with database.opened(file, None, OLDEST) as backup, copied(backup, path) as partial:
+                os.replace(partial, path)
+            migrate_file(path)
+            if problems := verify_file(path):
+                raise GalleryDamagedError(f"the backup {file} is damaged: {problems[0].replace(str(path), str(file))}")
+            # Numbers of rows begin again where the backup left off; nobody may take them for those of another gallery.
+            with database.opened(path, "DELETE") as connection, database.transaction(connection, write=True):
+                stored.write_state(connection, 0, renew=True)
+            yield folder
     except OSError as error:
         raise StorageError(f"cannot write {place}: {error.strerror or error}; free space, then run it again") from error
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def sightings_in(folder: Path) -> tuple[Settings, Iterator[list[Sighting]]]:

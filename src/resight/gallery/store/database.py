@@ -83,8 +83,8 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
-def connect(path: Path, *, journal: str = "WAL", oldest: int = VERSION) -> sqlite3.Connection:
-    """Open a gallery's file; if it or its folder cannot be written, only for reading.
+def connect(path: Path, *, journal: str | None = "WAL", oldest: int = VERSION) -> sqlite3.Connection:
+    """Open a gallery's file; only for reading, if that is asked for, or if it or its folder cannot be written.
 
     If nobody has it open for writing, a connection for reading goes on seeing this state. `outdated` tells when to open it again.
 
@@ -92,7 +92,7 @@ def connect(path: Path, *, journal: str = "WAL", oldest: int = VERSION) -> sqlit
     ----------
     path : Path
     journal : str
-        ``"WAL"``, or ``"DELETE"`` for a file that nobody else has open, such as a snapshot.
+        ``"WAL"``, or ``"DELETE"`` for a file that nobody else has open, such as a snapshot. None only reads.
     oldest : int
         Oldest version that is opened.
 
@@ -104,7 +104,7 @@ def connect(path: Path, *, journal: str = "WAL", oldest: int = VERSION) -> sqlit
     """
     if not path.is_file():
         raise missing(path.parent)
-    writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    writable = journal is not None and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
     mode = "mode=rw" if writable else "mode=ro"
     if not writable and not log_of(path).exists():
         mode += "&immutable=1"  # without it, SQLite wants to write a file beside it
@@ -209,10 +209,10 @@ def truncate_log(connection: sqlite3.Connection, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def opened(path: Path, journal: str = "WAL") -> Iterator[sqlite3.Connection]:
+def opened(path: Path, journal: str | None = "WAL", oldest: int = VERSION) -> Iterator[sqlite3.Connection]:
     """Open a connection for the length of a block, in which SQLite's errors are `translated`."""
     with translated(path):
-        connection = connect(path, journal=journal)
+        connection = connect(path, journal=journal, oldest=oldest)
         try:
             yield connection
         finally:

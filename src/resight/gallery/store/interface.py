@@ -17,7 +17,17 @@ from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.progress import Progress, silent
 
-__all__ = ["Camera", "Removal", "Store", "Summary", "check_queries", "check_sightings", "check_text", "check_version"]
+__all__ = [
+    "Camera",
+    "Removal",
+    "Store",
+    "Summary",
+    "check_queries",
+    "check_sightings",
+    "check_text",
+    "check_version",
+    "is_database",
+]
 
 _LONGEST_TEXT = 4096
 
@@ -199,3 +209,8 @@ def check_version(what: object, found: object, expected: int, oldest: int) -> No
         elif isinstance(found, int) and found >= oldest:
             way_out = "back it up, then run `resight gallery migrate`"
         raise GalleryError(f"{what} was written by {age} version of Resight (schema {found}, expected {expected}); {way_out}")
+
+
+def is_database(location: object) -> bool:
+    """Tell if a location is the address of a database, ``postgresql://...``, and not a folder."""
+    return str(location).startswith(("postgresql:", "postgres:"))

@@ -62,10 +62,6 @@ class Traces:
         """Number of different pieces that are still searched for."""
         return int(np.count_nonzero(self._alive))
 
-    def in_bytes(self, data: bytes) -> set[bytes]:
-        """Return the pieces of 16 bytes that are in some bytes."""
-        return {data[start : start + _PIECE] for start in self._find(data)[0].tolist()}
-
     def forget(self, survivors: Iterable[bytes]) -> None:
         """Search no longer for pieces that other contents hold, too: they may be in a file."""
         stale = 0

@@ -96,7 +96,7 @@ export const nowhereElse = (left) =>
   );
 
 /** The answer's sentence and what stands behind it; `told` says what was searched. */
-export function found({ decision, matches, thresholds }, calibration, told) {
+export function found({ decision, matches, thresholds, why }, calibration, told) {
   if (!decision) {
     return card(
       "uncalibrated",
@@ -115,6 +115,7 @@ export function found({ decision, matches, thresholds }, calibration, told) {
       decision,
       decision,
       SENTENCES[decision],
+      ...why.map((sentence) => element("p", { class: "why" }, sentence)),
       element("p", {}, promise(decision, calibration)),
       element("p", { class: "hint" }, told),
     ),

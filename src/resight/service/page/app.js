@@ -63,7 +63,7 @@ async function start() {
   byId("account-name").textContent = session.name;
   byId("account-role").textContent = ROLES[session.role] ?? session.role;
   byId("zone").textContent = `(${zone()})`;
-  results.tell(nothingAsked(session.gallery.size));
+  results.tell(nothingAsked(session.size));
   view("search");
   purge.start(session);
   return tellGallery();
@@ -148,7 +148,7 @@ async function search(patience = PATIENCE, known = null) {
   const { signal } = (asking = new AbortController());
   byId("results").setAttribute("aria-busy", "true");
   byId("changed").hidden = true;
-  results.tell(searching(session.gallery.size, () => asking.abort()));
+  results.tell(searching(session.size, () => asking.abort()));
   announce("Searching.");
   try {
     const answer = await api.search(form, signal);
@@ -174,7 +174,7 @@ async function search(patience = PATIENCE, known = null) {
     if (top < 0 || top > window.innerHeight / 2) byId("results").scrollIntoView(); // below the question on a narrow screen
   } catch (error) {
     if (error.name === "AbortError") {
-      if (asking.signal === signal) results.tell(nothingAsked(session.gallery.size));
+      if (asking.signal === signal) results.tell(nothingAsked(session.size));
     } else if ((error.status === 429 || error.status === 503) && error.retryAfter && patience > 0) {
       await wait(error, patience, signal, known);
     } else failedAction(error, () => search(PATIENCE, known));
@@ -189,6 +189,7 @@ function leaveOut(answer, { ids, identity }) {
   answer.matches = answer.matches.filter((one) => !ids.has(one.id) && !(identity && one.identity === identity));
   answer.matches.forEach((one, at) => (one.rank = at + 1));
   if (answer.decision) answer.decision = answer.matches[0]?.band ?? "unknown";
+  if (answer.matches.length < before) answer.why = []; // it was about all of them
   return before - answer.matches.length;
 }
 
@@ -211,7 +212,7 @@ async function wait(error, patience, signal, known) {
     });
   }
   if (asking.signal !== signal) return; // somebody searched for something else
-  if (signal.aborted) results.tell(nothingAsked(session.gallery.size));
+  if (signal.aborted) results.tell(nothingAsked(session.size));
   else await search(patience - 1, known);
 }
 

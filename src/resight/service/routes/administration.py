@@ -8,32 +8,26 @@ import json
 import re
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import datetime
+from dataclasses import asdict, replace
 from pathlib import PurePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from resight.configuration import to_dict
 from resight.decision import Calibration
 from resight.decision.calibration import MATCH, POSSIBLE
 from resight.errors import MissingSightingError
-from resight.gallery import Camera, Settings, Sighting, Where
+from resight.gallery import Camera, Settings, Sighting, Statistics, Where
 from resight.service.access import Caller
 from resight.service.answers import (
     AuditPage,
     CameraList,
     CameraSummary,
-    GallerySummary,
-    Health,
     Purged,
-    PurgeProgress,
     Session,
-    Stats,
     Watched,
 )
-from resight.service.lifecycle import Service
+from resight.service.lifecycle import Purging, Service
 from resight.service.requests import Export, Purge
 from resight.service.routes.callers import Admin, Operator, ServiceOf, Viewer
 
@@ -55,12 +49,12 @@ def session(caller: Viewer, service: ServiceOf) -> Session:
     settings, calibration = service.gallery.settings, service.calibration
     seen = None if caller.cameras is None else _cameras(caller, service)
     size = len(service.gallery) if seen is None else sum(camera.sightings for camera in seen.values())
-    shown = {name: value for name, value in _shown(settings).items() if name in GallerySummary.model_fields}
     return Session(
         name=caller.name,
         role=caller.role,
         cameras=None if caller.cameras is None else sorted(caller.cameras),
-        gallery=GallerySummary(**shown, size=size),
+        gallery=_shown(settings),
+        size=size,
         calibration=None if calibration is None else _promised(calibration, settings, service.people(caller.cameras)),
         max_upload=service.limits.upload,
     )
@@ -75,32 +69,16 @@ def cameras(caller: Viewer, service: ServiceOf) -> CameraList:
     nothing = Camera(sightings=0, first=None, last=None)
     return CameraList(
         cameras=[
-            CameraSummary(
-                camera=name,
-                sightings=camera.sightings,
-                first=_text(camera.first),
-                last=_text(camera.last),
-                watched=watched.get(name),
-            )
-            for name in sorted(found.keys() | watched.keys())
-            for camera in [found.get(name, nothing)]
+            CameraSummary.of(name, found.get(name, nothing), watched.get(name)) for name in sorted(found.keys() | watched.keys())
         ],
         trouble="" if watching is None else watching.trouble,
     )
 
 
 @router.get("/stats")
-def stats(caller: Viewer, service: ServiceOf) -> Stats:
-    """Return numbers about the gallery."""
-    found = service.gallery.statistics(caller.cameras)
-    return Stats(**found.to_dict() | {"settings": _shown(service.gallery.settings)})
-
-
-@router.get("/health")
-def health(caller: Viewer, service: ServiceOf) -> Health:
-    """Answer 200 if the gallery can be read, and 503 if not."""
-    len(service.gallery)
-    return Health(status="ok")
+def stats(caller: Viewer, service: ServiceOf) -> Statistics:
+    """Return numbers about the sightings that the caller may see."""
+    return replace(service.gallery.statistics(caller.cameras), settings=_shown(service.gallery.settings))
 
 
 @router.post("/export", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
@@ -146,11 +124,11 @@ def purge(wanted: Purge, caller: Admin, service: ServiceOf) -> Purged:
 
 
 @router.get("/purge/progress")
-def purging(caller: Admin, service: ServiceOf) -> PurgeProgress:
+def purging(caller: Admin, service: ServiceOf) -> Purging:
     """Return how far a purge has come that runs, or the last one."""
     caller.check_unlimited()
     unfinished = not service.purging.running and service.gallery.reach(Where(ids=frozenset()))[1] > 0
-    return PurgeProgress(**asdict(service.purging), unfinished=unfinished)
+    return replace(service.purging, unfinished=unfinished)
 
 
 @router.get("/audit")
@@ -175,9 +153,9 @@ def metrics(caller: Admin, service: ServiceOf) -> Response:
     return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _shown(settings: Settings) -> dict[str, Any]:
+def _shown(settings: Settings) -> Settings:
     """Return settings without folders of this machine."""
-    return to_dict(settings) | {"model": PurePath(settings.model).name}
+    return replace(settings, model=PurePath(settings.model).name)
 
 
 def _promised(calibration: Calibration, settings: Settings, people: int | None) -> dict[str, Any]:
@@ -199,10 +177,6 @@ def _cameras(caller: Caller, service: Service) -> dict[str, Camera]:
     """Return the cameras that the caller may see."""
     found = service.gallery.cameras()
     return {name: camera for name, camera in found.items() if caller.cameras is None or name in caller.cameras}
-
-
-def _text(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat()
 
 
 def _zip(sightings: Sequence[Sighting], about: dict[str, Any]) -> bytes:

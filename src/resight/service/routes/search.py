@@ -10,7 +10,9 @@ import time
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from resight.decision.calibration import MATCH, POSSIBLE, bands
+from resight.decision.calibration import MATCH, POSSIBLE
+from resight.decision.decide import bands
+from resight.decision.words import explain
 from resight.errors import UploadError
 from resight.gallery import Matches, Where, fuse
 from resight.gallery.grouping import without_cameras
@@ -45,11 +47,15 @@ def _answer(question: Question, matches: Matches, caller: Caller, service: Servi
     answers: list[Band] = [None] * len(matches)
     decision: Band = None
     thresholds: dict[str, float] | None = None
+    why: tuple[str, ...] = ()
     asks, people = None, service.people(question.where.cameras)
     if service.calibration is not None:
         calibration = service.calibration.asked_with(len(question.vectors))
         asks = calibration.asks
-        match, possible = calibration.thresholds(fuse(question.vectors), people)
+        query = fuse(question.vectors)
+        match, possible = calibration.thresholds(query, people)
+        common = None if calibration.cohort is None else float(calibration.cohort.commonness(query[None])[0])
+        why = explain(matches, match, possible, common=common, usual=service.usual())
         answers = bands([one.distance for one in matches], match, possible).tolist()
         decision = answers[0] if answers else "unknown"
         thresholds = {MATCH: match, POSSIBLE: possible}
@@ -61,6 +67,7 @@ def _answer(question: Question, matches: Matches, caller: Caller, service: Servi
         thresholds=thresholds,
         asks=asks,
         people=people,
+        why=list(why),
         matches=places,
         milliseconds=milliseconds,
     )

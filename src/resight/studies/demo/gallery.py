@@ -12,7 +12,7 @@ import numpy as np
 from resight.datasets import Dataset, Records
 from resight.decision import calibrate
 from resight.decision.links import fit_links
-from resight.decision.open_set import search_everybody
+from resight.decision.people_distances import search_everybody
 from resight.decision.tracklets import fuse_tracklets
 from resight.errors import GalleryError, ModelMismatchError
 from resight.files import atomic_write

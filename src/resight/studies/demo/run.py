@@ -61,7 +61,15 @@ TEACHER = TrainConfig(
 STUDENT = replace(TEACHER, height=64, width=32, pad=3, epochs=8, learning_rate=0.008)
 """Sees a quarter of the teacher's pixels. The student alone and the distilled one start alike and make the same steps."""
 
-TAUGHT = {"soft_weight": 2.0, "temperature": 1.0, "hard_weight": 0.2, "embedding_weight": 4.0}
+TAUGHT = {
+    "soft_weight": 2.0,
+    "temperature": 1.0,
+    "hard_weight": 0.2,
+    "embedding_weight": 8.0,
+    "centre_cameras": True,
+    "neighbours": 3,
+    "copies": 1,
+}
 """Options of the distilled student's loss."""
 
 _LEARN, _ASIDE, _TEST = 100, 60, 60  # people to learn from, to calibrate the gallery with, and to test
