@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from resight.cameras.camera_means import CameraMeans, centred
 from resight.cameras.groups import score_groups
-from resight.cameras.links import Linker
+from resight.cameras.links import Limits, Linker
 from resight.cameras.ways import Ways, learn_ways
 from resight.errors import ArrayError, ConfigurationError, NoMatchError
 
@@ -124,3 +125,53 @@ def test_scores_of_groups_are_counted_pair_by_pair() -> None:
     assert score_groups("aab", "xxy").b_f1 == 1
     with pytest.raises(NoMatchError):
         score_groups([], [])
+
+
+def test_the_mean_of_a_camera_is_shrunk_and_taken_back() -> None:
+    rng, means = np.random.default_rng(3), CameraMeans()
+    looks, cameras = rng.standard_normal((30, 4)), np.repeat(["door", "hall", "yard"], (20, 8, 2))
+    units = looks / np.linalg.norm(looks, axis=1, keepdims=True)
+    means.add("gate", units[0])
+    for unit, camera in zip(units, cameras.tolist(), strict=True):
+        means.add(camera, unit)
+    means.add("gate", units[0], -1)
+    expected = {}
+    for camera in ("door", "hall", "yard"):  # five passages that look like everybody beside the camera's own
+        expected[camera] = np.concatenate([units[cameras == camera], np.tile(units.mean(axis=0), (5, 1))]).mean(axis=0)
+    assert means.known
+    np.testing.assert_allclose(means.of(expected), list(expected.values()), atol=1e-12)
+    rest = units - np.stack([expected[camera] for camera in cameras.tolist()])
+    np.testing.assert_allclose(centred(looks, cameras), rest / np.linalg.norm(rest, axis=1, keepdims=True), atol=1e-6)
+
+
+def test_a_linker_compares_what_the_cameras_do_not_explain() -> None:
+    rng = np.random.default_rng(4)
+    looks = rng.standard_normal((40, 32))
+    light = {"door": 6 * np.eye(32)[0], "hall": 6 * np.eye(32)[1]}  # stronger than what tells people apart
+    walks = []
+    for person in rng.permutation(40).tolist():
+        for hours, camera in enumerate(light):
+            seen = looks[person] + light[camera] + rng.normal(0, 0.2, 32)
+            walks.append(walk(f"{camera} {person}", camera, 1e4 * hours + 100 * person, *seen))
+    walks.sort(key=lambda one: one.start)
+
+    def score(limits: Limits) -> float:
+        linker = Linker(limits)
+        for one in walks:
+            linker.add(one)
+        return score_groups([one.name.split()[1] for one in walks], [linker.person_of(one.name) for one in walks]).b_f1
+
+    plain = [score(Limits(lambda vector, at=at: at)) for at in np.linspace(0.05, 0.9, 18)]  # type: ignore[misc]
+    assert max(plain) < 0.75
+    assert score(Limits(lambda vector: 0.05, lambda people: 0.3)) > 0.95
+
+
+def test_who_came_before_the_cameras_were_known_is_compared_again() -> None:
+    rng = np.random.default_rng(5)
+    looks, light = rng.standard_normal((16, 32)), {"door": 3 * np.eye(32)[0], "hall": 3 * np.eye(32)[1]}
+    told = []
+    linker = Linker(Limits(lambda vector: 0.01, lambda people: 0.3))
+    for number in range(16):
+        camera = ("door", "hall")[number % 2]
+        told += linker.add(walk(f"{number}", camera, 100 * number, *(looks[number // 2] + light[camera])))
+    assert {(one.kind, one.former) for one in told if "1" in one.passages} == {("new", None), ("merged", 2)}

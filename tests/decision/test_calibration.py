@@ -20,6 +20,7 @@ from resight.decision.calibration import Calibration, OperatingPoint
 from resight.decision.cohort import fit_cohort
 from resight.decision.confidence import Rate
 from resight.decision.decide import decide
+from resight.decision.links import fit_links
 from resight.decision.open_set import LabelledSearches
 from resight.decision.people_distances import people_distances, search_everybody
 from resight.decision.tracklets import fuse_tracklets
@@ -327,3 +328,31 @@ def test_the_command_and_the_search_that_uses_it(
     assert main(["gallery", "create", "other", "--model", "colours", "--retention", "1d", "--distance", "cosine"]) == 0
     assert main(["gallery", "search", "other", query, "--calibration", "calibration.json"]) == 2
     assert "the calibration is for colours" in capsys.readouterr().err
+
+
+def test_strangers_of_two_cameras_decide_who_is_joined(calibration: Calibration, tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    people, size = 120, 16
+    light = np.array([[5.0] + [0.0] * (size - 1), [0.0, 5.0] + [0.0] * (size - 2)])
+    looks = rng.standard_normal((people, 1, size)) + 0.4 * rng.standard_normal((people, 2, size)) + light
+    who, where = np.repeat(np.arange(1, people + 1), 2), np.tile([0, 1], people)
+    point = fit_links(fuse_tracklets(looks.reshape(-1, size), who, where))
+    assert point is not None and (point.people, point.cameras, point.passages) == (people, 2, 2 * people)
+    units = looks / np.linalg.norm(looks, axis=2, keepdims=True)
+    mean = (people * units.mean(axis=0) + 5 * units.mean(axis=(0, 1))) / (people + 5)
+    rest = (units - mean).reshape(-1, size)
+    rest /= np.linalg.norm(rest, axis=1, keepdims=True)
+    gaps, same = 1 - rest @ rest.T, who[:, None] == who
+    for among in (50, 500):
+        share = float(np.mean(gaps[~same] <= point.among(among)))
+        assert share == pytest.approx(0.003 * (50 / among) ** 0.5, rel=0.15)
+        assert point.own_among(among) == pytest.approx(np.mean(gaps[::2, 1::2].diagonal() <= point.among(among)), abs=0.05)
+    assert point.among(500) < point.among(50) == point.among(1)
+
+    replace(calibration, joined=point).save(tmp_path / "calibration.json")
+    read = Calibration.load(tmp_path / "calibration.json")
+    assert read.joined == point and read.limits().centred is not None and read.limits().centred(500) == point.among(500)  # type: ignore[misc]
+    assert (
+        fit_links(fuse_tracklets(looks.reshape(-1, size), who, np.zeros_like(where))) is None
+        and calibration.limits().centred is None
+    )

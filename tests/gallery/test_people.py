@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gallery.fakes import DIMENSION, make_settings
+from resight.cameras.links import Limits
 from resight.cameras.tracklets import Tracklet
 from resight.cameras.ways import Ways
 from resight.errors import ConfigurationError
@@ -159,8 +160,9 @@ def test_what_is_possible_is_given_or_learned(gallery: Gallery) -> None:
     assert named(gallery)["y"] != named(gallery)["g"]
 
 
+@pytest.mark.parametrize("limits", (0.35, Limits(lambda vector: 0.35, lambda people: 0.6)), ids=("plain", "centred"))
 @pytest.mark.parametrize("seed", range(4))
-def test_after_any_interruption_the_same_people(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_any_interruption_the_same_people(seed: int, limits: Limits | float, tmp_path: Path) -> None:
     rng = np.random.default_rng(seed)
     faces = rng.standard_normal((5, DIMENSION))
     who = rng.integers(0, 5, 40)
@@ -172,15 +174,15 @@ def test_after_any_interruption_the_same_people(seed: int, tmp_path: Path, monke
         Gallery.create(tmp_path / "whole", make_settings(distance="cosine")) as whole,
         Gallery.create(tmp_path / "killed", make_settings(distance="cosine")) as killed,
     ):
-        expected = give(whole, People(whole, 0.35), *tracklets)
-        assert {kind for kind, _ in expected} == {"new person", "seen again", "merged"} or seed
+        expected = give(whole, People(whole, limits), *tracklets)
+        assert {kind for kind, _ in expected} == {"new person", "seen again", "merged"} or seed or limits != 0.35
         for _ in range(6):  # each time from the beginning, until it is killed before or after a name is kept
-            people = People(killed, 0.35)
+            people = People(killed, limits)
             stop = int(rng.integers(1, len(tracklets)))
             give(killed, people, *tracklets[:stop])
             id, _ = enrol_tracklet(killed, tracklets[stop])
             people.add(tracklets[stop], id)
-        give(killed, People(killed, 0.35), *tracklets)
+        give(killed, People(killed, limits), *tracklets)
         groups = [
             {frozenset(t for t, other in names.items() if other == name) for name in names.values()}
             for names in (named(whole), named(killed))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from resight.cameras.remembered import People, Person, Seen, Threshold
+from resight.cameras.remembered import Limits, People, Person, Seen, Threshold
 from resight.cameras.ways import Ways
 from resight.errors import ArrayError, ConfigurationError
 
-__all__ = ["Change", "Linker", "Seen", "Threshold"]
+__all__ = ["Change", "Limits", "Linker", "Seen", "Threshold", "gained_by"]
+
+_REOPENED = {16, 32, 64, 128, 256}
+"""Numbers of passages at which everybody is compared again, because the means of cameras were less well known before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +47,13 @@ class Linker:
     """Joins passages into people.
 
     A passage belongs to the nearest person, by the mean distance to their passages, if that distance is within the threshold and
-    the way is possible. If a new passage brings two people close enough, they are merged, and a change says so.
+    the way is possible. If a new passage brings two people close enough, they are merged, and a change says so. So are people who
+    turn out to be one as the means of the cameras become known; see `Limits`.
 
     Parameters
     ----------
-    threshold : float or callable
-        Largest mean cosine distance of one person's passages, such as ``calibration.match.threshold``; or a function that gives it
-        for the embedding of a passage, such as ``lambda one: calibration.thresholds(one)[0]``. A person's is the mean of theirs.
+    limits : Limits or float
+        Largest mean cosine distances of one person's passages, such as ``calibration.links()``; or one for vectors as they are.
     ways : Ways, optional
         Rules of what is possible. By default nobody is in two places at once.
     memory : float
@@ -61,13 +65,11 @@ class Linker:
         If the threshold is not from 0 to 2, or the memory is not above 0.
     """
 
-    def __init__(self, threshold: float | Threshold, ways: Ways | None = None, *, memory: float = 86400.0) -> None:
-        if not (callable(threshold) or 0 <= threshold <= 2) or not memory > 0:
-            raise ConfigurationError(f"links: threshold {threshold}, memory {memory}; expected 0 to 2, and more than 0 seconds")
-        self.threshold: Threshold = threshold if callable(threshold) else lambda vector: threshold
+    def __init__(self, limits: Limits | float, ways: Ways | None = None, *, memory: float = 86400.0) -> None:
+        if not (isinstance(limits, Limits) or 0 <= limits <= 2) or not memory > 0:
+            raise ConfigurationError(f"links: threshold {limits}, memory {memory}; expected 0 to 2, and more than 0 seconds")
         self.ways, self.memory = ways or Ways(), memory
-        self._people = People()
-        self._of: dict[str, int] = {}
+        self._people = People(limits if isinstance(limits, Limits) else Limits(lambda vector: limits))
         self._apart: set[frozenset[int]] = set()
         self._given = 0
 
@@ -77,19 +79,15 @@ class Linker:
         self._forget(passage.start)
         self._given += 1
         mine = self._given
-        self._put(mine, Person.of([passage], self.threshold))
+        self._people.give(passage, mine)
         found = self._nearest(mine)
         if found is None:
-            return [Change(kind="new", person=mine, passages=(passage.name,))]
+            return [Change(kind="new", person=mine, passages=(passage.name,)), *self._reopen()]
         person, distance = found
         self._given -= 1
         self._join(person, mine)
-        changes = [Change(kind="seen again", person=person, passages=(passage.name,), distance=distance)]
-        while (found := self._nearest(person)) is not None:
-            kept, gone = sorted((person, found[0]), key=lambda who: (not self._people[who].named, who))
-            changes.append(self._merged(kept, gone, found[1]))
-            person = kept
-        return changes
+        again = Change(kind="seen again", person=person, passages=(passage.name,), distance=distance)
+        return [again, *self._close(person), *self._reopen()]
 
     def people(self) -> dict[int, tuple[str, ...]]:
         """Names of the passages of everybody who is remembered."""
@@ -101,7 +99,7 @@ class Linker:
 
     def person_of(self, name: str) -> int | None:
         """Number of the person whose passage has a name, if it is remembered."""
-        return self._of.get(name)
+        return self._people.person_of(name)
 
     def named(self, person: int) -> str:
         """Name that an operator gave to somebody who is remembered; empty without one."""
@@ -114,13 +112,9 @@ class Linker:
     def restore(self, passage: Seen, person: int) -> None:
         """Put a passage where it was before, without a comparison; one of the same name is replaced. Raises as `add` does."""
         self._check(passage)
-        held = self._people.get(person)
-        if held is None:
-            self._put(person, Person.of([passage], self.threshold))
-        elif self._of.get(passage.name) == person:
-            held.passages = [passage if one.name == passage.name else one for one in held.passages]
-        else:
-            self._put(person, held.with_all(Person.of([passage], self.threshold)))
+        named = self._people[person].named if person in self._people else ""
+        self._people.give(passage, person)
+        self._people[person].named = named
 
     def skip(self, number: int) -> None:
         """Give newcomers larger numbers than this one."""
@@ -128,15 +122,8 @@ class Linker:
 
     def remove(self, names: Collection[str]) -> None:
         """Forget passages at once, such as those that were deleted elsewhere."""
-        for person in {self._of[name] for name in names if name in self._of}:
-            held = self._people[person]
-            left = [one for one in held.passages if one.name not in names]
-            if left:
-                self._put(person, Person.of(left, self.threshold, held.named))
-            else:
-                del self._people[person]
         for name in names:
-            self._of.pop(name, None)
+            self._people.forget(name)
 
     def merge(self, one: int, other: int) -> Change:
         """Join two people, as an operator decides. Raises `ConfigurationError` if one is not known."""
@@ -169,34 +156,40 @@ class Linker:
         is not known.
         """
         held = self._require(person)
-        theirs = [one for one in held.passages if one.name in passages]
-        rest = [one for one in held.passages if one.name not in passages]
+        names = tuple(one.name for one in held.passages if one.name in passages)
+        rest = len(names) < len(held.passages)
         if not rest and other in self._people:
             self._apart.discard(frozenset((person, other)))
             return self._merged(other, person, None)
-        moved = Person.of(theirs, self.threshold)
-        self._put(other, self._people[other].with_all(moved) if other in self._people else moved)
+        self._people.move(names, other)
         if rest:
-            self._put(person, Person.of(rest, self.threshold, held.named))
             self._apart.add(frozenset((person, other)))
-        else:
-            del self._people[person]
-        names = tuple(one.name for one in theirs)
         return Change(kind="split" if rest else "merged", person=other, passages=names, former=person)
+
+    def _close(self, person: int) -> list[Change]:
+        """Merge somebody with everybody near enough."""
+        changes = []
+        while (found := self._nearest(person)) is not None:
+            kept, gone = sorted((person, found[0]), key=lambda who: (not self._people[who].named, who))
+            changes.append(self._merged(kept, gone, found[1]))
+            person = kept
+        return changes
+
+    def _reopen(self) -> list[Change]:
+        """Compare everybody again while the means of the cameras are still becoming known."""
+        if self._people.passages not in _REOPENED or not self._people.centred:
+            return []
+        return [change for person in sorted(self._people) if person in self._people for change in self._close(person)]
 
     def _nearest(self, person: int) -> tuple[int, float] | None:
         """Find the nearest person within the threshold who can be the same."""
         mine = self._people[person]
-        for distance, other in self._people.near(person, mine.limit / len(mine.passages)):
+        for distance, other in self._people.near(person):
             theirs = self._people[other]
             apart = frozenset((person, other)) in self._apart or (mine.named and theirs.named and mine.named != theirs.named)
             if not apart and self.ways.possible([*mine.passages, *theirs.passages]):
                 return other, distance
         return None
-
-    def _put(self, number: int, person: Person) -> None:
-        self._people[number] = person
-        self._of.update((one.name, number) for one in person.passages)
 
     def _check(self, passage: Seen) -> None:
         vector = np.asarray(passage.embedding, np.float64)
@@ -213,19 +206,26 @@ class Linker:
 
     def _join(self, kept: int, gone: int) -> None:
         one, other = self._people[kept], self._people[gone]
-        del self._people[gone]
-        self._put(kept, one.with_all(other))
+        one.named = one.named or other.named
+        self._people.move([passage.name for passage in other.passages], kept)
         self._apart = {frozenset(kept if who == gone else who for who in pair) for pair in self._apart}
 
     def _forget(self, now: float) -> None:
         old = {who for who, held in self._people.items() if now - max(one.end for one in held.passages) > self.memory}
-        for who in old:
-            for one in self._people[who].passages:
-                del self._of[one.name]
-            del self._people[who]
+        self.remove([one.name for who in old for one in self._people[who].passages])
         self._apart = {pair for pair in self._apart if not pair & old}
 
     def _require(self, person: int) -> Person:
         if person not in self._people:
             raise ConfigurationError(f"no person {person}; expected one of {len(self._people)} who are remembered")
         return self._people[person]
+
+
+def gained_by(linker: Linker, changes: Iterable[Change]) -> dict[int, frozenset[str]]:
+    """Names of the passages in some changes, by the person who has them now."""
+    gained: defaultdict[int, set[str]] = defaultdict(set)
+    for name in (name for change in changes for name in change.passages):
+        person = linker.person_of(name)
+        if person is not None:
+            gained[person].add(name)
+    return {person: frozenset(names) for person, names in gained.items()}

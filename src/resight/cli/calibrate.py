@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from resight.decision.calibration import Calibration, OperatingPoint
     from resight.decision.cohort import Cohort
     from resight.decision.confidence import Rate
+    from resight.decision.links import LinkPoint
     from resight.decision.open_set import LabelledSearches
     from resight.models.model import Model, Vectors
     from resight.progress import Progress
@@ -123,6 +124,7 @@ def calibrate(
         vectors = embed_files(extractor, records.paths, progress=progress)
         how: dict[str, Any] = {"sightings": sightings, "distance": used, "cohort": strangers, "progress": progress}
         searches = _searches(records.select(~left_out), vectors[~left_out], **how)
+        joined = _joined(records.select(~left_out), vectors[~left_out]) if used == "cosine" else None
         others = _searches(records.select(left_out), vectors[left_out], **how) if left_out.any() else {}
     configuration = {"model": model, "data": dataset.name, "part": part, "held_out": held_out, "sightings": sightings}
     calibration = choose(
@@ -138,6 +140,7 @@ def calibrate(
         provenance=provenance(configuration, seed=seed),
         tracklets=searches.get("tracklet"),
         sightings=sightings,
+        joined=joined,
     )
     calibration.save(out)
     title = f"{extractor.name}, {used} distance, fitted to {calibration.people} people of {dataset.name}"
@@ -167,6 +170,14 @@ def _searches(
         sides.pop("tracklet")
     how: dict[str, Any] = {"cohort": cohort, "progress": progress}
     return {asks: people_distances(*side, *gallery, distance, **how).among() for asks, side in sides.items()}
+
+
+def _joined(records: Records, vectors: Vectors) -> LinkPoint | None:
+    """Distance up to which tracklets of several cameras are one person's."""
+    from resight.decision.links import fit_links
+    from resight.decision.tracklets import fuse_tracklets
+
+    return fit_links(fuse_tracklets(vectors, records.identities, records.cameras, records.tracklets))
 
 
 def _show(calibration: Calibration, others: dict[str, LabelledSearches], title: str) -> dict[str, Any] | None:
@@ -204,6 +215,11 @@ def _show(calibration: Calibration, others: dict[str, LabelledSearches], title: 
     )
     if calibration.instead is None and other == "guaranteed":
         say(f"guaranteed: {match} % takes {least_people(calibration.match.wanted, confidence)} people")
+    if (joined := calibration.joined) is not None:
+        say(
+            f"joined across cameras, among 100 people: tracklets up to {joined.among(100):.2f}, with each camera's mean taken off; "
+            f"{100 * joined.own_among(100):.0f} % of the pairs of one person are"
+        )
     return checked
 
 

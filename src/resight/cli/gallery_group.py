@@ -56,7 +56,7 @@ def group(
         read.check(opened.settings)
         warn(read.notes(opened.settings))
         with TerminalProgress() as progress:
-            found = group_people(opened, lambda vector: read.thresholds(vector)[0], ways, keep=not dry_run, progress=progress)
+            found = group_people(opened, read.limits(), ways, keep=not dry_run, progress=progress)
     _show(found, gallery, dry_run=dry_run)
     write_result(json, found.to_dict() | {"dry_run": dry_run})
 

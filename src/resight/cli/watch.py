@@ -168,7 +168,7 @@ def watch(
             decision = Calibration.load(calibration)
             decision.check(opened.settings)
             warn(decision.notes(opened.settings))
-            people = People(opened, decision.joins, None if planned is None else planned.ways)
+            people = People(opened, decision.limits(), None if planned is None else planned.ways)
         keeper = Keeper(log, sources, keeping, people)
         watching = Watch(
             sources,

@@ -14,6 +14,7 @@ from typing import Any
 from resight.decision.calibration import EXPECTED, GUARANTEED, IMAGE, PROMISES, TRACKLET, Calibration, Kind
 from resight.decision.cohort import Cohort
 from resight.decision.growth import fit_growth
+from resight.decision.links import LinkPoint
 from resight.decision.open_set import LabelledSearches
 from resight.decision.operating_point import measure
 from resight.errors import ConfigurationError, GalleryError, ModelMismatchError
@@ -36,6 +37,7 @@ def calibrate(
     provenance: Mapping[str, Any] | None = None,
     tracklets: LabelledSearches | None = None,
     sightings: Kind = IMAGE,
+    joined: LinkPoint | None = None,
 ) -> Calibration:
     """Choose the largest thresholds whose false positive identification rate (FPIR) is at most the wanted one.
 
@@ -62,6 +64,8 @@ def calibrate(
         Searches that the tracklets of these people ask; see `resight.decision.tracklets`. They get thresholds of their own.
     sightings : str
         Kind of sightings that all searches went through: ``"image"`` or ``"tracklet"``.
+    joined : LinkPoint, optional
+        Thresholds by which tracklets are joined; see `resight.decision.links.fit_links`.
 
     Returns
     -------
@@ -92,6 +96,7 @@ def calibrate(
         cohort=cohort,
         provenance=dict(provenance or {}),
         sightings=sightings,
+        joined=joined,
         **_chosen(searches, rate, possible_rate, confidence, promise),
     )
     if tracklets is None:

@@ -17,8 +17,10 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from resight.cameras.links import Limits
 from resight.decision.cohort import Cohort
 from resight.decision.growth import Growth, say_larger
+from resight.decision.links import LinkPoint
 from resight.decision.operating_point import OperatingPoint
 from resight.errors import ArrayError, GalleryError, ModelMismatchError
 from resight.files import read_json, write_json
@@ -52,7 +54,7 @@ IMAGE, TRACKLET = KINDS
 NOTHING = -1.0
 """Threshold that no distance is within."""
 
-_FORMAT = "resight-calibration-3"
+_FORMAT = "resight-calibration-4"
 _OF_ASKER = ("people", "images", "match", "possible", "instead", "growth")  # what differs between those who ask
 
 
@@ -82,6 +84,8 @@ class Calibration:
         Thresholds for galleries of other sizes.
     tracklets : Calibration or None
         Calibration for tracklets that ask, if this one is for images.
+    joined : LinkPoint or None
+        Thresholds by which tracklets of several cameras are joined into people; None if the people passed one camera only.
     """
 
     model: str
@@ -102,6 +106,7 @@ class Calibration:
     instead: tuple[OperatingPoint, OperatingPoint] | None = None
     growth: Growth | None = None
     tracklets: Calibration | None = None
+    joined: LinkPoint | None = None
 
     def asked_with(self, images: int) -> Calibration:
         """Return the calibration that applies to a question of so many images: from two on that of tracklets, if there is one."""
@@ -110,6 +115,10 @@ class Calibration:
     def joins(self, tracklet: ArrayLike) -> float:
         """Return the distance up to which other tracklets are of the same person: that of a match, if tracklets ask."""
         return self.asked_with(2).thresholds(tracklet)[0]
+
+    def limits(self) -> Limits:
+        """Return the limits by which `resight.cameras.links.Linker` joins tracklets into people."""
+        return Limits(self.joins, None if self.joined is None else self.joined.among)
 
     def check(self, settings: Settings) -> None:
         """Raise `ModelMismatchError` for a gallery of another model or distance."""
@@ -191,6 +200,7 @@ class Calibration:
             "instead": None if self.instead is None else [point.to_dict() for point in self.instead],
             "growth": None if self.growth is None else self.growth.to_dict(),
             "cohort": None if self.cohort is None else self.cohort.to_dict(),
+            "joined": None if self.joined is None else self.joined.to_dict(),
         }
         if self.tracklets is not None:
             values["tracklets"] = {name: value for name, value in self.tracklets.to_dict().items() if name in _OF_ASKER}
@@ -223,6 +233,7 @@ class Calibration:
                 provenance=dict(values["provenance"]),
                 asks=KINDS[KINDS.index(values["asks"])],
                 sightings=KINDS[KINDS.index(values["sightings"])],
+                joined=None if values["joined"] is None else LinkPoint.from_dict(values["joined"]),
                 **_of_asker(values),
             )
             if (of_tracklets := values["tracklets"]) is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from resight.cameras.links import Linker, Threshold
+from resight.cameras.links import Limits, Linker, gained_by
 from resight.cameras.ways import Passage, Ways
 from resight.gallery.gallery import Gallery
 from resight.gallery.labels import label
@@ -85,7 +85,7 @@ class Grouping:
 
 def group_people(
     gallery: Gallery,
-    threshold: float | Threshold,
+    limits: Limits | float,
     ways: Ways | None = None,
     *,
     keep: bool = True,
@@ -101,7 +101,7 @@ def group_people(
     ----------
     gallery : Gallery
         By cosine distance.
-    threshold : float or callable
+    limits : Limits or float
         See `resight.cameras.links.Linker`.
     ways : Ways, optional
         Ways that are possible; by default nobody is in two places at once. It rules nothing out for passes without a time.
@@ -116,12 +116,12 @@ def group_people(
     Raises
     ------
     ConfigurationError
-        If the gallery has another distance, or the threshold is not from 0 to 2.
+        If the gallery has another distance, or a limit is not from 0 to 2.
     StorageError
         If the gallery cannot be written. What was joined before stays.
     """
     gallery.settings.check_cosine()
-    known = _Known(gallery, Linker(threshold, _Dated.of(ways or Ways()), memory=inf))
+    known = _Known(gallery, Linker(limits, _Dated.of(ways or Ways()), memory=inf))
     passes = read_passes(gallery, progress=progress)
     waiting = []
     left_out = 0
@@ -185,8 +185,15 @@ class _Known:
         """Join a pass, and name whoever changes by it."""
         self._take(one)
         changes = self.linker.add(one)
-        name = self._shown(changes[-1].person)
-        ids = {id for change in changes for passage in change.passages for id in self.passes[passage].ids}
+        mine = self.linker.person_of(one.name)
+        # The newcomer comes last: without a name, it is joined again after an interruption.
+        for person, passes in sorted(gained_by(self.linker, changes).items(), key=lambda item: item[0] == mine):
+            self._call(person, passes, keep=keep)
+
+    def _call(self, person: int, passes: Iterable[str], *, keep: bool) -> None:
+        """Give passes the name of their person."""
+        name = self._shown(person)
+        ids = {id for one in passes for id in self.passes[one].ids}
         # What somebody named a moment ago, or purged, is left alone.
         ids = {id for id in ids if self.names[id] != name and (not self.names[id] or is_provisional(self.names[id]))}
         if keep:

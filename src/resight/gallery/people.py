@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.cameras.links import Change, Linker, Threshold
+from resight.cameras.links import Change, Limits, Linker, gained_by
 from resight.cameras.tracklets import Tracklet
 from resight.cameras.ways import Passage, Ways, learn_ways
 from resight.gallery.gallery import Gallery
@@ -63,7 +63,7 @@ class People:
     ----------
     gallery : Gallery
         By cosine distance.
-    threshold : float or callable
+    limits : Limits or float
         See `resight.cameras.links.Linker`.
     ways : Ways, optional
         Travel times and overlaps that are given. The shortest times of other ways are learned.
@@ -76,12 +76,10 @@ class People:
         If the gallery has another distance.
     """
 
-    def __init__(
-        self, gallery: Gallery, threshold: float | Threshold, ways: Ways | None = None, *, memory: float = 86400.0
-    ) -> None:
+    def __init__(self, gallery: Gallery, limits: Limits | float, ways: Ways | None = None, *, memory: float = 86400.0) -> None:
         gallery.settings.check_cosine()
         self._gallery, self._given, self._memory = gallery, ways or Ways(), memory
-        self._linker = Linker(threshold, memory=memory)
+        self._linker = Linker(limits, memory=memory)
         self._since, self._looked = inf, time.monotonic()
         self._unwritten: list[tuple[int, frozenset[str]]] = []  # people, and sightings that will get their name
         self._identities: dict[str, str] = {}  # by sighting, as they were read or written last
@@ -111,7 +109,10 @@ class People:
             return events
         self._linker.ways = self._ways()
         changes = self._linker.add(seen)
-        self._unwritten.append((changes[-1].person, frozenset(id for change in changes for id in change.passages)))
+        # The newcomer comes last: without a name, it is joined again after an interruption, and what was written already stays.
+        mine = self._linker.person_of(sighting)
+        gained = gained_by(self._linker, changes)
+        self._unwritten += sorted(gained.items(), key=lambda item: item[0] == mine)
         return events + [self._event(change, seen) for change in changes]
 
     def keep(self) -> int:

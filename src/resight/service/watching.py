@@ -73,7 +73,7 @@ class Watching:
         written = _LoggedGallery(gallery, log)
         self._people = None
         if calibration is not None:
-            self._people = People(written, calibration.joins, None if plan is None else plan.ways)
+            self._people = People(written, calibration.limits(), None if plan is None else plan.ways)
         self._keeper = Keeper(events, sources, written, self._people, attempt=self._attempt)
         self._watch = Watch(sources, detector, extractor, observers=[self._keeper], report=_LOG.warning)
         for name in self._watch.failures:

@@ -47,7 +47,7 @@ def watch_films(out: str | Path, films: Films = FILMS, *, progress: Progress = s
         began = datetime.fromisoformat(gallery.settings.created) - timedelta(minutes=5)
         sources = [open_source(name, str(out / "films" / folder), start=began) for name, folder in _CAMERAS.items()]
         calibration = Calibration.load(out / "calibration.json")
-        people = People(gallery, calibration.joins) if calibration.distance == "cosine" else None
+        people = People(gallery, calibration.limits()) if calibration.distance == "cosine" else None
         log = EventLog(out / "events.jsonl")
         try:
             keeper = Keeper(log, sources, gallery, people)

@@ -11,7 +11,9 @@ import numpy as np
 
 from resight.datasets import Dataset, Records
 from resight.decision import calibrate
+from resight.decision.links import fit_links
 from resight.decision.people_distances import search_everybody
+from resight.decision.tracklets import fuse_tracklets
 from resight.errors import GalleryError, ModelMismatchError
 from resight.files import atomic_write
 from resight.gallery import Crop, Gallery, Settings
@@ -68,9 +70,17 @@ def make_gallery(
     settings = Settings.for_model(name, model, retention=_RETENTION)
     vectors = embed_files(model, strangers.paths, progress=progress)
     searches = search_everybody(vectors, strangers.identities, strangers.cameras, settings.distance, progress=progress)
+    fused = fuse_tracklets(vectors, strangers.identities, strangers.cameras, strangers.tracklets)
     made_by = provenance({"model": name, "data": dataset.name, "part": "strangers"}, seed=0)
     calibration = calibrate(
-        searches, model, settings.distance, model=name, rate=_RATES[0], possible_rate=_RATES[1], provenance=made_by
+        searches,
+        model,
+        settings.distance,
+        model=name,
+        rate=_RATES[0],
+        possible_rate=_RATES[1],
+        provenance=made_by,
+        joined=fit_links(fused) if settings.distance == "cosine" else None,
     )
     calibration.save(out / "calibration.json")
     absent = dataset.query.people()[::_ABSENT]
