@@ -20,26 +20,23 @@ def sequences() -> str:
 def drawn_films() -> str:
     """Tracking of drawn films, a camera at a time and over all cameras."""
     found = result("tracking-drawn")["figures"]["drawn"]
-    rows = [
-        [
-            f"`{detector}`",
-            *(f"{one['each'][figure]:.1f}" for figure in ("idf1", "mota")),
-            f"{one['all']['idf1']:.1f}",
-            *_group(one["links"]),
-        ]
-        for detector, one in found.items()
-    ]
-    return table(["detector", "IDF1 of a camera", "MOTA of a camera", "IDF1 over all cameras", *_GROUP], rows)
+    rows = []
+    for detector, one in found.items():
+        own = [f"{one['each'][figure]:.1f}" for figure in ("idf1", "mota")]
+        for how, links in (("vectors as they are", one), ("without each camera's mean", one["centred"])):
+            rows.append([f"`{detector}`, {how}", *own, f"{links['all']['idf1']:.1f}", *_group(links["links"])])
+    return table(["detector, and vectors", "IDF1 of a camera", "MOTA of a camera", "IDF1 over all cameras", *_GROUP], rows)
 
 
 def market_links() -> str:
     """Market-1501's test people as six cameras."""
     halves = result("tracking")["figures"]["market"]
-    rows = [
-        [half, f"{one['threshold']:.2f}", str(one["passages"]), str(one["people"]), str(one["groups"]), *_group(one)]
-        for half, one in zip(("first", "second"), halves, strict=True)
-    ]
-    return table(["half", "threshold", "passages", "people", "groups", *_GROUP], rows)
+    rows = []
+    for half, one in zip(("first", "second"), halves, strict=True):
+        about = [str(one["passages"]), str(one["people"])]
+        for how, links in (("vectors as they are", one), ("without each camera's mean", one["centred"])):
+            rows.append([f"{half}, {how}", *about, str(links["groups"]), *_group(links)])
+    return table(["half, and vectors", "passages", "people", "groups", *_GROUP], rows)
 
 
 _GROUP = ["pairs: precision", "recall", "B-cubed F1"]
