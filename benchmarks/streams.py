@@ -16,7 +16,6 @@ import json
 import multiprocessing
 import os
 import re
-import signal
 import statistics
 import subprocess
 import sys
@@ -149,7 +148,7 @@ def measure(yolox: Path, films: list[Path], *, streams: int, rate: int, minutes:
             time.sleep(min(EVERY, 10 * minutes))
             with contextlib.suppress(OSError):
                 memory.append(resident(watching.pid))
-        watching.send_signal(signal.SIGINT)
+        watching.terminate()  # a process in the background may ignore what Ctrl-C sends
         _, status, used = os.wait4(watching.pid, 0)
         watching.returncode = os.waitstatus_to_exitcode(status)
     elapsed = time.monotonic() - began
