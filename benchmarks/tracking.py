@@ -161,7 +161,9 @@ def over_all(watched: Sequence[Watched], passages: Sequence[Walk], threshold: fl
         # Two tracks of one person at once are a mistake of the linker's; MOT text has room for one of them.
         _, first = np.unique(np.stack([one.tracks.frames, ids]), axis=1, return_index=True)
         tables.append(MotRows.table(one.tracks.frames[first], ids[first], one.tracks.xyxy[first], one.tracks.confidence[first]))
-    return score_tracks(join_cameras([one.truth for one in watched]), join_cameras(tables)).to_dict()
+    # One of truth and tracks may end before the other.
+    lengths = [int(max(one.truth.frames.max(initial=0), one.tracks.frames.max(initial=0))) for one in watched]
+    return score_tracks(join_cameras([one.truth for one in watched], lengths), join_cameras(tables, lengths)).to_dict()
 
 
 def market(root: Path, model: resight.Model) -> list[Walk]:

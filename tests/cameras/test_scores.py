@@ -162,5 +162,6 @@ def test_what_does_not_count_costs_nothing() -> None:
 def test_over_all_cameras_an_identity_must_last() -> None:
     one = rows((1, 1, 0), (2, 1, 0))
     other = rows((1, 2, 0), (2, 2, 0))
-    assert score_tracks(join_cameras([one, one]), join_cameras([one, one])).idf1 == 1
-    assert score_tracks(join_cameras([one, one]), join_cameras([one, other])).idf1 == 0.5
+    lengths = [int(one.frames.max()) + 3] * 2  # nobody is on the last frames
+    assert score_tracks(join_cameras([one, one], lengths), join_cameras([one, one], lengths)).idf1 == 1
+    assert score_tracks(join_cameras([one, one], lengths), join_cameras([one, other], lengths)).idf1 == 0.5

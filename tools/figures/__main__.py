@@ -59,6 +59,7 @@ BLOCKS = {
     "tracking": tracking.sequences,
     "drawn-films": tracking.drawn_films,
     "market-links": tracking.market_links,
+    "camera-speed": tracking.camera_speed,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from records import result, table
+from records import result, table, where
 
 
 def sequences() -> str:
@@ -37,6 +37,33 @@ def market_links() -> str:
         for how, links in (("vectors as they are", one), ("without each camera's mean", one["centred"])):
             rows.append([f"{half}, {how}", *about, str(links["groups"]), *_group(links)])
     return table(["half, and vectors", "passages", "people", "groups", *_GROUP], rows)
+
+
+def camera_speed() -> str:
+    """From a film to a gallery, beside the usual way, and live streams."""
+    record = result("benchmark-cameras")
+    found, streams = record["figures"], record["figures"]["streams"]
+    names = {
+        "every frame": "`yolox:nano`, every frame",
+        "one in three": "`yolox:nano`, one frame in three",
+        "motion": "`motion`, every frame",
+        "usual": "the usual way",
+    }
+    rows = []
+    for name, text in names.items():
+        one = found["film"][name]
+        scores = [f"{each[name]['idf1']:.1f}" if name in each else "-" for each in found["scores"].values()]
+        speed = [f"{one['frames_per_second']:.1f}", f"{one['times_the_usual']:.1f}", f"{one['processor_milliseconds']:.0f}"]
+        rows.append([text, *speed, *scores])
+    headings = ["from file to gallery", "frames/s", "times the usual", "processor ms a frame"]
+    headings += [f"{sequence}, IDF1" for sequence in found["scores"]]
+    memory = streams["memory"]
+    text = (
+        f"{where(record)}, 640x480. {streams['streams']} live streams of {streams['frames_per_second_each']} frames/s for "
+        f"{streams['seconds'] / 60:.1f} minutes: {streams['frames']} frames, {streams['dropped']} dropped; memory from "
+        f"{memory['first_megabytes']:.0f} to {memory['last_megabytes']:.0f} MB.\n"
+    )
+    return table(headings, rows) + "\n" + text
 
 
 _GROUP = ["pairs: precision", "recall", "B-cubed F1"]

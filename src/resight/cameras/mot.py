@@ -126,12 +126,13 @@ def write_mot(path: str | Path, rows: MotRows) -> None:
     write_text(path, "".join(mot_line(*box) for box in boxes))
 
 
-def join_cameras(cameras: Sequence[MotRows]) -> MotRows:
+def join_cameras(cameras: Sequence[MotRows], lengths: Sequence[int]) -> MotRows:
     """Several cameras as one long recording: the frames of each follow those of the one before.
 
-    Its scores count all cameras together: a track is right if it keeps one identity in all of them.
+    Its scores count all cameras together: a track is right if it keeps one identity in all of them. Join truth and tracks by the
+    same lengths, in frames; the last frames may be empty in either.
     """
-    starts = np.cumsum([0] + [int(rows.frames.max(initial=0)) for rows in cameras])
-    frames = [rows.frames + start for rows, start in zip(cameras, starts, strict=False)]
+    starts = np.cumsum([0, *lengths])[: len(cameras)]
+    frames = [rows.frames + start for rows, start in zip(cameras, starts, strict=True)]
     parts = ("ids", "xyxy", "confidence", "classes", "visibility")
     return MotRows(np.concatenate(frames), *(np.concatenate([getattr(rows, part) for rows in cameras]) for part in parts))
