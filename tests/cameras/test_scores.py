@@ -162,6 +162,8 @@ def test_what_does_not_count_costs_nothing() -> None:
 def test_over_all_cameras_an_identity_must_last() -> None:
     one = rows((1, 1, 0), (2, 1, 0))
     other = rows((1, 2, 0), (2, 2, 0))
-    lengths = [int(one.frames.max()) + 3] * 2  # nobody is on the last frames
+    lengths = [3, 3]
     assert score_tracks(join_cameras([one, one], lengths), join_cameras([one, one], lengths)).idf1 == 1
     assert score_tracks(join_cameras([one, one], lengths), join_cameras([one, other], lengths)).idf1 == 0.5
+    longer = rows((1, 1, 0), (2, 1, 0), (3, 1, 0))  # false on the last frame of each: 4 of 6 boxes, 4 of 4 wanted
+    assert score_tracks(join_cameras([one, one], lengths), join_cameras([longer, longer], lengths)).idf1 == pytest.approx(0.8)
