@@ -130,7 +130,6 @@ def adapt() -> str:
         "cuhk03-adapt": "`student`, with the teacher",
         "cuhk03-adapt-self": "`student-general`, which teaches itself",
         "cuhk03-adapt-plain": "`student-general`, the teacher's plain vectors",
-        "cuhk03-adapt-cameras": "`student-general`, with the teacher, no neighbours",
         "cuhk03-adapt-general": "`student-general`, with the teacher",
     }
     rows = []
