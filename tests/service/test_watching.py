@@ -21,6 +21,7 @@ from gallery.fakes import ColourModel, make_settings
 from resight.cameras import Detections, Frame, Source, open_source
 from resight.cameras.detectors import Detector
 from resight.cameras.events import EventLog
+from resight.cameras.links import Limits
 from resight.cameras.plan import read_plan
 from resight.cameras.sources import FolderSource, open_sources
 from resight.errors import StorageError, VideoError
@@ -48,8 +49,8 @@ class Alike(NamedTuple):
 
     distance: float
 
-    def joins(self, vector: object) -> float:
-        return self.distance
+    def limits(self) -> Limits:
+        return Limits(lambda vector: self.distance)
 
 
 class Live(FolderSource):

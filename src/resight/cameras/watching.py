@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +27,7 @@ from resight.models.model import Model
 __all__ = ["AnyTracker", "Observer", "Watch"]
 
 _PATIENCE = 1.0  # seconds for the threads of all cameras to end in
+_AHEAD = 2  # frames of a camera that are taken at once: while one is embedded and tracked, people are found on the next
 
 
 class AnyTracker(Protocol):
@@ -50,8 +53,8 @@ class Observer(Protocol):
 class Watch:
     """Several cameras, watched at once.
 
-    Each camera has a thread that decodes, and a tracker. Detector and model work on the caller's thread, on one frame after the
-    other; cameras take turns. The result of a file depends on the file alone.
+    Each camera has a thread that decodes, and a tracker. The detector works on a thread of its own, a frame ahead of the model and
+    the trackers on the caller's; cameras take turns. The result of a file depends on the file alone.
 
     Parameters
     ----------
@@ -106,6 +109,7 @@ class Watch:
             given = f"the name {twice[0]!r} is given to several cameras" if twice else "no camera is given"
             raise ConfigurationError(f"{given}; expected NAME=SOURCE, each name once")
         self.failures: dict[str, str] = {}
+        self._detecting: ThreadPoolExecutor
         self.short = 0
         self.tracklets = dict.fromkeys(names, 0)
         self._ready = threading.Condition()
@@ -133,6 +137,7 @@ class Watch:
         """
         for camera in self._open:
             camera.reader.start()
+        self._detecting = ThreadPoolExecutor(1, "detector")
         try:
             while self._open and not self._stopped:
                 for camera in self._next():
@@ -143,6 +148,7 @@ class Watch:
             if self._stopped:
                 yield from self.close_live()
         finally:
+            self._detecting.shutdown(cancel_futures=True)
             for camera in self._cameras:
                 camera.reader.stop()
             end = time.monotonic() + _PATIENCE
@@ -202,16 +208,18 @@ class Watch:
         return found
 
     def _found(self) -> list[_Camera]:
-        """Cameras that have a frame, which is taken, or have ended."""
+        """Cameras that have frames, which are taken, or have ended."""
         for camera in self._open:
-            camera.frame = camera.reader.take()
-        return [camera for camera in self._open if camera.frame is not None or camera.reader.ended]
+            while len(camera.ahead) < _AHEAD and (frame := camera.reader.take()) is not None:
+                camera.ahead.append((frame, self._detecting.submit(camera.detector.detect, frame)))
+        return [camera for camera in self._open if camera.ahead or camera.reader.ended]
 
     def _step(self, camera: _Camera) -> Iterator[Event]:
-        name, frame = camera.reader.source.camera, camera.frame
-        if frame is not None:
+        name = camera.reader.source.camera
+        if camera.ahead:
+            frame, detections = camera.ahead.popleft()
             try:
-                yield from self._see(camera, frame)
+                yield from self._see(camera, frame, detections.result().clipped(*frame.size))
                 return
             except StorageError:
                 raise
@@ -225,8 +233,7 @@ class Watch:
         for observer in self._observers:
             observer.end(name)
 
-    def _see(self, camera: _Camera, frame: Frame) -> Iterator[Event]:
-        detections = camera.detector.detect(frame).clipped(*frame.size)
+    def _see(self, camera: _Camera, frame: Frame, detections: Detections) -> Iterator[Event]:
         tracked = detections.tracker_id is not None
         wanted = np.ones(len(detections), bool) if tracked else camera.tracker.wanted(frame, detections)
         vectors = np.full((len(detections), self._model.embedding_size), np.nan, np.float32)
@@ -269,7 +276,7 @@ class _Camera:
     def __init__(self, reader: Reader, detector: Detector, tracker: AnyTracker) -> None:
         self.reader, self.detector, self.tracker = reader, detector, tracker
         self.paths: dict[int, Path] = {}
-        self.frame: Frame | None = None
+        self.ahead: deque[tuple[Frame, Future[Detections]]] = deque()
         self.last: float | None = None
         self.in_view = 0
         self.size = (0, 0)

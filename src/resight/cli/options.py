@@ -31,6 +31,7 @@ __all__ = [
     "SkipUnreadable",
     "Threads",
     "TorchThreads",
+    "WatchThreads",
     "by_camera",
     "chosen",
     "for_experts",
@@ -76,6 +77,9 @@ Device = Annotated[
 ]
 Count = Annotated[int, Parameter(validator=Number(gte=0))]
 Threads = Annotated[Count, Parameter(help="Processor threads of the model; 0 is one for each usable core.")]
+WatchThreads = Annotated[
+    Count, Parameter(help="Processor threads of the detector, and as many of the model; 0 shares the usable cores between the two.")
+]
 TorchThreads = Annotated[Count, Parameter(help="Processor threads of PyTorch; 0 leaves the number to PyTorch.")]
 Layout = Annotated[
     str, Parameter(help="Layout of the data set, such as market1501 or folder; auto recognises it. An unknown name lists them all.")

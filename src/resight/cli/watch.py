@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from resight.cli.options import Device, Names, Threads, by_camera
+from resight.cli.options import Device, Names, WatchThreads, by_camera
 from resight.cli.terminal import check_writable, say, shown, warn, write_result
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def watch(
     rate: float = 0,
     model: str = "",
     device: Device = "auto",
-    threads: Threads = 0,
+    threads: WatchThreads = 0,
     json: Path | None = None,
 ) -> None:
     """Watch cameras: find people, follow them, and keep a tracklet of each in a gallery.
@@ -107,6 +107,7 @@ def watch(
     from resight.cameras.sources import named_source, open_sources
     from resight.cameras.watching import Watch
     from resight.cli.gallery import model_of
+    from resight.compute import usable_cores
     from resight.configuration import nearest_name
     from resight.datasets.accounting import Accounting
     from resight.datasets.names import camera_name
@@ -154,7 +155,7 @@ def watch(
             remote = stack.enter_context(contextlib.closing(made))
         elif gallery:
             opened = stack.enter_context(Gallery.open(gallery))
-        keeping = remote or opened
+        keeping, threads = remote or opened, threads or max(1, usable_cores() // 2)  # two networks work at the same time
         if keeping is not None:
             embedder = model_of(keeping, model, device, threads)
         else:

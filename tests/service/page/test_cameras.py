@@ -47,9 +47,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         tables.append(f'[[camera]]\nname = "{name}"\nsource = "films/camera-{number}"\nstart = {began.isoformat()}\n')
     (folder / "boxes" / "gate.txt").write_text((folder / "boxes" / "door.txt").read_text())
     (folder / "cameras.toml").write_text("\n".join(tables))
-    point = OperatingPoint(wanted=0.1, threshold=0.12, false_positives=Rate(0.0, 0.0, 0.1), misses=None)
+    point = OperatingPoint(wanted=0.1, threshold=0.2, false_positives=Rate(0.0, 0.0, 0.1), misses=None)
     shape = {"height": settings.height, "width": settings.width, "model": "student-fastest", "distance": settings.distance}
-    numbers = {"confidence": 0.95, "people": 100, "images": 300, "match": point, "possible": replace(point, threshold=0.2)}
+    numbers = {"confidence": 0.95, "people": 100, "images": 300, "match": point, "possible": replace(point, threshold=0.3)}
     Calibration(model_sha256=settings.model_sha256, **shape, **numbers).save(folder / "calibration.json")  # type: ignore[arg-type]
     options = ["--watch", str(folder / "cameras.toml"), "--calibration", str(folder / "calibration.json")]
     with serve(folder, *options, "--detector", f"boxes:{folder / 'boxes'}", "--threads", "1") as running:
