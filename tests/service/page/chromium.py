@@ -110,7 +110,7 @@ def eventually(look: Callable[[], Found], what: str) -> Found:
         try:
             if found := look():
                 return found
-        except (NoSuchElementException, StaleElementReferenceException):
+        except (NoSuchElementException, StaleElementReferenceException, StopIteration):
             pass
         assert time.monotonic() < end, f"not within {PATIENCE:.0f} s: {what}"
         time.sleep(0.02)
