@@ -27,7 +27,7 @@ from resight.models.model import Model
 __all__ = ["AnyTracker", "Observer", "Watch"]
 
 _PATIENCE = 1.0  # seconds for the threads of all cameras to end in
-_AHEAD = 2  # frames of a camera that are taken at once: while one is embedded and tracked, people are found on the next
+_AHEAD = 2  # frames of a file that are taken at once: while one is embedded and tracked, people are found on the next
 
 
 class AnyTracker(Protocol):
@@ -143,7 +143,8 @@ class Watch:
                 for camera in self._next():
                     yield from self._step(camera)
                 for camera in self._open:
-                    if camera.reader.source.live and camera.paths and time.monotonic() - camera.heard > self._gap:
+                    silent = not camera.ahead and time.monotonic() - camera.heard > self._gap
+                    if camera.reader.source.live and camera.paths and silent:
                         yield from self._finish(camera, list(camera.paths))
             if self._stopped:
                 yield from self.close_live()
@@ -210,7 +211,8 @@ class Watch:
     def _found(self) -> list[_Camera]:
         """Cameras that have frames, which are taken, or have ended."""
         for camera in self._open:
-            while len(camera.ahead) < _AHEAD and (frame := camera.reader.take()) is not None:
+            room = 1 if camera.reader.source.live else _AHEAD  # what is live waits for nothing
+            while len(camera.ahead) < room and (frame := camera.reader.take()) is not None:
                 camera.ahead.append((frame, self._detecting.submit(camera.detector.detect, frame)))
         return [camera for camera in self._open if camera.ahead or camera.reader.ended]
 

@@ -192,10 +192,14 @@ def raw_ids(folder: Path) -> set[str]:
 
 
 def make_old_again(location: str) -> None:
-    """Take back the migration of a database, if it was done."""
+    """Take back the migration of a database, if it was done; the server may still work for a client that was killed."""
     import psycopg
 
+    others = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
     with psycopg.connect(location, autocommit=True) as connection:
+        end = time.monotonic() + 30
+        while connection.execute(others).fetchone() != (0,) and time.monotonic() < end:
+            time.sleep(0.01)
         connection.execute("SET client_min_messages = error")
         connection.execute("DROP INDEX IF EXISTS resight.sighting_tracklet_idx")
         connection.execute("UPDATE resight.kept SET value = '3' WHERE name = 'version'")
