@@ -1,4 +1,4 @@
-"""What an answer costs and how well its promises hold, on people whom the calibration did not see.
+"""Measures what an answer costs and how well its promises hold, on people whom the calibration did not see.
 
     python benchmarks/decision.py --data /path/to/Market-1501 [--model student] --json results/decision.json
 

@@ -144,7 +144,7 @@ def adapt() -> str:
 
 
 def targets() -> str:
-    """What a teacher without labels has to say about crops, with and without what cameras do."""
+    """Targets that a teacher gives for crops without labels, with and without what cameras do."""
     kinds = {
         "the teacher's": "the teacher's",
         "without cameras": "without cameras",

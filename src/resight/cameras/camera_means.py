@@ -60,7 +60,7 @@ def centred(vectors: ArrayLike, cameras: ArrayLike) -> NDArray[np.float32]:
     Returns
     -------
     float32 array of shape (n, d)
-        Of length 1; 0 for a vector that is its camera's mean, or zero.
+        Vectors of length 1. A vector that is zero, or its camera's mean, gives zeros.
     """
     units, means = _unit(np.asarray(vectors, np.float64)), CameraMeans()
     names, at = np.unique(np.asarray(cameras).astype(str), return_inverse=True)

@@ -68,7 +68,7 @@ class Growth:
         return self._at(wanted, people, self.thresholds, -math.inf)
 
     def is_measured(self, wanted: float, people: int) -> bool:
-        """Tell if the labelled people show the rate that `threshold` needs. Otherwise it is extrapolated, or there is none."""
+        """Tell if the labelled people show the rate that `threshold` needs. Otherwise the threshold is extrapolated, or missing."""
         return self.rate_here(wanted, people) >= self.measured
 
     def people_to_measure(self, wanted: float, people: int) -> int:

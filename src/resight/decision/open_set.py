@@ -36,7 +36,7 @@ class LabelledSearches:
     nearest : int64 array of shape (n,)
         Number of the nearest of them; -1 for somebody who does not ask.
     own : float32 array of shape (n,)
-        Distance of the nearest image of the same person by another camera; infinity if there is none.
+        Distance of the nearest image of the same person by another camera; infinity without one.
     """
 
     people: int

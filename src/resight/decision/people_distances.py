@@ -37,7 +37,7 @@ class PeopleDistances:
         Infinity for the query's own person, and for those who are not in the gallery. The last column is for strangers without
         a name, whoever they are.
     own : float32 array of shape (q,)
-        Distance of the nearest image of the same person by another camera; infinity if there is none.
+        Distance of the nearest image of the same person by another camera; infinity without one.
     images : int64 array of shape (columns,)
         Number of images in the gallery.
     """

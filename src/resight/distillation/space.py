@@ -141,7 +141,7 @@ def with_neighbours(rows: Tensor, of: Tensor, neighbours: int, power: float = _P
     Returns
     -------
     float tensor of shape (k, n, d)
-        Of length 1.
+        Rows of length 1.
     """
     both = F.normalize(rows.mean(0), dim=-1)
     found = rows.clone()

@@ -1,7 +1,7 @@
 """Upkeep of whole galleries: snapshots, backups, damage, and migration from older versions.
 
 A location is a folder, or ``postgresql://USER:PASSWORD@HOST/DATABASE``, as for `Gallery.open`. None of these functions needs the
-gallery open, and others may have it open, but for a migration.
+gallery open. Others may have it open too, except during a migration.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def back_up(location: str | Path, file: str | Path) -> int:
     GalleryDamagedError
         If the gallery is damaged. Then there is no backup.
     StorageError
-        If the file cannot be written. Then there is none either.
+        If the file cannot be written. No part of it is left.
     """
     if not is_database(location):
         return backup.back_up_folder(Path(location), Path(file))
@@ -85,7 +85,7 @@ def restore_backup(file: str | Path, location: str | Path) -> int:
 
 
 def verify(location: str | Path, *, progress: Progress = silent) -> list[str]:
-    """Read every byte of a gallery, which may be too damaged to open, and name all damage; an empty list if there is none.
+    """Read every byte of a gallery, which may be too damaged to open, and name all damage; an empty list without damage.
 
     Raises
     ------

@@ -41,7 +41,7 @@ def back_up_folder(folder: Path, file: Path) -> int:
     GalleryDamagedError
         If the gallery is damaged. Then there is no backup.
     StorageError
-        If the file cannot be written. Then there is none either.
+        If the file cannot be written. No part of it is left.
     """
     _check_new(file)
     purge.check_links(folder)
