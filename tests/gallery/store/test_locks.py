@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "gallery"
 
 
-# Every other way to open a file, but for those of shutil, of which only rmtree may be imported: it opens folders.
+# All other ways to open a file. Those of shutil are missing, because only its rmtree may be imported, which opens folders.
 OPENING = {
     *("open", "fdopen", "open_code", "read_bytes", "read_text", "write_bytes", "write_text", "touch", "truncate", "memmap"),
     *("fromfile", "tofile", "load", "save", "loadtxt", "savetxt", "file_digest", "sha256_file", "FileIO", "sendfile"),
