@@ -22,8 +22,8 @@ from resight.datasets.records import Records
 from resight.distillation.space import with_neighbours, without_cameras
 from resight.evaluation.protocol import evaluate
 from resight.files import write_json
-from resight.images import load_pixels
 from resight.models import load_model
+from resight.models.embedding import embed_files
 from resight.provenance import provenance
 
 NEIGHBOURS, POWERS = (1, 2, 3, 5, 8), (1.0, 2.0, 3.0)
@@ -36,8 +36,7 @@ def main(teacher: str, out: str, *folders: str) -> None:
         dataset = open_dataset(folder)
         records = dataset.train if len(dataset.train) else Records.concatenate([dataset.query, dataset.gallery])
         records = records.select(records.identities > 0)
-        pixels = load_pixels(records.paths, model.size)
-        vectors = np.concatenate([model.extract(pixels[i : i + 256]) for i in range(0, len(pixels), 256)])
+        vectors = embed_files(model, records.paths)
         name = Path(folder).name
         for how, kept in divisions(records).items():
             if how == "all by one camera" and np.bincount(records.identities[kept]).max() < 2:

@@ -186,7 +186,7 @@ def test_a_gallery_larger_than_any_calibrated_is_said() -> None:
     guaranteed = calibrate(searches, ColourModel(), "euclidean", **how, promise="guaranteed")
     assert expected.notes(settings, people=99) == guaranteed.notes(settings, people=3) == ()
     for made, people, text in (
-        (expected, 200, "the gallery has about 200 people, and the calibration 99: the thresholds are moved"),
+        (expected, 200, "the gallery has about 200 people, and the calibration 99; the distances are adjusted"),
         (expected, 5000, "the threshold of a match is extrapolated; label about 317 people"),
         (guaranteed, 5000, "nothing is a match, because no threshold keeps the rate; label about"),
         (replace(expected, growth=None), 200, "expect up to 2.0 times as many false answers"),

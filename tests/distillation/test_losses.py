@@ -150,20 +150,20 @@ def test_a_space_is_turned_to_agree_with_a_student_that_has_learned_before(numbe
 def test_targets_without_what_cameras_do_and_with_their_neighbours_in_others() -> None:
     """By loops: the mean of a camera, as if it had seen 20 average images too, is subtracted; then neighbours are added."""
     random = np.random.default_rng(11)
-    teacher, cameras = random.normal(size=(2, 50, 6)), random.integers(0, 3, 50).tolist()
+    teacher, cameras = random.normal(size=(2, 50, 6)), random.integers(-1, 3, 50).tolist()  # -1 is not known
     turn = np.linalg.qr(random.normal(size=(6, 6)))[0]  # where the student is
     first = 40  # the others are copies
     space = TeacherSpace(
         [teacher_of(teacher)], 6, torch.from_numpy(random.normal(size=(first, 6)) @ turn), [""] * first, cameras, 2
     )
     rows = centred(teacher)
-    for camera in set(cameras):
+    for camera in {*cameras} - {-1}:
         some = np.equal(cameras, camera)
         rows[:, some] -= rows[:, some].mean(0).sum(0) / (some.sum() + 20)
     rows = scaled(rows)
     both, wanted = scaled(rows.mean(0)), rows.copy()
     for one in range(first):
-        others = [other for other in range(first) if cameras[other] != cameras[one]]
+        others = [other for other in range(first) if cameras[other] != cameras[one] and -1 not in (cameras[one], cameras[other])]
         for other in sorted(others, key=lambda other: -both[one] @ both[other])[:2]:
             wanted[:, one] += max(both[one] @ both[other], 0) ** 2 * rows[:, other]
     wanted = scaled(wanted)

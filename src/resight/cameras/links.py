@@ -53,7 +53,7 @@ class Linker:
     Parameters
     ----------
     limits : Limits or float
-        Largest mean cosine distances of one person's passages, such as ``calibration.links()``; or one for vectors as they are.
+        Largest mean cosine distances of one person's passages, such as ``calibration.limits()``; or one for vectors as they are.
     ways : Ways, optional
         Rules of what is possible. By default nobody is in two places at once.
     memory : float

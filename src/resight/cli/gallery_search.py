@@ -75,9 +75,8 @@ def search(
     from resight.datasets.accounting import Accounting
     from resight.datasets.names import nfc
     from resight.datasets.tree import count_several
-    from resight.decision.calibration import MATCH, POSSIBLE, UNKNOWN, Calibration
-    from resight.decision.decide import bands
-    from resight.decision.words import explain, look_around
+    from resight.decision.calibration import MATCH, POSSIBLE, Calibration
+    from resight.decision.words import answer, look_around
     from resight.errors import ConfigurationError
     from resight.extraction.extract import printable
     from resight.gallery import Gallery, fuse
@@ -111,18 +110,15 @@ def search(
     headings = ["rank", "distance", "camera", "time", "identity", "id", "source"]
     result = {"images": [printable(str(image)) for image in images], "matches": [match.to_dict() for match in matches]}
     if calibrated is not None:
-        query = fuse(vectors)
-        thresholds = dict(zip((MATCH, POSSIBLE), calibrated.thresholds(query, people), strict=True))
-        common = None if calibrated.cohort is None else float(calibrated.cohort.commonness(query[None])[0])
-        why = explain(matches, *thresholds.values(), common=common, usual=usual)
-        answers = bands([match.distance for match in matches], *thresholds.values()).tolist()
+        found = answer(matches, calibrated, fuse(vectors), people, usual)
         headings = [*headings, "answer"]
-        rows = [[*row, answer] for row, answer in zip(rows, answers, strict=True)]
-        result |= {"answer": answers[0] if answers else UNKNOWN, "answers": answers, "thresholds": thresholds, "why": why}
+        rows = [[*row, band] for row, band in zip(rows, found.bands, strict=True)]
+        result |= {"answer": found.decision, "answers": found.bands, "why": found.why}
+        result["thresholds"] = {MATCH: found.match, POSSIBLE: found.possible}
         result |= {"asks": calibrated.asks, "people": people, "people_calibrated": calibrated.people - 1}
     show(table(f"{shown(gallery)}: most like {', '.join(map(str, images))}", headings, rows))
     if calibrated is not None:
-        say(" ".join([f"answer: {result['answer']}.", *why]))
+        say(" ".join([f"answer: {found.decision}.", *found.why]))
     if not matches:
         say("no sighting passes the filter" if where != where_of() else "the gallery is empty")
     if picture is not None:

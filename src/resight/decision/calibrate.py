@@ -77,6 +77,8 @@ def calibrate(
         If the rates are not 0 < `rate` <= `possible_rate` < 1, or the confidence cannot be used.
     GalleryError
         If there are too few people to promise the rate at any threshold; see `least_people`.
+    ModelMismatchError
+        If the cohort is of another model.
     """
     check_people(searches.people, rate, possible_rate, confidence, promise)
     height, width = extractor.size

@@ -27,6 +27,7 @@ from resight.files import read_json, write_json
 from resight.gallery.settings import Settings
 
 __all__ = [
+    "BANDS",
     "EXPECTED",
     "GUARANTEED",
     "IMAGE",
@@ -37,12 +38,15 @@ __all__ = [
     "PROMISES",
     "TRACKLET",
     "UNKNOWN",
+    "Band",
     "Calibration",
     "Kind",
     "OperatingPoint",
 ]
 
-MATCH, POSSIBLE, UNKNOWN = "match", "possible", "unknown"
+Band = Literal["match", "possible", "unknown"]
+BANDS: tuple[Band, Band, Band] = ("match", "possible", "unknown")
+MATCH, POSSIBLE, UNKNOWN = BANDS
 EXPECTED, GUARANTEED = PROMISES = ("expected", "guaranteed")
 """Kinds of rate: the measured one, or one that holds with confidence."""
 
@@ -150,6 +154,14 @@ class Calibration:
             notes.append(say_larger(self.growth, self.match.wanted, self.people - 1, people))
         return tuple(notes)
 
+    def commonness(self, query: ArrayLike | None = None) -> float:
+        """How common a query of shape (d,) or (1, d) looks to the cohort; 0 without one. Raises as `thresholds` does."""
+        if self.cohort is None:
+            return 0.0
+        if query is None:
+            raise ArrayError("the calibration has a cohort, which needs the vector of the query; give it, too")
+        return float(self.cohort.commonness(np.atleast_2d(np.asarray(query)))[0])
+
     def thresholds(self, query: ArrayLike | None = None, people: int | None = None) -> tuple[float, float]:
         """Distances up to which a sighting is a match, and possible, for one query.
 
@@ -165,11 +177,10 @@ class Calibration:
         ArrayError
             If there is a cohort, and the query is missing, has another dimension, or holds NaN or infinity.
         """
-        common = 0.0
-        if self.cohort is not None:
-            if query is None:
-                raise ArrayError("the calibration has a cohort, which needs the vector of the query; give it, too")
-            common = float(self.cohort.commonness(np.atleast_2d(np.asarray(query)))[0])
+        return self.thresholds_at(self.commonness(query), people)
+
+    def thresholds_at(self, common: float, people: int | None = None) -> tuple[float, float]:
+        """Return `thresholds` of a query whose `commonness` is known."""
         match, possible = self.match.threshold, self.possible.threshold
         if people is not None and self.growth is not None and people != self.growth.people:
             # The law is proved for larger galleries only.

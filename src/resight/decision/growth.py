@@ -192,7 +192,7 @@ def say_larger(growth: Growth | None, wanted: float, calibrated: int, people: in
     if growth is None:
         return f"{more}: expect up to {people / calibrated:.1f} times as many false answers"
     if growth.is_measured(wanted, people):
-        return f"{more}: the thresholds are moved as false answers grow"
+        return f"{more}; the distances are adjusted to keep the rate"
     enough = growth.people_to_measure(wanted, people)
     if growth.threshold(wanted, people) == -math.inf:
         return f"{more}: nothing is a match, because no threshold keeps the rate; label about {enough} people"

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from resight.decision.calibration import UNKNOWN, Band, Calibration
 from resight.decision.cohort import Cohort
+from resight.decision.decide import bands
 from resight.gallery import Gallery, Match
 from resight.gallery.people import is_provisional
 
-__all__ = ["Usual", "explain", "look_around"]
+__all__ = ["Answer", "Usual", "answer", "explain", "look_around"]
 
 _SAMPLE = 200  # sightings
 _FEWEST = 30
@@ -56,6 +58,54 @@ def look_around(gallery: Gallery, cohort: Cohort, *, seed: int = 0) -> Usual | N
     drawn = np.random.default_rng(seed).permutation(len(ids))[:_SAMPLE]
     vectors = [one.embedding for one in gallery.sightings([ids[place] for place in drawn]).values()]
     return Usual(np.sort(cohort.commonness(np.stack(vectors)))) if len(vectors) >= _FEWEST else None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer to a search.
+
+    Attributes
+    ----------
+    bands : list of str
+        "match", "possible" or "unknown" for each place of the ranked list.
+    match, possible : float
+        Distances up to which this question has a match, and a possible one.
+    why : tuple of str
+        Sentences; see `explain`.
+    """
+
+    bands: list[Band]
+    match: float
+    possible: float
+    why: tuple[str, ...]
+
+    @property
+    def decision(self) -> Band:
+        """The band of the first place; "unknown" without any."""
+        return self.bands[0] if self.bands else UNKNOWN
+
+
+def answer(
+    matches: Sequence[Match], calibration: Calibration, query: NDArray[np.float32], people: int | None, usual: Usual | None
+) -> Answer:
+    """Answer a search, and say why.
+
+    Parameters
+    ----------
+    matches : sequence of Match
+        The ranked list.
+    calibration : Calibration
+        The one that applies; see `Calibration.asked_with`.
+    query : float32 array of shape (d,)
+    people : int or None
+        People in the gallery; see `Calibration.thresholds`.
+    usual : Usual or None
+        Appearances of the gallery that the caller may know of.
+    """
+    common = calibration.commonness(query)
+    match, possible = calibration.thresholds_at(common, people)
+    found = bands([one.distance for one in matches], match, possible).tolist()
+    return Answer(found, match, possible, explain(matches, match, possible, common=common, usual=usual))
 
 
 def explain(

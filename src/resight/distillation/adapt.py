@@ -141,8 +141,10 @@ def _start(name: str) -> tuple[NetworkModel, Card]:
 
 
 def _teachers(config: AdaptConfig, images: Records) -> tuple[str, ...]:
-    """The given ones; or the student itself, whom what several cameras saw tells more than it knew."""
+    """The given ones, or the student itself: crops of several cameras tell it more than it knows."""
     if not config.epochs:
+        if config.teacher:
+            raise ConfigurationError("without epochs nothing is learned from a teacher; leave out --teacher, or give --epochs")
         return ()
     itself = parse(config.start).kind != "published" and len(np.unique(images.cameras[images.cameras >= 0])) > 1
     return config.teacher or ((config.start,) if itself else ())

@@ -153,9 +153,10 @@ class AdaptConfig:
         Student to start from: student, student-general, student-fast, student-fastest, a run folder, or published weights such as
         mobilenet-0.25-imagenet.
     teacher : tuple of str
-        Models that teach, such as omz-0277. Without one, the student teaches itself, if the crops' cameras are known.
+        Models that teach, such as omz-0277. Without one, a re-identification student teaches itself if the cameras of the crops are
+        known; otherwise only the statistics of its normalisation move.
     epochs : int
-        Passes over the crops. 0 adapts nothing but the statistics of the normalisation, and so does a student without a teacher.
+        Passes over the crops. 0 moves nothing but the statistics of the normalisation, and takes no teacher.
     learning_rate : float
         Learning rate at the start.
     batch_size : int

@@ -44,10 +44,9 @@ class TeacherSpace:
     tracklets : sequence of str
         Tracklet of each of the first training images, or empty. Half of a target is then the mean over the image's tracklet, which
         shows one person: what a single frame hides, the others tell. An image without a tracklet keeps its own.
-
     cameras : sequence of int
-        Camera of each of the n training images, `UNKNOWN` for none; or empty. The mean of each camera is subtracted from the
-        embeddings of what it sees, so that the student does not learn what a camera does to a crop.
+        Camera of each of the n training images, negative if it is not known; or empty. The mean of each camera is subtracted from
+        the embeddings of what it sees, so that the student does not learn what a camera does to a crop.
     neighbours : int
         With cameras: add to the target of each of the first training images those of so many images of other cameras that the
         teachers find most alike. Most of them show the same person; together they tell more. They are weighted by their squared
@@ -118,12 +117,15 @@ def without_cameras(everything: Tensor, cameras: Sequence[int]) -> tuple[Tensor,
     Returns
     -------
     tuple of tensors
-        The rest, of length 1, and a number for the camera of each image, int64 (n,).
+        The rest, of length 1, and a number for the camera of each image, int64 (n,); -1 if the camera is not known. Then only the
+        mean of all images is subtracted.
     """
-    of = torch.as_tensor(np.unique(cameras, return_inverse=True)[1], device=everything.device)
+    names, numbers = np.unique(cameras, return_inverse=True)
+    of, known = (torch.as_tensor(each, device=everything.device) for each in (numbers, names >= 0))
     everything = everything - everything.mean((0, 1))
-    sums = everything.new_zeros(int(of.max()) + 1, everything.shape[2]).index_add_(0, of, everything.mean(0))
-    return F.normalize(everything - (sums / (torch.bincount(of)[:, None] + _AVERAGE))[of], dim=-1), of
+    sums = everything.new_zeros(len(names), everything.shape[2]).index_add_(0, of, everything.mean(0))
+    means = sums / (torch.bincount(of)[:, None] + _AVERAGE) * known[:, None]
+    return F.normalize(everything - means[of], dim=-1), torch.where(known[of], of, -1)
 
 
 def with_neighbours(rows: Tensor, of: Tensor, neighbours: int, power: float = _POWER) -> Tensor:
@@ -133,7 +135,7 @@ def with_neighbours(rows: Tensor, of: Tensor, neighbours: int, power: float = _P
     ----------
     rows : float tensor of shape (k, n, d)
     of : int64 tensor of shape (n,)
-        Camera of each.
+        Camera of each. Those of no known camera, -1, neither get nor are neighbours.
     neighbours : int
     power : float
         Power of the cosine that weighs a neighbour.
@@ -147,7 +149,7 @@ def with_neighbours(rows: Tensor, of: Tensor, neighbours: int, power: float = _P
     found = rows.clone()
     for start in range(0, len(both) if neighbours else 0, _CHUNK):
         some = slice(start, start + _CHUNK)
-        alike = (both[some] @ both.T).masked_fill_(of[some, None] == of, 0)
+        alike = (both[some] @ both.T).masked_fill_((of[some, None] == of) | (of[some, None] < 0) | (of < 0), 0)
         weights, which = alike.topk(min(neighbours, len(both)), dim=1)
         found[:, some] += (weights.clamp_(min=0).pow(power)[None, :, :, None] * rows[:, which]).sum(2)
     return F.normalize(found, dim=-1)

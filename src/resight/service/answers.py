@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import PurePath
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
 from resight.cameras.states import CameraState, Condition
-from resight.decision.calibration import Kind
+from resight.decision.calibration import Band, Kind
 from resight.gallery import Camera, Match, Record, Settings
 from resight.gallery.seen import PersonSeen
 from resight.service.access import Caller
 
 __all__ = [
     "AuditPage",
-    "Band",
     "CameraList",
     "CameraSummary",
     "Enrolled",
@@ -34,8 +33,6 @@ __all__ = [
     "Session",
     "Watched",
 ]
-
-Band = Literal["match", "possible", "unknown"] | None
 
 
 class Known(BaseModel):
@@ -64,10 +61,10 @@ class Found(BaseModel):
 
         rank: int
         distance: float
-        band: Band
+        band: Band | None
 
     search: str
-    decision: Band
+    decision: Band | None
     thresholds: dict[str, float] | None = Field(description="distances up to which this query has a match, and a possible one")
     asks: Kind | None = Field(description="kind of question whose thresholds these are")
     people: int | None = Field(description="people in the gallery, about, for which the thresholds were moved")
@@ -76,7 +73,7 @@ class Found(BaseModel):
     milliseconds: float
 
     @classmethod
-    def place(cls, match: Match, band: Band, caller: Caller) -> Place:
+    def place(cls, match: Match, band: Band | None, caller: Caller) -> Place:
         """Convert one match."""
         known = match.to_dict() | {"source": _source(match.record, caller)}
         return cls.Place(**known, thumbnail=_thumbnail(match.record.id), band=band)

@@ -6,18 +6,18 @@ import asyncio
 import hashlib
 import secrets
 import time
+from collections.abc import Sequence
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from resight.decision.calibration import MATCH, POSSIBLE
-from resight.decision.decide import bands
-from resight.decision.words import explain
+from resight.decision.calibration import MATCH, POSSIBLE, Band
+from resight.decision.words import answer
 from resight.errors import UploadError
 from resight.gallery import Matches, Where, fuse
 from resight.gallery.grouping import without_cameras
 from resight.service.access import Caller
-from resight.service.answers import Band, Found
+from resight.service.answers import Found
 from resight.service.audit import Act
 from resight.service.forms import form_schema
 from resight.service.lifecycle import Service
@@ -44,21 +44,18 @@ async def search(request: Request, caller: Viewer, service: ServiceOf) -> Respon
 
 
 def _answer(question: Question, matches: Matches, caller: Caller, service: Service, name: str, started: float) -> bytes:
-    answers: list[Band] = [None] * len(matches)
-    decision: Band = None
+    answers: Sequence[Band | None] = [None] * len(matches)
+    decision: Band | None = None
     thresholds: dict[str, float] | None = None
-    why: tuple[str, ...] = ()
+    why: list[str] = []
     asks, people = None, service.people(question.where.cameras)
     if service.calibration is not None:
         calibration = service.calibration.asked_with(len(question.vectors))
         asks = calibration.asks
-        query = fuse(question.vectors)
-        match, possible = calibration.thresholds(query, people)
-        common = None if calibration.cohort is None else float(calibration.cohort.commonness(query[None])[0])
-        why = explain(matches, match, possible, common=common, usual=service.usual())
-        answers = bands([one.distance for one in matches], match, possible).tolist()
-        decision = answers[0] if answers else "unknown"
-        thresholds = {MATCH: match, POSSIBLE: possible}
+        usual = service.usual() if caller.cameras is None else None  # it is about all cameras
+        told = answer(matches, calibration, fuse(question.vectors), people, usual)
+        answers, decision, why = told.bands, told.decision, list(told.why)
+        thresholds = {MATCH: told.match, POSSIBLE: told.possible}
     places = [Found.place(match, band, caller) for match, band in zip(matches, answers, strict=True)]
     milliseconds = 1000 * (time.perf_counter() - started)
     found = Found(
@@ -67,7 +64,7 @@ def _answer(question: Question, matches: Matches, caller: Caller, service: Servi
         thresholds=thresholds,
         asks=asks,
         people=people,
-        why=list(why),
+        why=why,
         matches=places,
         milliseconds=milliseconds,
     )
