@@ -64,6 +64,29 @@ def test_two_people_become_two_tracklets(tmp_path: Path) -> None:
         assert np.linalg.norm(tracklet.embedding - own) < 0.2 * np.linalg.norm(tracklet.embedding - other)
 
 
+def test_people_are_found_on_the_next_frame_meanwhile(tmp_path: Path) -> None:
+    """Most frames are embedded after the detector has begun with the next one, unless that is not decoded yet."""
+    begun = [threading.Event() for _ in range(61)]
+    begun[60].set()
+
+    class Beginning(Truth):
+        def detect(self, given: Frame) -> Detections:
+            begun[given.index].set()
+            return super().detect(given)
+
+    class Patient(ColourModel):
+        frames, late = 0, 0
+
+        def embed(self, *given: object) -> np.ndarray:  # type: ignore[override]
+            self.frames += 1
+            self.late += not begun[self.frames].wait(0.2)
+            return super().embed(*given)  # type: ignore[arg-type]
+
+    model, source = Patient(), open_source("door", str(write_folder(tmp_path / "a", [frame(n) for n in range(60)])))
+    events = list(Watch([source], Beginning(), model, OverlapTracker).run())
+    assert model.frames == 60 and model.late < 20 and events  # one after the other, all are late
+
+
 def test_cameras_do_not_change_each_other_and_a_second_time_is_the_same(tmp_path: Path) -> None:
     films = {"door": walk(tmp_path / "a.mp4", 90), "hall": walk(tmp_path / "b.mkv", 60, codec="ffv1")}
     first, again = watch(films)[1], watch(dict(reversed(films.items())))[1]

@@ -96,6 +96,8 @@ def test_what_cannot_be_adapted_is_refused(crops: Records, tiny_run: Path, tmp_p
         adapt(crops, tmp_path / "other", config(epochs=0))
     with pytest.raises(ConfigurationError, match=r"lomo is no network in PyTorch; start from student"):
         adapt(crops, tmp_path / "lomo", config(start="lomo"))
+    with pytest.raises(ConfigurationError, match="leave out --teacher"):
+        adapt(crops, tmp_path / "none", config(epochs=0, teacher=("omz-0277",)))
     with pytest.raises(ConfigurationError, match=r"held_out = 0[.]9"):
         config(held_out=0.9)
 

@@ -16,6 +16,7 @@ from gallery.fakes import CAMERAS, START, make_image
 from resight.decision import Calibration
 from resight.decision.calibration import OperatingPoint
 from resight.decision.confidence import Rate
+from resight.decision.words import Usual
 from resight.gallery import Match, Where
 from resight.images import decode, resize
 from service.worlds import World
@@ -173,6 +174,15 @@ def test_bands_are_the_calibration_s(serve: Callable[..., World], world_calibrat
     session = world.client("viewer").get("/api/session").json()
     assert session["calibration"]["match"]["threshold"] == world_calibration.match.threshold
     assert (session["calibration"]["people"], session["calibration"]["notes"]) == (world_calibration.people, [])
+
+
+def test_what_is_usual_in_the_gallery_is_told_to_who_sees_all_of_it(
+    serve: Callable[..., World], world_calibration: Calibration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = serve(calibration=world_calibration)
+    monkeypatch.setattr(world.service, "usual", lambda: Usual(np.linspace(-1, 1, 60)))
+    told = {token: search(world, [world.images[0]], token).json()["why"] for token in ("viewer", f"viewer@{CAMERAS[0]}")}
+    assert [any("60 sightings of this gallery" in sentence for sentence in why) for why in told.values()] == [True, False]
 
 
 @pytest.fixture
