@@ -149,6 +149,34 @@ def test_a_network_camera_over_http(capfd: pytest.CaptureFixture[str]) -> None:
     assert "no connection" in shown and "s3cr3t" not in shown and "quality=5" in shown
 
 
+def test_a_stream_begins_before_its_first_pictures_are_old(tmp_path: Path) -> None:
+    # FFmpeg would read twenty pictures first, four seconds at this rate, and the reader would drop most of them.
+    rate = 5
+    film = walk(tmp_path / "a.ts", 10 * rate, codec="libx264", rate=rate, options={"g": "5", "bf": "0"}).read_bytes()
+    began = list[float]()
+
+    class Slow(Camera):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            began.append(time.monotonic())
+            for start in range(0, len(film), 188):
+                time.sleep(max(0.0, began[0] + 10 * start / len(film) - time.monotonic()))
+                self.wfile.write(film[start : start + 188])
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    ready = threading.Condition()
+    made = Reader(LiveSource("hall", f"http://127.0.0.1:{server.server_port}/a.ts"), ready)
+    made.start()
+    assert collect(made, ready, 1)[0].index == 0
+    assert time.monotonic() - began[0] < reader._LIVE / rate
+    server.shutdown()
+    server.server_close()
+    made.close()
+    assert made.source.counts.dropped == 0
+
+
 def test_a_stream_whose_clock_jumps_is_counted_anew() -> None:
     now = [1000.0]
     source = LiveSource("hall", "rtsp://host/x", clock=lambda: now[0])

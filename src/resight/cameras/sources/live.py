@@ -47,7 +47,8 @@ class LiveSource(VideoSource):
         if self._address.startswith("webcam:"):
             format, place = _WEBCAMS.get(sys.platform, _WEBCAMS["linux"])
             return place.format(self._address.removeprefix("webcam:")), format, {}
-        options = {"protocol_whitelist": _PROTOCOLS, "format_whitelist": _ONLINE}
+        # FFmpeg would collect twenty pictures to find the rate, which then come all at once, late.
+        options = {"protocol_whitelist": _PROTOCOLS, "format_whitelist": _ONLINE, "fpsprobesize": "2"}
         if self._address.startswith("rtsp"):
             options["rtsp_flags"] = "prefer_tcp"  # TCP loses nothing on the way; some servers offer UDP only
         return self._address, None, options
