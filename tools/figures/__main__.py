@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 
 import accuracy
 import speed
@@ -64,8 +65,14 @@ BLOCKS = {
 
 
 def rendered(text: str) -> str:
-    """A Markdown file with every block made anew."""
-    return MARKER.sub(lambda match: f"{match[1]}{BLOCKS[match[2]]()}{match[3]}", text)
+    """A Markdown file with every block made anew, its sentences wrapped."""
+    return MARKER.sub(lambda match: f"{match[1]}{wrapped(BLOCKS[match[2]]())}{match[3]}", text)
+
+
+def wrapped(block: str) -> str:
+    """A block whose lines are at most 100 columns wide, but for those of tables."""
+    lines = (line if line.startswith("|") else textwrap.fill(line, 100, break_on_hyphens=False) for line in block.split("\n"))
+    return "\n".join(lines)
 
 
 def main(check: bool) -> int:
