@@ -40,6 +40,7 @@ __all__ = ["adapt", "agreement"]
 
 _NEIGHBOURS = 5
 _LEAST_HELD_OUT = 20  # fewer crops say nothing about the result
+_STEPS = 400  # in minutes, about five on two slow cores
 _PASSES, _BATCH = 3, 64
 _OWN_STATISTICS = 0.5  # share of the crops' own
 _PUBLISHED_SIZE = 128, 64  # of a start that was no re-identification network
@@ -90,6 +91,8 @@ def adapt(
     student, card = _start(config.start)
     config = replace(config, teacher=_teachers(config, images))
     train, held_out = _hold_out(images, config)
+    if config.epochs is None:
+        config = replace(config, epochs=max(2, round(_STEPS * config.batch_size / (len(train) * (1 + config.copies)))))
     if config.teacher:
         dataset = Dataset("crops", Path(), (Split(train, held_out, held_out),))
         distill(dataset, out, _distillation(config, student, card), cache=cache, progress=progress)
@@ -142,7 +145,7 @@ def _start(name: str) -> tuple[NetworkModel, Card]:
 
 def _teachers(config: AdaptConfig, images: Records) -> tuple[str, ...]:
     """The given ones, or the student itself: crops of several cameras tell it more than it knows."""
-    if not config.epochs:
+    if config.epochs == 0:
         if config.teacher:
             raise ConfigurationError("without epochs nothing is learned from a teacher; leave out --teacher, or give --epochs")
         return ()
@@ -171,6 +174,7 @@ def _hold_out(images: Records, config: AdaptConfig) -> tuple[Records, Records]:
 def _distillation(config: AdaptConfig, student: NetworkModel, card: Card) -> DistillConfig:
     """The losses that need no labels; the rest as the student was built."""
     height, width = student.size
+    epochs = config.epochs or 0
     return DistillConfig(
         network=card.architecture,
         weights=str(_weights(config.start)),
@@ -179,7 +183,7 @@ def _distillation(config: AdaptConfig, student: NetworkModel, card: Card) -> Dis
         last_stride=card.last_stride,
         neck=card.neck,
         teacher=config.teacher,
-        epochs=config.epochs,
+        epochs=epochs,
         learning_rate=config.learning_rate,
         batch_size=config.batch_size,
         copies=config.copies,
@@ -187,7 +191,7 @@ def _distillation(config: AdaptConfig, student: NetworkModel, card: Card) -> Dis
         validation="none",
         optimiser="adam",
         schedule="cosine",
-        warm_up=min(1.0, config.epochs / 2),
+        warm_up=min(1.0, epochs / 2),
         average=0.99,
         pad=2,
         colour=0.3,

@@ -155,8 +155,9 @@ class AdaptConfig:
     teacher : tuple of str
         Models that teach, such as omz-0277. Without one, a re-identification student teaches itself if the cameras of the crops are
         known; otherwise only the statistics of its normalisation move.
-    epochs : int
-        Passes over the crops. 0 moves nothing but the statistics of the normalisation, and takes no teacher.
+    epochs : int, optional
+        Passes over the crops; the default makes about 400 steps, and at least 2 passes. 0 moves nothing but the statistics of the
+        normalisation, and takes no teacher.
     learning_rate : float
         Learning rate at the start.
     batch_size : int
@@ -173,10 +174,10 @@ class AdaptConfig:
 
     start: str = "student-general"
     teacher: tuple[str, ...] = ()
-    epochs: int = 8
+    epochs: int | None = None
     learning_rate: float = 0.002
     batch_size: int = 64
-    copies: int = 3
+    copies: int = 2
     neighbours: int = 3
     held_out: float = 0.1
     seed: int = 0
@@ -184,5 +185,5 @@ class AdaptConfig:
     def __post_init__(self) -> None:
         if not 0 < self.held_out <= 0.5:
             raise ConfigurationError(f"held_out = {self.held_out}; expected more than 0 and at most 0.5")
-        if self.epochs < 0:
+        if self.epochs is not None and self.epochs < 0:
             raise ConfigurationError(f"epochs = {self.epochs}; expected at least 0")
