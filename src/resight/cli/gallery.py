@@ -24,6 +24,7 @@ def create(
     retention: str,
     distance: PlainDistance = "auto",
     precision: Literal["float32", "float16", "int8"] = "float32",
+    hnsw: int = 0,
     device: Device = "auto",
     json: Path | None = None,
 ) -> None:
@@ -37,6 +38,9 @@ def create(
         Longest time to keep a sighting, for example 30d or 12h; or unlimited.
     precision
         Type of the stored numbers. float16 takes half the space and int8 a quarter; `add` reports what that costs.
+    hnsw
+        In a database: search by an HNSW index that looks at so many candidates, such as 200, and finds nearly always the nearest. 0
+        compares all vectors.
     json
         Also write the settings to this file.
     """
@@ -48,7 +52,7 @@ def create(
     seconds = parse_retention(retention)
     extractor = load_model(model, device=device)
     named = parse(model).absolute
-    settings = Settings.for_model(named, extractor, retention=seconds, distance=chosen(distance), precision=precision)
+    settings = Settings.for_model(named, extractor, retention=seconds, distance=chosen(distance), precision=precision, hnsw=hnsw)
     with Gallery.create(gallery, settings):
         say(f"{shown(gallery)}: for {extractor.name}, {settings.dimension} numbers as {precision}, {settings.distance} distance")
         purge = (

@@ -125,7 +125,7 @@ def verify(gallery: str, *, audit: Path | None = None, model: str = "", device: 
     say(f"{shown(gallery)}: no damage{f', and {log} is unchanged' if logged else ''}")
 
 
-def migrate(gallery: str, *, json: Path | None = None) -> None:
+def migrate(gallery: str, *, hnsw: int | None = None, json: Path | None = None) -> None:
     """Bring a gallery that an older Resight wrote to the present version. Stop its services first, and back it up.
 
     After an interruption, run the same command again: it goes on.
@@ -134,12 +134,14 @@ def migrate(gallery: str, *, json: Path | None = None) -> None:
     ----------
     gallery
         Folder or database of the gallery.
+    hnsw
+        Also change how a database is searched: by an HNSW index that looks at so many candidates, or exactly with 0.
     json
         Also write the version before, and the number of changed files, to this file.
     """
     from resight.gallery import upkeep
 
     with TerminalProgress() as progress:
-        before, changed = upkeep.migrate(gallery, progress=progress)
+        before, changed = upkeep.migrate(gallery, hnsw, progress=progress)
     say(f"{shown(gallery)}: {f'was of version {before}, and is migrated' if changed else 'is of the present version'}")
     write_result(json, {"before": before, "changed": changed})

@@ -20,7 +20,7 @@ _LONGEST = 36_500 * _UNITS["d"]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Settings of a gallery. They are chosen when it is made, and never change.
+    """Settings of a gallery. They are chosen when it is made; only `hnsw` can change, see `resight.gallery.upkeep.migrate`.
 
     Attributes
     ----------
@@ -40,6 +40,8 @@ class Settings:
         Type of the stored numbers, one of `resight.gallery.store.precision.PRECISIONS`.
     created : str
         Time of creation; ISO 8601, UTC.
+    hnsw : int
+        Candidates that each search in a database takes from an HNSW index, at most 1000; 0 compares all vectors. A folder has none.
     """
 
     model: str
@@ -51,6 +53,7 @@ class Settings:
     retention: int | None
     precision: str = "float32"
     created: str = ""
+    hnsw: int = 0
 
     def __post_init__(self) -> None:
         distance_named(self.distance)
@@ -58,12 +61,21 @@ class Settings:
             raise ConfigurationError(f"precision {self.precision!r} is unknown; expected {', '.join(PRECISIONS)}")
         if self.retention is not None and not 0 < self.retention <= _LONGEST:
             raise ConfigurationError(f"a retention of {self.retention} seconds; expected a positive time of at most 100 years")
+        if not 0 <= self.hnsw <= 1000:
+            raise ConfigurationError(f"hnsw is {self.hnsw}; expected at most 1000 candidates, or 0 for an exact search")
         if not self.model_sha256:
             raise ConfigurationError(f"{self.model} is untrained and has no SHA-256 to know it by; name a trained model")
 
     @classmethod
     def for_model(
-        cls, model: str, extractor: Model, *, retention: int | None, distance: str = "", precision: str = "float32"
+        cls,
+        model: str,
+        extractor: Model,
+        *,
+        retention: int | None,
+        distance: str = "",
+        precision: str = "float32",
+        hnsw: int = 0,
     ) -> Settings:
         """Make settings for a model's vectors; the distance is the model's own by default.
 
@@ -87,6 +99,7 @@ class Settings:
             retention=retention,
             precision=precision,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
+            hnsw=hnsw,
         )
 
     def check_model(self, extractor: Model) -> None:

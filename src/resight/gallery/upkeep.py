@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from resight.errors import GalleryError
+from resight.errors import ConfigurationError, GalleryError
 from resight.gallery.store import backup, reserve, snapshot
 from resight.gallery.store import migrate as migration
 from resight.gallery.store import verify as verification
@@ -100,8 +100,15 @@ def verify(location: str | Path, *, progress: Progress = silent) -> list[str]:
         return store.problems(progress=progress)
 
 
-def migrate(location: str | Path, *, progress: Progress = silent) -> tuple[int, int]:
+def migrate(location: str | Path, hnsw: int | None = None, *, progress: Progress = silent) -> tuple[int, int]:
     """Bring a gallery that an older Resight wrote to the present version of its tables.
+
+    Parameters
+    ----------
+    location : str or Path
+    hnsw : int, optional
+        New value of this setting, for a database: how it is searched (see `resight.gallery.Settings`).
+    progress : Progress
 
     Returns
     -------
@@ -110,6 +117,8 @@ def migrate(location: str | Path, *, progress: Progress = silent) -> tuple[int, 
 
     Raises
     ------
+    ConfigurationError
+        If the gallery cannot have such an index.
     GalleryError
         If there is no gallery, or its version is newer, or too old.
     GalleryDamagedError
@@ -118,10 +127,12 @@ def migrate(location: str | Path, *, progress: Progress = silent) -> tuple[int, 
         If other programs have it open, or there is no space.
     """
     if not is_database(location):
+        if hnsw:
+            raise ConfigurationError("a gallery in a folder is searched exactly; leave --hnsw out, or name a database")
         return migration.migrate(Path(location), progress=progress)
     from resight.gallery.store.postgres import PostgresStore
 
-    return PostgresStore.migrate(str(location), progress=progress)
+    return PostgresStore.migrate(str(location), hnsw, progress=progress)
 
 
 def release_reserve(location: str | Path) -> bool:

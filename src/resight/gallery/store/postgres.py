@@ -1,7 +1,7 @@
 """A gallery in a PostgreSQL database with the extension pgvector, for many machines at once.
 
-All distances are computed by the server, without an approximate index; those of the nearest are computed again as everywhere
-else, so that both back ends give the same answer. Tables are in the schema ``resight``: one gallery in one database.
+The server proposes the nearest, from all vectors or from an HNSW index (see `resight.gallery.store.postgres_search`). Tables are in
+the schema ``resight``: one gallery in one database.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 
 from resight.configuration import configure
 from resight.datasets.names import nfc
-from resight.distances import DISTANCES, distance_named
-from resight.errors import ConfigurationError, GalleryDamagedError
 from resight.gallery.settings import Settings, future_from
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, to_microseconds
 from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_text, check_version
+from resight.gallery.store.postgres_purge import ERASURE, purge
 from resight.gallery.store.postgres_rows import (
     CHUNK,
     checked_record,
@@ -33,17 +32,13 @@ from resight.gallery.store.postgres_rows import (
     find_damage,
     get_sightings,
     insert_sightings,
-    vector_crc,
-    vector_text,
 )
-from resight.gallery.store.postgres_schema import OLDEST, TALLY, VERSION, connect, create, migrate, translated
+from resight.gallery.store.postgres_schema import OLDEST, TALLY, VERSION, connect, create, find_index_damage, migrate, translated
+from resight.gallery.store.postgres_search import check_distance, search_exactly, search_index
 from resight.gallery.store.rows import COLUMNS, KEY, LATE, Row, add_up, row_crc, row_of
 from resight.progress import Progress, silent
-from resight.ranking.nearest import nearest
 
 __all__ = ["PostgresStore"]
-
-_SPARE = 16  # rows beyond the k nearest that are fetched at first
 
 
 class PostgresStore:
@@ -56,14 +51,14 @@ class PostgresStore:
     """
 
     def __init__(self, location: str) -> None:
+        self._location = location
         self._connection = connect(location)
         self._lock = threading.RLock()
         try:
             settings = self._kept("settings")
             check_version("the gallery in this database", self._kept("version"), VERSION, OLDEST)
             self.settings = configure(Settings, settings, source="the gallery's settings")
-            self._distance = distance_named(self.settings.distance)
-            self._sql = _sql(self.settings.distance)
+            check_distance(self.settings.distance)
         except BaseException:
             self.close()
             raise
@@ -74,7 +69,7 @@ class PostgresStore:
 
         Raises `GalleryError` if there is one, or pgvector is missing.
         """
-        _sql(settings.distance)
+        check_distance(settings.distance)
 
         def fill(connection: psycopg.Connection) -> None:
             for some in sightings:
@@ -153,9 +148,10 @@ class PostgresStore:
     ) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
         """See `Store`."""
         queries = check_queries(vectors, k, self.settings.dimension)
+        search = search_index if self.settings.hnsw else search_exactly
         with self._use() as connection, connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            each = [self._search_one(connection, query, k, where) for query in queries]
+            each = [search(connection, query, k, where, self.settings) for query in queries]
         return (
             np.array([ids for ids, _ in each], "U32").reshape(len(queries), -1),
             np.array([distances for _, distances in each], np.float32).reshape(len(queries), -1),
@@ -183,18 +179,13 @@ class PostgresStore:
         return {camera for camera, _ in rows}, {identity for _, identity in rows}
 
     def copies(self, where: Where) -> set[str]:
-        """See `Store`; a database has none."""
-        return set()
+        """See `Store`; of the sightings that a purge deleted which has not ended."""
+        return set(self._kept(ERASURE) or ())
 
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
-        """See `Store`; the tables are written anew without them. The note names what the server keeps elsewhere."""
-        condition, parameters = condition_of(where)
-        with self._use() as connection:
-            removed = connection.execute(f"DELETE FROM resight.sighting{condition}".encode(), parameters).rowcount
-            connection.execute("SELECT resight.settle()")  # which leaves no name that nobody has any more
-            connection.execute("VACUUM (FULL) resight.sighting, resight.tally")
+        """See `Store` and `resight.gallery.store.postgres_purge`. The note names what the server keeps elsewhere."""
         return Removal(
-            removed=removed,
+            removed=purge(self._location, where, self.settings),
             note="not proved: the server's write-ahead log, replicas and backups keep what they have until they are recycled",
         )
 
@@ -204,14 +195,14 @@ class PostgresStore:
         return None if row is None else json.loads(row[0])
 
     @staticmethod
-    def migrate(location: str, *, progress: Progress = silent) -> tuple[int, int]:
+    def migrate(location: str, hnsw: int | None = None, *, progress: Progress = silent) -> tuple[int, int]:
         """Bring a gallery to the present version; see `resight.gallery.store.postgres_schema.migrate`."""
-        return migrate(location, lambda connection: find_damage(connection, progress))
+        return migrate(location, lambda connection: find_damage(connection, progress), hnsw)
 
     def problems(self, *, progress: Progress = silent) -> list[str]:
         """Name every damaged sighting; an empty list if there is none."""
         with self._use() as connection:
-            return find_damage(connection, progress)
+            return find_damage(connection, progress) + find_index_damage(connection, self.settings)
 
     def close(self) -> None:
         """See `Store`."""
@@ -220,36 +211,6 @@ class PostgresStore:
     @contextmanager
     def _use(self) -> Iterator[psycopg.Connection]:
         with self._lock, translated():
+            if self._connection.broken:  # the server was started again
+                self._connection = connect(self._location)
             yield self._connection
-
-    def _search_one(
-        self, connection: psycopg.Connection, query: NDArray[np.float32], k: int, where: Where
-    ) -> tuple[list[str], list[float]]:
-        condition, parameters = condition_of(where)
-        statement = (
-            f"SELECT id, embedding::real[], embedding_crc, {self._sql} AS distance "
-            f"FROM resight.sighting{condition} ORDER BY distance, id LIMIT %s"
-        )
-        limit = k + _SPARE
-        while True:
-            rows = connection.execute(statement.encode(), (vector_text(query), *parameters, limit), binary=True).fetchall()
-            rows.sort(key=lambda row: row[0])  # `nearest` puts the lower of equally near rows first
-            if not rows:
-                return [], []
-            vectors = np.array([row[1] for row in rows], np.float32)
-            if any(vector_crc(row[0], vector) != row[2] for row, vector in zip(rows, vectors, strict=True)):
-                raise GalleryDamagedError("a vector in the database does not fit its checksum; see `resight gallery verify`")
-            places, distances = nearest(query[None], vectors, min(k, len(rows)), self._distance)
-            # The server computes in float32: the last row must be farther by more than that may round.
-            farthest, last = float(distances[0, -1]), max(row[3] for row in rows)
-            if len(rows) < limit or last > farthest + self._distance.sql_margin(farthest, len(query)):
-                return [rows[place][0] for place in places[0]], distances[0].tolist()
-            limit *= 4
-
-
-def _sql(distance: str) -> str:
-    """Return a distance in SQL. Raises `ConfigurationError` if it has no such form."""
-    if (expression := distance_named(distance).sql) is None:
-        known = ", ".join(name for name, each in DISTANCES.items() if each.sql)
-        raise ConfigurationError(f"PostgreSQL cannot compute the distance {distance!r}; expected {known}, or a gallery in a folder")
-    return expression

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from resight.configuration import to_dict
+from resight.configuration import configure, to_dict
+from resight.distances import distance_named
 from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError, StorageError
 from resight.gallery.settings import Settings
 from resight.gallery.store.interface import check_version
 
-__all__ = ["OLDEST", "TALLY", "VERSION", "connect", "create", "migrate", "translated"]
+__all__ = [
+    "OLDEST",
+    "TALLY",
+    "VERSION",
+    "connect",
+    "create",
+    "find_index_damage",
+    "index_sql",
+    "migrate",
+    "operator_of",
+    "translated",
+]
 
 VERSION, OLDEST = 4, 3
 """Version of the tables, and the oldest that can be migrated."""
@@ -27,7 +41,9 @@ _LIVELY: dict[str, str | int] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,  # milliseconds
 }
-_MOST_NUMBERS = 16_000  # in a vector that pgvector stores
+_MOST_NUMBERS, _MOST_INDEXED = 16_000, 4_000  # in a vector that pgvector stores, and in one that HNSW takes
+_LINKS, _WIDTH = 16, 100  # of the HNSW index: m and ef_construction
+_CLASSES = {"<=>": "halfvec_cosine_ops", "<->": "halfvec_l2_ops", "<+>": "halfvec_l1_ops"}
 
 _SCHEMA = """
 CREATE EXTENSION IF NOT EXISTS vector;
@@ -105,6 +121,7 @@ def create(location: str, settings: Settings, fill: Callable[[psycopg.Connection
         raise ConfigurationError(f"PostgreSQL stores float32, not {settings.precision}; leave the precision out")
     if settings.dimension > _MOST_NUMBERS:
         raise ConfigurationError(f"vectors of {settings.dimension} numbers; pgvector stores at most {_MOST_NUMBERS}")
+    index = index_sql(settings) if settings.hnsw else ""
     connection = connect(location)
     try:
         with translated(), connection.transaction():
@@ -114,11 +131,45 @@ def create(location: str, settings: Settings, fill: Callable[[psycopg.Connection
             for name, value in (("settings", to_dict(settings)), ("version", VERSION)):
                 connection.execute("INSERT INTO resight.kept VALUES (%s, %s)", (name, json.dumps(value)))
             fill(connection)
+            connection.execute(index.encode())
+            connection.execute("ANALYZE resight.sighting")
     finally:
         connection.close()
 
 
-def migrate(location: str, check: Callable[[psycopg.Connection], list[str]]) -> tuple[int, int]:
+def index_sql(settings: Settings, concurrently: str = "") -> str:
+    """Return the statement that builds the HNSW index.
+
+    Raises
+    ------
+    ConfigurationError
+        If pgvector has no such index for the distance or the dimension.
+    """
+    operator = operator_of(settings.distance)
+    if operator not in _CLASSES or settings.dimension > _MOST_INDEXED:
+        raise ConfigurationError(
+            f"pgvector has no HNSW index for the distance {settings.distance} of vectors of {settings.dimension} numbers "
+            f"(at most {_MOST_INDEXED}); leave --hnsw out"
+        )
+    how = f"hnsw ((embedding::halfvec({settings.dimension})) {_CLASSES[operator]}) WITH (m = {_LINKS}, ef_construction = {_WIDTH})"
+    return f"CREATE INDEX {concurrently} nearest ON resight.sighting USING {how}"
+
+
+def find_index_damage(connection: psycopg.Connection, settings: Settings) -> list[str]:
+    """Say that the HNSW index is missing, without which a search compares all vectors; an empty list if all is well."""
+    whole = connection.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('resight.nearest')").fetchone()
+    if not settings.hnsw or whole == (True,):
+        return []
+    return ["the HNSW index is missing or unfinished, because a purge was interrupted; the next purge builds it"]
+
+
+def operator_of(distance: str) -> str:
+    """Return pgvector's operator for a distance; empty if the server computes it by none."""
+    found = re.search(r"embedding (\S+) %s", distance_named(distance).sql or "")
+    return found[1] if found else ""
+
+
+def migrate(location: str, check: Callable[[psycopg.Connection], list[str]], hnsw: int | None = None) -> tuple[int, int]:
     """Bring a gallery to the present version, in one transaction, which a killed process leaves undone.
 
     Parameters
@@ -126,11 +177,13 @@ def migrate(location: str, check: Callable[[psycopg.Connection], list[str]]) -> 
     location : str
     check : callable
         Names damage before anything is kept.
+    hnsw : int, optional
+        New value of this setting. The index is built or dropped accordingly.
 
     Returns
     -------
     tuple of (int, int)
-        Version before, and 1 if it was older, or 0.
+        Version before, and 1 if it was older or has another setting now, or 0.
 
     Raises
     ------
@@ -145,7 +198,10 @@ def migrate(location: str, check: Callable[[psycopg.Connection], list[str]]) -> 
             connection.execute("LOCK TABLE resight.kept IN ACCESS EXCLUSIVE MODE")  # nobody opens it meanwhile
             row = connection.execute("SELECT value FROM resight.kept WHERE name = 'version'").fetchone()
             version = None if row is None else json.loads(row[0])
-            if version == VERSION:
+            kept = connection.execute("SELECT value FROM resight.kept WHERE name = 'settings'").fetchone()
+            settings = configure(Settings, json.loads(kept[0]) if kept else {}, source="the gallery's settings")
+            wanted = settings if hnsw is None else replace(settings, hnsw=hnsw)
+            if version == VERSION and wanted == settings:
                 return VERSION, 0
             if not isinstance(version, int) or not OLDEST <= version <= VERSION:
                 check_version("the gallery in this database", version, VERSION, OLDEST)
@@ -155,9 +211,14 @@ def migrate(location: str, check: Callable[[psycopg.Connection], list[str]]) -> 
                 raise GalleryError("other programs use the gallery in this database; stop the services, then run it again")
             for number in range(version, VERSION):
                 connection.execute(_STEPS[number].encode())
+            if wanted.hnsw and not settings.hnsw:
+                connection.execute(index_sql(wanted).encode())
+            elif not wanted.hnsw:
+                connection.execute("DROP INDEX IF EXISTS resight.nearest")
             if problems := check(connection):
                 raise GalleryDamagedError(f"{problems[0]}; nothing was changed; see `resight gallery verify`")
-            connection.execute("UPDATE resight.kept SET value = %s WHERE name = 'version'", (json.dumps(VERSION),))
+            for name, value in (("settings", to_dict(wanted)), ("version", VERSION)):
+                connection.execute("UPDATE resight.kept SET value = %s WHERE name = %s", (json.dumps(value), name))
             return version, 1
     finally:
         connection.close()

@@ -66,7 +66,9 @@ class SqliteStore:
 
     @classmethod
     def create(cls, folder: Path, settings: Settings) -> SqliteStore:
-        """Make an empty gallery in a folder. Raises `GalleryError` if there is one, and `StorageError`."""
+        """Make an empty gallery in a folder. Raises `GalleryError` if there is one, `ConfigurationError` and `StorageError`."""
+        if settings.hnsw:
+            raise ConfigurationError("a gallery in a folder is searched exactly; leave --hnsw out, or name a database")
         schema.create(folder / database.FILE, to_dict(settings))
         return cls(folder)
 
