@@ -67,7 +67,8 @@ def search_index(connection: psycopg.Connection, query: NDArray[np.float32], k: 
     )
     limit = k + _SPARE
     connection.execute(
-        "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', %s, true)",
+        "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', %s, true), "
+        "set_config('enable_seqscan', 'off', true)",  # the server does not know what reading vectors costs
         (str(min(max(settings.hnsw, limit), _LARGEST)),),
     )
     rows = connection.execute(statement.encode(), (*parameters, vector_text(query), limit), binary=True).fetchall()
