@@ -93,7 +93,7 @@ def verify(gallery: str, *, audit: Path | None = None, model: str = "", device: 
     gallery
         Folder or database of the gallery.
     audit
-        Audit log; audit.jsonl in the gallery's folder by default, if there is one. A database has none by default.
+        Audit log; by default audit.jsonl in the gallery's folder, if there is one, or the log in the database.
     model
         Also check that the gallery holds vectors of this model.
     json
@@ -101,17 +101,22 @@ def verify(gallery: str, *, audit: Path | None = None, model: str = "", device: 
     """
     from resight.errors import ConfigurationError, GalleryDamagedError
     from resight.gallery import Gallery, upkeep
+    from resight.gallery.store.interface import is_database
     from resight.models import load_model
     from resight.service.audit import FILE as AUDIT
     from resight.service.audit_chain import files_of, verify_log
 
-    log = audit or Path(gallery) / AUDIT
+    log, in_database = audit or Path(gallery) / AUDIT, audit is None and is_database(gallery)
     logged = any(file.exists() for file in files_of(log))
     if audit and not logged:
         raise ConfigurationError(f"there is no audit log {audit}; name the file that `resight serve` writes")
     with TerminalProgress() as progress:
         problems = upkeep.verify(gallery, progress=progress)
     problems += [f"{log}: {problem}" for problem in verify_log(log)[0]] if logged else []
+    if in_database:
+        from resight.service.audit_database import verify_database
+
+        problems += [f"audit log: {problem}" for problem in verify_database(gallery)]
     for problem in problems:
         say(problem)
     write_result(json, {"problems": problems})
@@ -122,7 +127,7 @@ def verify(gallery: str, *, audit: Path | None = None, model: str = "", device: 
     if model:
         with Gallery.open(gallery) as opened:
             opened.settings.check_model(load_model(model, device=device))
-    say(f"{shown(gallery)}: no damage{f', and {log} is unchanged' if logged else ''}")
+    say(f"{shown(gallery)}: no damage{f', and {log} is unchanged' if logged else ', nor in its audit log' if in_database else ''}")
 
 
 def migrate(gallery: str, *, hnsw: int | None = None, json: Path | None = None) -> None:

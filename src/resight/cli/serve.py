@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from resight.cameras.plan import Plan
+    from resight.service.audit import AuditLog
+    from resight.service.audit_database import DatabaseAudit
     from resight.service.lifecycle import Service
     from resight.service.watching import Watching
 
@@ -72,7 +74,8 @@ def serve(
     events
         Append what happens in front of the cameras to this file, as JSON lines, or send it to an MQTT broker, see `resight watch`.
     audit
-        Audit log; audit.jsonl in the gallery's folder by default. The service does nothing that it cannot log.
+        File of the audit log. By default it is audit.jsonl in the gallery's folder, or a table of its database, which several
+        services share. The service does nothing that it cannot log.
     purge_every
         Time between purges of expired sightings, for example 1h.
     queue
@@ -97,8 +100,7 @@ def serve(
     from resight.decision import Calibration
     from resight.errors import ConfigurationError
     from resight.gallery import Gallery, parse_retention
-    from resight.service import AccessFile, AuditLog, Caller, single_token
-    from resight.service.audit import FILE
+    from resight.service import AccessFile, Caller, single_token
     from resight.service.lifecycle import Limits, Service
     from resight.service.server import is_loopback, listen, run
 
@@ -122,12 +124,10 @@ def serve(
     find = single_token(token, Caller(name="local", role="admin")) if access is None else AccessFile(access).find
     with contextlib.ExitStack() as stack:
         opened = stack.enter_context(Gallery.open(gallery))
-        if audit is None and opened.folder is None:
-            raise ConfigurationError("a gallery in a database has no folder for its audit log; name a file by --audit")
         service = Service(
             opened,
             model_of(opened, model, device, threads),
-            stack.enter_context(contextlib.closing(AuditLog(audit or (opened.folder or Path()) / FILE))),
+            stack.enter_context(contextlib.closing(_audit(gallery, audit))),
             find,
             calibration=None if calibration is None else Calibration.load(calibration),
             people=people,
@@ -148,6 +148,17 @@ def serve(
                 service.watching = stack.enter_context(watching)
             run(service, listener, host, name or ())
     say("stopped")
+
+
+def _audit(gallery: str, file: Path | None) -> AuditLog | DatabaseAudit:
+    from resight.gallery.store.interface import is_database
+    from resight.service.audit import FILE, AuditLog
+
+    if file is None and is_database(gallery):
+        from resight.service.audit_database import DatabaseAudit
+
+        return DatabaseAudit(gallery)
+    return AuditLog(file or Path(gallery) / FILE)
 
 
 def _watching(service: Service, plan: Plan, detector: str, every: int, events: str, threads: int, stack: ExitStack) -> Watching:

@@ -9,14 +9,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from resight.errors import AuditError, StorageError
 from resight.files import locked, sync_folder
 from resight.service.audit_chain import START, Entry, Head, archive_of, files_of, last_entry, line_of, newest, verify_file
 from resight.service.audit_checks import FileChecks, state_of
 
-__all__ = ["FILE", "Act", "AuditLog"]
+__all__ = ["FILE", "Act", "Audit", "AuditLog", "chained"]
 
 FILE = "audit.jsonl"
 """Name of the audit log in a gallery's folder."""
@@ -39,6 +39,25 @@ class Act(NamedTuple):
     who: str
     action: str
     details: Mapping[str, Any]
+
+
+class Audit(Protocol):
+    """An audit log in files or in a database."""
+
+    failing: bool
+
+    @property
+    def folder(self) -> Path | None:
+        """Folder whose disk must not be full; None for a database."""
+
+    def append(self, acts: Sequence[Act]) -> list[Entry]:
+        """See `AuditLog`."""
+
+    def newest(self, limit: int, before: int | None = None) -> list[Entry]:
+        """See `AuditLog`."""
+
+    def problems(self) -> list[str]:
+        """See `AuditLog`."""
 
 
 class AuditLog:
@@ -71,7 +90,7 @@ class AuditLog:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.folder = path, path.parent
         self.failing = False
         self._lock, self._checking = threading.RLock(), threading.Lock()
         self._file = contextlib.ExitStack()
@@ -105,19 +124,11 @@ class AuditLog:
             If they cannot be written. Then they must not be done.
         """
         with self._lock:
-            number, previous = self.head
-            now = datetime.now(UTC).isoformat(timespec="milliseconds")
-            entries, lines = [], []
-            for act in acts:
-                number += 1
-                entry: Entry = {"number": number, "time": now, **act._asdict(), "previous": previous}
-                line, previous = line_of(entry)
-                entries.append(entry | {"sha256": previous})
-                lines.append(line)
+            entries, lines, head = chained(acts, self.head)
             self.failing = True
             self._write(b"".join(lines))
             self.failing = False
-            self.head = number, previous
+            self.head = head
             self._checks.seal(self.head)
         return entries
 
@@ -215,6 +226,20 @@ class AuditLog:
             return size
         except OSError as error:
             raise _unwritable(self.path, error) from error
+
+
+def chained(acts: Sequence[Act], head: Head) -> tuple[list[Entry], list[bytes], Head]:
+    """Make the entries of acts that follow an entry, their lines, and the head that the last one is."""
+    number, previous = head
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    entries, lines = [], []
+    for act in acts:
+        number += 1
+        entry: Entry = {"number": number, "time": now, **act._asdict(), "previous": previous}
+        line, previous = line_of(entry)
+        entries.append(entry | {"sha256": previous})
+        lines.append(line)
+    return entries, lines, (number, previous)
 
 
 def _unwritable(path: Path, error: OSError) -> StorageError:

@@ -12,13 +12,25 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from resight.errors import StorageError
 
-__all__ = ["START", "Entry", "Head", "archive_of", "files_of", "last_entry", "line_of", "newest", "verify_file", "verify_log"]
+__all__ = [
+    "START",
+    "Entry",
+    "Head",
+    "archive_of",
+    "files_of",
+    "last_entry",
+    "line_of",
+    "newest",
+    "verify_file",
+    "verify_lines",
+    "verify_log",
+]
 
 _BLOCK = 2**16  # bytes that are read at a time
 _DIGITS = 12  # of an archive's first entry, in its name
@@ -100,23 +112,28 @@ def verify_file(path: Path, head: Head, *, size: int | None = None, unfinished: 
     tuple of (int, str)
         Number and hash of the last entry that is unchanged.
     """
-    number, previous = head
     try:
-        for line in _lines(path, size):
-            if unfinished and not line.endswith(b"\n"):
-                break
-            entry = _genuine(line)
-            if entry is None:
-                return f"entry {number + 1} is not as it was written", (number, previous)
-            found = entry.get("number")
-            if (number, previous) == head and isinstance(found, int) and found > number + 1:
-                missing = f"entry {number + 1}" if found == number + 2 else f"entries {number + 1} to {found - 1}"
-                return f"{missing}, which came before, cannot be found; put the file of that part back", (number, previous)
-            if found != number + 1 or entry.get("previous") != previous:
-                return f"entry {number + 1} does not follow the one before it", (number, previous)
-            number, previous = number + 1, entry["sha256"]
+        return verify_lines(_lines(path, size), head, unfinished=unfinished)
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}; make it readable") from error
+
+
+def verify_lines(lines: Iterable[bytes], head: Head, *, unfinished: bool = False) -> tuple[str, Head]:
+    """Follow the chain through lines, each with its end; see `verify_file`."""
+    number, previous = head
+    for line in lines:
+        if unfinished and not line.endswith(b"\n"):
+            break
+        entry = _genuine(line)
+        if entry is None:
+            return f"entry {number + 1} is not as it was written", (number, previous)
+        found = entry.get("number")
+        if (number, previous) == head and isinstance(found, int) and found > number + 1:
+            missing = f"entry {number + 1}" if found == number + 2 else f"entries {number + 1} to {found - 1}"
+            return f"{missing}, which came before, cannot be found; put the file of that part back", (number, previous)
+        if found != number + 1 or entry.get("previous") != previous:
+            return f"entry {number + 1} does not follow the one before it", (number, previous)
+        number, previous = number + 1, entry["sha256"]
     return "", (number, previous)
 
 

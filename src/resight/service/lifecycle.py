@@ -22,7 +22,7 @@ from resight.gallery.upkeep import release_reserve
 from resight.models.model import Model
 from resight.service.access import FindCaller
 from resight.service.admission import FairThreads, Places
-from resight.service.audit import Act, AuditLog
+from resight.service.audit import Act, Audit
 from resight.service.metrics import GalleryState, Metrics
 from resight.service.retention import Retention
 from resight.service.search_queue import SearchQueue
@@ -78,7 +78,7 @@ class Purging:
     since : str or None
         Time of its start; ISO 8601, UTC. None if there was none since the service was started.
     unfinished : bool
-        True if a purge was interrupted: traces are left, and the next purge or retention removes them.
+        True if traces are left: another service's purge goes on, or one was interrupted, which the next purge or retention ends.
     """
 
     running: bool
@@ -97,7 +97,7 @@ class Service:
     ----------
     gallery : Gallery
     extractor : Model
-    audit : AuditLog
+    audit : Audit
     find : FindCaller
     calibration : Calibration, optional
     people : int
@@ -129,7 +129,7 @@ class Service:
         self,
         gallery: Gallery,
         extractor: Model,
-        audit: AuditLog,
+        audit: Audit,
         find: FindCaller,
         *,
         calibration: Calibration | None = None,
@@ -142,7 +142,7 @@ class Service:
             calibration.check(gallery.settings)
         self.gallery, self.extractor, self.audit, self.find = gallery, extractor, audit, find
         self.calibration, self.limits = calibration, limits or Limits()
-        places = {"audit": audit.path.parent} | ({} if gallery.folder is None else {"gallery": gallery.folder})
+        places = {name: folder for name, folder in (("audit", audit.folder), ("gallery", gallery.folder)) if folder is not None}
         self.metrics = Metrics(GalleryState(self.ready, gallery.cameras, places))
         self.watching: Watching | None = None
         self.places = Places(self.limits.queue)

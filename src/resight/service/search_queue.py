@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from resight.errors import BusyError
 from resight.gallery import Gallery, Matches, Where, fuse
 from resight.gallery.grouping import OnePer, search_one_per
-from resight.service.audit import Act, AuditLog
+from resight.service.audit import Act, Audit
 
 __all__ = ["LARGEST_BATCH", "Question", "SearchQueue"]
 
@@ -53,12 +53,12 @@ class SearchQueue:
     Parameters
     ----------
     gallery : Gallery
-    audit : AuditLog
+    audit : Audit
     observe : callable, optional
         Called with the number of searches in each batch.
     """
 
-    def __init__(self, gallery: Gallery, audit: AuditLog, observe: Callable[[int], None] | None = None) -> None:
+    def __init__(self, gallery: Gallery, audit: Audit, observe: Callable[[int], None] | None = None) -> None:
         self.gallery, self.audit = gallery, audit
         self._observe = observe or (lambda count: None)
         self._waiting: deque[Question] = deque()

@@ -202,4 +202,5 @@ def make_old_again(location: str) -> None:
             time.sleep(0.01)
         connection.execute("SET client_min_messages = error")
         connection.execute("DROP INDEX IF EXISTS resight.sighting_tracklet_idx")
+        connection.execute("DROP TABLE IF EXISTS resight.audit")
         connection.execute("UPDATE resight.kept SET value = '3' WHERE name = 'version'")

@@ -30,7 +30,7 @@ __all__ = [
     "translated",
 ]
 
-VERSION, OLDEST = 4, 3
+VERSION, OLDEST = 5, 3
 """Version of the tables, and the oldest that can be migrated."""
 
 _LIVELY: dict[str, str | int] = {
@@ -45,7 +45,9 @@ _MOST_NUMBERS, _MOST_INDEXED = 16_000, 4_000  # in a vector that pgvector stores
 _LINKS, _WIDTH = 16, 100  # of the HNSW index: m and ef_construction
 _CLASSES = {"<=>": "halfvec_cosine_ops", "<->": "halfvec_l2_ops", "<+>": "halfvec_l1_ops"}
 
-_SCHEMA = """
+_AUDIT = "CREATE TABLE resight.audit (number bigint PRIMARY KEY, line text NOT NULL);"
+
+_SCHEMA = f"""
 CREATE EXTENSION IF NOT EXISTS vector;
 CREATE SCHEMA resight;
 CREATE TABLE resight.kept (name text PRIMARY KEY, value text NOT NULL);
@@ -59,7 +61,7 @@ CREATE TABLE resight.sighting (
     tracklet text NOT NULL,
     identity text NOT NULL,
     crc bigint NOT NULL,
-    embedding vector({dimension}) NOT NULL,
+    embedding vector({{dimension}}) NOT NULL,
     embedding_crc bigint NOT NULL,
     thumbnail bytea NOT NULL,
     thumbnail_crc bigint NOT NULL
@@ -92,13 +94,14 @@ CREATE TRIGGER removed AFTER DELETE ON resight.sighting
     REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION resight.add_up();
 CREATE TRIGGER labelled AFTER UPDATE ON resight.sighting
     REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION resight.add_up();
+{_AUDIT}
 """
 # Rows of one camera and identity in `tally` add up to their number: those who enrol at once need not wait for each other. Now and
 # then, one statement in 500 replaces them by their sums.
 TALLY = "SELECT camera, identity, sum(count)::bigint AS count FROM resight.tally GROUP BY camera, identity HAVING sum(count) <> 0"
 
 
-_STEPS = {3: "CREATE INDEX ON resight.sighting (tracklet)"}
+_STEPS = {3: "CREATE INDEX ON resight.sighting (tracklet)", 4: _AUDIT}
 """Statements that lead from a version of the tables to the next."""
 
 _OTHERS = """
