@@ -13,7 +13,7 @@ from gallery.fakes import DIMENSION, make_settings
 from resight.cameras.links import Limits
 from resight.cameras.tracklets import Tracklet
 from resight.cameras.ways import Ways
-from resight.errors import ConfigurationError
+from resight.errors import ConfigurationError, GalleryError
 from resight.gallery import Gallery, Where
 from resight.gallery import people as module
 from resight.gallery.people import People
@@ -197,3 +197,20 @@ def test_a_tracklet_of_long_ago_keeps_its_person(gallery: Gallery) -> None:
     give(gallery, people, replace(passage("c", "yard", 0, BOB), start=BEGAN + 9 * 86400, end=BEGAN + 9 * 86400 + 5))
     assert give(gallery, people, old) == [] and named(gallery)["a"] == "person-1"
     assert timedelta(days=9).total_seconds() == 9 * 86400 and named(gallery)["c"] == "person-2"
+
+
+def test_one_process_alone_joins_people_of_a_database(postgres: str) -> None:
+    with Gallery.create(postgres, make_settings(distance="cosine")) as first, Gallery.open(postgres) as second:
+        people = People(first, 0.3)
+        give(first, people, passage("door-1", "door", 0, ANN))
+        People(first, 0.3)  # again, after an interruption
+        with pytest.raises(GalleryError, match="another process joins people in this gallery"):
+            People(second, 0.3)
+        second.add([])  # anything else
+        first.close()
+        give(second, People(second, 0.3), passage("hall-1", "hall", 60, ANN), passage("hall-2", "hall", 90, BOB))
+        assert {record.tracklet: record.identity for record in second.records()} == {
+            "door-1": "person-1",
+            "hall-1": "person-1",
+            "hall-2": "person-2",
+        }

@@ -60,8 +60,6 @@ class Gallery:
 
         Raises
         ------
-        ConfigurationError
-            If the place cannot keep such a gallery.
         GalleryError
             If there is one already, or the database cannot be used.
         StorageError

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from resight.cameras.links import Change, Limits, Linker, gained_by
 from resight.cameras.tracklets import Tracklet
 from resight.cameras.ways import Passage, Ways, learn_ways
+from resight.errors import GalleryError
 from resight.gallery.gallery import Gallery
 from resight.gallery.labels import label
 from resight.gallery.sighting import Record, Where
@@ -74,10 +75,14 @@ class People:
     ------
     ConfigurationError
         If the gallery has another distance.
+    GalleryError
+        If another process joins people in this database.
     """
 
     def __init__(self, gallery: Gallery, limits: Limits | float, ways: Ways | None = None, *, memory: float = 86400.0) -> None:
         gallery.settings.check_cosine()
+        if not gallery._store.claim("people"):  # the other would give the same numbers, and not know what is added here
+            raise GalleryError("another process joins people in this gallery; watch there, or here without --calibration")
         self._gallery, self._given, self._memory = gallery, ways or Ways(), memory
         self._linker = Linker(limits, memory=memory)
         self._since, self._looked = inf, time.monotonic()

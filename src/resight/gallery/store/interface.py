@@ -153,6 +153,9 @@ class Store(Protocol):
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
         """Delete sightings, and all of their bytes that the back end can reach."""
 
+    def claim(self, work: str) -> bool:
+        """Claim work that one process does alone, until the store is closed; False if another has claimed it in this database."""
+
     def close(self) -> None:
         """Close files and connections."""
 

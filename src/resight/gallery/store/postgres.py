@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -203,6 +203,14 @@ class PostgresStore:
         """Name every damaged sighting; an empty list if there is none."""
         with self._use() as connection:
             return find_damage(connection, progress) + find_index_damage(connection, self.settings)
+
+    def claim(self, work: str) -> bool:
+        """See `Store`. Waits a moment for one that is ending."""
+        with self._use() as connection, suppress(psycopg.errors.LockNotAvailable), connection.transaction():
+            connection.execute("SET LOCAL lock_timeout = '5s'")
+            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (f"resight {work}",))
+            return True
+        return False
 
     def close(self) -> None:
         """See `Store`."""

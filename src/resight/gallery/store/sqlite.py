@@ -175,6 +175,10 @@ class SqliteStore:
                 each.execute("PRAGMA shrink_memory")
         return removal
 
+    def claim(self, work: str) -> bool:
+        """See `Store`; in a folder, nothing is claimed."""
+        return True
+
     def close(self) -> None:
         """See `Store`."""
         for connection in (self._reader, self._writer):
