@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,14 @@ def service(tmp_path: Path) -> Iterator[tuple[int, str]]:
 
 @pytest.fixture
 def proxy(service: tuple[int, str], tmp_path: Path) -> Iterator[tuple[int, int, Path]]:
-    """nginx with the configuration of `deploy/`: its port for TLS, the other one, and its certificate."""
+    """nginx in front of the service."""
+    with behind_nginx(tmp_path, service[0]) as found:
+        yield found
+
+
+@contextmanager
+def behind_nginx(tmp_path: Path, *ports: int) -> Iterator[tuple[int, int, Path]]:
+    """nginx with the configuration of `deploy/` before some services: its port for TLS, the other one, and its certificate."""
     if NGINX is None or shutil.which("openssl") is None:
         pytest.skip("needs nginx and openssl")
     certificate, key = tmp_path / "fullchain.pem", tmp_path / "privkey.pem"
@@ -146,7 +154,9 @@ def proxy(service: tuple[int, str], tmp_path: Path) -> Iterator[tuple[int, int, 
     subprocess.run([*make, *subject], check=True, capture_output=True)
     secure, plain = free_port(), free_port()
     changes = {
-        "server 127.0.0.1:8000": f"server 127.0.0.1:{service[0]}",
+        "    server 127.0.0.1:8000 max_fails=2 fail_timeout=5s;": "\n".join(
+            f"    server 127.0.0.1:{port} max_fails=2 fail_timeout=5s;" for port in ports
+        ),
         "listen 443": f"listen 127.0.0.1:{secure}",
         "listen 80": f"listen 127.0.0.1:{plain}",
         "server_name gallery.example.org": "server_name gallery.example.org localhost",
@@ -164,14 +174,14 @@ def proxy(service: tuple[int, str], tmp_path: Path) -> Iterator[tuple[int, int, 
     )
     process = subprocess.Popen([NGINX, "-e", str(tmp_path / "error.log"), "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")])
     try:
-        wait_for(f"https://localhost:{secure}/readyz", verify=_trusted(certificate))
+        wait_for(f"https://localhost:{secure}/readyz", verify=trusted(certificate))
         yield secure, plain, certificate
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _trusted(certificate: Path) -> Any:
+def trusted(certificate: Path) -> Any:
     import ssl
 
     return ssl.create_default_context(cafile=str(certificate))
@@ -182,7 +192,7 @@ def test_a_watcher_reaches_the_service_through_nginx_with_tls(
     service: tuple[int, str], proxy: tuple[int, int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secure, plain, certificate = proxy
-    with httpx.Client(verify=_trusted(certificate), base_url=f"https://localhost:{secure}", timeout=60) as client:
+    with httpx.Client(verify=trusted(certificate), base_url=f"https://localhost:{secure}", timeout=60) as client:
         name = {"Host": "gallery.example.org"}
         page = client.get("/", headers=name)
         assert page.status_code == 200 and "max-age" in page.headers["strict-transport-security"]
