@@ -17,6 +17,7 @@ import sys
 import textwrap
 
 import accuracy
+import scale
 import speed
 import tracking
 from records import ROOT
@@ -55,6 +56,10 @@ BLOCKS = {
     "deployment": speed.deployment,
     "market-extract": speed.market_extract,
     "gallery": speed.gallery,
+    "scale-search": scale.searches,
+    "scale-growth": scale.growth,
+    "scale-purge": scale.purges,
+    "scale-city": scale.city,
     "ranking-speed": speed.ranking_speed,
     "training-speed": speed.training_speed,
     "tracking": tracking.sequences,

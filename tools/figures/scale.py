@@ -1,0 +1,117 @@
+"""Growth: what was measured, and what follows from it by multiplication."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from records import result, table, where
+
+CAMERAS, DAYS = 10_000, 30
+BYTES_IN_MEMORY, BYTES_ON_DISK = 256e9, 4e12  # of a machine
+LARGEST = 5_000_000
+"""Sightings in one database of a city."""
+
+
+def _galleries() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = result("benchmark-postgres")["galleries"]
+    return found
+
+
+def _ways(gallery: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    postgres = {name: found for name, found in gallery["postgres"].items() if isinstance(found, dict)}
+    exact = {"in memory": gallery["memory"]["searches"], "PostgreSQL, exact": postgres.pop("exact")}
+    return exact | {f"PostgreSQL, HNSW, {name.removeprefix('hnsw ')} candidates": found for name, found in postgres.items()}
+
+
+def searches() -> str:
+    """Recall and processor time of a search."""
+    rows = []
+    for gallery in _galleries():
+        for name, found in _ways(gallery).items():
+            cells = [f"{one['recall']:.3f}, {one['ms_median']:.1f} ms ({one['ms_p99']:.1f})" for one in found.values()]
+            rows.append([f"{gallery['rows']:,}, {name}", *cells])
+    chosen = " and ".join(
+        f"{one['rows']:,}" for one in _ways(_galleries()[-1])["in memory"].values() if one["rows"] < _galleries()[-1]["rows"]
+    )
+    text = f"The filters select {chosen} of {_galleries()[-1]['rows']:,}. {where(result('benchmark-postgres'))}, one core used.\n"
+    return table(["sightings, search", "all", "one camera of 20", "and ten days of 30"], rows) + "\n" + text
+
+
+def growth() -> str:
+    """Memory and disk of a sighting, and the work of enrolling and indexing it."""
+    rows = []
+    for gallery in _galleries():
+        count, memory, postgres = gallery["rows"], gallery["memory"], gallery["postgres"]
+        rows.append(
+            [
+                f"{count:,}",
+                f"{memory['memory_bytes'] / 1e6:.0f}",
+                f"{memory['disk_bytes'] / 1e6:.0f}",
+                f"{postgres['disk_bytes'] / 1e6:.0f}",
+                f"{postgres['index_bytes'] / 1e6:.0f}",
+                f"{count / postgres['enrol_server_seconds']:.0f}",
+                f"{postgres['build_seconds']:.0f}",
+            ]
+        )
+    headings = [
+        "sightings",
+        "index in memory, MB",
+        "its file, MB",
+        "PostgreSQL, MB",
+        "HNSW, MB",
+        "enrolled a second",
+        "HNSW built in, s",
+    ]
+    return table(headings, rows)
+
+
+def purges() -> str:
+    """What a retention costs."""
+    rows = []
+    for gallery in _galleries():
+        postgres = gallery["postgres"]
+        plain, indexed = postgres["purge_of_a_day_seconds"], postgres["purge_of_a_day_with_index_seconds"]
+        rows.append([f"{gallery['rows']:,}", f"{plain:.1f}", f"{indexed - plain:.0f}"])
+    return table(["sightings", "tables written anew, s; searches wait", "HNSW built anew, s; searches go on, exactly"], rows)
+
+
+def city() -> str:
+    """The arithmetic for 10^9 sightings, from the largest gallery that was measured."""
+    gallery = _galleries()[-1]
+    count, postgres = gallery["rows"], gallery["postgres"]
+    index, disk = postgres["index_bytes"] / count, postgres["disk_bytes"] / count
+    rows = []
+    for total in (1e6, 1e7, 1e8, 1e9):
+        purge = (postgres["purge_of_a_day_seconds"] / count * total, postgres["build_seconds"] / count * total)
+        rows.append(
+            [
+                f"{total:,.0f}",
+                f"{CAMERAS * total / 1e9:,.0f}",
+                f"{total / DAYS / 86_400:,.1f}",
+                f"{disk * total / 1e9:,.0f}",
+                f"{index * total / 1e9:,.0f}",
+                f"{purge[0] / 60:,.0f}",
+                f"{purge[1] / 3600:,.1f}",
+            ]
+        )
+    headings = [
+        "sightings",
+        "cameras",
+        "enrolled a second",
+        "disk, GB",
+        "HNSW, GB",
+        "tables written anew, core minutes",
+        "HNSW built anew, core hours",
+    ]
+    databases, rewritten, built = 1e9 / LARGEST, postgres["purge_of_a_day_seconds"] / count, postgres["build_seconds"] / count
+    machines = max(1e9 * index / BYTES_IN_MEMORY, 1e9 * disk * 2 / BYTES_ON_DISK)
+    search = databases * _ways(gallery)["PostgreSQL, HNSW, 200 candidates"]["all"]["ms_median"] / 1000
+    text = (
+        f"With {LARGEST:,} sightings in a database, 1,000,000,000 are {databases:.0f} databases for {CAMERAS / databases:.0f} "
+        f"cameras each, with an index of {index * LARGEST / 1e9:.0f} GB. A purge a day writes the tables of each anew in "
+        f"{rewritten * LARGEST / 60:.0f} core minutes, and builds its index in {built * LARGEST / 3600:.1f} core hours: "
+        f"{built * 1e9 / 86_400:.0f} cores for all of them, all day. The indexes fill the memory of "
+        f"{machines:.0f} machines of {BYTES_IN_MEMORY / 1e9:.0f} GB, with {disk * 1e9 / 1e12:.0f} TB of disk, twice that while "
+        f"tables are written. A search by all of them costs {search:.1f} core seconds.\n"
+    )
+    return table(headings, rows) + "\n" + text
