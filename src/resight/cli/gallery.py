@@ -154,7 +154,8 @@ def stats(gallery: str, *, json: Path | None = None) -> None:
     say(f"seen from {found.first} to {found.last}" if found.first else "no sighting has a time")
     say(f"model: {settings.model} ({settings.model_sha256[:12]}), {settings.dimension} numbers as {settings.precision}")
     kept = "unlimited" if settings.retention is None else f"{settings.retention / 86400:g} days"
-    say(f"distance: {settings.distance}; retention: {kept}; expired: {found.expired}")
+    index = f", HNSW with {settings.hnsw} candidates" if settings.hnsw else ""
+    say(f"distance: {settings.distance}{index}; retention: {kept}; expired: {found.expired}")
     if found.bytes is not None:
         say(f"{found.bytes / 1e6:.1f} MB on disk; snapshots: {', '.join(found.snapshots) or 'none'}")
     if found.expired:

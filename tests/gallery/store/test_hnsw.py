@@ -91,6 +91,22 @@ def test_the_choice_is_changed_by_migrate(postgres: str, tmp_path: Path, capsys:
         upkeep.migrate(postgres, hnsw=1001)
 
 
+def test_a_pgvector_that_would_lose_what_a_filter_lets_through_is_refused(postgres: str) -> None:
+    import psycopg
+
+    Gallery.create(postgres, make_settings()).close()
+    with psycopg.connect(postgres) as connection:
+        connection.execute("UPDATE pg_extension SET extversion = '0.7.4' WHERE extname = 'vector'")
+        connection.commit()
+        try:
+            with pytest.raises(GalleryError, match=r"pgvector 0.7.4 .* install 0.8 or newer"):
+                upkeep.migrate(postgres, hnsw=80)
+        finally:
+            connection.execute("UPDATE pg_extension SET extversion = '0.8.5' WHERE extname = 'vector'")
+    with Gallery.open(postgres) as gallery:
+        assert gallery.settings.hnsw == 0
+
+
 def test_dimensions_that_no_index_takes_are_refused_before_anything_is_made(postgres: str) -> None:
     with pytest.raises(ConfigurationError, match=r"4001 numbers \(at most 4000\); leave --hnsw out"):
         Gallery.create(postgres, make_settings(dimension=4001, hnsw=80))

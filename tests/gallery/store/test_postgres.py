@@ -30,6 +30,18 @@ def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_a_connection_that_broke_is_made_anew(postgres: str) -> None:
+    import psycopg
+
+    with Gallery.create(postgres, make_settings()) as gallery:
+        gallery.add(make_sightings(9))
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'resight'")
+        with pytest.raises(GalleryError, match="the database says"):
+            len(gallery)
+        assert len(gallery) == 9
+
+
 def test_a_purge_says_what_it_cannot_prove(postgres: str) -> None:
     with Gallery.create(postgres, make_settings()) as gallery:
         gallery.add(make_sightings(9))

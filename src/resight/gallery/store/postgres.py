@@ -22,6 +22,7 @@ from resight.datasets.names import nfc
 from resight.gallery.settings import Settings, future_from
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, to_microseconds
 from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_text, check_version
+from resight.gallery.store.postgres_index import find_index_damage
 from resight.gallery.store.postgres_purge import ERASURE, purge
 from resight.gallery.store.postgres_rows import (
     CHUNK,
@@ -33,7 +34,7 @@ from resight.gallery.store.postgres_rows import (
     get_sightings,
     insert_sightings,
 )
-from resight.gallery.store.postgres_schema import OLDEST, TALLY, VERSION, connect, create, find_index_damage, migrate, translated
+from resight.gallery.store.postgres_schema import OLDEST, TALLY, VERSION, connect, create, migrate, translated
 from resight.gallery.store.postgres_search import check_distance, search_exactly, search_index
 from resight.gallery.store.rows import COLUMNS, KEY, LATE, Row, add_up, row_crc, row_of
 from resight.progress import Progress, silent

@@ -13,8 +13,9 @@ import time
 
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import Where
+from resight.gallery.store.postgres_index import index_sql
 from resight.gallery.store.postgres_rows import condition_of
-from resight.gallery.store.postgres_schema import connect, index_sql, translated
+from resight.gallery.store.postgres_schema import connect, translated
 
 __all__ = ["ERASURE", "purge"]
 

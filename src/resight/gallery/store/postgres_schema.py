@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,23 +11,12 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from resight.configuration import configure, to_dict
-from resight.distances import distance_named
 from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError, StorageError
 from resight.gallery.settings import Settings
 from resight.gallery.store.interface import check_version
+from resight.gallery.store.postgres_index import build_index
 
-__all__ = [
-    "OLDEST",
-    "TALLY",
-    "VERSION",
-    "connect",
-    "create",
-    "find_index_damage",
-    "index_sql",
-    "migrate",
-    "operator_of",
-    "translated",
-]
+__all__ = ["OLDEST", "TALLY", "VERSION", "connect", "create", "migrate", "translated"]
 
 VERSION, OLDEST = 5, 3
 """Version of the tables, and the oldest that can be migrated."""
@@ -41,9 +29,7 @@ _LIVELY: dict[str, str | int] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,  # milliseconds
 }
-_MOST_NUMBERS, _MOST_INDEXED = 16_000, 4_000  # in a vector that pgvector stores, and in one that HNSW takes
-_LINKS, _WIDTH = 16, 100  # of the HNSW index: m and ef_construction
-_CLASSES = {"<=>": "halfvec_cosine_ops", "<->": "halfvec_l2_ops", "<+>": "halfvec_l1_ops"}
+_MOST_NUMBERS = 16_000  # in a vector that pgvector stores
 
 _AUDIT = "CREATE TABLE resight.audit (number bigint PRIMARY KEY, line text NOT NULL);"
 
@@ -124,7 +110,6 @@ def create(location: str, settings: Settings, fill: Callable[[psycopg.Connection
         raise ConfigurationError(f"PostgreSQL stores float32, not {settings.precision}; leave the precision out")
     if settings.dimension > _MOST_NUMBERS:
         raise ConfigurationError(f"vectors of {settings.dimension} numbers; pgvector stores at most {_MOST_NUMBERS}")
-    index = index_sql(settings) if settings.hnsw else ""
     connection = connect(location)
     try:
         with translated(), connection.transaction():
@@ -134,42 +119,11 @@ def create(location: str, settings: Settings, fill: Callable[[psycopg.Connection
             for name, value in (("settings", to_dict(settings)), ("version", VERSION)):
                 connection.execute("INSERT INTO resight.kept VALUES (%s, %s)", (name, json.dumps(value)))
             fill(connection)
-            connection.execute(index.encode())
+            if settings.hnsw:
+                build_index(connection, settings)
             connection.execute("ANALYZE resight.sighting")
     finally:
         connection.close()
-
-
-def index_sql(settings: Settings, concurrently: str = "") -> str:
-    """Return the statement that builds the HNSW index.
-
-    Raises
-    ------
-    ConfigurationError
-        If pgvector has no such index for the distance or the dimension.
-    """
-    operator = operator_of(settings.distance)
-    if operator not in _CLASSES or settings.dimension > _MOST_INDEXED:
-        raise ConfigurationError(
-            f"pgvector has no HNSW index for the distance {settings.distance} of vectors of {settings.dimension} numbers "
-            f"(at most {_MOST_INDEXED}); leave --hnsw out"
-        )
-    how = f"hnsw ((embedding::halfvec({settings.dimension})) {_CLASSES[operator]}) WITH (m = {_LINKS}, ef_construction = {_WIDTH})"
-    return f"CREATE INDEX {concurrently} nearest ON resight.sighting USING {how}"
-
-
-def find_index_damage(connection: psycopg.Connection, settings: Settings) -> list[str]:
-    """Say that the HNSW index is missing, without which a search compares all vectors; an empty list if all is well."""
-    whole = connection.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('resight.nearest')").fetchone()
-    if not settings.hnsw or whole == (True,):
-        return []
-    return ["the HNSW index is missing or unfinished, because a purge was interrupted; the next purge builds it"]
-
-
-def operator_of(distance: str) -> str:
-    """Return pgvector's operator for a distance; empty if the server computes it by none."""
-    found = re.search(r"embedding (\S+) %s", distance_named(distance).sql or "")
-    return found[1] if found else ""
 
 
 def migrate(location: str, check: Callable[[psycopg.Connection], list[str]], hnsw: int | None = None) -> tuple[int, int]:
@@ -215,7 +169,7 @@ def migrate(location: str, check: Callable[[psycopg.Connection], list[str]], hns
             for number in range(version, VERSION):
                 connection.execute(_STEPS[number].encode())
             if wanted.hnsw and not settings.hnsw:
-                connection.execute(index_sql(wanted).encode())
+                build_index(connection, wanted)
             elif not wanted.hnsw:
                 connection.execute("DROP INDEX IF EXISTS resight.nearest")
             if problems := check(connection):

@@ -15,8 +15,8 @@ from resight.distances import DISTANCES, distance_named
 from resight.errors import ConfigurationError, GalleryDamagedError
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import Where
+from resight.gallery.store.postgres_index import operator_of
 from resight.gallery.store.postgres_rows import condition_of, vector_crc, vector_text
-from resight.gallery.store.postgres_schema import operator_of
 from resight.ranking.nearest import nearest
 
 __all__ = ["check_distance", "search_exactly", "search_index"]
