@@ -59,7 +59,7 @@ def growth() -> str:
         "its file, MB",
         "PostgreSQL, MB",
         "HNSW, MB",
-        "enrolled a second",
+        "enrolled a second, without HNSW",
         "HNSW built in, s",
     ]
     return table(headings, rows)
