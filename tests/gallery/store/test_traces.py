@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -10,11 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gallery.fakes import make_sighting
-from resight.gallery.store.traces import Traces, telling_part
+from resight.gallery.store.traces import Traces, confirm, telling_part
 
 
 def found_in(traces: Traces, data: bytes) -> set[bytes]:
-    return set(traces.left([data]))
+    return pieces_in(traces, [data])
+
+
+def pieces_in(traces: Traces, chunks: Iterable[bytes]) -> set[bytes]:
+    return {piece for found in traces.left(chunks) for piece in traces.pieces(found)}
 
 
 def noise(seed: int, size: int) -> bytes:
@@ -78,7 +83,7 @@ def test_pieces_on_the_border_of_chunks(place: int, size: int) -> None:
     content = noise(1, 16)
     data = bytearray(noise(2, 10_000))
     data[place : place + 16] = content
-    assert set(Traces([content]).left(bytes(data[start : start + size]) for start in range(0, len(data), size))) == {content}
+    assert pieces_in(Traces([content]), (bytes(data[start : start + size]) for start in range(0, len(data), size))) == {content}
 
 
 def test_what_others_hold_is_theirs() -> None:
@@ -87,7 +92,7 @@ def test_what_others_hold_is_theirs() -> None:
     def left(*survivors: bytes, data: bytes = other + one + other) -> set[bytes]:
         traces = Traces([one])
         traces.forget(survivors)
-        return set(traces.left([data]))
+        return found_in(traces, data)
 
     assert len(left()) == 85  # every 16 bytes
     assert left(other, noise(3, 100)) == left()
@@ -106,7 +111,7 @@ def test_bytes_after_the_end_of_a_survivor_may_agree_by_chance(data: st.DataObje
     traces.forget([survivor])
     chance = [data.draw(st.integers(0, 3)) for _ in range(2)]
     file = noise(4, data.draw(st.integers(0, 20))) + before[30 - chance[0] :] + survivor + after[: chance[1]] + noise(5, 40)
-    assert set(traces.left([file])) == set()
+    assert found_in(traces, file) == set()
 
 
 @settings(max_examples=80, deadline=None)
@@ -123,7 +128,7 @@ def test_whatever_is_forgotten_the_rest_is_found(seed: int, gap: int, few: bool)
     pieces = {file[start : start + 16] for start in range(len(file) - 15)}
     expected = {piece for piece in pieces if any(piece in content for content in contents)}
     expected -= {piece for piece in expected if any(piece in survivor for survivor in survivors)}
-    found = set(traces.left([file]))
+    found = found_in(traces, file)
     assert found <= expected
     if not few:
         assert found == expected
@@ -132,7 +137,7 @@ def test_whatever_is_forgotten_the_rest_is_found(seed: int, gap: int, few: bool)
 def test_a_few_pieces_are_looked_for_at_every_place() -> None:
     zeros = bytes(7) + b"x" + bytes(16)  # whose aligned words tell nothing, at most places
     piece = zeros[4:20]
-    assert Traces([]).confirm({piece, noise(1, 16)}, [noise(2, 33) + zeros + noise(3, 9)]) == {noise(1, 16)}
+    assert confirm({piece, noise(1, 16)}, [noise(2, 33) + zeros + noise(3, 9)]) == {noise(1, 16)}
 
 
 def test_much_that_is_alike_takes_no_longer() -> None:
@@ -143,9 +148,9 @@ def test_much_that_is_alike_takes_no_longer() -> None:
     traces = Traces(gone)
     started = time.process_time()
     traces.forget(survivors)
-    assert set(traces.left([b"".join(survivors)])) == set()
+    assert found_in(traces, b"".join(survivors)) == set()
     assert time.process_time() - started < 5
-    assert set(traces.left([b"".join(survivors) + gone[3]]))
+    assert found_in(traces, b"".join(survivors) + gone[3])
 
 
 def test_a_thousand_of_twenty_thousand_look_alikes_cost_about_as_much_as_of_strangers() -> None:
@@ -156,7 +161,7 @@ def test_a_thousand_of_twenty_thousand_look_alikes_cost_about_as_much_as_of_stra
         traces = Traces(gone)
         started = time.process_time()
         traces.forget(survivors)
-        assert set(traces.left([b"".join(survivors)])) == set()
+        assert found_in(traces, b"".join(survivors)) == set()
         return time.process_time() - started
 
     alike = cost([common + noise(number, 400) for number in range(10_000, 30_000)])

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.gallery.store.sieve import SPREAD, SPREAD_TOO, Places, Sieve, Words
+from resight.gallery.store.sieve import SPREAD, Places, Sieve, Words
 
-__all__ = ["Traces", "telling_part"]
+__all__ = ["Found", "Traces", "telling_part"]
 
 _WORD, _PIECE = 8, 16
 _NEAR = 16  # bytes around a piece of a survivor that may agree with a deleted content by chance
-_FOLD = np.uint64(31)
-_WORTH = 256  # bytes of survivors for each forgotten piece in them that make filling the sieves anew worth while
-_LEAST, _MOST = 2**17, 2**23  # bytes that are searched at a time: few at first, of which most may be known
+_SPREAD_TOO, _FOLD = np.uint64(0xD6E8FEB86659FD93), np.uint64(31)
+_WORTH = 32  # filling the sieves anew takes about as long as looking up such a part of their pieces
+_LEAST, _MOST = 2**17, 2**21  # bytes of survivors that are searched at a time: few at first, of which most may be known
+
+
+Number = TypeVar("Number", np.uint64, np.int64)
+
+
+class Found(NamedTuple):
+    """Pieces that follow each other in a file: its bytes, with those around, and where the pieces begin in them."""
+
+    data: bytes
+    starts: Places
 
 
 class Traces:
@@ -34,143 +45,126 @@ class Traces:
 
     def __init__(self, contents: Iterable[bytes]) -> None:
         long = [content for content in contents if len(content) >= _PIECE]
-        self._text = b"".join(long)
+        text = b"".join(long)
+        self._words = _windows(text).copy()
+        self._keys = _keys(self._words[:-_WORD], self._words[_WORD:])  # of the pieces at every place
         ends = np.cumsum([len(content) for content in long], dtype=np.int64)
-        self._words = _words(self._text)
-        inside = np.ones(max(0, len(self._text) - _PIECE + 1), np.bool_)  # pieces of one content
-        inside[(ends[:-1, None] - np.arange(1, _PIECE)).ravel()] = False
-        keys = _keys(self._words[: len(inside)], self._words[_WORD:])
-        places = np.flatnonzero(inside)
-        order = np.argsort(keys[places], kind="stable")
-        self._keys, self._places = keys[places][order], places[order]  # sorted
-        first = np.append(True, self._keys[1:] != self._keys[:-1])[: len(places)]
-        self._keys, self._places = self._keys[first], self._places[first]  # one of equal pieces stands for all
-        self._alive = np.ones(len(self._keys), np.bool_)
-        self._fill()
+        self._alive = np.ones(len(self._keys), np.bool_)  # pieces that are searched for: none of two contents
+        self._alive[(ends[:-1, None] - np.arange(1, _PIECE)).ravel()] = False
+        self._known = _different(self._keys[self._alive])
+        self._forgotten = np.empty(0, np.uint64)
+        self._stale = len(self._keys)  # so that the sieves are filled before anything is looked up
 
     def _fill(self) -> None:
         """Fill the sieves, which foreign words and pieces rarely get past, with the pieces that are still searched for."""
-        alive = self._places[self._alive]
-        self._known_keys = Sieve(self._keys[self._alive])
-        covered = np.zeros(len(self._words) + 1, np.int64)  # the nine words of each of these pieces
-        covered[alive] += 1
-        covered[alive + _WORD + 1] -= 1
-        words = self._words[np.cumsum(covered[:-1]) > 0]
+        likely = Sieve(self._forgotten).pick(self._keys)
+        self._alive[likely[_among(self._forgotten, self._keys[likely])]] = False
+        covered = np.zeros(len(self._words), np.bool_)  # the nine words of each of these pieces
+        for place in range(_WORD + 1):
+            covered[place : place + len(self._alive)] |= self._alive
+        words = self._words[covered]
         self._known_words = Sieve(words[~_dull(words)])
+        self._known = self._known[~_among(self._forgotten, self._known)]
+        self._known_keys = Sieve(self._known)
+        self._stale = 0  # look-ups since then of pieces that are forgotten
 
-    def __len__(self) -> int:
-        """Number of different pieces that are still searched for."""
-        return int(np.count_nonzero(self._alive))
+    def forget_common(self, survivors: Iterable[bytes]) -> None:
+        """Do so for a few contents, before anything else: then what most contents share costs nothing."""
+        data = _APART.join(survivors)
+        keys = _different(_keys_at(data, np.arange(len(data) - _PIECE + 1)))
+        self._forget(keys[_among(self._known, keys)])
 
     def forget(self, survivors: Iterable[bytes]) -> None:
         """Search no longer for pieces that other contents hold, too: they may be in a file."""
-        stale = 0
         for data in _joined(survivors):
-            numbers = self._find(data)[1]
-            self._alive[numbers] = False
-            stale += len(numbers)
-            if stale > len(data) // _WORTH:  # from now on, what is forgotten costs no look-up
-                self._fill()
-                stale = 0
-        self._fill()
+            self._forget(self._find(data)[1])
 
     def drop(self, pieces: Iterable[bytes]) -> None:
         """Search no longer for some pieces."""
-        for number in filter(None.__ne__, map(self._number, pieces)):
-            self._alive[number] = False
-        self._fill()
+        words = np.frombuffer(b"".join(pieces), "<u8")
+        self._forget(_keys(words[::2], words[1::2]))
 
-    def left(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Find the pieces that are in a file, which comes in chunks of any length.
+    def _forget(self, keys: Words) -> None:
+        if len(keys):
+            self._forgotten = _different(np.append(self._forgotten, keys))
 
-        Where a survivor's content ends, the bytes that follow in the file may agree with a deleted content by chance. A piece that
-        touches a forgotten one is therefore not a trace. Of real traces there are pieces apart from forgotten ones.
-        """
+    def left(self, chunks: Iterable[bytes]) -> Iterator[Found]:
+        """Find the pieces that are in a file, which comes in chunks of any length."""
         data, first, end = b"", 0, _PIECE + _NEAR
-        for chunk in itertools.chain(_parts(chunks), [b""]):
+        for chunk in itertools.chain(chunks, [b""]):
             data += chunk
             last = len(data) - end if chunk else len(data)  # later pieces wait for the bytes after them
             if last <= first:
                 continue
-            begins = np.zeros(len(data), np.bool_)
-            begins[self._find(data)[0]] = True
-            for start in (np.flatnonzero(begins[first:last]) + first).tolist():
-                if not self._touches_forgotten(data, start):
-                    yield data[start : start + _PIECE]
+            starts = self._apart(data, _different(self._find(data)[0]))
+            starts = starts[(starts >= first) & (starts < last)]
+            for run in np.split(starts, np.flatnonzero(np.diff(starts) > 1) + 1) if len(starts) else ():
+                around = max(0, int(run[0]) - _NEAR)
+                yield Found(data[around : int(run[-1]) + end], run - around)
             data, first = data[-(end + _NEAR) :], min(_NEAR, last)
 
-    def confirm(self, pieces: set[bytes], survivors: Iterable[bytes]) -> set[bytes]:
-        """Return those of a few pieces that no survivor holds at any place."""
-        few = Traces(pieces)
-        dull = np.array([_dull(_words(few._piece(number))).any() for number in range(len(few))], np.bool_)
-        for data in _joined(survivors):
-            few._alive[few._find(data)[1]] = False
-            if np.any(few._alive & dull):  # aligned words may not tell of these
-                few._alive[few._find_everywhere(data)] = False
-            if not len(few):
-                break
-        return {few._piece(number) for number in np.flatnonzero(few._alive).tolist()}
+    def pieces(self, found: Found) -> set[bytes]:
+        """Return those of the pieces that were found that are still traces."""
+        keys = _keys_at(found.data, found.starts)
+        alive = _among(self._known, keys) & ~_among(self._forgotten, keys)
+        starts = self._apart(found.data, found.starts[alive])
+        return {found.data[start : start + _PIECE] for start in starts.tolist()}
 
-    def _piece(self, number: int) -> bytes:
-        place = int(self._places[number])
-        return self._text[place : place + _PIECE]
+    def _apart(self, data: bytes, starts: Places) -> Places:
+        """Return where pieces begin that touch no forgotten one.
 
-    def _find(self, data: bytes) -> tuple[Places, Places]:
-        """Places where pieces begin in some bytes, and their numbers."""
-        shifted: list[Words] = [
-            np.frombuffer(data, "<u8", max(0, len(data) - start) // _WORD, min(start, len(data))) for start in range(_WORD)
-        ]
-        likely = self._known_words.pick(shifted[0])
-        starts, numbers = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-        for back in range(_WORD + 1):
-            shift = -back % _WORD
-            index = likely - (back + shift) // _WORD
-            index = index[(index >= 0) & (index + 1 < len(shifted[shift]))]
-            some, found = self._look_up(_keys(shifted[shift][index], shifted[shift][index + 1]))
-            starts.append(index[some] * _WORD + shift)
-            numbers.append(found)
-        return np.concatenate(starts), np.concatenate(numbers)
+        Where a survivor's content ends, the bytes that follow in the file may agree with a deleted content by chance. A piece that
+        an unbroken run of known pieces leads from to a forgotten one nearby is therefore not a trace. Of real traces there are
+        pieces apart from forgotten ones.
+        """
+        if not len(starts):
+            return starts
+        run = np.cumsum(np.diff(starts, prepend=starts[0]) > 1)
+        begins, ends = starts[np.diff(run, prepend=-1) > 0], starts[np.diff(run, append=len(starts)) > 0]
+        edges = np.clip([begins - 1, ends + 1], 0, len(data) - _PIECE)  # outside the data is nothing
+        before, after = _among(self._forgotten, _keys_at(data, edges))
+        touches = (before[run] & (starts - begins[run] < _NEAR)) | (after[run] & (ends[run] - starts < _NEAR))
+        return starts[~touches]
 
-    def _find_everywhere(self, data: bytes) -> Places:
-        """Return the numbers of pieces that are in some bytes, slowly: also those of words that tell nothing."""
-        shifted = (np.frombuffer(data, "<u8", max(0, len(data) - start) // _WORD, start) for start in range(_WORD))
-        return np.concatenate([self._look_up(_keys(words[:-1], words[1:]))[1] for words in shifted])
+    def _find(self, data: bytes) -> tuple[Places, Words]:
+        """Places where pieces begin in some bytes, and their keys."""
+        if self._stale >= len(self._keys) // _WORTH:
+            self._fill()
+        likely = self._known_words.pick(np.frombuffer(data, "<u8", len(data) // _WORD))
+        starts = (likely[:, None] * _WORD - np.arange(_WORD + 1)).ravel()
+        starts = starts[(starts >= 0) & (starts <= len(data) - _PIECE)]
+        return self._look_up(starts, _keys_at(data, starts))
 
-    def _look_up(self, keys: Words) -> tuple[Places, Places]:
-        """Return which keys are those of pieces that are still searched for, and the numbers of these pieces."""
+    def _look_up(self, starts: Places, keys: Words) -> tuple[Places, Words]:
+        """Return the places, and the keys at them, whose pieces are still searched for."""
         some = self._known_keys.pick(keys)
-        if not len(self._keys):
-            return some[:0], some[:0]
-        found = np.searchsorted(self._keys, keys[some])
-        found[found == len(self._keys)] = 0
-        same = (self._keys[found] == keys[some]) & self._alive[found]
-        return some[same], found[same]
-
-    def _touches_forgotten(self, data: bytes, start: int) -> bool:
-        """Tell if an unbroken run of known pieces leads from one to a forgotten one nearby."""
-        for step in (-1, 1):
-            for place in range(start + step, start + step * (_NEAR + 1), step):
-                piece = data[place : place + _PIECE] if place >= 0 else b""
-                number = self._number(piece) if len(piece) == _PIECE else None
-                if number is None:
-                    break
-                if not self._alive[number]:
-                    return True
-        return False
-
-    def _number(self, piece: bytes) -> int | None:
-        first, second = np.frombuffer(piece, "<u8")
-        key = _keys(np.array([first]), np.array([second]))[0]
-        number = int(np.searchsorted(self._keys, key))
-        return number if number < len(self._keys) and self._keys[number] == key else None
+        some = some[np.argsort(keys[some])]  # what is looked up in order is near to each other in memory
+        some = some[_among(self._known, keys[some])]
+        stale = _among(self._forgotten, keys[some])
+        self._stale += np.count_nonzero(stale)
+        return starts[some[~stale]], keys[some[~stale]]
 
 
-def _words(text: bytes) -> Words:
+def confirm(pieces: set[bytes], survivors: Iterable[bytes]) -> set[bytes]:
+    """Return those of a few pieces that no survivor holds at any place."""
+    few, ordered = Traces(pieces), list(pieces)
+    keys = _keys_at(b"".join(ordered), np.arange(0, _PIECE * len(ordered), _PIECE))
+    dull = np.array([_dull(_windows(piece)).any() for piece in ordered], np.bool_)
+    for data in _joined(survivors):
+        few._forget(few._find(data)[1])
+        left = ~_among(few._forgotten, keys)
+        if (left & dull).any():  # aligned words may not tell of these
+            everywhere = np.arange(max(0, len(data) - _PIECE + 1))
+            few._forget(few._look_up(everywhere, _keys_at(data, everywhere))[1])
+            left = ~_among(few._forgotten, keys)
+        if not left.any():
+            break
+    return set(itertools.compress(ordered, left))
+
+
+def _windows(text: bytes) -> Words:
     """The words at every place of a text."""
-    if len(text) < _WORD:
-        return np.empty(0, np.uint64)
-    windows = np.lib.stride_tricks.sliding_window_view(np.frombuffer(text, np.uint8), _WORD)
-    return np.ascontiguousarray(windows).view("<u8").ravel()
+    return np.ndarray(max(0, len(text) - _WORD + 1), "<u8", text, strides=(1,))
 
 
 def _dull(words: Words) -> NDArray[np.bool_]:
@@ -181,18 +175,31 @@ def _dull(words: Words) -> NDArray[np.bool_]:
 
 def _keys(first: Words, second: Words) -> Words:
     """Hashes of pieces of two words."""
-    folded: Words = np.bitwise_xor(second, np.right_shift(second, _FOLD))
-    return np.add(np.multiply(first, SPREAD), np.multiply(folded, SPREAD_TOO))
+    keys: Words = np.right_shift(second, _FOLD)
+    keys ^= second
+    keys *= _SPREAD_TOO
+    keys += np.multiply(first, SPREAD)
+    return keys
 
 
-def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in smaller chunks, of which the first are the smallest."""
-    size = _LEAST
-    for chunk in chunks:
-        start = 0
-        while start < len(chunk):
-            yield chunk[start : start + size]
-            start, size = start + size, min(2 * size, _MOST)
+def _keys_at(data: bytes, starts: Places) -> Words:
+    """Hashes of the pieces at some places of a text."""
+    words = _windows(data)
+    return _keys(words[starts], words[starts + _WORD])
+
+
+def _different(numbers: NDArray[Number]) -> NDArray[Number]:
+    """Sort numbers, and leave out those that are equal to others."""
+    ordered = np.sort(numbers)
+    return ordered[np.diff(ordered, prepend=ordered[:1] ^ 1) != 0]
+
+
+def _among(some: Words | Places, keys: Words | Places) -> NDArray[np.bool_]:
+    """Tell which keys are among some, which are sorted."""
+    if not len(some):
+        return np.zeros(keys.shape, np.bool_)
+    found: NDArray[np.bool_] = some.take(np.searchsorted(some, keys), mode="clip") == keys
+    return found
 
 
 def _joined(contents: Iterable[bytes]) -> Iterator[bytes]:
