@@ -202,7 +202,7 @@ def test_reading_in_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         file.write_bytes(data)
     source = Path(reading.__file__).read_text(encoding="utf-8")
     monkeypatch.setattr(reading, "__file__", str(tmp_path / "reading.py"))
-    (tmp_path / "reading.py").write_text(source.replace("_CHUNK = 2**20", "_CHUNK = 100"), encoding="utf-8")
+    (tmp_path / "reading.py").write_text(source.replace("_CHUNK = 2**22", "_CHUNK = 100"), encoding="utf-8")
     with Reader() as reader:
         for file in files:
             chunks = list(reader.chunks(file))

@@ -138,6 +138,34 @@ def test_copies_of_ids_in_indexes_do_not_have_whole_files_written_anew(gallery: 
     assert pieces_left(gallery.folder, gone.id.encode()) == []
 
 
+@pytest.mark.parametrize(("enough", "passes"), [(1000, 1), (50, 2)])
+def test_what_look_alikes_have_in_common_has_nothing_read_or_written_twice(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch, enough: int, passes: int
+) -> None:
+    """All share most of their pixels, and each of a few that are left shares some with one of the others alone."""
+    assert gallery.folder
+    noise, read = np.random.default_rng(0).bytes, []
+    common, shared = noise(2000), [noise(40) for _ in range(20)]
+    pixels = [b"\xff\xda" + bytes(12) + common + shared[number % 20] + noise(300) for number in range(40)]
+    pixels += [b"\xff\xda" + bytes(12) + common + noise(340) for _ in range(200)]
+    gallery.add([make_sighting(number, thumbnail=one) for number, one in enumerate(pixels)])
+    original = proof.Reader.chunks
+
+    def chunks(self: proof.Reader, path: Path) -> Iterator[bytes]:
+        for chunk in original(self, path):
+            read.append(len(chunk))
+            yield chunk
+
+    monkeypatch.setattr(proof.Reader, "chunks", chunks)
+    monkeypatch.setattr(proof, "_SAMPLE", 3)
+    monkeypatch.setattr(proof, "_SOME", enough)
+    monkeypatch.delattr(proof, "rewrite")
+    done = gallery.purge(Where(ids=frozenset(map(make_id, range(20)))))
+    assert done.proved and sum(read) < 1.01 * passes * done.bytes
+    assert pieces_left(gallery.folder, *(one[-300:] for one in pixels[:20])) == []
+    assert len(pieces_left(gallery.folder, *shared)) == 80  # which others hold
+
+
 def test_a_copy_in_a_foreign_file_is_named(gallery: Gallery) -> None:
     assert gallery.folder
     gallery.add(make_sightings(20))

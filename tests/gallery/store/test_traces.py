@@ -115,8 +115,8 @@ def test_bytes_after_the_end_of_a_survivor_may_agree_by_chance(data: st.DataObje
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.booleans())
-def test_whatever_is_forgotten_the_rest_is_found(seed: int, gap: int, few: bool) -> None:
+@given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.booleans(), st.booleans())
+def test_whatever_is_forgotten_the_rest_is_found(seed: int, gap: int, few: bool, common: bool) -> None:
     """Against Python's own `in`: all pieces of the file that the contents hold and the survivors do not, if they stand alone."""
     rng = np.random.default_rng(seed)
     alphabet = 3 if few else 256
@@ -124,7 +124,7 @@ def test_whatever_is_forgotten_the_rest_is_found(seed: int, gap: int, few: bool)
     survivors = [noise(seed + 1, 5) + contents[0][3:30] + noise(seed + 2, gap), noise(seed + 3, 50)]
     file = noise(seed + 4, gap) + contents[1] + noise(seed + 5, gap + 20)
     traces = Traces(contents)
-    traces.forget(survivors)
+    (traces.forget_common if common else traces.forget)(survivors)
     pieces = {file[start : start + 16] for start in range(len(file) - 15)}
     expected = {piece for piece in pieces if any(piece in content for content in contents)}
     expected -= {piece for piece in expected if any(piece in survivor for survivor in survivors)}

@@ -1,12 +1,12 @@
 """The proof of a purge: all bytes of a gallery's folder are searched for what was deleted.
 
-SQLite overwrites what it deletes, but for copies that it made when it moved rows between pages. If the search finds a piece of
-them, the files are written anew, and searched again. A child process reads them (see `resight.gallery.store.reading`).
+SQLite overwrites what it deletes, but for copies that it made when it moved rows between pages. Most are in the indexes, which are
+written anew. If the search finds a piece all the same, and no sighting that is left holds it, the files are written anew, and
+searched again. A child process reads them (see `resight.gallery.store.reading`).
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -19,8 +19,8 @@ from resight.gallery.store.traces import Found, Traces, confirm, telling_part
 
 __all__ = ["contents_of", "databases", "prove", "rewrite"]
 
-_SOME = 1000  # places in a file that are enough to know
-_SAMPLE = 256  # sightings of a file, most of whose pieces are in many others if they are in any
+_SOME = 1000  # pieces that are enough to know
+_SAMPLE = 256  # sightings that tell what most have in common
 
 
 def databases(folder: Path) -> list[Path]:
@@ -36,18 +36,19 @@ def prove(folder: Path, connection: sqlite3.Connection, ids: list[str], contents
 
     def pieces(file: Path, found: Found) -> set[bytes]:
         """Return the traces among what was found. Files that are not SQLite's may name ids: an audit log does."""
-        return {piece for piece in traces.pieces(found) if _is_own(folder, file) or piece not in names}
+        own = any(file.parent == path.parent and file.name.startswith(path.name) for path in databases(folder))
+        return {piece for piece in traces.pieces(found) if own or piece not in names}
 
     sampled, rewritten = True, False
     while found := _search(folder, traces, pieces):
-        much = any(len(some) == _SOME for some in found.values())
-        if much and sampled:  # many others are alike
+        much = sum(len(one.starts) for _, one in found) >= _SOME
+        if much and sampled:  # others have much in common with a few
             traces.forget(_survivors(folder))
             sampled = False
             continue
-        all_pieces = {piece for file, some in found.items() for one in some for piece in pieces(file, one)}
-        traces.drop(all_pieces - confirm(all_pieces, _survivors(folder)))
-        left = [str(file) for file, some in found.items() if any(pieces(file, one) for one in some)]
+        asked = set().union(*(pieces(*one) for one in found))
+        traces.drop(asked - confirm(asked, _survivors(folder)))
+        left = sorted({str(one[0]) for one in found if pieces(*one)})
         if left and rewritten:
             raise GalleryError(
                 f"pieces of what was deleted are left in {', '.join(left)}; delete what is not the gallery's own, and run it again"
@@ -64,22 +65,18 @@ def _files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.is_file())
 
 
-def _is_own(folder: Path, file: Path) -> bool:
-    """Tell if SQLite made a file: a gallery, a snapshot, or the journal of one."""
-    return any(file.parent == path.parent and file.name.startswith(path.name) for path in databases(folder))
-
-
-def _search(folder: Path, traces: Traces, pieces: Callable[[Path, Found], set[bytes]]) -> dict[Path, list[Found]]:
-    """Return what is left in each file, or much of it."""
-    files, found = _files(folder), {}
+def _search(folder: Path, traces: Traces, pieces: Callable[[Path, Found], set[bytes]]) -> list[tuple[Path, Found]]:
+    """Return what is left in the files, or enough of it."""
+    files, found, count = _files(folder), [], 0
     try:
         with Reader() as reader:
             for file in files:
-                left = (one for one in traces.left(reader.chunks(file)) if pieces(file, one))
-                if some := list(itertools.islice(left, _SOME)):
-                    found[file] = some
-                if len(some) == _SOME:  # enough; the reader stops within this file
-                    break
+                for one in traces.left(reader.chunks(file)):
+                    if pieces(file, one):
+                        found.append((file, one))
+                        count += len(one.starts)
+                    if count >= _SOME:
+                        return found
         return found
     except OSError as error:
         what = error.filename or files[0].parent
@@ -117,15 +114,15 @@ def contents_of(connection: sqlite3.Connection, ids: list[str]) -> set[bytes]:
 
 def _survivors(folder: Path, most: int | None = None) -> Iterator[bytes]:
     """Read the vectors, pixels and ids of all sightings that are left, or of some, in the gallery and its snapshots."""
-    for path in databases(folder):
+    paths = databases(folder)
+    for path in paths:
         with database.opened(path, journal="WAL" if path.parent == folder else "DELETE") as connection:
-            condition, parameters = "", ()
+            condition, parameters = "", list[str]()
             if most is not None:
-                first, last = connection.execute(
-                    "SELECT (SELECT min(number) FROM sighting), (SELECT max(number) FROM sighting)"
-                ).fetchone()
+                ends = "SELECT (SELECT min(number) FROM sighting), (SELECT max(number) FROM sighting)"
+                first, last = (end or 0 for end in connection.execute(ends).fetchone())
                 condition = "WHERE number IN (SELECT value FROM json_each(?))"
-                parameters = (json.dumps(list(range(first, last + 1, (last - first) // most + 1)) if last else []),)
+                parameters.append(json.dumps(list(range(first, last + 1, len(paths) * (last - first) // most + 1))))
             yield from _blobs(connection, condition, *parameters)
             yield from (id.encode() for (id,) in connection.execute(f"SELECT id FROM sighting {condition}", parameters))
 

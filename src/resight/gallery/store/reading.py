@@ -19,7 +19,7 @@ from typing import IO, Self, cast
 
 __all__ = ["Reader"]
 
-_CHUNK = 2**22  # bytes that are read at a time: more would leave the processor's cache on their way
+_CHUNK = 2**22  # bytes that are read at a time
 _NUMBER = 8  # bytes of a number between the two processes
 
 

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from resight.gallery.store.sieve import SPREAD, Places, Sieve, Words
 
-__all__ = ["Found", "Traces", "telling_part"]
+__all__ = ["Found", "Traces", "confirm", "telling_part"]
 
 _WORD, _PIECE = 8, 16
 _NEAR = 16  # bytes around a piece of a survivor that may agree with a deleted content by chance
 _SPREAD_TOO, _FOLD = np.uint64(0xD6E8FEB86659FD93), np.uint64(31)
-_WORTH = 32  # filling the sieves anew takes about as long as looking up such a part of their pieces
+_WORTH = 32  # to look up one in so many pieces takes about as long as to fill the sieves anew
 _LEAST, _MOST = 2**17, 2**21  # bytes of survivors that are searched at a time: few at first, of which most may be known
-
 
 Number = TypeVar("Number", np.uint64, np.int64)
 
@@ -66,10 +65,10 @@ class Traces:
         self._known_words = Sieve(words[~_dull(words)])
         self._known = self._known[~_among(self._forgotten, self._known)]
         self._known_keys = Sieve(self._known)
-        self._stale = 0  # look-ups since then of pieces that are forgotten
+        self._stale = 0  # pieces that were looked up since then, although they are forgotten
 
     def forget_common(self, survivors: Iterable[bytes]) -> None:
-        """Do so for a few contents, before anything else: then what most contents share costs nothing."""
+        """Forget what a few contents hold, before anything else: so what most contents have in common costs no time."""
         data = _APART.join(survivors)
         keys = _different(_keys_at(data, np.arange(len(data) - _PIECE + 1)))
         self._forget(keys[_among(self._known, keys)])
@@ -124,7 +123,8 @@ class Traces:
         edges = np.clip([begins - 1, ends + 1], 0, len(data) - _PIECE)  # outside the data is nothing
         before, after = _among(self._forgotten, _keys_at(data, edges))
         touches = (before[run] & (starts - begins[run] < _NEAR)) | (after[run] & (ends[run] - starts < _NEAR))
-        return starts[~touches]
+        apart: Places = starts[~touches]
+        return apart
 
     def _find(self, data: bytes) -> tuple[Places, Words]:
         """Places where pieces begin in some bytes, and their keys."""
@@ -132,8 +132,8 @@ class Traces:
             self._fill()
         likely = self._known_words.pick(np.frombuffer(data, "<u8", len(data) // _WORD))
         starts = (likely[:, None] * _WORD - np.arange(_WORD + 1)).ravel()
-        starts = starts[(starts >= 0) & (starts <= len(data) - _PIECE)]
-        return self._look_up(starts, _keys_at(data, starts))
+        inside: Places = starts[(starts >= 0) & (starts <= len(data) - _PIECE)]
+        return self._look_up(inside, _keys_at(data, inside))
 
     def _look_up(self, starts: Places, keys: Words) -> tuple[Places, Words]:
         """Return the places, and the keys at them, whose pieces are still searched for."""
@@ -141,7 +141,7 @@ class Traces:
         some = some[np.argsort(keys[some])]  # what is looked up in order is near to each other in memory
         some = some[_among(self._known, keys[some])]
         stale = _among(self._forgotten, keys[some])
-        self._stale += np.count_nonzero(stale)
+        self._stale += int(np.count_nonzero(stale))
         return starts[some[~stale]], keys[some[~stale]]
 
 
@@ -191,7 +191,8 @@ def _keys_at(data: bytes, starts: Places) -> Words:
 def _different(numbers: NDArray[Number]) -> NDArray[Number]:
     """Sort numbers, and leave out those that are equal to others."""
     ordered = np.sort(numbers)
-    return ordered[np.diff(ordered, prepend=ordered[:1] ^ 1) != 0]
+    different: NDArray[Number] = ordered[np.diff(ordered, prepend=ordered[:1] ^ 1) != 0]
+    return different
 
 
 def _among(some: Words | Places, keys: Words | Places) -> NDArray[np.bool_]:
