@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 
@@ -58,7 +59,8 @@ def test_bytes_of_few_values(seed: int) -> None:
     data = data[:200] + content[7:35] + data[200:]
     found = found_in(Traces([content]), data)
     assert all(piece in data and piece in content for piece in found)
-    assert found
+    pieces = {content[start : start + 16] for start in range(7, 20)}
+    assert bool(found) == any(re.search(rb"(.)\1{7}", piece, re.DOTALL) is None for piece in pieces)
 
 
 def test_no_false_alarm_in_much_noise() -> None:
@@ -68,6 +70,8 @@ def test_no_false_alarm_in_much_noise() -> None:
 def test_a_repeated_byte_tells_nothing() -> None:
     assert found_in(Traces([bytes(100), b"\xff" * 100]), bytes(5000) + b"\xff" * 5000) == set()
     assert found_in(Traces([bytes(50) + noise(1, 30)]), bytes(64) + noise(1, 30)) != set()
+    sparse = Traces([bytes(40) + noise(number, 8) + bytes(40) for number in range(300)])  # a page's free space, and a row
+    assert found_in(sparse, b"".join(bytes(40) + noise(number, 3) + noise(number + 400, 90) for number in range(300))) == set()
 
 
 def test_contents_that_follow_each_other_are_not_one() -> None:
@@ -135,9 +139,10 @@ def test_whatever_is_forgotten_the_rest_is_found(seed: int, gap: int, few: bool,
 
 
 def test_a_few_pieces_are_looked_for_at_every_place() -> None:
-    zeros = bytes(7) + b"x" + bytes(16)  # whose aligned words tell nothing, at most places
-    piece = zeros[4:20]
-    assert confirm({piece, noise(1, 16)}, [noise(2, 33) + zeros + noise(3, 9)]) == {noise(1, 16)}
+    held, other = noise(1, 16), noise(2, 16)
+    for place in range(9):
+        assert confirm({held, other}, [noise(3, 40), noise(4, place) + held + noise(5, 9)]) == {other}
+    assert confirm({held}, []) == {held}
 
 
 def test_much_that_is_alike_takes_no_longer() -> None:

@@ -34,7 +34,8 @@ class Traces:
 
     Any 16 bytes of a content hold, wherever they lie in a file, a whole word of 8 bytes at a place that 8 divides. So it is enough
     to look up those words of the file among the words at every place of the contents. Only around a known word are the nine pieces
-    that hold it looked up. Words of one repeated byte tell nothing and are passed over.
+    that hold it looked up. Words of one repeated byte tell nothing. A piece with such a word at any place is passed over: it may be
+    in a file by chance, where much begins or ends with zeros.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ class Traces:
         return {found.data[start : start + _PIECE] for start in starts.tolist()}
 
     def _apart(self, data: bytes, starts: Places) -> Places:
-        """Return where pieces begin that touch no forgotten one.
+        """Return where pieces begin that tell something, and touch no forgotten one.
 
         Where a survivor's content ends, the bytes that follow in the file may agree with a deleted content by chance. A piece that
         an unbroken run of known pieces leads from to a forgotten one nearby is therefore not a trace. Of real traces there are
@@ -123,8 +124,10 @@ class Traces:
         edges = np.clip([begins - 1, ends + 1], 0, len(data) - _PIECE)  # outside the data is nothing
         before, after = _among(self._forgotten, _keys_at(data, edges))
         touches = (before[run] & (starts - begins[run] < _NEAR)) | (after[run] & (ends[run] - starts < _NEAR))
-        apart: Places = starts[~touches]
-        return apart
+        apart = starts[~touches]
+        tells = ~_dull(_windows(data)[apart[:, None] + np.arange(_WORD + 1)]).any(axis=1)
+        found: Places = apart[tells]
+        return found
 
     def _find(self, data: bytes) -> tuple[Places, Words]:
         """Places where pieces begin in some bytes, and their keys."""
@@ -132,11 +135,8 @@ class Traces:
             self._fill()
         likely = self._known_words.pick(np.frombuffer(data, "<u8", len(data) // _WORD))
         starts = (likely[:, None] * _WORD - np.arange(_WORD + 1)).ravel()
-        inside: Places = starts[(starts >= 0) & (starts <= len(data) - _PIECE)]
-        return self._look_up(inside, _keys_at(data, inside))
-
-    def _look_up(self, starts: Places, keys: Words) -> tuple[Places, Words]:
-        """Return the places, and the keys at them, whose pieces are still searched for."""
+        starts = starts[(starts >= 0) & (starts <= len(data) - _PIECE)]
+        keys = _keys_at(data, starts)
         some = self._known_keys.pick(keys)
         some = some[np.argsort(keys[some])]  # what is looked up in order is near to each other in memory
         some = some[_among(self._known, keys[some])]
@@ -146,17 +146,13 @@ class Traces:
 
 
 def confirm(pieces: set[bytes], survivors: Iterable[bytes]) -> set[bytes]:
-    """Return those of a few pieces that no survivor holds at any place."""
+    """Return those of a few pieces, of which each tells something, that no survivor holds at any place."""
     few, ordered = Traces(pieces), list(pieces)
     keys = _keys_at(b"".join(ordered), np.arange(0, _PIECE * len(ordered), _PIECE))
-    dull = np.array([_dull(_windows(piece)).any() for piece in ordered], np.bool_)
+    left = np.ones(len(ordered), np.bool_)
     for data in _joined(survivors):
         few._forget(few._find(data)[1])
         left = ~_among(few._forgotten, keys)
-        if (left & dull).any():  # aligned words may not tell of these
-            everywhere = np.arange(max(0, len(data) - _PIECE + 1))
-            few._forget(few._look_up(everywhere, _keys_at(data, everywhere))[1])
-            left = ~_among(few._forgotten, keys)
         if not left.any():
             break
     return set(itertools.compress(ordered, left))
