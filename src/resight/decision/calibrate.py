@@ -20,7 +20,7 @@ from resight.decision.operating_point import measure
 from resight.errors import ConfigurationError, GalleryError, ModelMismatchError
 from resight.models.model import Model
 
-__all__ = ["calibrate", "check_people", "least_people"]
+__all__ = ["assemble", "calibrate", "check_people", "check_rates", "least_people"]
 
 
 def calibrate(
@@ -81,17 +81,11 @@ def calibrate(
         If the cohort is of another model.
     """
     check_people(searches.people, rate, possible_rate, confidence, promise)
-    height, width = extractor.size
-    if cohort is not None and cohort.model_sha256 not in ("", extractor.sha256):
-        raise ModelMismatchError(
-            f"the cohort is of another model ({cohort.model_sha256[:12]}) than {extractor.name} ({extractor.sha256[:12]}); "
-            "make one from crops of strangers with this model, or do without"
-        )
-    found = Calibration(
-        model=model or extractor.name,
-        model_sha256=extractor.sha256,
-        height=height,
-        width=width,
+    asks = {IMAGE: searches} | ({} if tracklets is None else {TRACKLET: tracklets})
+    return assemble(
+        {kind: _chosen(some, rate, possible_rate, confidence, promise) for kind, some in asks.items()},
+        extractor,
+        model=model,
         distance=distance,
         confidence=confidence,
         promise=promise,
@@ -99,11 +93,22 @@ def calibrate(
         provenance=dict(provenance or {}),
         sightings=sightings,
         joined=joined,
-        **_chosen(searches, rate, possible_rate, confidence, promise),
     )
-    if tracklets is None:
-        return found
-    return replace(found, tracklets=replace(found, asks=TRACKLET, **_chosen(tracklets, rate, possible_rate, confidence, promise)))
+
+
+def assemble(
+    chosen: Mapping[Kind, Mapping[str, Any]], extractor: Model, *, model: str, cohort: Cohort | None, **known: Any
+) -> Calibration:
+    """Put a calibration together from what was chosen for each kind of question. Raises what `calibrate` does for a cohort."""
+    if cohort is not None and cohort.model_sha256 not in ("", extractor.sha256):
+        raise ModelMismatchError(
+            f"the cohort is of another model ({cohort.model_sha256[:12]}) than {extractor.name} ({extractor.sha256[:12]}); "
+            "make one from crops of strangers with this model, or do without"
+        )
+    height, width = extractor.size
+    about: dict[str, Any] = {"model": model or extractor.name, "model_sha256": extractor.sha256, "height": height, "width": width}
+    found = Calibration(**about, cohort=cohort, **known, **chosen[IMAGE])
+    return replace(found, tracklets=replace(found, asks=TRACKLET, **chosen[TRACKLET])) if TRACKLET in chosen else found
 
 
 def _chosen(searches: LabelledSearches, rate: float, possible_rate: float, confidence: float, promise: str) -> dict[str, Any]:
@@ -131,8 +136,7 @@ def check_people(people: int, rate: float, possible_rate: float, confidence: flo
     """Refuse rates that this number of people cannot promise, before any image is embedded. Raises the errors of `calibrate`."""
     if promise not in PROMISES:
         raise ConfigurationError(f"the promise {promise!r}; expected {' or '.join(PROMISES)}")
-    if not 0 < rate <= possible_rate < 1:
-        raise ConfigurationError(f"rates {rate:g} and {possible_rate:g}; expected 0 < rate <= possible rate < 1")
+    check_rates(rate, possible_rate)
     if not 0.5 < confidence < 1:
         raise ConfigurationError(f"a confidence of {confidence:g}; expected more than 0.5 and less than 1")
     if promise == EXPECTED:
@@ -145,6 +149,12 @@ def check_people(people: int, rate: float, possible_rate: float, confidence: flo
             f"{people} people cannot promise a rate of {rate:g} with {confidence:.0%} confidence; that takes {least}; "
             f"they can promise {math.ceil(1000 * promised) / 1000:g} at best: label more people, or accept a higher rate"
         )
+
+
+def check_rates(rate: float, possible_rate: float) -> None:
+    """Raise `ConfigurationError` for rates that are not 0 < `rate` <= `possible_rate` < 1."""
+    if not 0 < rate <= possible_rate < 1:
+        raise ConfigurationError(f"rates {rate:g} and {possible_rate:g}; expected 0 < rate <= possible rate < 1")
 
 
 def least_people(rate: float, confidence: float) -> int:

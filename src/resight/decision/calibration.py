@@ -90,6 +90,8 @@ class Calibration:
         Calibration for tracklets that ask, if this one is for images.
     joined : LinkPoint or None
         Thresholds by which tracklets of several cameras are joined into people; None if the people passed one camera only.
+    labelled : bool
+        False if nobody's name was known: rates of false answers are then predicted; see `resight.decision.unlabelled`.
     """
 
     model: str
@@ -111,6 +113,7 @@ class Calibration:
     growth: Growth | None = None
     tracklets: Calibration | None = None
     joined: LinkPoint | None = None
+    labelled: bool = True
 
     def asked_with(self, images: int) -> Calibration:
         """Return the calibration that applies to a question of so many images: from two on that of tracklets, if there is one."""
@@ -145,7 +148,7 @@ class Calibration:
         people : int, optional
             People in the gallery: more than the calibration had are not covered, or only by the law of growth.
         """
-        notes = []
+        notes = [] if self.labelled else [self.caveat()]
         if settings.precision == "int8":
             notes.append("the calibration makes no promise for a gallery stored as int8, because its distances are coarser")
         if images > 1 and self.asked_with(images).asks != TRACKLET:
@@ -153,6 +156,14 @@ class Calibration:
         if people is not None and people > self.people - 1:
             notes.append(say_larger(self.growth, self.match.wanted, self.people - 1, people))
         return tuple(notes)
+
+    def caveat(self) -> str:
+        """Say what is not known of a calibration without labels."""
+        lower, upper = (limit / self.match.wanted for limit in self.match.false_positives[1:])
+        return (
+            "the calibration was made without labels: where labels checked such ones, false answers came "
+            f"{lower:.1f} to {upper:.1f} times as often as wanted; how many present people are missed is unknown"
+        )
 
     def commonness(self, query: ArrayLike | None = None) -> float:
         """How common a query of shape (d,) or (1, d) looks to the cohort; 0 without one. Raises as `thresholds` does."""
@@ -245,6 +256,7 @@ class Calibration:
                 asks=KINDS[KINDS.index(values["asks"])],
                 sightings=KINDS[KINDS.index(values["sightings"])],
                 joined=None if values["joined"] is None else LinkPoint.from_dict(values["joined"]),
+                labelled=bool(values.get("labelled", True)),
                 **_of_asker(values),
             )
             if (of_tracklets := values["tracklets"]) is None:

@@ -11,18 +11,17 @@ whom the query's own camera saw are counted apart from the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from resight.decision.cohort import Cohort
-from resight.distances import distance_named
-from resight.distances.vectors import embeddings_of
+from resight.decision.people_distances import people_distances
 from resight.errors import ArrayError
 
-__all__ = ["FEWEST", "StrangerLaw", "fit_strangers"]
+__all__ = ["FEWEST", "Side", "StrangerLaw", "fit_strangers"]
 
 FEWEST = 30
 """People without whom nothing is fitted."""
@@ -31,9 +30,23 @@ _APART = 20  # people whom a camera saw, or did not see, to be counted apart
 _SHARE = 20  # the nearest of so many strangers tell the power
 _NEAREST = 10  # strangers that tell it, at least
 _FIRST = 3  # nearest stranger that counts: a nearer one may be another group of the same person
-_BLOCK = 1 << 23  # distances that are held at a time
 _TINY = 1e-12
 _HALVINGS = 60
+
+
+class Side(NamedTuple):
+    """Images that ask, or that are asked.
+
+    Attributes
+    ----------
+    vectors : float32 array of shape (n, d)
+    people, cameras : int64 arrays of shape (n,)
+        Number of the person on each, from 1, and of its camera, from 0.
+    """
+
+    vectors: NDArray[np.float32]
+    people: NDArray[np.int64]
+    cameras: NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,18 +101,13 @@ class StrangerLaw:
         return low
 
 
-def fit_strangers(
-    vectors: ArrayLike, people: ArrayLike, cameras: ArrayLike, distance: str, *, cohort: Cohort | None = None
-) -> StrangerLaw:
+def fit_strangers(queries: Side, gallery: Side, distance: str, *, cohort: Cohort | None = None) -> StrangerLaw:
     """Fit the law to a gallery whose tracklets are joined into people, rightly for the most part.
 
     Parameters
     ----------
-    vectors : float array of shape (n, d)
-        One for each tracklet.
-    people : int array of shape (n,)
-        Number of the person of each.
-    cameras : int array of shape (n,)
+    queries, gallery : Side
+        The same people and cameras; both may be the same images.
     distance : str
         A key of `resight.distances.DISTANCES`.
     cohort : Cohort, optional
@@ -120,54 +128,39 @@ def fit_strangers(
            (the estimate of the power, here from the third nearest stranger on, and over all queries at once).
     .. [2] L. Amsaleg et al., "Estimating Local Intrinsic Dimensionality", KDD 2015 (why small distances follow a power law).
     """
-    images, who, seen_by = embeddings_of("gallery", vectors), np.asarray(people), np.asarray(cameras)
-    if who.shape != (len(images),) or seen_by.shape != who.shape:
-        raise ArrayError(f"{len(images)} vectors, people of shape {who.shape}, cameras of shape {seen_by.shape}; expected as many")
-    _, who = np.unique(who, return_inverse=True)
-    _, seen_by = np.unique(seen_by, return_inverse=True)
-    count = int(who.max(initial=-1)) + 1
+    compared = people_distances(*queries, *gallery, distance)
+    between, order = compared.between[:, :-1], np.argsort(queries.people, kind="stable")
+    seen_by = queries.cameras[order]
+    count = between.shape[1]
     if count < FEWEST:
         raise ArrayError(f"{count} people; expected at least {FEWEST}")
-    saw = np.zeros((seen_by.max() + 1, count), bool)
-    saw[seen_by, who] = True
-    counts, distances = np.zeros((len(images), 2)), np.ones((len(images), 2))
-    kinds = np.zeros((len(images), 2), np.int64)
+    asking = np.unique(queries.people)
+    columns = np.concatenate([asking, np.setdiff1d(gallery.people, asking)])
+    by_name = np.argsort(columns)
+    saw = np.zeros((max(queries.cameras.max(), gallery.cameras.max()) + 1, count), bool)
+    saw[gallery.cameras, by_name[np.searchsorted(columns, gallery.people, sorter=by_name)]] = True
+    counts, distances = np.zeros((len(between), 2)), np.ones((len(between), 2))
+    kinds = np.zeros((len(between), 2), np.int64)
     spacings = np.zeros((3, 2))  # sum and number: of those whom the camera saw, of the others, of both
-    for rows, camera, between in _nearest_of_each(images, who, seen_by, distance):
+    for camera in np.unique(seen_by).tolist():
+        rows = np.flatnonzero(seen_by == camera)
         groups = [saw[camera], ~saw[camera]]
         parts = list(enumerate(groups)) if min(map(np.count_nonzero, groups)) >= _APART else [(2, np.ones(count, bool))]
         for place, (kind, chosen) in enumerate(parts):
-            strangers = np.sort(between[:, chosen], axis=1)
             number = int(np.count_nonzero(chosen)) - (0 if kind == 1 else 1)  # without the one who asks
             last = min(number, max(_NEAREST, round(number / _SHARE)))
-            logs = np.log(np.maximum(strangers[:, _FIRST - 1 : last], _TINY))
+            strangers = np.sort(np.partition(between[np.ix_(rows, chosen)], last - 1, axis=1)[:, :last], axis=1)
+            logs = np.log(np.maximum(strangers[:, _FIRST - 1 :], _TINY))
             spacings[kind] += np.sum(np.diff(logs, axis=1) * np.arange(_FIRST, last)), logs.shape[0] * (logs.shape[1] - 1)
-            counts[rows, place], distances[rows, place] = last - 0.5, np.maximum(strangers[:, last - 1], _TINY)
+            counts[rows, place], distances[rows, place] = last - 0.5, np.maximum(strangers[:, -1], _TINY)
             kinds[rows, place] = kind
     powers = spacings[:, 1] / np.maximum(spacings[:, 0], _TINY)
-    weights = 1 / np.bincount(who)[who]
+    weights = 1 / np.bincount(compared.persons)[compared.persons]
     return StrangerLaw(
         people=count,
         weights=weights / weights.sum(),
-        common=np.zeros(len(images)) if cohort is None else cohort.commonness(images),
+        common=np.zeros(len(between)) if cohort is None else cohort.commonness(queries.vectors[order]),
         counts=counts,
         distances=distances,
         powers=powers[kinds],
     )
-
-
-def _nearest_of_each(
-    images: NDArray[np.float32], who: NDArray[np.int64], seen_by: NDArray[np.int64], distance: str
-) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.float32]]]:
-    """Yield some queries of one camera, the camera, and their distances to everybody: infinity to whoever asks."""
-    measure = distance_named(distance)
-    order = np.argsort(who, kind="stable")  # the tracklets of a person are a slice
-    starts = np.unique(who[order], return_index=True)[1]
-    height = max(1, _BLOCK // len(images))
-    for camera in range(int(seen_by.max()) + 1):
-        mine = np.flatnonzero(seen_by == camera)
-        for first in range(0, len(mine), height):
-            rows = mine[first : first + height]
-            between = np.minimum.reduceat(measure.between(images[rows], images[order]), starts, axis=1)
-            between[np.arange(len(rows)), who[rows]] = np.inf
-            yield rows, camera, between
