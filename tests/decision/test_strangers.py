@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from resight.decision.cohort import fit_cohort
+from resight.decision.cohort import Cohort, fit_cohort
 from resight.decision.people_distances import search_everybody
-from resight.decision.strangers import FEWEST, fit_strangers
+from resight.decision.strangers import FEWEST, Side, StrangerLaw, fit_strangers
 from resight.errors import ArrayError
 
 RATES = (0.02, 0.05, 0.1)
@@ -25,13 +25,25 @@ def draw(people: int, seed: int, dimensions: int = 6) -> tuple[NDArray[np.float3
     return (looks[who] + 0.005 * rng.normal(size=(len(who), dimensions))).astype(np.float32), who + 1, by
 
 
+def law_of(
+    vectors: NDArray[np.float32],
+    who: NDArray[np.int64],
+    by: NDArray[np.int64],
+    distance: str = "cosine",
+    cohort: Cohort | None = None,
+) -> StrangerLaw:
+    """The law of images that ask among each other."""
+    side = Side(vectors, who, by)
+    return fit_strangers(side, side, distance, cohort=cohort)
+
+
 @pytest.mark.parametrize("normalised", [False, True])
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 def test_the_rate_is_what_labels_measure_on_other_people(distance: str, normalised: bool) -> None:
     cohort = fit_cohort(draw(200, 5)[0], distance) if normalised else None
     ratios = []
     for seed in range(4):
-        law = fit_strangers(*draw(250, seed), distance, cohort=cohort)
+        law = law_of(*draw(250, seed), distance, cohort)
         curve = search_everybody(*draw(250, 100 + seed), distance, cohort=cohort).false_positives(0.95)
         ratios.append([curve.at(law.threshold_for(rate)).value / rate for rate in RATES])
     found = np.mean(ratios, axis=0)
@@ -43,7 +55,7 @@ def test_the_law_counts_what_points_on_a_globe_must_be() -> None:
     """Of people spread evenly over a globe, half of d are within a cosine distance of d, whoever asks (Archimedes)."""
     rng = np.random.default_rng(0)
     people = 3000
-    law = fit_strangers(rng.normal(size=(people, 3)), np.arange(people), rng.integers(0, 3, people), "cosine")
+    law = law_of(rng.normal(size=(people, 3)), np.arange(1, people + 1), rng.integers(0, 3, people))
     assert law.powers == pytest.approx(1, abs=0.05)
     for threshold in (1e-5, 1e-4, 1e-3):
         expected = 1 - (1 - threshold / 2) ** (people - 1)
@@ -53,7 +65,7 @@ def test_the_law_counts_what_points_on_a_globe_must_be() -> None:
 
 def test_a_larger_gallery_has_a_stricter_threshold() -> None:
     vectors, who, by = draw(120, 1)
-    law = fit_strangers(vectors, who, by, "cosine")
+    law = law_of(vectors, who, by)
     thresholds = [law.threshold_for(0.05, times=times) for times in (0.5, 1, 4)]
     assert thresholds == sorted(thresholds, reverse=True)
     for times, threshold in zip((0.5, 1, 4), thresholds, strict=True):
@@ -65,13 +77,13 @@ def test_several_tracklets_of_a_person_are_one_stranger() -> None:
     vectors, who, by = draw(100, 2)
     once = np.unique(who, return_index=True)[1]
     often = np.repeat(once, 10)
-    law, same = (fit_strangers(vectors[some], who[some], by[some], "cosine") for some in (once, often))
+    law, same = (law_of(vectors[some], who[some], by[some]) for some in (once, often))
     assert same.threshold_for(0.1) == pytest.approx(law.threshold_for(0.1), rel=1e-6)
 
 
 def test_too_few_people_and_wrong_shapes_are_refused() -> None:
     vectors, who, by = draw(FEWEST - 1, 3)
     with pytest.raises(ArrayError, match="29 people; expected at least 30"):
-        fit_strangers(vectors, who, by, "cosine")
+        law_of(vectors, who, by)
     with pytest.raises(ArrayError, match="expected as many"):
-        fit_strangers(vectors, who[1:], by, "cosine")
+        law_of(vectors, who[1:], by)

@@ -15,7 +15,7 @@ from resight.errors import ConfigurationError
 from resight.gallery import Gallery, Sighting
 from resight.gallery import group as module
 from resight.gallery.group import group_people
-from resight.gallery.passes import read_passes, seen_together
+from resight.gallery.passes import read_passes
 from resight.gallery.strip import draw_strip
 
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -56,25 +56,6 @@ def test_a_tracklet_is_one_pass_and_lasts_as_long_as_its_sightings(gallery: Gall
     assert (first.start, first.end) == (BEGAN.timestamp(), BEGAN.timestamp() + 4)
     assert first.embedding[0] == pytest.approx(first.embedding[1]) and first.embedding[2] == 0  # each sighting counts the same
     assert [one.ids for one in rest] == sorted([(make_id(3),), (make_id(4),)]) and not any(one.dated for one in rest)
-
-
-def test_two_tracklets_of_one_camera_at_once_are_two_people(gallery: Gallery) -> None:
-    rng = np.random.default_rng(0)
-    cameras = ["door", "hall"]
-    made = [
-        seen(n, ANN, cameras[int(rng.integers(2))], int(rng.integers(40)), lasts=float(rng.integers(0, 4)), tracklet=f"t{n % 50}")
-        for n in range(60)
-    ]
-    gallery.add([*made, seen(90, ANN, at=5, lasts=20), seen(91, ANN, tracklet="undated")])
-    passes = read_passes(gallery)
-    expected = [
-        [a, b]
-        for a, one in enumerate(passes)
-        for b, other in enumerate(passes)
-        if a < b and one.camera == other.camera and one.tracklet and other.tracklet and one.tracklet != other.tracklet
-        if one.start <= other.end and other.start <= one.end and (one.end > one.start or other.end > other.start)
-    ]
-    assert seen_together(passes).tolist() == expected and 20 < len(expected) < 400
 
 
 def test_people_are_found_and_a_second_call_changes_nothing(gallery: Gallery) -> None:

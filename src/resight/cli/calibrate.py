@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from resight.cli.options import Data, Device, Layout, ModelName, NamePattern, PlainDistance, SkipUnreadable, Threads, chosen
+from resight.cli.calibrate_unlabelled import calibrate_gallery
+from resight.cli.options import Device, Layout, ModelName, NamePattern, PlainDistance, SkipUnreadable, Threads, chosen
 from resight.cli.terminal import check_writable, say, show, table, warn, write_result
 from resight.cli.terminal import skip_unreadable as skip
 from resight.progress import TerminalProgress
@@ -27,7 +28,8 @@ __all__ = ["calibrate", "cohort_of"]
 
 def calibrate(
     *,
-    data: Data,
+    data: Annotated[list[Path] | None, Parameter(negative=())] = None,
+    unlabelled: str = "",
     model: ModelName = "student",
     rate: float = 0.01,
     possible_rate: float = 0.1,
@@ -60,6 +62,9 @@ def calibrate(
     data
         Folder of a data set, or a table, with people that the model was not trained on.
         Given several times, the sets are taken together.
+    unlabelled
+        Instead of --data, without labels: a gallery that `resight watch` filled, or a table or folder of crops by two cameras or
+        more. The rate of false answers is then predicted, and who is missed stays unknown.
     rate
         Allowed rate of searches for an absent person that answer "match".
     possible_rate
@@ -102,6 +107,25 @@ def calibrate(
     if not 0 <= held_out < 1:
         raise ConfigurationError(f"--held-out is {held_out:g}; expected a share of the people, at least 0 and less than 1")
     check_writable(out, picture, json)
+    if bool(data) == bool(unlabelled):
+        raise ConfigurationError("name people with labels by --data, or a gallery or table without any by --unlabelled")
+    if not data:
+        if promise != "expected" or held_out or picture is not None:
+            raise ConfigurationError("--promise guaranteed, --held-out and --picture take labels; leave them out, or give --data")
+        calibrate_gallery(
+            unlabelled,
+            model=model,
+            cohort=cohort,
+            distance=chosen(distance),
+            sightings=sightings,
+            files={"layout": layout, "name_pattern": name_pattern, "skip_unreadable": skip_unreadable},
+            machine={"device": device, "threads": threads},
+            rate=rate,
+            possible_rate=possible_rate,
+            out=out,
+            json=json,
+        )
+        return
     if picture is not None:
         import matplotlib.figure  # noqa: F401 (missing, it is to be missed before the work)
     dataset = open_dataset(data, layout, name_pattern=name_pattern)

@@ -3,5 +3,6 @@
 from resight.decision.calibrate import calibrate
 from resight.decision.calibration import Calibration
 from resight.decision.decide import decide
+from resight.decision.unlabelled import calibrate_unlabelled
 
-__all__ = ["Calibration", "calibrate", "decide"]
+__all__ = ["Calibration", "calibrate", "calibrate_unlabelled", "decide"]

@@ -20,7 +20,7 @@ from resight.decision.confidence import Rate
 from resight.decision.growth import Growth
 from resight.decision.links import fit_links
 from resight.decision.operating_point import OperatingPoint
-from resight.decision.strangers import FEWEST, Side, StrangerLaw, fit_strangers
+from resight.decision.strangers import Side, StrangerLaw, fit_strangers
 from resight.decision.tracklets import Tracklets
 from resight.distances.vectors import embeddings_of
 from resight.errors import ArrayError, GalleryError
@@ -31,13 +31,16 @@ from resight.gallery.strip import crops_in
 from resight.models.model import Model
 from resight.progress import Progress, silent
 
-__all__ = ["MOST", "OFF", "Unnamed", "calibrate_unlabelled", "fuse_unnamed", "join_unnamed", "read_unnamed"]
+__all__ = ["ENOUGH", "MOST", "OFF", "Unnamed", "calibrate_unlabelled", "fuse_unnamed", "join_unnamed", "read_unnamed"]
 
 OFF = 0.5, 2.0
 """Least and largest ratio of the measured rate to the wanted one, where labels checked it; see ``results/decision.json``."""
 
 MOST = 3000
 """Tracklets that are looked at; of more, the last."""
+
+ENOUGH = 100
+"""People without whom nothing is predicted: with fewer, thresholds for larger galleries come out too strict."""
 
 _ONE_PERSON = 0.4  # mean cosine distance of one person's tracklets, less the mean of their cameras; chosen on training people
 _GRID = 64  # thresholds whose rates are kept
@@ -180,9 +183,9 @@ def calibrate_unlabelled(
     if len(np.unique(tracklets.cameras)) < 2:
         raise GalleryError("all tracklets are of one camera; without labels, it takes two that see the same people, or label some")
     people = join_unnamed(tracklets) if people is None else people
-    if (count := int(people.max())) < FEWEST:
+    if (count := int(people.max())) < ENOUGH:
         raise GalleryError(
-            f"{len(people)} tracklets of about {count} people; without labels, it takes {FEWEST}: watch for longer, or label them"
+            f"{len(people)} tracklets of about {count} people; without labels, it takes {ENOUGH}: watch for longer, or label them"
         )
     of, crops = tracklets.of, tracklets.crops
     sides = {

@@ -21,6 +21,7 @@ __all__ = ["Answer", "Usual", "answer", "explain", "look_around"]
 
 _SAMPLE = 200  # sightings
 _FEWEST = 30
+_UNLABELLED = "These distances were chosen without labels: nobody has checked how often they are right here."
 _PART = 3  # a third of them is common, a third is rare
 
 
@@ -105,7 +106,8 @@ def answer(
     common = calibration.commonness(query)
     match, possible = calibration.thresholds_at(common, people)
     found = bands([one.distance for one in matches], match, possible).tolist()
-    return Answer(found, match, possible, explain(matches, match, possible, common=common, usual=usual))
+    why = explain(matches, match, possible, common=common, usual=usual)
+    return Answer(found, match, possible, why if calibration.labelled or not why else (*why, _UNLABELLED))
 
 
 def explain(

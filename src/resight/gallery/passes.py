@@ -1,9 +1,8 @@
-"""Passes of a gallery: the sightings of one tracklet together, with one vector, and who is certainly somebody else."""
+"""Passes of a gallery: the sightings of one tracklet together, with one vector."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, nan
 
@@ -16,7 +15,7 @@ from resight.gallery.sighting import EVERYTHING, Sighting, Where
 from resight.gallery.strip import seconds_in
 from resight.progress import Progress, silent
 
-__all__ = ["Pass", "read_passes", "seen_together"]
+__all__ = ["Pass", "read_passes"]
 
 _AT_ONCE = 1000  # sightings that are read at a time
 
@@ -82,41 +81,6 @@ def read_passes(gallery: Gallery, where: Where = EVERYTHING, *, progress: Progre
             together[one.camera, f"tracklet {one.tracklet}" if one.tracklet else one.id, one.identity].append(one)
         progress("reading", min(first + _AT_ONCE, len(ids)), len(ids))
     return sorted(map(_pass, together.values()), key=_order)
-
-
-def seen_together(passes: Sequence[Pass]) -> NDArray[np.int64]:
-    """Pairs of passes that are certainly of two people: two tracklets of one camera at the same time.
-
-    A pair counts if the one lasted for a while and the other was seen within that time. Instants alone do not count, because
-    crops that were enrolled with one time for all would then be of as many people.
-
-    Parameters
-    ----------
-    passes : sequence of Pass
-        In any order.
-
-    Returns
-    -------
-    int64 array of shape (pairs, 2)
-        Places in `passes`, the smaller first; sorted.
-    """
-    by_camera: defaultdict[str, list[int]] = defaultdict(list)
-    for place, one in enumerate(passes):
-        if one.tracklet and one.dated:
-            by_camera[one.camera].append(place)
-    pairs = []
-    for places in by_camera.values():
-        here: list[int] = []
-        for place in sorted(places, key=lambda at: (passes[at].start, at)):
-            now = passes[place]
-            here = [other for other in here if passes[other].end >= now.start]
-            pairs += [
-                sorted((place, other))
-                for other in here
-                if passes[other].tracklet != now.tracklet and max(now.end - now.start, passes[other].end - passes[other].start) > 0
-            ]
-            here.append(place)
-    return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
 
 def _pass(sightings: list[Sighting]) -> Pass:
