@@ -34,7 +34,8 @@ from resight.decision.error_curve import ErrorCurve
 from resight.decision.growth import fit_growth
 from resight.decision.people_distances import PeopleDistances, people_distances
 from resight.decision.tracklets import fuse_tracklets
-from resight.decision.unlabelled import calibrate_unlabelled, fuse_unnamed, join_unnamed
+from resight.decision.unlabelled import calibrate_unlabelled, join_unnamed
+from resight.decision.unnamed import fuse_unnamed
 from resight.files import write_json
 from resight.models import load_model
 from resight.models.embedding import embed_files

@@ -18,7 +18,8 @@ from resight.cli import main
 from resight.decision.calibration import TRACKLET, Calibration
 from resight.decision.cohort import fit_cohort
 from resight.decision.people_distances import search_everybody
-from resight.decision.unlabelled import ENOUGH, MOST, OFF, calibrate_unlabelled, fuse_unnamed, read_unnamed
+from resight.decision.unlabelled import ENOUGH, OFF, calibrate_unlabelled
+from resight.decision.unnamed import MOST, fuse_unnamed, read_unnamed
 from resight.errors import ArrayError, ConfigurationError, GalleryError, ModelMismatchError
 from resight.gallery import Gallery
 from resight.gallery.tracklets import add_tracklet

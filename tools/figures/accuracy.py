@@ -176,6 +176,55 @@ def decision() -> str:
     return table(["%", *headings], cells)
 
 
+def decision_intervals() -> str:
+    """How often the rate of other people lies between the stated limits."""
+    record = result("decision")
+    rows = record["intervals"]
+    rates = sorted({row["wanted"] for row in rows})
+    cells = []
+    for asks in ("image", "tracklet"):
+        for promise in ("expected", "guaranteed"):
+            held = {row["wanted"]: row["held"] for row in rows if (row["asks"], row["promise"]) == (asks, promise)}
+            cells.append([f"one {asks}, {promise}", *(f"{100 * held[rate]:.1f}" for rate in rates)])
+    return table([f"% of {2 * rows[0]['divisions']} halves", *(f"at {100 * rate:g} %" for rate in rates)], cells)
+
+
+def decision_growth() -> str:
+    """Measured rates in galleries of other sizes, with thresholds moved by the law of growth to keep one in ten."""
+    rows = [row for row in result("decision")["growth"] if row["asks"] == "image"]
+    sizes = sorted({row["people"] for row in rows})
+    cells = []
+    for fitted in sorted({row["fitted"] for row in rows}):
+        cell = [str(fitted)]
+        for size in sizes:
+            found = [100 * row["moved"]["0.1"] for row in rows if (row["fitted"], row["people"]) == (fitted, size)]
+            cell.append(f"{mean(found):.1f} ± {stdev(found):.1f}")
+        cells.append(cell)
+    return table(["labelled people", *(f"gallery of {size}, %" for size in sizes)], cells)
+
+
+def decision_unlabelled() -> str:
+    """Rates of other people at thresholds chosen without labels, and who is missed, beside thresholds chosen with labels."""
+    names = {
+        "decision-unlabelled": "`student`, Market-1501",
+        "decision-general": "`student-general`, Market-1501",
+        "decision-cuhk03": "`student-general`, CUHK03, a part",
+    }
+    cells = []
+    for name, text in names.items():
+        rows = result(name)["unlabelled"]
+        for asks, kept in (("image", "image"), ("image", "tracklet"), ("tracklet", "tracklet")):
+            cell = [f"{text}: one {asks}, gallery of {kept}s"]
+            for wanted in sorted({row["wanted"] for row in rows}):
+                some = [row for row in rows if (row["asks"], row["sightings"], row["wanted"]) == (asks, kept, wanted)]
+                rates = [100 * row["unlabelled"]["false_positives"] for row in some]
+                missed = (100 * mean(row[kind]["misses"] for row in some) for kind in ("unlabelled", "labelled"))
+                cell += [f"{mean(rates):.1f} ± {stdev(rates):.1f}", " / ".join(f"{share:.0f}" for share in missed)]
+            cells.append(cell)
+    rates = sorted({row["wanted"] for row in rows})
+    return table(["%", *(text for rate in rates for text in (f"false at {100 * rate:g} %", "missed without / with labels"))], cells)
+
+
 def calibration() -> str:
     record = result("market1501-calibration")
     rows = []

@@ -13,7 +13,7 @@ from resight.progress import TerminalProgress
 
 if TYPE_CHECKING:
     from resight.decision.calibration import Kind
-    from resight.decision.unlabelled import Unnamed
+    from resight.decision.unnamed import Unnamed
     from resight.models.model import Model
     from resight.progress import Progress
 
@@ -51,7 +51,8 @@ def calibrate_gallery(
     from resight.cli.calibrate import cohort_of
     from resight.datasets import Accounting
     from resight.decision.calibration import MATCH, POSSIBLE
-    from resight.decision.unlabelled import calibrate_unlabelled, read_unnamed
+    from resight.decision.unlabelled import calibrate_unlabelled
+    from resight.decision.unnamed import read_unnamed
     from resight.gallery import Gallery
     from resight.gallery.kept import is_gallery
     from resight.gallery.settings import Settings
@@ -94,7 +95,7 @@ def _read_table(
     """Embed and fuse the crops of a table or folder whose camera is known."""
     from resight.datasets.image_list import find_images
     from resight.datasets.records import UNKNOWN
-    from resight.decision.unlabelled import fuse_unnamed
+    from resight.decision.unnamed import fuse_unnamed
     from resight.errors import DatasetError
     from resight.models.embedding import embed_files
 

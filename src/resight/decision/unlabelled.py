@@ -6,15 +6,15 @@ strangers come. The rate of false answers is predicted, not measured, and who is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from resight.cameras.links import Limits, Linker
 from resight.decision.calibrate import assemble, check_rates
-from resight.decision.calibration import EXPECTED, IMAGE, TRACKLET, Calibration, Kind
+from resight.decision.calibration import EXPECTED, IMAGE, TRACKLET, Calibration
 from resight.decision.cohort import Cohort
 from resight.decision.confidence import Rate
 from resight.decision.growth import Growth
@@ -22,22 +22,14 @@ from resight.decision.links import fit_links
 from resight.decision.operating_point import OperatingPoint
 from resight.decision.strangers import Side, StrangerLaw, fit_strangers
 from resight.decision.tracklets import Tracklets
-from resight.distances.vectors import embeddings_of
-from resight.errors import ArrayError, GalleryError
-from resight.gallery.gallery import Gallery
-from resight.gallery.matches import fuse
-from resight.gallery.passes import read_passes
-from resight.gallery.strip import crops_in
+from resight.decision.unnamed import Unnamed
+from resight.errors import GalleryError
 from resight.models.model import Model
-from resight.progress import Progress, silent
 
-__all__ = ["ENOUGH", "MOST", "OFF", "Unnamed", "calibrate_unlabelled", "fuse_unnamed", "join_unnamed", "read_unnamed"]
+__all__ = ["ENOUGH", "OFF", "calibrate_unlabelled", "join_unnamed"]
 
 OFF = 0.5, 2.0
 """Least and largest ratio of the measured rate to the wanted one, where labels checked it; see ``results/decision.json``."""
-
-MOST = 3000
-"""Tracklets that are looked at; of more, the last."""
 
 ENOUGH = 100
 """People without whom nothing is predicted: with fewer, thresholds for larger galleries come out too strict."""
@@ -46,97 +38,6 @@ _ONE_PERSON = 0.4  # mean cosine distance of one person's tracklets, less the me
 _GRID = 64  # thresholds whose rates are kept
 _LEAST, _LARGEST = 1e-6, 0.9  # rates from which on, and up to which, they are kept
 _SMALLER = 0.25  # of the gallery, to see how the rate grows
-
-
-class Unnamed(NamedTuple):
-    """Tracklets of nobody knows whom.
-
-    Attributes
-    ----------
-    vectors : float32 array of shape (t, d)
-        One for each tracklet, as a gallery keeps them.
-    cameras : int64 array of shape (t,)
-        Numbers from 0.
-    crops : float32 array of shape (n, d)
-    of : int64 array of shape (n,)
-        Row of each crop's tracklet.
-    kept : str
-        What a gallery keeps of them: each ``"image"``, or a ``"tracklet"``.
-    left_out : int
-        Tracklets that were left out, because there are more than `MOST`.
-    """
-
-    vectors: NDArray[np.float32]
-    cameras: NDArray[np.int64]
-    crops: NDArray[np.float32]
-    of: NDArray[np.int64]
-    kept: Kind = IMAGE
-    left_out: int = 0
-
-
-def fuse_unnamed(vectors: ArrayLike, cameras: ArrayLike, tracklets: Sequence[str]) -> Unnamed:
-    """Fuse crops into tracklets.
-
-    Parameters
-    ----------
-    vectors : array of shape (n, d)
-    cameras : int array of shape (n,)
-    tracklets : sequence of str
-        Name of each crop's tracklet; a crop without one is alone.
-
-    Raises
-    ------
-    ArrayError
-        If shapes do not fit, or a vector holds NaN or infinity.
-    """
-    images, seen_by = embeddings_of("crops", vectors), np.asarray(cameras, np.int64)
-    if not seen_by.shape == (len(images),) == (len(tracklets),):
-        raise ArrayError(f"{len(images)} vectors, cameras of shape {seen_by.shape}, {len(tracklets)} tracklets; expected as many")
-    rows: dict[tuple[int, str | int], list[int]] = {}
-    for row, key in enumerate(zip(seen_by.tolist(), tracklets, strict=True)):
-        rows.setdefault((key[0], key[1] or row), []).append(row)
-    some = list(rows.values())[-MOST:]
-    if not some:
-        raise ArrayError("no crops; expected some")
-    together = np.concatenate([np.array(part) for part in some])
-    return Unnamed(
-        vectors=np.concatenate([fuse(images[part]) for part in some]),
-        cameras=seen_by[[part[0] for part in some]],
-        crops=images[together],
-        of=np.repeat(np.arange(len(some)), [len(part) for part in some]),
-        left_out=len(rows) - len(some),
-    )
-
-
-def read_unnamed(gallery: Gallery, extractor: Model, *, progress: Progress = silent) -> Unnamed:
-    """Read the last tracklets of a gallery. Names are not looked at.
-
-    If the gallery keeps tracklets, as `resight watch` does, the crops in their pictures are embedded; otherwise its sightings are
-    the crops.
-
-    Raises
-    ------
-    ModelMismatchError
-        If `extractor` is not the gallery's model.
-    GalleryError
-        If a sighting does not fit its checksum, or there is none of a known camera.
-    """
-    found = [one for one in read_passes(gallery, progress=progress) if one.camera and one.embedding.any()]
-    passes = found[-MOST:]
-    if not passes:
-        raise GalleryError("the gallery has no sighting of a known camera; watch cameras, or add crops with --camera")
-    watched = all(one.tracklet and len(one.ids) == 1 for one in passes)
-    crops, of = [], []
-    for row, one in enumerate(passes):
-        several = gallery.sightings(one.ids).values()
-        made = [gallery.embed(extractor, crops_in(seen.thumbnail)) if watched else seen.embedding[None] for seen in several]
-        crops += made
-        of += [row] * sum(map(len, made))
-        progress("crops", row + 1, len(passes))
-    _, cameras = np.unique([one.camera for one in passes], return_inverse=True)
-    vectors = np.stack([one.embedding for one in passes])
-    kept: Kind = TRACKLET if watched else IMAGE
-    return Unnamed(vectors, cameras, np.concatenate(crops), np.array(of), kept, len(found) - len(passes))
 
 
 def calibrate_unlabelled(

@@ -104,6 +104,7 @@ export function found({ decision, matches, thresholds, why }, calibration, told)
       "Not calibrated: the list is in order, but nobody can say who is a match.",
       element("p", {}, "Calibrate with labelled images of your own cameras, then start the service with the result:"),
       element("p", {}, element("code", {}, "resight calibrate --data FOLDER")),
+      element("p", {}, "or without labels: ", element("code", {}, "resight calibrate --unlabelled GALLERY")),
       element("p", {}, element("code", {}, "resight serve GALLERY --calibration calibration.json")),
       element("p", { class: "hint" }, told),
     );
