@@ -37,7 +37,7 @@ class Unnamed(NamedTuple):
     of : int64 array of shape (n,)
         Row of each crop's tracklet.
     kept : str
-        What a gallery keeps of them: each ``"image"``, or a ``"tracklet"``.
+        Kind of the sightings that the gallery keeps: each ``"image"``, or a ``"tracklet"``.
     left_out : int
         Tracklets that were left out, because there are more than `MOST`.
     """
