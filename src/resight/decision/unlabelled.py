@@ -28,8 +28,8 @@ from resight.models.model import Model
 
 __all__ = ["ENOUGH", "OFF", "calibrate_unlabelled", "join_unnamed"]
 
-OFF = 0.5, 2.0
-"""Least and largest ratio of the measured rate to the wanted one, where labels checked it; see ``results/decision.json``."""
+OFF = 0.4, 1.0
+"""Range of the measured rate over the wanted one, where labels checked it (``results/decision-*.json``), and 1."""
 
 ENOUGH = 100
 """People without whom nothing is predicted: with fewer, thresholds for larger galleries come out too strict."""
