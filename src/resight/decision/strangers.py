@@ -2,7 +2,7 @@
 
 Of the many people in a gallery, all but one are strangers to a query. How near the nearest of them come is seen without any
 label: the number of strangers within a distance d grows as a power of d. The power is measured where strangers are many, at the
-nearest twentieth of them, and carried on to where there is less than one; there, a false match begins.
+nearest fortieth of them, and carried on to where there is less than one; there, a false match begins.
 
 Two things must be known. Several tracklets of one person are one stranger, or none if the person is the one who asks: tracklets
 must be joined into people before, which may be done roughly. And people whom one camera saw look more alike than others: those
@@ -27,9 +27,9 @@ FEWEST = 30
 """People without whom nothing is fitted."""
 
 _APART = 20  # people whom a camera saw, or did not see, to be counted apart
-_SHARE = 20  # the nearest of so many strangers tell the power
-_NEAREST = 10  # strangers that tell it, at least
-_FIRST = 3  # nearest stranger that counts: a nearer one may be another group of the same person
+_SHARE = 40  # the nearest of so many strangers tell the power
+_NEAREST = 7  # strangers that tell it, at least
+_FIRST = 2  # nearest stranger that counts: a nearer one may be another group of the same person
 _TINY = 1e-12
 _HALVINGS = 60
 
@@ -125,7 +125,7 @@ def fit_strangers(queries: Side, gallery: Side, distance: str, *, cohort: Cohort
     References
     ----------
     .. [1] B. M. Hill, "A Simple General Approach to Inference About the Tail of a Distribution", Annals of Statistics 3(5), 1975
-           (the estimate of the power, here from the third nearest stranger on, and over all queries at once).
+           (the estimate of the power, here from the second nearest stranger on, and over all queries at once).
     .. [2] L. Amsaleg et al., "Estimating Local Intrinsic Dimensionality", KDD 2015 (why small distances follow a power law).
     """
     compared = people_distances(*queries, *gallery, distance)

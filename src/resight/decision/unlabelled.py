@@ -28,13 +28,14 @@ from resight.models.model import Model
 
 __all__ = ["ENOUGH", "OFF", "calibrate_unlabelled", "join_unnamed"]
 
-OFF = 0.4, 1.0
+OFF = 0.6, 1.0
 """Range of the measured rate over the wanted one, where labels checked it (``results/decision-*.json``), and 1."""
 
 ENOUGH = 100
 """People without whom nothing is predicted: with fewer, thresholds for larger galleries come out too strict."""
 
 _ONE_PERSON = 0.4  # mean cosine distance of one person's tracklets, less the mean of their cameras; chosen on training people
+_ASKED = 1.2  # times the wanted rate are asked of the law: it is too strict on cameras and people that a model never saw
 _GRID = 64  # thresholds whose rates are kept
 _LEAST, _LARGEST = 1e-6, 0.9  # rates from which on, and up to which, they are kept
 _SMALLER = 0.25  # of the gallery, to see how the rate grows
@@ -140,7 +141,11 @@ def join_unnamed(tracklets: Unnamed) -> NDArray[np.int64]:
 
 def _point(law: StrangerLaw, wanted: float) -> OperatingPoint:
     rates = Rate(wanted, *(min(wanted * times, 1.0) for times in OFF))
-    return OperatingPoint(wanted=wanted, threshold=law.threshold_for(wanted), false_positives=rates, misses=None)
+    return OperatingPoint(wanted=wanted, threshold=law.threshold_for(_asked(wanted)), false_positives=rates, misses=None)
+
+
+def _asked(wanted: float) -> float:
+    return min(_ASKED * wanted, _LARGEST)
 
 
 def _growth(law: StrangerLaw, per_person: float) -> Growth:
@@ -149,11 +154,12 @@ def _growth(law: StrangerLaw, per_person: float) -> Growth:
     rates = [law.rate(threshold) for threshold in thresholds]
     fewer = [law.rate(threshold, times=_SMALLER) for threshold in thresholds]
     exponents = np.log(np.log1p(-np.array(fewer)) / np.log1p(-np.array(rates))) / np.log(_SMALLER)
+    wanted = [rate / _ASKED for rate in rates]
     return Growth(
         people=law.people - 1,
         per_person=per_person,
-        measured=rates[0],
-        rates=tuple(rates),
+        measured=wanted[0],
+        rates=tuple(wanted),
         thresholds=tuple(thresholds),
         exponents=tuple(np.clip(exponents, 0.5, 1.0).tolist()),
     )
