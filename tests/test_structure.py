@@ -28,7 +28,7 @@ LEVELS = [
     {"tradeoff"},
     {"service"},
     {"studies"},
-    {"cli"},
+    {"cli", "__main__"},
 ]
 """A module imports from its own level and from those above it in this list."""
 

@@ -19,10 +19,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, cast
 
-__all__ = ["Child", "answering", "keep_freed_memory", "usable_cores"]
+__all__ = ["Child", "answering", "first_process", "keep_freed_memory", "usable_cores"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
 _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def first_process() -> bool:
+    """False in all processes of a torchrun but the first, which writes and speaks for them."""
+    return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK") == "0"
 
 
 def usable_cores() -> int:

@@ -11,6 +11,8 @@ import time
 from types import TracebackType
 from typing import Protocol, Self
 
+from resight.compute import first_process
+
 __all__ = ["Progress", "TerminalProgress", "silent"]
 
 
@@ -59,6 +61,8 @@ class TerminalProgress:
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Show `done` of `total`; see `Progress`."""
+        if not first_process():
+            return
         if stage not in self._tasks:
             # A resumed job starts in the middle: its speed is counted from where it began.
             task = self._bars.add_task(stage, total=total, completed=done, note=note)

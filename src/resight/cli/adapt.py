@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -61,11 +62,16 @@ def adapt(
     from resight.datasets import Accounting, open_dataset
     from resight.datasets.image_list import find_images
     from resight.distillation.adapt import adapt as adapt_student
+    from resight.errors import ConfigurationError
     from resight.export.config import ExportConfig
     from resight.export.model import export_model
     from resight.gallery.kept import is_gallery, kept_crops
 
     use_threads(threads)
+    if is_gallery(images) and os.environ.get("WORLD_SIZE", "1") != "1":
+        raise ConfigurationError(
+            f"{images} is a gallery, and several processes would copy its crops; write them with `resight gallery crops`"
+        )
     dataset = None if labelled is None else open_dataset(labelled)
     with TerminalProgress() as progress, contextlib.ExitStack() as stack:
         if is_gallery(images):
@@ -84,6 +90,8 @@ def adapt(
             records = skip(records, progress=progress)
             dataset = dataset and skip(dataset, "query", "gallery", progress=progress)
         report = adapt_student(records, out, AdaptConfig(**vars(config)), labelled=dataset, cache=cache, progress=progress)
+        if not report:  # the first process of a torchrun has it
+            return
         export_model(str(out.absolute()), out / "student.onnx", ExportConfig())
     say(f"{out / 'student.onnx'}: adapted to {report['crops'] - report['held_out']} crops; {_judgement(report)}")
     warn(tuple(f"terms of the {what}: {terms}" for what, terms in report["terms"].items()))

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from resight.compute import first_process
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -35,12 +37,13 @@ __all__ = [
 
 def say(text: str) -> None:
     """Print one line."""
-    sys.stdout.write(_printable(text) + "\n")
+    if first_process():
+        sys.stdout.write(_printable(text) + "\n")
 
 
 def warn(warnings: tuple[str, ...]) -> None:
     """Print notes on standard error."""
-    for warning in warnings:
+    for warning in warnings if first_process() else ():
         sys.stderr.write(f"resight: note: {_printable(warning)}\n")
 
 
@@ -136,7 +139,7 @@ def skip_unreadable(images: T, *parts: str, progress: Progress) -> T:
 
 def write_result(path: Path | None, values: Any, accounting: Accounting | None = None) -> None:
     """Write a result to the file of `--json`, if it is given, and print and store the accounting of the files that were read."""
-    if path is not None:
+    if path is not None and first_process():
         from resight.files import write_json
 
         write_json(path, values if accounting is None else values | {"files": accounting.to_dict()})

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from resight.compute import first_process
 from resight.configuration import to_dict
 from resight.datasets import Dataset
 from resight.datasets.records import Records, Split
@@ -35,6 +36,7 @@ from resight.networks.published import PUBLISHED
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 from resight.ranking.nearest import nearest
+from resight.training.processes import joined
 
 __all__ = ["adapt", "agreement"]
 
@@ -46,6 +48,7 @@ _OWN_STATISTICS = 0.5  # share of the crops' own
 _PUBLISHED_SIZE = 128, 64  # of a start that was no re-identification network
 
 
+@joined()
 def adapt(
     images: Records,
     out: str | Path,
@@ -75,7 +78,8 @@ def adapt(
     dict
         ``crops``, ``held_out``, ``agreement`` and ``scores`` (each with ``before`` and ``after``), ``seconds``; also written to
         ``adaptation.json`` in `out`. Agreement is the share, in per cent, of the first teacher's 5 nearest held-out crops, without
-        what cameras do, that are among the student's 5 nearest; None without a teacher.
+        what cameras do, that are among the student's 5 nearest; None without a teacher. Empty in all but the first process of
+        a torchrun.
 
     Raises
     ------
@@ -96,8 +100,10 @@ def adapt(
     if config.teacher:
         dataset = Dataset("crops", Path(), (Split(train, held_out, held_out),))
         distill(dataset, out, _distillation(config, student, card), cache=cache, progress=progress)
-    else:
+    elif first_process():
         _adapt_statistics(student, card, config.start, train, out, cache, progress)
+    if not first_process():
+        return {}
     after = load_model(out, device="cpu")
     report: dict[str, Any] = {"crops": len(images), "held_out": len(held_out), "agreement": None, "scores": None}
     if config.teacher:

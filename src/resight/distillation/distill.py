@@ -24,11 +24,13 @@ from resight.networks.network import ReidNetwork
 from resight.progress import Progress, silent
 from resight.training.data import Extra, TrainingData, data_digest, unlabelled_records
 from resight.training.losses import Loss, WeightedLosses
+from resight.training.processes import joined
 from resight.training.train import ground_truth_terms, train_with, weights_digest
 
 __all__ = ["distill"]
 
 
+@joined()
 def distill(
     data: str | Path | Dataset,
     out: str | Path,

@@ -14,6 +14,7 @@ from resight.models.pytorch import channels_last
 from resight.networks.network import Outputs, ReidNetwork
 from resight.training.loop import autocast
 from resight.training.losses import Batch, HardLabelLoss, Loss
+from resight.training.processes import gathered
 from resight.training.train import initial_network
 
 __all__ = ["MutualLoss", "loss", "make_peer"]
@@ -71,7 +72,7 @@ class MutualLoss(Loss):
     def forward(self, batch: Batch, outputs: Outputs) -> tuple[Tensor, Mapping[str, Tensor]]:
         """See `resight.training.losses.Loss`; of the parts, ``mutual_student`` is KL(peer, student)."""
         with autocast(batch.images.device, self.precision):
-            peer = self.peer(batch.images)
+            peer = gathered(self.peer(batch.images), batch.view)
         own, other = (F.log_softmax(network.logits.float(), dim=1) for network in (outputs, peer))
         student = F.kl_div(own, other.detach(), reduction="batchmean", log_target=True)
         taught = F.kl_div(other, own.detach(), reduction="batchmean", log_target=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from resight.distillation.targets import CachedTeacher
 from resight.errors import ConfigurationError
@@ -21,7 +21,7 @@ _CHUNK = 512
 _POWER = 2.0
 
 
-class TeacherSpace:
+class TeacherSpace(nn.Module):
     """The embeddings of one or several teachers as one, in as many numbers as the student has.
 
     Each teacher's embedding is scaled to length 1 and centred by its mean over the training images; then they are put side by side.
@@ -67,6 +67,7 @@ class TeacherSpace:
         cameras: Sequence[int] = (),
         neighbours: int = 0,
     ) -> None:
+        super().__init__()
         numbers = sum(teacher.embedding.shape[-1] for teacher in teachers)
         if numbers > _MOST_NUMBERS:
             raise ConfigurationError(
@@ -91,9 +92,10 @@ class TeacherSpace:
         elif numbers > dimensions and (first := teachers[0].embedding.shape[-1]) <= dimensions:
             kept = kept @ _turn(rows @ kept, F.pad(rows[:, :first], (0, dimensions - first)))
         everything = (everything.double() @ kept).float()
-        self._targets = F.pad(everything, (0, dimensions - everything.shape[-1]))
+        self._targets: Tensor
+        self.register_buffer("_targets", F.pad(everything, (0, dimensions - everything.shape[-1])), persistent=False)
 
-    def __call__(self, view: View) -> Tensor:
+    def forward(self, view: View) -> Tensor:
         """Targets of images `view.rows`, mirrored if `view.flips`: float32 (n, dimensions), centred, not of length 1."""
         flips = torch.zeros(len(view.rows), dtype=torch.long) if view.flips is None else torch.from_numpy(view.flips).long()
         return self._targets[flips, torch.from_numpy(view.rows)]

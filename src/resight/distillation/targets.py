@@ -18,6 +18,7 @@ from resight.models.model import Model
 from resight.models.pytorch import NetworkModel, network_outputs
 from resight.networks.batches import Batches, View
 from resight.progress import Progress, silent
+from resight.training.processes import gathered, share
 
 __all__ = ["Answers", "CachedTeacher", "OnlineTeacher", "Teacher", "entropies", "entropy"]
 
@@ -77,7 +78,7 @@ class OnlineTeacher:
         """See `Teacher`. Losses that ask about the same view in turn cost one run."""
         if self._last is None or self._last[0] is not view:
             with torch.no_grad():
-                outputs = self._network(self._batches(View(view.rows, view.flips)))
+                outputs = gathered(self._network(self._batches(share(View(view.rows, view.flips)))), view)
             logits = None if self._columns is None else outputs.logits.float()[:, self._columns]
             self._last = view, Answers(outputs.embedding.float(), logits, outputs.attention, outputs.maps.float())
         return self._last[1]

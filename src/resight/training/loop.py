@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from resight.compute import keep_freed_memory
+from resight.compute import first_process, keep_freed_memory
 from resight.errors import ResightError
 from resight.networks.batches import Batches
 from resight.networks.network import ReidNetwork
@@ -25,6 +25,7 @@ from resight.training.average import WeightAverage
 from resight.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from resight.training.config import TrainConfig
 from resight.training.losses import Batch, Loss
+from resight.training.processes import average_gradients, begin_together, gathered, share
 from resight.training.schedule import cosine_decay, step_decay, warm_up
 
 __all__ = ["autocast", "run_epochs"]
@@ -47,7 +48,7 @@ def run_epochs(
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     progress: Progress = silent,
 ) -> History:
-    """Train a network in place.
+    """Train a network in place, on one process or on those that torchrun started.
 
     Parameters
     ----------
@@ -116,9 +117,10 @@ def run_epochs(
         )
 
     steps = len(plan_of(0))
+    begin_together(trained, (position.epoch, position.step), len(plan_of(0).rows[0]))
 
     def save() -> None:
-        if checkpoint is not None:
+        if checkpoint is not None and first_process():
             save_checkpoint(checkpoint, trained, optimiser, average, position, origin or {})
 
     saved = time.monotonic()
@@ -131,12 +133,13 @@ def run_epochs(
             rate = _learning_rate(config, position.epoch * steps + position.step, steps)
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            images = batches(view)
+            images = batches(share(view))
             with autocast(batches.device, config.precision):
-                outputs = network(images)
+                outputs = gathered(network(images), view)
             total, parts = loss(Batch(view, images, on_device[torch.from_numpy(view.rows).to(batches.device)]), outputs)
             optimiser.zero_grad(set_to_none=True)
             total.backward()
+            average_gradients(trained)
             optimiser.step()
             if average is not None:
                 average.update(network)

@@ -26,8 +26,9 @@ class Batch(NamedTuple):
     ----------
     view : View
         Rows of the training images, and their changes.
-    images : float tensor of shape (batch, 3, height, width)
-        Input of the network.
+    images : float tensor of shape (n, 3, height, width)
+        Input of the network: this process's share of the batch. A network of a loss runs on it, too, and its outputs are gathered
+        with `resight.training.processes.gathered`.
     labels : int64 tensor of shape (batch,)
         Classes; -1 for an image without an identity, which only the losses with a teacher use.
     """

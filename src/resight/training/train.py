@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from resight.compute import first_process
 from resight.configuration import configure, fingerprint, to_dict
 from resight.datasets import Dataset, open_dataset
 from resight.errors import CheckpointError, ConfigurationError, WeightsError
@@ -25,6 +27,7 @@ from resight.training.curves import ScalarLog, draw_curves
 from resight.training.data import Extra, TrainingData, data_digest, prepare
 from resight.training.loop import run_epochs
 from resight.training.losses import HardLabelLoss, Loss, TripletLoss, WeightedLosses
+from resight.training.processes import first_alone, joined
 
 __all__ = ["HISTORY", "ground_truth_terms", "initial_network", "read_history", "train", "train_with", "weights_digest"]
 
@@ -91,6 +94,7 @@ def ground_truth_terms(config: TrainConfig) -> dict[str, tuple[float, Loss]]:
     }
 
 
+@joined()
 def train_with(
     make_loss: MakeLoss,
     data: str | Path | Dataset,
@@ -132,14 +136,15 @@ def train_with(
     source = provenance(to_dict(config), seed=config.seed)  # now: the checkout may change while the training runs
     network = channels_last(initial_network(config, classes=len(prepared.identities) or 1), where)
     start = {}
-    if config.weights and config.validation == "identity" and prepared.validate is not None:
+    if first_process() and config.weights and config.validation == "identity" and prepared.validate is not None:
         start = prepared.validate(network)
-    loss, about = make_loss(prepared, network)
-    with ScalarLog(out) as log:
+    with first_alone():
+        loss, about = make_loss(prepared, network)
+    with ScalarLog(out) if first_process() else contextlib.nullcontext() as log:
 
         def validate(epoch: int) -> dict[str, float]:
             due = epoch % config.validate_every == 0 or epoch == config.epochs
-            return prepared.validate(network) if due and prepared.validate is not None else {}
+            return prepared.validate(network) if first_process() and due and prepared.validate is not None else {}
 
         history = run_epochs(
             network,
@@ -152,9 +157,11 @@ def train_with(
             checkpoint_seconds=checkpoint_seconds,
             unlabelled_share=extra.share if extra else 0.0,
             validate=validate,
-            on_epoch=log.write,
+            on_epoch=log.write if log else None,
             progress=progress,
         )
+    if not first_process():
+        return out
     write_json(out / HISTORY, {"provenance": source, "about": about, "start": start, "epochs": history})
     draw_curves(history, out / "curves.png")
     card = Card(
