@@ -95,8 +95,8 @@ def losses(options: argparse.Namespace) -> dict[str, object]:
         width=64,
         batch_size=16,
         images_per_identity=4,
-        epochs=200 * 16 // len(labels),
-        learning_rate=1e-3,
+        epochs=200 * 16 // len(labels) + 1,
+        learning_rate=1e-4,
         erase=0.3,
         colour=0.3,
     )

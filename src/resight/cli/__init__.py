@@ -79,7 +79,7 @@ _FAMILIES = {
 """Help of each first word that several verbs share."""
 
 _EXTRAS = dict.fromkeys(("torch", "matplotlib", "scipy", "numba", "h5py", "tensorboardX"), "train")
-_EXTRAS |= {"onnx": "export", "psycopg": "postgres", "av": "cameras"}
+_EXTRAS |= {"onnx": "export", "psycopg": "postgres", "av": "cameras", "ray": "scale", "pyarrow": "scale"}
 _EXTRAS |= dict.fromkeys(("fastapi", "uvicorn", "starlette", "pydantic", "python_multipart", "prometheus_client"), "serve")
 """Extra that installs each optional package."""
 

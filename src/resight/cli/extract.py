@@ -21,6 +21,7 @@ def extract(
     name_pattern: NamePattern = "",
     device: Device = "auto",
     threads: Threads = 0,
+    ray: str = "",
     json: Path | None = None,
 ) -> None:
     """Turn images into vectors: OUT.npy, OUT.csv and OUT.report.json.
@@ -38,6 +39,9 @@ def extract(
         Name of the files to write, without ending.
     overwrite
         Replace vectors of another model or other images.
+    ray
+        Address of a Ray cluster to work on, auto for the one of this machine, or local to start one. The vectors are those without
+        Ray, in the Parquet files of the folder OUT.parquet. All machines need images, model and OUT under the same paths.
     json
         Also write the report to this file.
     """
@@ -49,15 +53,22 @@ def extract(
 
     records = find_images(images, layout=layout, name_pattern=name_pattern)
     warn(records.notes)
-    extractor = load_model(model, device=device, threads=threads)
     with TerminalProgress() as progress:
-        report = extract_images(extractor, records, out, overwrite=overwrite, options={"device": device}, progress=progress)
+        if ray:
+            from resight.extraction.on_ray import extract_on_ray
+
+            report = extract_on_ray(
+                model, records, out, address=ray, device=device, threads=threads, overwrite=overwrite, progress=progress
+            )
+        else:
+            extractor = load_model(model, device=device, threads=threads)
+            report = extract_images(extractor, records, out, overwrite=overwrite, options={"device": device}, progress=progress)
     failures = report["failures"]
     if failures and report["vectors"]:
         warn((f"{len(failures)} of {report['images']} images cannot be read and are left out; {out}.report.json names them",))
     say(
         f"{report['vectors']} images, {report['embedding_size']} numbers each, {report['images_per_second']:.0f} images/s: "
-        f"{out}.npy, {out}.csv, {out}.report.json"
+        f"{out}.{'parquet' if ray else 'npy'}, {out}.csv, {out}.report.json"
     )
     accounting = records.accounting.without(UNREADABLE, len(failures))
     write_result(json, report, accounting if report["vectors"] else None)

@@ -35,9 +35,9 @@ def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "
     root : str or Path
         A data set in a known layout: its queries and then its gallery are taken (of the first division); of a folder of one's own,
         all of its images. Any other folder: all images in it and below it, of unknown identity and camera (-1), unless nearly all
-        lie in one folder with names in the style of a published data set. An image: itself. A table: see
-        `resight.datasets.tables.read_table`. Any other file: one path a line, relative to its folder. None of the files of a list
-        is looked for yet.
+        lie in one folder with names in the style of a published data set. An image: itself. A table, or
+        Parquet: see `resight.datasets.tables.read_table`. Any other file: one path a line, relative to its folder. None of the
+        files of a list is looked for yet.
     layout : str
         A key of `resight.datasets.DATASETS`; ``"auto"`` recognises it.
     name_pattern : str
@@ -54,6 +54,8 @@ def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "
         If there is no such folder or list, no image in it, or a line of it is wrong.
     """
     root = Path(root)
+    if root.suffix == ".parquet" and root.exists():
+        return _of_table(read_table(root))
     if root.is_file():
         if is_image(root):
             return replace(records_of([Row(str(root))]), accounting=Accounting(1, several=count_several([str(root)])))

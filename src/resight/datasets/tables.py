@@ -160,6 +160,8 @@ def _is_labels(path: Path, any_label: bool) -> bool:
 
 def _open(table: Path) -> tuple[tuple[str, ...], str, list[tuple[int, list[str]]]]:
     """Header, delimiter, and the other lines with their numbers."""
+    if table.suffix == ".parquet":
+        return _open_parquet(table)
     try:
         data = table.read_bytes()
         wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
@@ -174,6 +176,28 @@ def _open(table: Path) -> tuple[tuple[str, ...], str, list[tuple[int, list[str]]
     if not lines:
         return (), delimiter, []
     return tuple(name.lower() for name in lines[0][1]), delimiter, lines[1:]
+
+
+def _open_parquet(table: Path) -> tuple[tuple[str, ...], str, list[tuple[int, list[str]]]]:
+    """The known columns of a Parquet file, or of a folder of them, like the lines of a table."""
+    import pyarrow
+    from pyarrow import dataset
+
+    try:
+        files = dataset.dataset(table, format="parquet")
+        columns = [name for name in files.schema.names if name.lower() in (*COLUMNS, MADE_BY_EXTRACT)]
+        values = [[_text(value) for value in column.to_pylist()] for column in files.to_table(columns).columns]
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DatasetError(f"{table}: cannot be read as Parquet: {error}") from error
+    return (
+        tuple(name.lower() for name in columns),
+        "",
+        [(row, list(cells)) for row, cells in enumerate(zip(*values, strict=True), 1)],
+    )
+
+
+def _text(value: object) -> str:
+    return "" if value is None else value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _has_path(header: str, delimiter: str) -> bool:

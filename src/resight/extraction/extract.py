@@ -22,7 +22,7 @@ from resight.models.model import CHUNK, Model
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 
-__all__ = ["extract", "printable"]
+__all__ = ["extract", "finished", "printable", "report_of", "table_columns", "work_fingerprint", "write_table"]
 
 _FORMAT = "resight-vectors-1"
 
@@ -82,12 +82,12 @@ def extract(
     if out.name in ("", ".."):
         raise ConfigurationError(f"{out} is a folder; expected a file name without ending, for example {out / 'vectors'}")
     npy, table, report = (out.with_name(out.name + ending) for ending in (".npy", ".csv", ".report.json"))
-    fingerprint = _fingerprint(model, records, options or {})
+    fingerprint = work_fingerprint(model, records, options or {})
     with VectorFile(npy, model.embedding_size, fingerprint, seconds=checkpoint_seconds) as file:
         if not file.begun:
-            if not file.foreign and (finished := _finished(report, npy, table, fingerprint)) is not None:
+            if not file.foreign and (before := finished(report, fingerprint, npy, table)) is not None:
                 progress(f"extracting ({model.name})", len(records), len(records), "finished before")
-                return finished
+                return before
             there = [str(path) for path in (npy, table, report) if path.exists()]
             if not overwrite and (file.foreign or there):
                 found = f"{', '.join(there)} exist" if there else f"{npy} is unfinished"
@@ -99,26 +99,33 @@ def extract(
             rate = (file.done - first) / max(time.monotonic() - begun, 1e-9)
             progress(f"extracting ({model.name})", file.done, len(records), f"{rate:.0f} images/s")
         file.flush()
-        _write_table(table, records, file.failures, model.sha256)
-        values = {
-            "format": _FORMAT,
-            "model": model.name,
-            "model_sha256": model.sha256,
-            "images": len(records),
-            "vectors": file.rows,
-            "embedding_size": model.embedding_size,
-            "seconds": file.spent,
-            "images_per_second": len(records) / file.spent,
-            "failures": [{"path": printable(records.paths[i]), "reason": file.failures[i]} for i in sorted(file.failures)],
-            "fingerprint": fingerprint,
-            "provenance": provenance(options),
-        }
+        write_table(table, records, file.failures, model.sha256)
+        values = report_of(model, records, file.failures, file.spent, fingerprint, options or {})
         write_json(report, values)
         file.publish()
     return values
 
 
-def _fingerprint(model: Model, records: Records, options: Mapping[str, Any]) -> str:
+def report_of(
+    model: Model, records: Records, failures: Mapping[int, str], seconds: float, fingerprint: str, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The report of finished work."""
+    return {
+        "format": _FORMAT,
+        "model": model.name,
+        "model_sha256": model.sha256,
+        "images": len(records),
+        "vectors": len(records) - len(failures),
+        "embedding_size": model.embedding_size,
+        "seconds": seconds,
+        "images_per_second": len(records) / seconds,
+        "failures": [{"path": printable(records.paths[i]), "reason": failures[i]} for i in sorted(failures)],
+        "fingerprint": fingerprint,
+        "provenance": provenance(options),
+    }
+
+
+def work_fingerprint(model: Model, records: Records, options: Mapping[str, Any]) -> str:
     """SHA-256 of the work: another model, input size, option, list, label, or a changed file makes it other work."""
     about = [_FORMAT, CHUNK, model.name, model.sha256, model.size, model.embedding_size, sorted(options.items())]
     digest = hashlib.sha256(repr(about).encode())
@@ -132,11 +139,12 @@ def _fingerprint(model: Model, records: Records, options: Mapping[str, Any]) -> 
     return digest.hexdigest()
 
 
-def _finished(report: Path, npy: Path, table: Path, fingerprint: str) -> dict[str, Any] | None:
+def finished(report: Path, fingerprint: str, vectors: Path, table: Path) -> dict[str, Any] | None:
     """Read the report of the same work, if it and its files are whole."""
     try:
         values: dict[str, Any] = read_json(report)
-        whole = npy.stat().st_size >= 4 * values["vectors"] * values["embedding_size"] and table.exists()
+        size = sum(file.stat().st_size for file in (vectors.iterdir() if vectors.is_dir() else [vectors]))
+        whole = size >= 4 * values["vectors"] * values["embedding_size"] and table.exists()
         return values if values["fingerprint"] == fingerprint and whole else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -165,16 +173,22 @@ def _columns(records: Records) -> dict[str, list[str]]:
     return columns
 
 
-def _write_table(path: Path, records: Records, failures: Mapping[int, str], sha256: str) -> None:
-    columns = _columns(records)
+def table_columns(records: Records, sha256: str, folder: Path) -> dict[str, list[str]]:
+    """The columns of a table in `folder`, as text."""
     # Relative paths are relative to the table, as every command reads them; they start from the present folder here.
-    paths = [name if os.path.isabs(name) else os.path.relpath(name, path.parent) for name in records.paths]
-    rows = zip(paths, *columns.values(), [sha256] * len(paths), strict=True)
+    paths = [name if os.path.isabs(name) else os.path.relpath(name, folder) for name in records.paths]
+    return {"path": paths, **_columns(records), MADE_BY_EXTRACT: [sha256] * len(paths)}
+
+
+def write_table(path: Path, records: Records, failures: Mapping[int, str], sha256: str) -> None:
+    """Write the table of the images that could be read, but for those in `failures`. Raises `StorageError`."""
+    columns = table_columns(records, sha256, path.parent)
     with atomic_write(path) as stream:
         # File names need not be UTF-8; their bytes are kept.
         text = io.TextIOWrapper(stream, "utf-8", "surrogateescape", newline="")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["path", *columns, MADE_BY_EXTRACT])
+        writer.writerow(columns)
+        rows = zip(*columns.values(), strict=True)
         writer.writerows(row for place, row in enumerate(rows) if place not in failures)
         text.detach()
 

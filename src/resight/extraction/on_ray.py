@@ -1,0 +1,243 @@
+"""Many image files to vectors on a Ray cluster, as Parquet shards. Like `resight.extraction.extract`, it goes on after a kill.
+
+A shard holds the vectors of so many consecutive images. A worker gives it its name when it is whole. So the shards that are there
+are what is finished, and one that is made twice is the same twice.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+import ray.data
+from ray.exceptions import RayError
+
+from resight.datasets.records import Records
+from resight.errors import ConfigurationError, ResightError, StorageError, WeightsError
+from resight.extraction.extract import finished, printable, report_of, table_columns, work_fingerprint, write_table
+from resight.files import atomic_write, locked, sync_folder, write_json
+from resight.models import load_model
+from resight.models.embedding import embed_chunks
+from resight.models.model import CHUNK, Model
+from resight.progress import Progress, silent
+
+__all__ = ["extract_on_ray"]
+
+_SHARD = 16 * CHUNK
+_FAILURES = b"failures"
+
+
+def extract_on_ray(
+    model: str,
+    records: Records,
+    out: str | Path,
+    *,
+    address: str,
+    device: str = "auto",
+    threads: int = 0,
+    overwrite: bool = False,
+    images_per_shard: int = _SHARD,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Extract the vectors of many images into the folder ``OUT.parquet``, beside ``OUT.csv`` and ``OUT.report.json``.
+
+    The folder is a Parquet data set with the columns of ``OUT.csv`` and ``vector``. Vectors and ``OUT.csv`` are those of
+    `resight.extraction.extract.extract`. The report also names the shards and their numbers of vectors.
+
+    All machines must see the images, the model and `out` under the same paths. The cluster runs as many copies of the model as it
+    has cores, or GPUs. A copy holds one shard at a time.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model; see `resight.models.load_model`.
+    records : Records
+    out : str or Path
+        Name of the files, without ending.
+    address : str
+        Address of a cluster; ``"auto"`` for the one of this machine, ``"local"`` to start one for this work.
+    device : str
+        Device of each copy; see `resight.models.load_model`.
+    threads : int
+        Cores of each copy; 0 is one.
+    overwrite : bool
+        Replace vectors of another model or other images, finished or not.
+    images_per_shard : int
+        Images in a shard, a multiple of `resight.models.model.CHUNK`.
+    progress : Progress
+
+    Returns
+    -------
+    dict
+        Content of ``OUT.report.json``.
+
+    Raises
+    ------
+    ConfigurationError
+        If files of other work have these names and `overwrite` is not given, or if there is no cluster at `address`.
+    StorageError
+        If a file cannot be written, or another process is writing it. Finished shards are kept.
+    WeightsError
+        If a machine has other weights under the model's name.
+    ResightError
+        Any other error of a worker.
+    """
+    here = load_model(model, device=device, threads=threads)
+    out = Path(out).absolute()
+    folder, table, report = (out.with_name(out.name + ending) for ending in (".parquet", ".csv", ".report.json"))
+    options = {"device": device, "images_per_shard": images_per_shard}
+    fingerprint = work_fingerprint(here, records, options)
+    partial = folder.with_name(f"{folder.name}.{fingerprint[:16]}.partial")
+    stage = f"extracting ({here.name})"
+    with _alone(folder):
+        others = [path for path in folder.parent.glob(f"{folder.name}.*.partial") if path != partial]
+        if not partial.exists():
+            if not others and (values := finished(report, fingerprint, folder, table)) is not None:
+                progress(stage, len(records), len(records), "finished before")
+                return values
+            there = [str(path) for path in (folder, table, report) if path.exists()]
+            if not overwrite and (others or there):
+                found = f"{', '.join(there)} exist" if there else f"{folder} is unfinished"
+                raise ConfigurationError(f"{found}, from another model or other images; choose another --out, or give --overwrite")
+            partial.mkdir()
+        for other in others:
+            rmtree(other)
+        firsts = range(0, len(records), images_per_shard)
+        missing = [first for first in firsts if not (partial / _name(first)).exists()]
+        begun, made = time.monotonic(), 0
+        done = sum(min(images_per_shard, len(records) - first) for first in firsts if first not in set(missing))
+        if missing:
+            arguments = {"name": model, "sha256": here.sha256, "device": device, "threads": threads or 1, "present": os.getcwd()}
+            arguments["folder"] = str(partial)
+            rows = _rows(records, here.sha256, table.parent)
+            blocks = [rows.slice(first, images_per_shard) for first in missing]
+            for images in _run(address, blocks, arguments, device):
+                made += images
+                note = f"{made / max(time.monotonic() - begun, 1e-9):.0f} images/s"
+                progress(stage, done + made, len(records), note)
+        footers = {first: pq.read_metadata(partial / _name(first)) for first in firsts}
+        failures = {
+            first + int(row): str(reason)
+            for first, footer in footers.items()
+            for row, reason in json.loads(footer.metadata[_FAILURES]).items()
+        }
+        write_table(table, records, failures, here.sha256)
+        seconds = time.monotonic() - begun
+        values = report_of(here, records, failures, seconds, fingerprint, options) | {"images_per_second": made / seconds}
+        values["shards"] = {_name(first): footer.num_rows for first, footer in footers.items()}
+        write_json(report, values)
+        if folder.exists():
+            rmtree(folder)
+        os.replace(partial, folder)
+        sync_folder(folder.parent)
+    return values
+
+
+def _name(first: int) -> str:
+    """Name of the shard that begins with an image."""
+    return f"{first:012}.parquet"
+
+
+def _rows(records: Records, sha256: str, folder: Path) -> pa.Table:
+    """Work for the workers: the columns of the table, and the number and the file of each image, whose name need not be UTF-8."""
+    columns = table_columns(records, sha256, folder)
+    columns["path"] = [printable(path) for path in columns["path"]]
+    files = [os.fsencode(os.path.abspath(path)) for path in records.paths]
+    return pa.table({**columns, "file": files, "number": range(len(files))})
+
+
+@cache
+def _model(name: str, sha256: str, device: str, threads: int, present: str) -> Model:
+    """The model of this process, loaded once."""
+    os.chdir(present)  # the name may be a path
+    model = load_model(name, device=device, threads=threads)
+    if model.sha256 != sha256:
+        raise WeightsError(f"{name} has other weights on {os.uname().nodename}; give all machines the same")
+    return model
+
+
+def _make_shard(block: pa.Table, *, folder: str, **model: Any) -> pa.Table:
+    """Make one shard, in a worker."""
+    extractor = _model(**model)
+    first = block["number"][0].as_py()
+    chunks: list[pa.Array] = []
+    failures: dict[int, str] = {}
+    for chunk in embed_chunks(extractor, [os.fsdecode(file) for file in block["file"].to_pylist()]):
+        chunks.append(pa.array(chunk.vectors.reshape(-1)))
+        failures |= {chunk.start + row: reason for row, reason in chunk.failures.items()}
+    vectors = pa.FixedSizeListArray.from_arrays(pa.concat_arrays(chunks), extractor.embedding_size)
+    shard = block.drop_columns(["file", "number"]).append_column("vector", vectors)
+    kept = [row for row in range(len(shard)) if row not in failures]
+    shard = (shard.take(kept) if failures else shard).replace_schema_metadata({_FAILURES: json.dumps(failures)})
+    with atomic_write(Path(folder) / _name(first)) as stream:
+        pq.write_table(shard, stream)
+    return pa.table({"first": [first], "images": [len(block)]})
+
+
+def _run(address: str, blocks: list[pa.Table], arguments: dict[str, Any], device: str) -> Iterator[int]:
+    """Let the workers of a cluster make shards, and count the images of each finished one."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False)
+    except (RayError, ConnectionError, ValueError, RuntimeError) as error:
+        raise ConfigurationError(
+            f"no Ray cluster at {address} ({error}); start one with `ray start --head`, or give --ray local"
+        ) from error
+    try:
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        gpu = device != "cpu" and "GPU" in ray.cluster_resources()
+        # Tasks, whose processes keep their model: a lost actor would wait for a core, which the other actors never give back.
+        results = ray.data.from_arrow(blocks).map_batches(
+            _make_shard,
+            fn_kwargs=arguments,
+            batch_size=None,
+            batch_format="pyarrow",
+            num_cpus=arguments["threads"],
+            num_gpus=1 if gpu else None,
+        )
+        counted = set()
+        for row in results.iter_rows():
+            if row["first"] not in counted:
+                counted.add(row["first"])
+                yield row["images"]
+    except RayError as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, ResightError):
+            cause = getattr(cause, "cause", None) or cause.__cause__
+        if cause is None:
+            raise
+        raise cause from None
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other extractions out."""
+    lock = folder.with_name(f"{folder.name}.lock")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with locked(lock):
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+    except BlockingIOError:
+        raise StorageError(f"another extraction is writing {folder}; wait for it, or choose another --out") from None
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {folder}: {error.strerror or error}; free space, then give the same command again: it goes on where it "
+            "stopped"
+        ) from error

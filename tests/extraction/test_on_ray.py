@@ -1,0 +1,134 @@
+"""Extraction on real Ray clusters, each in a process of its own, against an extraction without Ray."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from resight.datasets.image_list import find_images
+from resight.drawn import crops
+from resight.extraction.extract import extract
+from resight.files import read_json
+from resight.models import load_model
+
+pytest.importorskip("ray", reason="needs Ray: pip install '.[scale]'")
+parquet = pytest.importorskip("pyarrow.parquet")
+
+MODEL = "student-fastest"
+
+MEMORY = 100 * 2**20
+_PATIENCE = {"RAY_raylet_start_wait_time_s": "300", "RAY_agent_register_timeout_ms": "300000"}
+"""For machines that have other work."""
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three shards of 256 images; one of these is no image, and one has a name that is not UTF-8."""
+    root = tmp_path_factory.mktemp("images")
+    crops.generate(root, identities_train=2, identities_test=25, cameras=3, images_per_camera=8, size=(64, 32))
+    flat = root / "flat"
+    flat.mkdir()
+    for number, path in enumerate(sorted(root.rglob("*.jpg"))[:600]):
+        shutil.copy(path, flat / f"{number:04}.jpg")
+    (flat / "0300.jpg").write_bytes(b"no image")
+    os.rename(flat / "0001.jpg", os.fsencode(flat) + b"/0001-\xe9.jpg")
+    return flat
+
+
+@pytest.fixture(scope="module")
+def plain(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("plain") / "vectors"
+    extract(load_model(MODEL, threads=1), images, out)
+    return out
+
+
+def on_ray(script: str, images: Path, out: Path, **more: str) -> str:
+    """Run a script that has ``run(address, progress)`` in a process of its own, and return what it prints."""
+    begin = f"""
+import ray.cluster_utils
+from resight.datasets.image_list import find_images
+from resight.extraction.on_ray import extract_on_ray
+
+def run(address, progress=print):
+    images = find_images({str(images)!r})
+    return extract_on_ray({MODEL!r}, images, {str(out)!r}, address=address, images_per_shard=256, progress=progress)
+"""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", **_PATIENCE, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | more
+    done = subprocess.run([sys.executable, "-c", begin + script], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def equal(out: Path, plain: Path) -> bool:
+    """Tell if the vectors, the table and the report are those of an extraction without Ray."""
+    table = parquet.read_table(f"{out}.parquet")
+    vectors = np.stack(table["vector"].to_numpy())
+    one, other = (read_json(Path(f"{name}.report.json")) for name in (out, plain))
+    rows = [Path(path).name for path in table["path"].to_pylist() if "xe9" not in path]
+    tables = [Path(f"{name}.csv").read_bytes().splitlines() for name in (out, plain)]
+    return (
+        np.array_equal(vectors, np.load(f"{plain}.npy"))
+        and rows == [Path(path).name for path in find_images(Path(f"{plain}.csv")).paths if "\udce9" not in path]
+        and [line.split(b"/")[-1] for line in tables[0]] == [line.split(b"/")[-1] for line in tables[1]]
+        and all(one[name] == other[name] for name in ("vectors", "images", "failures", "model_sha256"))
+        and sum(one["shards"].values()) == one["vectors"]
+    )
+
+
+def test_it_goes_on_and_the_vectors_are_those_without_ray(images: Path, plain: Path, tmp_path: Path) -> None:
+    out = tmp_path / "vectors"
+    script = """
+from resight.extraction import on_ray
+from pathlib import Path
+
+def stopped(address, blocks, arguments, *others):
+    yield on_ray._make_shard(blocks[1], **arguments)["images"][0].as_py()
+    raise KeyboardInterrupt
+
+real, on_ray._run = on_ray._run, stopped
+try:
+    run("")
+except KeyboardInterrupt:
+    on_ray._run = real
+(partial,) = Path(OUT).parent.glob("*.partial")
+(shard,) = partial.iterdir()
+before = shard.stat().st_mtime_ns
+run("local")
+assert (Path(OUT).with_suffix(".parquet") / shard.name).stat().st_mtime_ns == before
+run("no cluster is asked for finished work")
+"""
+    said = on_ray(script.replace("OUT", repr(str(out))), images, out)
+    assert "256 600" in said and said.count("600 600") == 2 and "finished before" in said
+    assert equal(out, plain)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["vectors.csv", "vectors.parquet", "vectors.report.json"]
+    found = find_images(f"{out}.parquet")
+    assert (len(found), set(found.identities)) == (599, set(find_images(f"{out}.csv").identities))
+
+
+@pytest.mark.slow
+def test_a_node_that_is_killed_changes_nothing(images: Path, plain: Path, tmp_path: Path) -> None:
+    script = f"""
+cluster = ray.cluster_utils.Cluster(initialize_head=True, head_node_args=dict(num_cpus=1, object_store_memory={MEMORY}))
+node = cluster.add_node(num_cpus=1, object_store_memory={MEMORY})
+cluster.wait_for_nodes()
+
+def progress(stage, done, total, note=""):
+    global node
+    print(done)
+    if node is not None:
+        cluster.remove_node(node, allow_graceful=False)
+        node = None
+        print("killed")
+
+run(cluster.address, progress)
+cluster.shutdown()
+"""
+    said = on_ray(script, images, tmp_path / "vectors").split()
+    assert said[1] == "killed" and said[-1] == "600"
+    assert equal(tmp_path / "vectors", plain)
