@@ -55,9 +55,9 @@ import ray.cluster_utils
 from resight.datasets.image_list import find_images
 from resight.extraction.on_ray import extract_on_ray
 
-def run(address, progress=print):
+def run(address, progress=print, out={str(out)!r}):
     images = find_images({str(images)!r})
-    return extract_on_ray({MODEL!r}, images, {str(out)!r}, address=address, images_per_shard=256, progress=progress)
+    return extract_on_ray({MODEL!r}, images, out, address=address, images_per_shard=256, progress=progress)
 """
     environment = os.environ | {"OMP_NUM_THREADS": "1", **_PATIENCE, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | more
     done = subprocess.run([sys.executable, "-c", begin + script], capture_output=True, text=True, env=environment)
@@ -114,9 +114,22 @@ run("no cluster is asked for finished work")
 @pytest.mark.slow
 def test_a_node_that_is_killed_changes_nothing(images: Path, plain: Path, tmp_path: Path) -> None:
     script = f"""
+from resight.errors import WeightsError
+from resight.extraction import on_ray
+
 cluster = ray.cluster_utils.Cluster(initialize_head=True, head_node_args=dict(num_cpus=1, object_store_memory={MEMORY}))
 node = cluster.add_node(num_cpus=1, object_store_memory={MEMORY})
 cluster.wait_for_nodes()
+
+class Other:
+    name, size, embedding_size, sha256 = "other", (128, 64), 8, "of other weights"
+
+real, on_ray.load_model = on_ray.load_model, lambda *names, **options: Other()
+try:
+    run(cluster.address, out={str(tmp_path / "other")!r})
+except WeightsError as error:
+    print(str(error).replace(" ", "_"))
+on_ray.load_model = real
 
 def progress(stage, done, total, note=""):
     global node
@@ -130,5 +143,6 @@ run(cluster.address, progress)
 cluster.shutdown()
 """
     said = on_ray(script, images, tmp_path / "vectors").split()
-    assert said[1] == "killed" and said[-1] == "600"
+    assert said[0].startswith(f"{MODEL}_has_other_weights_on_")
+    assert said[2] == "killed" and said[-1] == "600"
     assert equal(tmp_path / "vectors", plain)
