@@ -88,10 +88,8 @@ def extract_on_ray(
         If files of other work have these names and `overwrite` is not given, or if there is no cluster at `address`.
     StorageError
         If a file cannot be written, or another process is writing it. Finished shards are kept.
-    WeightsError
-        If a machine has other weights under the model's name.
     ResightError
-        Any other error of a worker.
+        If a worker fails, for example because its machine has other weights under the model's name.
     """
     here = load_model(model, device=device, threads=threads)
     out = Path(out).absolute()
@@ -168,9 +166,16 @@ def _model(name: str, sha256: str, device: str, threads: int, present: str) -> M
 
 
 def _make_shard(block: pa.Table, *, folder: str, **model: Any) -> pa.Table:
-    """Make one shard, in a worker."""
-    extractor = _model(**model)
-    first = block["number"][0].as_py()
+    """Make one shard, in a worker. An error is part of the answer: Ray would keep its text alone, and not its kind."""
+    first, error = block["number"][0].as_py(), ""
+    try:
+        _write_shard(block, _model(**model), Path(folder) / _name(first))
+    except ResightError as raised:
+        error = str(raised)
+    return pa.table({"images": [len(block)], "first": [first], "error": [error]})
+
+
+def _write_shard(block: pa.Table, extractor: Model, path: Path) -> None:
     chunks: list[pa.Array] = []
     failures: dict[int, str] = {}
     for chunk in embed_chunks(extractor, [os.fsdecode(file) for file in block["file"].to_pylist()]):
@@ -180,9 +185,8 @@ def _make_shard(block: pa.Table, *, folder: str, **model: Any) -> pa.Table:
     shard = block.drop_columns(["file", "number"]).append_column("vector", vectors)
     kept = [row for row in range(len(shard)) if row not in failures]
     shard = (shard.take(kept) if failures else shard).replace_schema_metadata({_FAILURES: json.dumps(failures)})
-    with atomic_write(Path(folder) / _name(first)) as stream:
+    with atomic_write(path) as stream:
         pq.write_table(shard, stream)
-    return pa.table({"first": [first], "images": [len(block)]})
 
 
 def _run(address: str, blocks: list[pa.Table], arguments: dict[str, Any], device: str) -> Iterator[int]:
@@ -209,16 +213,11 @@ def _run(address: str, blocks: list[pa.Table], arguments: dict[str, Any], device
         )
         counted = set()
         for row in results.iter_rows():
+            if row["error"]:
+                raise ResightError(row["error"])
             if row["first"] not in counted:
                 counted.add(row["first"])
                 yield row["images"]
-    except RayError as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, ResightError):
-            cause = getattr(cause, "cause", None) or cause.__cause__
-        if cause is None:
-            raise
-        raise cause from None
     finally:
         ray.shutdown()
 
