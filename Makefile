@@ -10,8 +10,13 @@ demo: .venv/installed
 test: check
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
-slow: .venv/installed
+slow: .venv/scale
 	$(BIN)/python -m pytest -m slow -o timeout=7200 -o faulthandler_timeout=7500
+
+# Ray is large, and only slow tests need it.
+.venv/scale: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[scale]'
+	touch $@
 
 check: .venv/installed
 	$(BIN)/ruff check .

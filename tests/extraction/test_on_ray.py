@@ -17,14 +17,19 @@ from resight.extraction.extract import extract
 from resight.files import read_json
 from resight.models import load_model
 
-pytest.importorskip("ray", reason="needs Ray: pip install '.[scale]'")
-parquet = pytest.importorskip("pyarrow.parquet")
+pytestmark = pytest.mark.slow
 
 MODEL = "student-fastest"
 
 MEMORY = 100 * 2**20
 _PATIENCE = {"RAY_raylet_start_wait_time_s": "300", "RAY_agent_register_timeout_ms": "300000"}
 """For machines that have other work."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def needs_ray() -> None:
+    """Skip if Ray is not installed; a module that skips itself would count where slow tests are not wanted."""
+    pytest.importorskip("ray", reason="needs Ray: pip install '.[scale]'")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +72,7 @@ def run(address, progress=print, out={str(out)!r}):
 
 def equal(out: Path, plain: Path) -> bool:
     """Tell if the vectors, the table and the report are those of an extraction without Ray."""
-    table = parquet.read_table(f"{out}.parquet")
+    table = pytest.importorskip("pyarrow.parquet").read_table(f"{out}.parquet")
     vectors = np.stack(table["vector"].to_numpy())
     one, other = (read_json(Path(f"{name}.report.json")) for name in (out, plain))
     rows = [Path(path).name for path in table["path"].to_pylist() if "xe9" not in path]
@@ -111,7 +116,6 @@ run("no cluster is asked for finished work")
     assert (len(found), set(found.identities)) == (599, set(find_images(f"{out}.csv").identities))
 
 
-@pytest.mark.slow
 def test_a_node_that_is_killed_changes_nothing(images: Path, plain: Path, tmp_path: Path) -> None:
     script = f"""
 from resight.errors import ResightError
