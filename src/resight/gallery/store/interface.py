@@ -62,7 +62,8 @@ class Removal:
     files, bytes : int
         Number and size of the files searched for traces.
     proved : bool
-        True if no piece of 16 bytes of their vectors, thumbnails and ids was found.
+        True if no piece of 16 bytes of their vectors, thumbnails and ids was found. One with eight equal bytes in a row tells
+        nothing, and does not count.
     note : str
         Limits of the removal, for the user.
     """
