@@ -31,6 +31,7 @@ def test_session(world: World) -> None:
         "retention": None,
         "precision": "float32",
         "created": settings.created,
+        "hnsw": 0,
     }
     assert whole["size"] == 24
     assert whole["max_upload"] == 8_000_000

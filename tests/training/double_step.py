@@ -49,6 +49,7 @@ def check(name: str) -> None:
     torch.testing.assert_close(many.state_dict(), one.state_dict(), rtol=1e-10, atol=1e-12)
 
 
-with joined():
-    for architecture in ("mobilenet-0.25", "osnet-0.25"):
-        check(architecture)
+if __name__ == "__main__":
+    with joined():
+        for architecture in ("mobilenet-0.25", "osnet-0.25"):
+            check(architecture)

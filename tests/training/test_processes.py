@@ -95,6 +95,7 @@ def test_the_gradients_of_two_processes_are_those_of_one() -> None:
     assert process.returncode == 0, errors
 
 
+@pytest.mark.slow
 def test_two_processes_go_on_as_one_would(tiny: Path, config: DistillConfig, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     distill(tiny, one, config, cache=tmp_path)
