@@ -36,6 +36,7 @@ BLOCKS = {
     "mobilenet": accuracy.mobilenet,
     "reranking": accuracy.reranking,
     "adapt": accuracy.adapt,
+    "adapt-cost": accuracy.adapt_cost,
     "targets": accuracy.targets,
     "calibration": accuracy.calibration,
     "decision": accuracy.decision,

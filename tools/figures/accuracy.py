@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from statistics import mean, stdev
+from typing import Any
 
 from records import core_minutes, minutes, number, pair, result, scores, table, where
 
@@ -89,7 +90,7 @@ def student() -> str:
         rows.append([text, *scores(result(f"market1501-{name}")), elsewhere, *times, f"{trained:.0f}"])
         if name == "student-general":
             adapted = result("cuhk03-adapt-general")
-            after, minutes_more = adapted["scores"]["after"]["map"], adapted["seconds"] / 60
+            after, minutes_more = adapted["scores"]["after"]["map"], minutes_of_a_core(adapted)
             rows.append(
                 ["the same, adapted to those cameras without labels", "-", "-", f"{after:.2f}", *times, f"+ {minutes_more:.0f}"]
             )
@@ -128,8 +129,8 @@ def adapt() -> str:
     runs = {
         "cuhk03-adapt-statistics": "`student`, statistics only (`--epochs 0`)",
         "cuhk03-adapt": "`student`, with the teacher",
-        "cuhk03-adapt-self": "`student-general`, which teaches itself",
-        "cuhk03-adapt-plain": "`student-general`, the teacher's plain vectors",
+        "cuhk03-adapt-self": "`student-general` before its third training, which teaches itself",
+        "cuhk03-adapt-plain": "the same, the teacher's plain vectors",
         "cuhk03-adapt-general": "`student-general`, with the teacher",
     }
     rows = []
@@ -138,9 +139,24 @@ def adapt() -> str:
         cells = [f"{found['scores'][when][figure]:.2f}" for when in ("before", "after") for figure in ("rank1", "map")]
         agreed = found["agreement"]
         shown = f"{agreed['before']:.0f} -> {agreed['after']:.0f}" if agreed else "-"
-        rows.append([text, str(found["crops"]), shown, *cells, f"{found['seconds'] / 60:.0f}"])
+        rows.append([text, str(found["crops"]), shown, *cells, f"{minutes_of_a_core(found):.0f}"])
     headings = ["CUHK03, a part (%)", "crops", "neighbours that are the teacher's", "Rank-1 before", "mAP before", "Rank-1", "mAP"]
-    return table([*headings, "minutes, one busy core"], rows)
+    return table([*headings, "minutes of a core"], rows)
+
+
+def minutes_of_a_core(record: dict[str, Any]) -> float:
+    """Time of an adaptation, times the cores that it had."""
+    return float(record["seconds"] * record["provenance"]["hardware"]["cores"] / 60)
+
+
+def adapt_cost() -> str:
+    """What adapting costs."""
+    record = result("benchmark-adapt")
+    found, machine = record["figures"], record["provenance"]["hardware"]
+    return (
+        f"{found['crops']:,} crops with the teacher: {found['seconds'] / 60:.1f} minutes on {machine['cores']} cores "
+        f"({machine['processor']}), and {found['peak_megabytes'] / 1000:.1f} GB of memory.\n"
+    )
 
 
 def targets() -> str:
