@@ -1,8 +1,7 @@
 """Training on two processes of one thread, started by torchrun, against one process of two threads: speed, and the same losses.
 
-Speed is that of MobileNet 0.25, 128x128, round by round. The losses are those of 200 steps
-from a trained student on a drawn data set, with
-normalisations and losses that compare the images of a batch.
+Speed is that of MobileNet 0.25, 128x128, round by round. The losses are those of 200 steps from a trained student on a drawn data
+set, with normalisations and losses that compare the images of a batch.
 
     python benchmarks/processes.py --json results/benchmark-processes.json
 """
@@ -48,6 +47,7 @@ HOW = {"one": (1, 2), "two": (2, 1)}
 
 
 def speed(options: argparse.Namespace) -> dict[str, object]:
+    """Images a second of a training, and processor time for each."""
     images, classes = 1280, 751
     random = np.random.default_rng(0)
     labels = random.integers(0, classes, images)
@@ -65,6 +65,8 @@ def speed(options: argparse.Namespace) -> dict[str, object]:
 
 
 class Targets(torch.nn.Module):
+    """Random embeddings as a teacher's answers."""
+
     def __init__(self, images: int, dimensions: int) -> None:
         super().__init__()
         self.targets = F.normalize(torch.from_numpy(np.random.default_rng(0).normal(size=(images, dimensions))).float())
@@ -74,6 +76,8 @@ class Targets(torch.nn.Module):
 
 
 class Recorded(WeightedLosses):
+    """Losses that are kept, step by step."""
+
     def forward(self, batch: object, outputs: object) -> object:
         total, parts = super().forward(batch, outputs)
         STEPS.append(float(total))
@@ -84,6 +88,7 @@ STEPS: list[float] = []
 
 
 def losses(options: argparse.Namespace) -> dict[str, object]:
+    """Train for 200 steps, and return the loss of each."""
     train = open_dataset(options.data).train
     labels, people = class_labels(train)
     config = TrainConfig(
@@ -110,18 +115,9 @@ def losses(options: argparse.Namespace) -> dict[str, object]:
 
 
 def run(what: str, processes: int, threads: int, folder: Path, options: argparse.Namespace) -> list[dict[str, object]]:
-    """What each process found."""
-    command = [
-        __file__,
-        "--worker",
-        what,
-        "--data",
-        str(folder),
-        "--batch-size",
-        str(options.batch_size),
-        "--steps",
-        str(options.steps),
-    ]
+    """Run a worker on some processes, and return the findings of each."""
+    command = [__file__, "--worker", what, "--data", str(folder)]
+    command += ["--batch-size", str(options.batch_size), "--steps", str(options.steps)]
     if processes > 1:
         command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), *command]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
@@ -130,6 +126,7 @@ def run(what: str, processes: int, threads: int, folder: Path, options: argparse
 
 
 def main() -> None:
+    """Run the benchmark as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=40)
@@ -159,8 +156,6 @@ def main() -> None:
                 found = run("speed", *how, Path(folder), options)
                 speeds[name].append(found[0]["images_per_second"])
                 costs[name].append(sum(one["processor_seconds_per_image"] for one in found))
-    if not options.rounds:
-        return
     ratios = [two / one for one, two in zip(speeds["one"], speeds["two"], strict=True)]
     print(f"two processes / one, images/s: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
     if options.json:

@@ -82,7 +82,7 @@ CONTESTANTS = {"resight": rerank, "dense": dense}
 
 
 def embeddings(data: str, model: str, file: str) -> tuple[Vectors, Vectors, Records, Records]:
-    """Of a data set's queries and gallery, junk left out."""
+    """Embeddings of queries and gallery, without junk."""
     from resight.datasets import open_dataset
     from resight.models import load_model
     from resight.models.embedding import embed_files

@@ -151,6 +151,6 @@ def test_the_command_reads_a_gallery_and_a_table(
     said = capsys.readouterr()
     assert "answer: match." in said.out and "chosen without labels" in said.out and "made without labels" in said.err
     assert main(["calibrate", "--unlabelled", "people", "--promise", "guaranteed"]) == 2
-    assert "take labels" in capsys.readouterr().err
+    assert "are for people with labels" in capsys.readouterr().err
     assert main(["calibrate"]) == 2
     assert "by --unlabelled" in capsys.readouterr().err

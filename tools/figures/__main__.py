@@ -79,7 +79,7 @@ def rendered(text: str) -> str:
 
 
 def wrapped(block: str) -> str:
-    """A block whose lines are at most 100 columns wide, but for those of tables."""
+    """A block whose lines, except in tables, are at most 100 columns wide."""
     lines = (line if line.startswith("|") else textwrap.fill(line, 100, break_on_hyphens=False) for line in block.split("\n"))
     return "\n".join(lines)
 

@@ -150,7 +150,7 @@ def minutes_of_a_core(record: dict[str, Any]) -> float:
 
 
 def adapt_cost() -> str:
-    """What adapting costs."""
+    """Time and memory of adapting."""
     record = result("benchmark-adapt")
     found, machine = record["figures"], record["provenance"]["hardware"]
     return (

@@ -66,7 +66,7 @@ def growth() -> str:
 
 
 def purges() -> str:
-    """What a retention costs."""
+    """Time that a retention takes."""
     rows = []
     for gallery in _galleries():
         postgres = gallery["postgres"]

@@ -64,7 +64,8 @@ def calibrate(
         Given several times, the sets are taken together.
     unlabelled
         Instead of --data, without labels: a gallery that `resight watch` filled, or a table or folder of crops by two cameras or
-        more. The rate of false answers is then predicted, and who is missed stays unknown.
+        more. The rate of false answers is then predicted, and who is missed stays unknown. A gallery has its own model, distance
+        and kind of sightings.
     rate
         Allowed rate of searches for an absent person that answer "match".
     possible_rate
@@ -110,8 +111,9 @@ def calibrate(
     if bool(data) == bool(unlabelled):
         raise ConfigurationError("name people with labels by --data, or a gallery or table without any by --unlabelled")
     if not data:
-        if promise != "expected" or held_out or picture is not None:
-            raise ConfigurationError("--promise guaranteed, --held-out and --picture take labels; leave them out, or give --data")
+        if (promise, confidence, part, held_out, seed, picture) != ("expected", 0.95, "test", 0.0, 0, None):
+            take = "--promise, --confidence, --part, --held-out, --seed and --picture"
+            raise ConfigurationError(f"{take} are for people with labels; leave them out, or give --data")
         calibrate_gallery(
             unlabelled,
             model=model,

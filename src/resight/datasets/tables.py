@@ -188,7 +188,7 @@ def _open_parquet(table: Path) -> tuple[tuple[str, ...], str, list[tuple[int, li
         columns = [name for name in files.schema.names if name.lower() in (*COLUMNS, MADE_BY_EXTRACT)]
         values = [[_text(value) for value in column.to_pylist()] for column in files.to_table(columns).columns]
     except (OSError, pyarrow.ArrowException) as error:
-        raise DatasetError(f"{table}: cannot be read as Parquet: {error}") from error
+        raise DatasetError(f"{table}: cannot be read as Parquet ({error}); write it again, or give a CSV table") from error
     return (
         tuple(name.lower() for name in columns),
         "",

@@ -95,7 +95,7 @@ def read_unnamed(gallery: Gallery, extractor: Model, *, progress: Progress = sil
     ModelMismatchError
         If `extractor` is not the gallery's model.
     GalleryError
-        If a sighting does not fit its checksum, or there is none of a known camera.
+        If a sighting does not fit its checksum, or no sighting has a known camera.
     """
     found = [one for one in read_passes(gallery, progress=progress) if one.camera and one.embedding.any()]
     passes = found[-MOST:]

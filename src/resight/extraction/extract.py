@@ -181,7 +181,7 @@ def table_columns(records: Records, sha256: str, folder: Path) -> dict[str, list
 
 
 def write_table(path: Path, records: Records, failures: Mapping[int, str], sha256: str) -> None:
-    """Write the table of the images that could be read, but for those in `failures`. Raises `StorageError`."""
+    """Write the table of the images that are not in `failures`. Raises `StorageError`."""
     columns = table_columns(records, sha256, path.parent)
     with atomic_write(path) as stream:
         # File names need not be UTF-8; their bytes are kept.

@@ -50,10 +50,7 @@ class DatabaseAudit:
         self.failing = False
         self._location, self._lock = location, threading.Lock()
         self._connection = connect(location)
-        self._checked, self._mark = (
-            START,
-            "",
-        )  # the last entry up to which the chain was followed, and what tells a change before it
+        self._checked, self._mark = START, ""  # entry up to which the chain was followed, and the mark of all up to there
         try:
             with self._transaction() as connection:
                 newest = connection.execute("SELECT max(number) FROM resight.audit").fetchone()
@@ -132,7 +129,7 @@ def _follow(connection: psycopg.Connection, head: Head) -> tuple[str, Head]:
 
 
 def _head(connection: psycopg.Connection, number: int | None = None) -> Head:
-    """Return the number and hash of an entry, the newest by default; `START` if there is none."""
+    """Return the number and hash of an entry, by default of the newest; `START` without one."""
     query = (
         "SELECT number, line::json->>'sha256' FROM resight.audit WHERE number = coalesce(%s, number) ORDER BY number DESC LIMIT 1"
     )

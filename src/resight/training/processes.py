@@ -1,6 +1,6 @@
 """Training on several processes, which torchrun starts: each runs the network on its share of every batch.
 
-The result is that of one process, but for the order of additions. The normalisations exchange their statistics, the losses see the
+The result is that of one process, apart from rounding. The normalisations exchange their statistics, the losses see the
 outputs for the whole batch, and the gradients are averaged. Everything is exchanged by sums, because every backend has these.
 """
 

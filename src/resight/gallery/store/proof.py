@@ -1,8 +1,8 @@
 """The proof of a purge: all bytes of a gallery's folder are searched for what was deleted.
 
-SQLite overwrites what it deletes, but for copies that it made when it moved rows between pages. Most are in the indexes, which are
-written anew. If the search finds a piece all the same, and no sighting that is left holds it, the files are written anew, and
-searched again. A child process reads them (see `resight.gallery.store.reading`).
+SQLite overwrites what it deletes, except copies that it made when it moved rows between pages. Most of these are in the indexes,
+which are written anew. If the search finds a piece all the same, and no sighting that is left holds it, the files are written anew,
+and searched again. A child process reads them (see `resight.gallery.store.reading`).
 """
 
 from __future__ import annotations

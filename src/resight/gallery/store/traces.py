@@ -113,7 +113,7 @@ class Traces:
     def _apart(self, data: bytes, starts: Places) -> Places:
         """Return where pieces begin that tell something, and touch no forgotten one.
 
-        Where a survivor's content ends, the bytes that follow in the file may agree with a deleted content by chance. A piece that
+        The bytes that follow a survivor's content in the file may agree with a deleted content by chance. A piece that
         an unbroken run of known pieces leads from to a forgotten one nearby is therefore not a trace. Of real traces there are
         pieces apart from forgotten ones.
         """
