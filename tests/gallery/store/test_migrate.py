@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -204,3 +205,16 @@ def make_old_again(location: str) -> None:
         connection.execute("DROP INDEX IF EXISTS resight.sighting_tracklet_idx")
         connection.execute("DROP TABLE IF EXISTS resight.audit")
         connection.execute("UPDATE resight.kept SET value = '3' WHERE name = 'version'")
+
+
+def test_a_database_waits_for_programs_that_end_and_not_for_others(postgres: str) -> None:
+    import psycopg
+
+    make_old(postgres, make_settings(), make_sightings(5))
+    with psycopg.connect(postgres, application_name="resight"), pytest.raises(GalleryError, match="stop the services"):
+        upkeep.migrate(postgres)
+    ending = psycopg.connect(postgres, application_name="resight")
+    later = threading.Timer(0.5, ending.close)
+    later.start()
+    assert upkeep.migrate(postgres)[1] == 1
+    later.join()

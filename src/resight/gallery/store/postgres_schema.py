@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -90,6 +91,8 @@ TALLY = "SELECT camera, identity, sum(count)::bigint AS count FROM resight.tally
 _STEPS = {3: "CREATE INDEX ON resight.sighting (tracklet)", 4: _AUDIT}
 """Statements that lead from a version of the tables to the next."""
 
+_PATIENCE = 2.0  # seconds for a program that is ending: the server notices a little later
+
 _OTHERS = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
     AND backend_type = 'client backend' AND (application_name = 'resight' OR query LIKE '%resight.%')
@@ -163,9 +166,12 @@ def migrate(location: str, check: Callable[[psycopg.Connection], list[str]], hns
             if not isinstance(version, int) or not OLDEST <= version <= VERSION:
                 check_version("the gallery in this database", version, VERSION, OLDEST)
                 raise GalleryError("the gallery in this database has no version; restore a backup")
-            others = connection.execute(_OTHERS).fetchone()
-            if others is None or others[0]:
-                raise GalleryError("other programs use the gallery in this database; stop the services, then run it again")
+            end = time.monotonic() + _PATIENCE
+            while connection.execute(_OTHERS).fetchone() != (0,):
+                if time.monotonic() > end:
+                    raise GalleryError("other programs use the gallery in this database; stop the services, then run it again")
+                time.sleep(0.1)
+                connection.execute("SELECT pg_stat_clear_snapshot()")  # otherwise a transaction sees the same ones again
             for number in range(version, VERSION):
                 connection.execute(_STEPS[number].encode())
             if wanted.hnsw and not settings.hnsw:
