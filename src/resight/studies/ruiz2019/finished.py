@@ -20,7 +20,8 @@ from resight.training.train import HISTORY
 __all__ = ["adopt", "differences", "is_evaluated", "is_trained", "refuse_other_data"]
 
 _ELSEWHERE = ("weights", "teacher")  # compared by content, since paths differ between machines
-_HARMLESS = ("validate_every", "targets")  # the weights do not depend on them
+_HARMLESS = ("validate_every", "targets", "precision")
+"""The weights do not depend on the first two. The third depends on the machine: "auto" is bfloat16 on a GPU."""
 
 
 def refuse_other_data(runs: Sequence[Run], names: Mapping[str, str]) -> None:
