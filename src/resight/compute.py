@@ -1,4 +1,4 @@
-"""Usable cores, memory that the process keeps, and child processes.
+"""Usable cores, and child processes.
 
 A child process runs a module of this package. Parent and child exchange lines of JSON. If it dies, no other process does, and what
 libraries print is not mistaken for an answer.
@@ -7,8 +7,6 @@ libraries print is not mistaken for an answer.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import functools
 import json
 import math
 import os
@@ -19,9 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, cast
 
-__all__ = ["Child", "answering", "first_process", "keep_freed_memory", "usable_cores"]
+__all__ = ["Child", "answering", "first_process", "usable_cores"]
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
 _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -58,29 +55,6 @@ def _container_limit(root: Path = Path("/sys/fs/cgroup"), mine: Path = Path("/pr
                 if float(quota) > 0 and float(period) > 0:
                     limits.append(float(quota) / float(period))
     return min(limits)
-
-
-@functools.cache
-def keep_freed_memory() -> bool:
-    """Tell glibc's allocator to keep large freed blocks for the next request; once for the process.
-
-    PyTorch on a CPU allocates every activation anew. glibc maps a block of 32 MB or more from the system and unmaps it when it is
-    freed, so that every layer pays for zeroing its pages again: on virtual machines that can cost more than the arithmetic (OSNet
-    x0.25 ran three times as fast with this, see docs/experiments.md). In exchange the process keeps its largest memory use
-    until it ends.
-
-    Returns
-    -------
-    bool
-        False if the C library is not glibc; then nothing changes.
-    """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return False
-    return bool(mallopt(_M_MMAP_THRESHOLD, 1 << 30)) and bool(mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1))
 
 
 class Child:

@@ -100,10 +100,12 @@ def serve(
     from resight.decision import Calibration
     from resight.errors import ConfigurationError
     from resight.gallery import Gallery, parse_retention
+    from resight.memory import share_heap
     from resight.service import AccessFile, Caller, single_token
     from resight.service.lifecycle import Limits, Service
     from resight.service.server import is_loopback, listen, run
 
+    share_heap()  # a purge by one thread overwrites what others freed
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     local = is_loopback(host)
     if not local and access is None:

@@ -25,6 +25,7 @@ from resight.gallery.statistics import Statistics, statistics_of
 from resight.gallery.store.interface import Camera, Removal, Store, is_database
 from resight.gallery.store.sqlite import SqliteStore
 from resight.images import Pixels
+from resight.memory import overwrite_freed_memory
 from resight.models.model import Model
 from resight.progress import Progress, silent
 
@@ -210,8 +211,10 @@ class Gallery:
         return self._store.label(ids, nfc(identity))
 
     def purge(self, where: Where, *, progress: Progress = silent) -> Removal:
-        """Delete sightings for good; see `resight.gallery.store.purge`."""
-        return self._store.remove(where, progress=progress)
+        """Delete sightings for good, from this process's memory too; see `resight.gallery.store.purge`."""
+        removal = self._store.remove(where, progress=progress)
+        overwrite_freed_memory()
+        return removal
 
     def reach(self, where: Where) -> tuple[list[str], int]:
         """Return what `purge` would delete: ids in the gallery, and the number of further sightings that only snapshots hold."""

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from resight.compute import keep_freed_memory
 from resight.errors import ConfigurationError, WeightsError
 from resight.images import Pixels, Preprocessing
+from resight.memory import keep_freed_memory
 from resight.models.model import Model, Vectors
 from resight.models.reference import Reference
 from resight.networks import CARD, build

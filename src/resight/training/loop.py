@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from resight.compute import first_process, keep_freed_memory
+from resight.compute import first_process
 from resight.errors import ResightError
+from resight.memory import keep_freed_memory
 from resight.networks.batches import Batches
 from resight.networks.network import ReidNetwork
 from resight.progress import Progress, silent

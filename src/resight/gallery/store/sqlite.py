@@ -23,6 +23,7 @@ from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
 from resight.gallery.store import database, listing, proof, purge, schema, stored
 from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_sightings, check_text
 from resight.gallery.store.precision import decode_vectors, encode_vectors
+from resight.memory import overwrite_freed_memory
 from resight.progress import Progress, silent
 
 __all__ = ["SqliteStore"]
@@ -46,7 +47,7 @@ class SqliteStore:
         self.folder = folder
         self.path = folder / database.FILE
         self._reader = database.connect(self.path)
-        self._reading, self._writing = threading.RLock(), threading.RLock()
+        self._reading, self._writing = threading.RLock(), threading.RLock()  # who needs both takes the second one first
         self._writer: sqlite3.Connection | None = None
         self._files: database.Files = None, None
         try:
@@ -171,9 +172,18 @@ class SqliteStore:
         with self._read() as connection:  # nothing of it stays in memory until the next search
             if self._seen is not None:
                 self._refresh(connection)
-            for each in filter(None, (connection, self._writer)):
-                each.execute("PRAGMA shrink_memory")
+        self._reconnect()
         return removal
+
+    def _reconnect(self) -> None:
+        """Connect anew, because what SQLite keeps for each connection may hold parts of what was deleted."""
+        overwrite_freed_memory()  # of which the new connection is made
+        with self._writing, self._reading, database.translated(self.path):
+            old = self._reader, self._writer
+            self._reader, self._writer, self._seen = database.connect(self.path), None, self._seen and (-1, self._seen[1])
+            stored.read_state(self._reader)  # which keeps the log in use while the old ones are closed
+            for connection in filter(None, old):
+                connection.close()
 
     def claim(self, work: str) -> bool:
         """See `Store`; in a folder, nothing is claimed."""
@@ -181,9 +191,8 @@ class SqliteStore:
 
     def close(self) -> None:
         """See `Store`."""
-        for connection in (self._reader, self._writer):
-            if connection is not None:
-                connection.close()
+        for connection in filter(None, (self._reader, self._writer)):
+            connection.close()
 
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
