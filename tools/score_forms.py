@@ -64,7 +64,8 @@ class Searches(NamedTuple):
 
 def embed(model: Model, paths: tuple[str, ...], progress: Progress) -> tuple[Floats, dict[str, Floats]]:
     """Vectors, and what is known of the quality of each crop."""
-    vectors, quality = [], {"length": [], "mirror": [], "sharpness": []}
+    vectors: list[Floats] = []
+    quality: dict[str, list[Floats]] = {"length": [], "mirror": [], "sharpness": []}
     for start in range(0, len(paths), CHUNK):
         some = list(paths[start : start + CHUNK])
         pixels = np.empty((len(some), *model.size, 3), np.uint8)
@@ -82,7 +83,7 @@ def embed(model: Model, paths: tuple[str, ...], progress: Progress) -> tuple[Flo
 
 def unit(vectors: Floats) -> Floats:
     """Vectors of length 1."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 def sides(vectors: Floats, quality: dict[str, Floats], records: Records) -> Iterator[tuple[str, Side]]:
@@ -93,7 +94,7 @@ def sides(vectors: Floats, quality: dict[str, Floats], records: Records) -> Iter
     yield "image", Side(unit(vectors[order]), persons, cameras, {name: values[order] for name, values in quality.items()})
     fused = fuse_tracklets(vectors[order], who, cameras)
     starts = np.append(0, np.cumsum(fused.crops)[:-1])
-    means = {name: np.add.reduceat(values[order], starts) / fused.crops for name, values in quality.items()}
+    means = {name: (np.add.reduceat(values[order], starts) / fused.crops).astype(np.float32) for name, values in quality.items()}
     yield "tracklet", Side(unit(fused.vectors), np.unique(fused.identities, return_inverse=True)[1], fused.cameras, means)
 
 
@@ -116,7 +117,7 @@ def searches(distances: Floats, rows: NDArray[np.int64], side: Side, images: int
 def mean_of_least(values: Floats, count: int) -> Floats:
     """Mean of the least numbers of each row."""
     if count == 1 or values.shape[1] == 1:
-        return values.min(axis=1)
+        return np.asarray(values.min(axis=1), np.float32)
     count = min(count, values.shape[1])
     return np.asarray(np.partition(values, count - 1, axis=1)[:, :count].mean(axis=1), np.float32)
 

@@ -87,7 +87,7 @@ def missed(distances: PeopleDistances) -> Iterator[dict[str, float]]:
 
 def middle(records: Records) -> NDArray[np.intp]:
     """Rows of the middle crop of each person by each camera, in the order of their files."""
-    order = np.lexsort((records.paths, records.cameras, records.identities))
+    order = np.lexsort((np.array(records.paths), records.cameras, records.identities))
     who = np.stack([records.identities, records.cameras])[:, order]
     parts = np.split(order, np.flatnonzero((np.diff(who) != 0).any(axis=0)) + 1)
     return np.array([rows[len(rows) // 2] for rows in parts])
