@@ -183,6 +183,9 @@ def commercial() -> str:
             judged["market1501"] = scores(result(elsewhere))
         cells = [" / ".join(judged.get(one, ["-"])) for one in ("cuhk03", "market1501")]
         rows.append([text, f"{found['crops']:,}", str(found["provenance"]["configuration"]["epochs"]), *cells])
+    labelled = [pair(result(f"{data}-student-fastest")) for data in ("cuhk03", "market1501")]
+    rows.append(["`student-fastest`, the same network: Market-1501 and its labels (for research)", "12,936", "-", *labelled])
+    rows.append(["the teacher itself", "not known", "-", pair(result("cuhk03-retail-0277")), "-"])
     return table(["crops that taught (Rank-1 / mAP, %)", "number", "passes", "CUHK03, a part", "Market-1501"], rows)
 
 
