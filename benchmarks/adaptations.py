@@ -53,7 +53,7 @@ RUNS = {
     "cuhk03-commercial-2": Run("cuhk03-prid2011", True, (*FREE, "--epochs", "24")),
     "cuhk03-commercial-3": Run("cuhk03-prid2011-few-market1501", True, (*FREE, "--epochs", "9")),
     "cuhk03-commercial-4": Run("cuhk03-prid2011-market1501", True, (*FREE, "--epochs", "4")),
-    "market1501-commercial": Run("market1501", True, (*FREE, "--epochs", "12"), judge="market"),
+    "market1501-commercial": Run("market1501", True, (*FREE, "--epochs", "24"), judge="market"),
 }
 """Records by the names of their files."""
 
@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=RUNS, default=list(RUNS), metavar="RECORD")
     parser.add_argument("--again", action="store_true", help="make records that are there, too")
     parser.add_argument("--out", type=Path, default=Path("runs/adaptations"), metavar="FOLDER", help="(default runs/adaptations)")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="decoded images and teachers' answers (default OUT/cache)")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="(default results)")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -112,7 +113,7 @@ def main() -> None:
         run = RUNS[name]
         command = ["adapt", "--images", f"{options.out / run.crops}.csv", "--labelled", str(getattr(options, run.judge))]
         command += ["--teacher", options.teacher] if run.taught else []
-        command += [*run.options, "--threads", str(options.threads), "--cache", str(options.out / "cache")]
+        command += [*run.options, "--threads", str(options.threads), "--cache", str(options.cache or options.out / "cache")]
         command += ["--out", str(options.out / name), "--json", str(record)]
         print(f"resight {' '.join(command)}", flush=True)
         if code := subprocess.run([sys.executable, "-m", "resight.cli", *command], check=False).returncode:
