@@ -23,6 +23,8 @@ from resight.images import load_pixels
 from resight.models import load_model
 from resight.models.pytorch import network_outputs
 from resight.models.shipped import load_shipped
+from resight.networks.card import load_network
+from support import SHARED, needs_shared
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,18 @@ def test_without_epochs_only_statistics_move(crops: Records, tmp_path: Path) -> 
     learned = load_pixels(_hold_out(crops, config())[0].paths, (128, 64))
     network_outputs(before, learned, batch_size=len(learned))
     torch.testing.assert_close(after[f"{name}.running_mean"], (old + seen[-1]) / 2, rtol=0.02, atol=0.02)
+
+
+@needs_shared("weights/mobilenet_2_5_224_tf_no_top.h5")
+def test_published_weights_keep_the_last_maps_large(crops: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESIGHT_CACHE", str(tmp_path))
+    (tmp_path / "weights").mkdir()
+    shutil.copy(SHARED / "weights/mobilenet_2_5_224_tf_no_top.h5", tmp_path / "weights")
+    adapt(crops, tmp_path / "run", config(start="mobilenet-0.25-imagenet", epochs=0), cache=tmp_path)
+    network, card = load_network(tmp_path / "run")
+    assert (card.last_stride, card.neck, network.embedding_size) == (1, True, 256)
+    assert network.maps(torch.zeros(1, 3, 128, 64)).shape[2:] == (8, 4)  # 4 by 2 with the stride as published
+    assert card.training["terms"]["initial weights"].startswith("MIT")
 
 
 def test_held_out_tracklets_are_whole(crops: Records) -> None:

@@ -6,7 +6,7 @@ import math
 from statistics import mean, stdev
 from typing import Any
 
-from records import core_minutes, minutes, number, pair, result, scores, table, where
+from records import core_minutes, is_there, minutes, number, pair, result, scores, table, where
 
 from resight.studies.ruiz2019.published import TABLE_1, TABLE_2, TABLE_3
 
@@ -148,24 +148,71 @@ def reranking() -> str:
     return table(["OSNet x0.25, re-ranking", "Rank-1 (%)", "mAP (%)"], rows) + "\n" + text
 
 
+ADAPTED = {
+    "cuhk03-adapt-statistics": "{}, statistics only (`--epochs 0`)",
+    "cuhk03-adapt": "{}, with the teacher",
+    "cuhk03-adapt-self": "{}, which teaches itself",
+    "cuhk03-adapt-plain": "{}, the teacher's plain vectors",
+    "cuhk03-adapt-general": "{}, with the teacher",
+}
+SEEDS = ("cuhk03-adapt-general", "cuhk03-adapt-general-seed-1", "cuhk03-adapt-general-seed-2")
+
+
 def adapt() -> str:
     """A student on cameras that it never saw, before and after it was adapted to other people's crops of them."""
-    runs = {
-        "cuhk03-adapt-statistics": "`student`, statistics only (`--epochs 0`)",
-        "cuhk03-adapt": "`student`, with the teacher",
-        "cuhk03-adapt-self": "`student-general` before its third training, which teaches itself",
-        "cuhk03-adapt-plain": "the same, the teacher's plain vectors",
-        "cuhk03-adapt-general": "`student-general`, with the teacher",
-    }
     rows = []
-    for name, text in runs.items():
+    for name, text in ADAPTED.items():
         found = result(name)
+        start, before = found["provenance"]["configuration"]["start"], found["scores"]["before"]["map"]
+        earlier = "an earlier " if abs(before - result(f"cuhk03-{start}")["map"]) > 0.1 else ""
         cells = [f"{found['scores'][when][figure]:.2f}" for when in ("before", "after") for figure in ("rank1", "map")]
         agreed = found["agreement"]
         shown = f"{agreed['before']:.0f} -> {agreed['after']:.0f}" if agreed else "-"
-        rows.append([text, str(found["crops"]), shown, *cells, f"{minutes_of_a_core(found):.0f}"])
+        spent = f"{minutes_of_a_core(found):.0f}"
+        rows.append([text.format(f"{earlier}`{start}`"), str(found["crops"]), shown, *cells, spent])
     headings = ["CUHK03, a part (%)", "crops", "neighbours that are the teacher's", "Rank-1 before", "mAP before", "Rank-1", "mAP"]
-    return table([*headings, "minutes of a core"], rows)
+    return table([*headings, "minutes of a core"], rows) + _seeds()
+
+
+def _seeds() -> str:
+    """Mean and spread of the last row with three seeds, if they are there."""
+    if not all(map(is_there, SEEDS)):
+        return ""
+    after = [result(name)["scores"]["after"] for name in SEEDS]
+    said = []
+    for key, words in (("rank1", "Rank-1"), ("map", "mAP")):
+        found = [one[key] for one in after]
+        said.append(f"{words} {mean(found):.2f} ± {stdev(found):.2f}")
+    return f"\nThe last row with {len(SEEDS)} seeds, mean and standard deviation: {', '.join(said)}.\n"
+
+
+COMMERCIAL = {
+    "cuhk03-commercial-1": "CUHK03's training half",
+    "cuhk03-commercial-2": "and PRID 2011",
+    "cuhk03-commercial-3": "and PRID 2011 and some of Market-1501",
+    "cuhk03-commercial-4": "and PRID 2011 and Market-1501",
+    "market1501-commercial": "Market-1501",
+}
+
+
+def commercial() -> str:
+    """Students that start from ImageNet's weights alone, by the crops that taught them."""
+    rows = []
+    for name, text in COMMERCIAL.items():
+        if not is_there(name):
+            continue
+        found, elsewhere = result(name), name.replace("cuhk03", "market1501")
+        judged = {name.partition("-")[0]: scores(found["scores"]["after"])}
+        if elsewhere != name and is_there(elsewhere):
+            judged["market1501"] = scores(result(elsewhere))
+        cells = [" / ".join(judged.get(one, ["-"])) for one in ("cuhk03", "market1501")]
+        how, taught = found["provenance"]["configuration"], found["crops"] - found["held_out"]
+        steps = how["epochs"] * (taught // how["batch_size"])
+        rows.append([text, f"{found['crops']:,}", str(how["epochs"]), f"{steps:,}", *cells])
+    labelled = [pair(result(f"{data}-student-fastest")) for data in ("cuhk03", "market1501")]
+    rows.append(["`student-fastest`, the same network: Market-1501 and its labels (for research)", "12,936", "-", "-", *labelled])
+    rows.append(["the teacher itself", "not known", "-", "-", pair(result("cuhk03-retail-0277")), "-"])
+    return table(["crops that taught (Rank-1 / mAP, %)", "number", "passes", "steps", "CUHK03, a part", "Market-1501"], rows)
 
 
 def minutes_of_a_core(record: dict[str, Any]) -> float:

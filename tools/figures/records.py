@@ -16,6 +16,11 @@ def result(name: str) -> dict[str, Any]:
     return loaded
 
 
+def is_there(name: str) -> bool:
+    """Tell if there is a file of results with this name."""
+    return (ROOT / "results" / f"{name}.json").exists()
+
+
 def table(headings: list[str], rows: list[list[str]]) -> str:
     """A Markdown table, first column left, the others right."""
     lines = [headings, ["---"] + ["---:"] * (len(headings) - 1), *rows]

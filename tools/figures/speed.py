@@ -201,3 +201,20 @@ def training_speed() -> str:
         table(["Batch", "plain eager loop, images/s", "Resight, images/s", "ratio, median", "range"], rows)
         + f"\n{where(record)}.\n"
     )
+
+
+def moved_gallery() -> str:
+    """A gallery that moved to another model while it was killed again and again."""
+    record = result("benchmark-reembed")
+    found = record["figures"]
+    searches, total = found["searches meanwhile"], found["sightings"]
+    same = found["records equal"] and not found["damage"] and found["old gallery unchanged"]
+    lost = total - min(found["equal pictures"], found["equal vectors"])
+    outcome = "is complete and equal, in every record, picture and vector," if same and not lost else f"differs in {lost} sightings"
+    return (
+        f"{total:,} crops of Market-1501, moved by a command that was killed {found['kills']} times: the new gallery {outcome} "
+        f"to one that was moved without a disturbance. Of {sum(searches.values()):,} searches in the old gallery meanwhile, "
+        f"{searches['answered']:,} were answered as before, {searches['answered otherwise']} otherwise, and "
+        f"{searches['failed']} failed. Without a kill it takes {found['processor seconds without a kill']:.0f} s of processor time "
+        f"({record['provenance']['hardware']['processor']}).\n"
+    )

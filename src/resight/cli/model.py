@@ -39,6 +39,7 @@ def inspect(model: ModelName, /, *, json: Path | None = None) -> None:
         if not found["ours"]:
             say(", ".join(f"{name} {_text(value)}" for name, value in found["description"].items()))
         say(f"{found['parameters']} parameters, SHA-256 {found['sha256'] or 'none: not trained'}")
+        say(f"terms: {found['terms']}")
     write_result(json, found)
 
 

@@ -30,9 +30,11 @@ from resight.models.pytorch import NetworkModel
 from resight.models.reference import parse
 from resight.models.shipped import load_shipped
 from resight.models.terms import terms_of_images, terms_of_weights
+from resight.networks import build
 from resight.networks.batches import Batches, View
 from resight.networks.card import CARD, WEIGHTS, Card, read_card, save_network
-from resight.networks.published import PUBLISHED
+from resight.networks.published import PUBLISHED, fetch
+from resight.networks.weights import load_weights
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 from resight.ranking.nearest import nearest
@@ -142,10 +144,14 @@ def _start(name: str) -> tuple[NetworkModel, Card]:
         return model, read_card(found.path)
     if found.kind != "published":
         raise ConfigurationError(f"{name} does not say how it was trained; start from student, a run folder or published weights")
-    network = model.network
+    architecture = PUBLISHED[found.name].network
+    last_stride = 0 if architecture.startswith("osnet") else 1  # OSNet has none to change
+    network = build(architecture, 1, last_stride=last_stride)
+    load_weights(network, fetch(found.name))
+    network.classes = 0
     network.resize_input(*_PUBLISHED_SIZE)
     network.add_neck()
-    card = Card(architecture=PUBLISHED[found.name].network, identities=(), preprocessing=network.preprocessing, neck=True)
+    card = Card(architecture=architecture, identities=(), preprocessing=network.preprocessing, last_stride=last_stride, neck=True)
     return NetworkModel(name, network, sha256=model.sha256, device="cpu"), card
 
 

@@ -15,6 +15,7 @@ from resight.models.onnx_graph import Value, open_onnx
 from resight.models.protobuf import Damaged
 from resight.models.reference import Reference, parse
 from resight.models.resolve import load_model
+from resight.models.terms import terms_of_weights
 
 __all__ = ["describe_model", "inspect_model"]
 
@@ -32,7 +33,7 @@ def inspect_model(reference: str) -> dict[str, Any]:
     dict
         ``model``; ``inputs`` and ``outputs`` of a file, each with name, type and shape; ``ours``; ``description`` of a file of
         others; and ``missing``, what keeps Resight from using it. Of a usable model also ``name``, ``size``, ``embedding_size``,
-        ``distance``, ``parameters`` and ``sha256``.
+        ``distance``, ``parameters``, ``sha256`` and ``terms`` of use, as far as they are known.
 
     Raises
     ------
@@ -59,6 +60,7 @@ def inspect_model(reference: str) -> dict[str, Any]:
         "distance": model.distance if isinstance(model.distance, str) else "fitted",
         "parameters": model.parameters,
         "sha256": model.sha256,
+        "terms": terms_of_weights(reference),
         "missing": "",
     }
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from resight.errors import ResightError
 from resight.files import read_json, sha256_file
+from resight.models.onnx_file import CARD as EXPORTED
+from resight.models.onnx_graph import open_onnx
+from resight.models.protobuf import Damaged
 from resight.models.reference import parse
 from resight.networks.card import CARD
 from resight.networks.published import PUBLISHED
@@ -31,10 +35,10 @@ def terms_of_images(dataset: str) -> str:
 def terms_of_weights(reference: str) -> str:
     """Terms of a model, or of weights to start from, by what a user calls them; see `resight.load_model`.
 
-    A run has the terms of all that it was made from.
+    A run, and an exported model, have the terms of all that they were made from.
     """
     if reference in SHIPPED:
-        return TERMS
+        return TERMS[reference]
     if reference in PUBLISHED:
         return PUBLISHED[reference].terms
     try:
@@ -42,18 +46,20 @@ def terms_of_weights(reference: str) -> str:
         if path is None:
             return _UNKNOWN
         if path.is_dir() or (path.parent / CARD).exists():
-            return _of_run((path if path.is_dir() else path.parent) / CARD)
+            return _said(read_json((path if path.is_dir() else path.parent) / CARD))
+        if path.suffix == ".onnx" and (card := open_onnx(path).metadata.get(EXPORTED)):
+            return _said(json.loads(card))
         digest = sha256_file(path)
-    except (OSError, ResightError):
+    except (OSError, ValueError, Damaged, ResightError):
         return _UNKNOWN
     return next((known.terms for known in PUBLISHED.values() if known.sha256 == digest), _UNKNOWN)
 
 
-def _of_run(card: Path) -> str:
-    """Terms of a run folder, on one line."""
+def _said(card: Any) -> str:
+    """Terms in the card of a run or of an exported model, on one line."""
     try:
-        terms: Any = read_json(card)["training"]["terms"]
-    except (OSError, ValueError, LookupError, TypeError):
+        terms: Any = card["training"]["terms"]
+    except (LookupError, TypeError):
         return _UNKNOWN
     if not isinstance(terms, dict):  # of an earlier version
         return str(terms)

@@ -14,7 +14,15 @@ SHIPPED = {
 }
 """Name of each model for users, and the name of its files."""
 
-TERMS = "trained on Market-1501, MSMT17, ImageNet and PRID 2011, whose images are for non-commercial research"
+_RESEARCH = "whose images are for non-commercial research"
+TERMS = {
+    "student": f"trained on Market-1501, MSMT17 and ImageNet, {_RESEARCH}",
+    "student-general": f"trained on Market-1501, MSMT17, ImageNet and PRID 2011, {_RESEARCH}, and taught by "
+    "a model of Intel's Open Model Zoo (Apache-2.0), whose makers do not list the training images",
+    "student-fast": f"trained on Market-1501, MSMT17 and ImageNet, {_RESEARCH}",
+    "student-fastest": f"trained on Market-1501, MSMT17 and ImageNet, {_RESEARCH}",
+}
+"""Terms of each, with those of the weights that it and its teachers started from."""
 
 
 def shipped_file(name: str, ending: str) -> Path:
