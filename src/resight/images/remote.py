@@ -91,10 +91,11 @@ def list_files(url: str) -> list[str] | None:
             if kind != fs.FileType.Directory:
                 raise DatasetError(f"{url}: no such folder or file")
             found = storage.get_file_info(fs.FileSelector(path, recursive=True))
+            start = len(path.rstrip("/")) + 1
+            names = [one.path[start:] for one in found if one.type == fs.FileType.File]
     except OSError as error:
         raise DatasetError(f"{url}: cannot be read: {error}") from error
-    start = len(path.rstrip("/")) + 1
-    return sorted((one.path[start:] for one in found if one.type == fs.FileType.File), key=lambda name: name.split("/"))
+    return sorted(names, key=lambda name: name.split("/"))
 
 
 def states_of(names: Iterable[str]) -> dict[str, str]:

@@ -65,28 +65,30 @@ def test_a_gallery_of_the_version_before(location: str, tmp_path: Path, capsys: 
     assert main(["gallery", "migrate", location]) == 0
     assert "is of the present version" in capsys.readouterr().out
     if location.startswith("postgres"):
-        assert indexes(location) == indexes_of_a_new_one(location)
+        assert layout(location) == layout_of_a_new_one(location)
         return
     assert tables(Path(location) / database.FILE) == tables(tmp_path / "new" / database.FILE)
     assert upkeep.restore_snapshot(location, "monday").count == 20
     assert len(contents(location)) == 20
 
 
-def indexes(location: str) -> set[str]:
+def layout(location: str) -> set[str]:
     import psycopg
 
     with psycopg.connect(location) as connection:
-        return {row[0] for row in connection.execute("SELECT indexdef FROM pg_indexes WHERE schemaname = 'resight'")}
+        storage = "SELECT attname || ' ' || attstorage::text FROM pg_attribute WHERE attrelid = 'resight.sighting'::regclass"
+        named = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'resight'"
+        return {row[0] for query in (named, storage) for row in connection.execute(query.encode())}
 
 
-def indexes_of_a_new_one(location: str) -> set[str]:
+def layout_of_a_new_one(location: str) -> set[str]:
     import psycopg
 
     with psycopg.connect(location, autocommit=True) as connection:
         connection.execute("SET client_min_messages = error")
         connection.execute("DROP SCHEMA resight CASCADE")
     Gallery.create(location, make_settings()).close()
-    return indexes(location)
+    return layout(location)
 
 
 def test_the_frozen_tables_are_those_that_the_steps_begin_with(tmp_path: Path) -> None:
