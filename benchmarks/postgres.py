@@ -191,6 +191,8 @@ def in_postgres(world: World, settings: Settings, location: str, postmaster: int
     figures["enrol_server_seconds"] = spent(lambda: PostgresStore.create(location, settings, world.parts()).close())
     figures["disk_bytes"] = ask("SELECT pg_total_relation_size('resight.sighting')")
     print(figures, flush=True)
+    if options.storage:
+        return figures | {"storage": storages(world, location, options)}
     for candidates in (0, *options.candidates):
         if candidates == options.candidates[0]:
             figures["build_seconds"] = spent(lambda: upkeep.migrate(location, hnsw=options.candidates[0]))
@@ -216,6 +218,24 @@ def in_postgres(world: World, settings: Settings, location: str, postmaster: int
         connection.execute("SET client_min_messages = error")
         connection.execute("DROP SCHEMA resight CASCADE")
     return figures
+
+
+def storages(world: World, location: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Figures of the exact search with the vectors beside their rows and in them, in turn."""
+    found: list[dict[str, Any]] = []
+    for storage in ("EXTERNAL", "PLAIN", "EXTERNAL", "PLAIN"):
+        with psycopg.connect(location, autocommit=True) as connection:
+            connection.execute(f"ALTER TABLE resight.sighting ALTER COLUMN embedding SET STORAGE {storage}".encode())
+            connection.execute("VACUUM (FULL, ANALYZE) resight.sighting")
+            (size,) = connection.execute("SELECT pg_total_relation_size('resight.sighting')").fetchone() or (0,)
+        store = PostgresStore(location)
+        server = store._connection.info.backend_pid
+        figures = searched(store, world, server, options.exact_queries)
+        before = processor(server)
+        store.records(Where(cameras=frozenset("1")))
+        found.append({"storage": storage, "bytes": size, "list_ms": processor(server) - before, "searches": figures})
+        store.close()
+    return found
 
 
 def client(
@@ -291,6 +311,7 @@ def main() -> None:
     parser.add_argument("--exact-queries", type=int, default=10, help="queries of the exact search in PostgreSQL, which is slow")
     parser.add_argument("--candidates", type=int, nargs="+", default=[40, 100, 200, 400])
     parser.add_argument("--build-memory", default="2GB", help="maintenance_work_mem of the server")
+    parser.add_argument("--storage", action="store_true", help="measure only how vectors are stored")
     parser.add_argument("--no-memory", action="store_true", help="leave the index in memory out")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the last database here, instead of purging a day")
     parser.add_argument("--latency", type=Path, metavar="DIR", help="measure waiting times on a database that --keep left")

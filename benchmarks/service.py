@@ -116,12 +116,12 @@ async def client(
     while (started := time.perf_counter()) < until:
         writer.write(next(requests))
         head = await reader.readuntil(b"\r\n\r\n")
-        length = re.search(rb"content-length: (\d+)", head)
+        length = re.search(rb"(?i)content-length: (\d+)", head)
         await reader.readexactly(int(length[1]) if length else 0)
         status = int(head[9:12])
         seconds.append((status, time.perf_counter() - started))
         if status == 429:
-            wait = re.search(rb"retry-after: (\d+)", head)
+            wait = re.search(rb"(?i)retry-after: (\d+)", head)
             await asyncio.sleep(float(wait[1]) if wait else 1.0)
     writer.close()
     await writer.wait_closed()
