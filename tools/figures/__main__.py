@@ -62,6 +62,7 @@ BLOCKS = {
     "gallery": speed.gallery,
     "scale-search": scale.searches,
     "scale-growth": scale.growth,
+    "scale-storage": scale.storages,
     "scale-purge": scale.purges,
     "scale-city": scale.city,
     "ranking-speed": speed.ranking_speed,
