@@ -263,13 +263,15 @@ def latency(location: str, folder: Path, options: argparse.Namespace) -> dict[st
     """Waiting times of many clients on a database that was kept."""
     queries = np.load(folder / "queries.npy")
     one = Where(cameras=frozenset("1"))
-    figures: dict[str, Any] = {"rows": len(PostgresStore(location))}
-    # One core must be left to the server, so each client computes with one thread.
-    with get_context("spawn").Pool(options.clients, initializer=os.environ.setdefault, initargs=("OMP_NUM_THREADS", "1")) as pool:
+    with Gallery.open(location) as gallery:
+        figures: dict[str, Any] = {"rows": len(gallery)}
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the clients
+    with get_context("spawn").Pool(options.clients) as pool:
         for candidates in options.candidates:
             for name, where in (("all", Where()), ("one camera", one)):
                 for rate in (0, options.rate):
-                    pause, start = options.clients / rate if rate else 0.0, time.time() + options.warm_up
+                    pause = options.clients / rate if rate else 0.0
+                    start = time.time() + (options.warm_up if len(figures) == 1 else 5)
                     work = [
                         (location, queries, where, candidates, start, options.seconds, pause, seed)
                         for seed in range(options.clients)
@@ -318,7 +320,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=20, help="of --latency")
     parser.add_argument("--rate", type=float, default=20.0, help="searches a second of all clients of --latency together")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement of --latency")
-    parser.add_argument("--warm-up", type=float, default=30.0, help="seconds in which all clients start")
+    parser.add_argument("--warm-up", type=float, default=30.0, help="seconds in which all clients of --latency start")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", metavar="FILE", help="write the figures here, after each number of rows")
     options = parser.parse_args()
