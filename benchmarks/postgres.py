@@ -6,6 +6,15 @@ Vectors are drawn with the spread of the shipped student's on Market-1501's trai
 each falling off by a factor of e in so many directions. Half of the queries show people of the gallery. Times are processor times
 of one core, of the client and of the server's process together, so that other work on the machine does not count. At the end, one
 of 30 days is purged, as a retention would, with and without the index.
+
+With --keep DIR, the last database stays in DIR with its index instead, and waiting times are measured on it, when nothing else
+runs on the machine:
+
+    python benchmarks/postgres.py --rows 1000000 --no-memory --keep DIR --json results/benchmark-postgres-million.json
+    python benchmarks/postgres.py --latency DIR --json results/benchmark-postgres-latency.json
+
+So many clients, each a process with a connection of its own, ask one query after the other: at once, and then together so many a
+second, at random moments.
 """
 
 from __future__ import annotations
@@ -16,8 +25,10 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +107,16 @@ class World:
 
     def truth(self, chosen: NDArray[np.bool_]) -> list[set[str]]:
         """The ids of the nearest, by all distances in float64."""
-        ids, found = self.ids[chosen], []
-        vectors = self.vectors[chosen]
-        for query in self.queries.astype(np.float64):
-            cosines = np.concatenate([vectors[at : at + CHUNK] @ query for at in range(0, len(vectors), CHUNK)])
-            found.append(set(ids[np.argpartition(-cosines, K)[:K]].tolist()))
-        return found
+        numbers = np.flatnonzero(chosen)
+        best = np.full((len(self.queries), K), -1)
+        cosines = np.full(best.shape, -np.inf)
+        for at in range(0, len(numbers), CHUNK):
+            some = numbers[at : at + CHUNK]
+            both = np.hstack([cosines, self.queries.astype(np.float64) @ self.vectors[some].astype(np.float64).T])
+            order = np.argpartition(-both, K - 1, axis=1)[:, :K]
+            cosines = np.take_along_axis(both, order, axis=1)
+            best = np.take_along_axis(np.hstack([best, np.broadcast_to(some, (len(best), len(some)))]), order, axis=1)
+        return [set(self.ids[row[row >= 0]].tolist()) for row in best]
 
 
 def processor(server: int) -> float:
@@ -176,6 +191,8 @@ def in_postgres(world: World, settings: Settings, location: str, postmaster: int
     figures["enrol_server_seconds"] = spent(lambda: PostgresStore.create(location, settings, world.parts()).close())
     figures["disk_bytes"] = ask("SELECT pg_total_relation_size('resight.sighting')")
     print(figures, flush=True)
+    if options.storage:
+        return figures | {"storage": storages(world, location, options)}
     for candidates in (0, *options.candidates):
         if candidates == options.candidates[0]:
             figures["build_seconds"] = spent(lambda: upkeep.migrate(location, hnsw=options.candidates[0]))
@@ -186,6 +203,9 @@ def in_postgres(world: World, settings: Settings, location: str, postmaster: int
         most = len(world.queries) if candidates else options.exact_queries
         figures[f"hnsw {candidates}" if candidates else "exact"] = searched(store, world, store._connection.info.backend_pid, most)
         store.close()
+    if options.keep and options.last:
+        np.save(options.keep / "queries.npy", world.queries)
+        return figures
 
     def purge(days: int) -> None:
         with Gallery.open(location) as gallery:
@@ -200,6 +220,89 @@ def in_postgres(world: World, settings: Settings, location: str, postmaster: int
     return figures
 
 
+def storages(world: World, location: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Figures of the exact search with the vectors beside their rows and in them, in turn."""
+    found: list[dict[str, Any]] = []
+    for storage in ("EXTERNAL", "PLAIN", "EXTERNAL", "PLAIN"):
+        with psycopg.connect(location, autocommit=True) as connection:
+            connection.execute(f"ALTER TABLE resight.sighting ALTER COLUMN embedding SET STORAGE {storage}".encode())
+            connection.execute("VACUUM (FULL, ANALYZE) resight.sighting")
+            (size,) = connection.execute("SELECT pg_total_relation_size('resight.sighting')").fetchone() or (0,)
+        store = PostgresStore(location)
+        server = store._connection.info.backend_pid
+        figures = searched(store, world, server, options.exact_queries)
+        before = processor(server)
+        store.records(Where(cameras=frozenset("1")))
+        found.append({"storage": storage, "bytes": size, "list_ms": processor(server) - before, "searches": figures})
+        store.close()
+    return found
+
+
+def client(
+    location: str, queries: Vectors, where: Where, candidates: int, start: float, seconds: float, pause: float, seed: int
+) -> list[float]:
+    """Milliseconds that each search of one client takes; between two it waits `pause` seconds on average."""
+    rng, times = np.random.default_rng(seed), []
+    store = PostgresStore(location)
+    store.settings = replace(store.settings, hnsw=candidates)
+    for query in queries[:5]:
+        store.search(query[None], K, where)
+    time.sleep(max(0.0, start - time.time()))
+    end = time.monotonic() + seconds
+    time.sleep(rng.uniform(0, pause))
+    while time.monotonic() < end:
+        before = time.perf_counter()
+        store.search(queries[rng.integers(len(queries))][None], K, where)
+        times.append(1000 * (time.perf_counter() - before))
+        time.sleep(rng.exponential(pause))
+    store.close()
+    return times
+
+
+def latency(location: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Waiting times of many clients on a database that was kept."""
+    queries = np.load(folder / "queries.npy")
+    one = Where(cameras=frozenset("1"))
+    with Gallery.open(location) as gallery:
+        figures: dict[str, Any] = {"rows": len(gallery)}
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the clients
+    with get_context("spawn").Pool(options.clients) as pool:
+        for candidates in options.candidates:
+            for name, where in (("all", Where()), ("one camera", one)):
+                for rate in (0, options.rate):
+                    pause = options.clients / rate if rate else 0.0
+                    start = time.time() + (options.warm_up if len(figures) == 1 else 5)
+                    work = [
+                        (location, queries, where, candidates, start, options.seconds, pause, seed)
+                        for seed in range(options.clients)
+                    ]
+                    times = np.concatenate(pool.starmap(client, work, chunksize=1))
+                    key = f"hnsw {candidates}, {name}, {f'{rate:g} a second' if rate else 'one after the other'}"
+                    figures[key] = {
+                        "searches_per_second": len(times) / options.seconds,
+                        "ms_p50": float(np.median(times)),
+                        "ms_p99": float(np.quantile(times, 0.99)),
+                        "searches": len(times),
+                    }
+                    print(key, figures[key], flush=True)
+    return figures
+
+
+@contextmanager
+def running(folder: Path, build_memory: str, keep: bool) -> Iterator[tuple[str, int]]:
+    """A server whose files are in a folder: its location and process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    server = pgserver.get_server(folder / "server", cleanup_mode="stop" if keep else "delete")
+    location = server.get_uri()
+    location += f"{'&' if '?' in location else '?'}{OPTIONS}{build_memory}"
+    try:
+        yield location, int((folder / "server" / "postmaster.pid").read_text().split()[0])
+    finally:
+        server.cleanup()
+
+
 def main() -> None:
     """Run the benchmark as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -210,32 +313,46 @@ def main() -> None:
     parser.add_argument("--exact-queries", type=int, default=10, help="queries of the exact search in PostgreSQL, which is slow")
     parser.add_argument("--candidates", type=int, nargs="+", default=[40, 100, 200, 400])
     parser.add_argument("--build-memory", default="2GB", help="maintenance_work_mem of the server")
+    parser.add_argument("--storage", action="store_true", help="measure only how vectors are stored")
+    parser.add_argument("--no-memory", action="store_true", help="leave the index in memory out")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the last database here, instead of purging a day")
+    parser.add_argument("--latency", type=Path, metavar="DIR", help="measure waiting times on a database that --keep left")
+    parser.add_argument("--clients", type=int, default=20, help="of --latency")
+    parser.add_argument("--rate", type=float, default=20.0, help="searches a second of all clients of --latency together")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement of --latency")
+    parser.add_argument("--warm-up", type=float, default=30.0, help="seconds in which all clients of --latency start")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", metavar="FILE", help="write the figures here, after each number of rows")
     options = parser.parse_args()
     settings = Settings(
         model="random", model_sha256="0" * 64, height=1, width=1, dimension=options.dimensions, distance="cosine", retention=None
     )
-    folder = Path(tempfile.mkdtemp(prefix="resight-benchmark-"))
-    folder.chmod(0o755)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
-    server = pgserver.get_server(folder / "server", cleanup_mode="delete")
-    location = server.get_uri()
-    location += f"{'&' if '?' in location else '?'}{OPTIONS}{options.build_memory}"
-    postmaster = int((folder / "server" / "postmaster.pid").read_text().split()[0])
+    kept = options.latency or options.keep
+    folder = kept.absolute() if kept else Path(tempfile.mkdtemp(prefix="resight-benchmark-"))
+    home = str(Path.home())
+    config = {name: str(value).replace(home, "~") if isinstance(value, Path) else value for name, value in vars(options).items()}
+    del config["json"]
     galleries = []
     try:
-        for rows in options.rows:
-            world = World(rows, options)
-            found = {"rows": rows, "memory": in_memory(world, settings, folder / "gallery")}
-            found["postgres"] = in_postgres(world, settings, location, postmaster, options)
-            galleries.append(found)
-            if options.json:
-                config = {name: value for name, value in vars(options).items() if name != "json"}
-                write_json(options.json, {"galleries": galleries, "provenance": provenance(config, seed=options.seed)})
+        with running(folder, options.build_memory, bool(kept)) as (location, postmaster):
+            if options.latency:
+                figures = latency(location, folder, options)
+                if options.json:
+                    write_json(options.json, {"figures": figures, "provenance": provenance(config, seed=options.seed)})
+                return
+            for rows in options.rows:
+                world = World(rows, options)
+                found: dict[str, Any] = {"rows": rows}
+                if not options.no_memory:
+                    found["memory"] = in_memory(world, settings, folder / "gallery")
+                options.last = rows == options.rows[-1]
+                found["postgres"] = in_postgres(world, settings, location, postmaster, options)
+                galleries.append(found)
+                if options.json:
+                    write_json(options.json, {"galleries": galleries, "provenance": provenance(config, seed=options.seed)})
     finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import json
 import multiprocessing
 import os
 import re
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -81,7 +82,7 @@ def form(image: bytes, k: int) -> bytes:
 # Load ------------------------------------------------------------------------------------------------------------------------
 
 
-def fill(folder: Path, size: int, pictures: list[Path], seed: int) -> None:
+def fill(folder: Path | str, size: int, pictures: list[Path], seed: int) -> None:
     """A gallery of random unit vectors, with thumbnails of drawn people."""
     rng = np.random.default_rng(seed)
     extractor = load_model("student")
@@ -107,18 +108,20 @@ def fill(folder: Path, size: int, pictures: list[Path], seed: int) -> None:
             )
 
 
-async def client(port: int, requests: Iterator[bytes], until: float, seconds: list[tuple[int, float]]) -> None:
+async def client(
+    port: int, requests: Iterator[bytes], until: float, seconds: list[tuple[int, float]], context: ssl.SSLContext | None = None
+) -> None:
     """One connection, one request after the other; the status of each and how long it took."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
     while (started := time.perf_counter()) < until:
         writer.write(next(requests))
         head = await reader.readuntil(b"\r\n\r\n")
-        length = re.search(rb"content-length: (\d+)", head)
+        length = re.search(rb"(?i)content-length: (\d+)", head)
         await reader.readexactly(int(length[1]) if length else 0)
         status = int(head[9:12])
         seconds.append((status, time.perf_counter() - started))
         if status == 429:
-            wait = re.search(rb"retry-after: (\d+)", head)
+            wait = re.search(rb"(?i)retry-after: (\d+)", head)
             await asyncio.sleep(float(wait[1]) if wait else 1.0)
     writer.close()
     await writer.wait_closed()
@@ -127,14 +130,16 @@ async def client(port: int, requests: Iterator[bytes], until: float, seconds: li
 def press(port: int, token: str, images: list[bytes], options: dict[str, Any]) -> dict[str, Any]:
     """All clients, in a process of their own: statuses, times, and the share of a core that the clients took."""
     bodies = [form(image, options["k"]) for image in images]
-    head = f"POST /api/search HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
+    certificate = options.get("certificate")  # of a server with TLS
+    context = ssl.create_default_context(cafile=certificate) if certificate else None
+    head = f"POST /api/search HTTP/1.1\r\nHost: localhost:{port}\r\nAuthorization: Bearer {token}\r\n"
     head += f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
     requests = cycle([f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies])
 
     async def all_clients(seconds: float) -> list[tuple[int, float]]:
         found: list[tuple[int, float]] = []
         until = time.perf_counter() + seconds
-        await asyncio.gather(*(client(port, requests, until, found) for _ in range(options["clients"])))
+        await asyncio.gather(*(client(port, requests, until, found, context) for _ in range(options["clients"])))
         return found
 
     asyncio.run(all_clients(options["warm_up"]))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from extraction.clusters import MEMORY, run_script
 from resight.datasets.image_list import find_images
 from resight.drawn import crops
 from resight.extraction.extract import extract
@@ -20,10 +19,6 @@ from resight.models import load_model
 pytestmark = pytest.mark.slow
 
 MODEL = "student-fastest"
-
-MEMORY = 100 * 2**20
-_PATIENCE = {"RAY_raylet_start_wait_time_s": "300", "RAY_agent_register_timeout_ms": "300000"}
-"""For machines that have other work."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,16 +53,14 @@ def on_ray(script: str, images: Path, out: Path, **more: str) -> str:
     begin = f"""
 import ray.cluster_utils
 from resight.datasets.image_list import find_images
+from resight.extraction.cluster import Copies
 from resight.extraction.on_ray import extract_on_ray
 
 def run(address, progress=print, out={str(out)!r}):
-    images = find_images({str(images)!r})
-    return extract_on_ray({MODEL!r}, images, out, address=address, images_per_shard=256, progress=progress)
+    images, copies = find_images({str(images)!r}), Copies(address=address, model={MODEL!r})
+    return extract_on_ray(copies, images, out, images_per_shard=256, progress=progress)
 """
-    environment = os.environ | {"OMP_NUM_THREADS": "1", **_PATIENCE, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | more
-    done = subprocess.run([sys.executable, "-c", begin + script], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return run_script(begin + script, **more)
 
 
 def equal(out: Path, plain: Path) -> bool:
@@ -92,7 +85,7 @@ def test_it_goes_on_and_the_vectors_are_those_without_ray(images: Path, plain: P
 from resight.extraction import on_ray
 from pathlib import Path
 
-def stopped(address, blocks, arguments, *others):
+def stopped(blocks, arguments, copies):
     yield on_ray._make_shard(blocks[1], **arguments)["images"][0].as_py()
     raise KeyboardInterrupt
 
@@ -116,10 +109,22 @@ run("no cluster is asked for finished work")
     assert (len(found), set(found.identities)) == (599, set(find_images(f"{out}.csv").identities))
 
 
+def test_workers_read_images_by_url(images: Path, plain: Path, tmp_path: Path) -> None:
+    names = sorted(path.name for path in images.iterdir() if "\udce9" not in str(path) and path.name != "0300.jpg")
+    table = tmp_path / "table.csv"
+    table.write_text("".join(f"{name}\n" for name in ["path", *(f"file://{images / name}" for name in names)]))
+    on_ray('run("local")', table, tmp_path / "vectors")
+    import pyarrow.parquet as pq
+
+    rows = [Path(path).name for path in find_images(Path(f"{plain}.csv")).paths]
+    expected = np.load(f"{plain}.npy")[[rows.index(name) for name in names]]
+    np.testing.assert_array_equal(np.stack(pq.read_table(tmp_path / "vectors.parquet")["vector"].to_numpy()), expected)
+
+
 def test_a_node_that_is_killed_changes_nothing(images: Path, plain: Path, tmp_path: Path) -> None:
     script = f"""
 from resight.errors import ResightError
-from resight.extraction import on_ray
+from resight.extraction import cluster as module
 
 cluster = ray.cluster_utils.Cluster(initialize_head=True, head_node_args=dict(num_cpus=1, object_store_memory={MEMORY}))
 node = cluster.add_node(num_cpus=1, object_store_memory={MEMORY})
@@ -128,12 +133,12 @@ cluster.wait_for_nodes()
 class Other:
     name, size, embedding_size, sha256 = "other", (128, 64), 8, "of other weights"
 
-real, on_ray.load_model = on_ray.load_model, lambda *names, **options: Other()
+real, module.load_model = module.load_model, lambda *names, **options: Other()
 try:
     run(cluster.address, out={str(tmp_path / "other")!r})
 except ResightError as error:
     print(">", error)
-on_ray.load_model = real
+module.load_model = real
 
 def progress(stage, done, total, note=""):
     global node

@@ -68,6 +68,7 @@ BLOCKS = {
     "moved-gallery": speed.moved_gallery,
     "scale-search": scale.searches,
     "scale-growth": scale.growth,
+    "scale-storage": scale.storages,
     "scale-purge": scale.purges,
     "scale-city": scale.city,
     "ranking-speed": speed.ranking_speed,

@@ -37,6 +37,22 @@ def searches() -> str:
     return table(["sightings, search", "all", "one camera of 20", "and ten days of 30"], rows) + "\n" + text
 
 
+def storages() -> str:
+    """Processor time and disk with vectors beside their rows and in them; each was measured twice, in turn."""
+    found = result("benchmark-postgres-storage")
+    (gallery,) = found["galleries"]
+    measured: list[dict[str, Any]] = gallery["postgres"]["storage"]
+    names, rows = list(measured[0]["searches"]), []
+    for storage, where_it_is in (("EXTERNAL", "beside their rows"), ("PLAIN", "in their rows")):
+        some = [one for one in measured if one["storage"] == storage]
+        cells = [" and ".join(f"{one['searches'][name]['ms_median']:.1f}" for one in some) for name in names]
+        listed = " and ".join(f"{one['list_ms']:.1f}" for one in some)
+        rows.append([where_it_is, *cells, listed, f"{some[0]['bytes'] / 1e6:.0f}"])
+    counts = [measured[0]["searches"][name]["rows"] for name in names]
+    headings = ["vectors", *(f"exact search of {count:,}, ms" for count in counts), f"list of {counts[1]:,}, ms", "table, MB"]
+    return table(headings, rows) + f"\n{where(found)}, one core used.\n"
+
+
 def growth() -> str:
     """Memory and disk of a sighting, and the work of enrolling and indexing it."""
     rows = []

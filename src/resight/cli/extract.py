@@ -13,8 +13,8 @@ __all__ = ["extract"]
 
 def extract(
     *,
-    images: Path,
-    out: Path,
+    images: str,
+    out: str,
     model: ModelName = "student",
     overwrite: bool = False,
     layout: Layout = "auto",
@@ -34,7 +34,8 @@ def extract(
     ----------
     images
         Folder of a data set (query and gallery are extracted), any folder with images in it, one image, a text file with one path
-        per line, or a CSV with the column path and any of identity, camera, time, tracklet, split, junk.
+        per line, or a CSV with the column path and any of identity, camera, time, tracklet, split, junk. Or the URL of any of
+        these, such as s3://bucket/crops; layouts of data sets are not recognised by URL.
     out
         Name of the files to write, without ending.
     overwrite
@@ -55,11 +56,11 @@ def extract(
     warn(records.notes)
     with TerminalProgress() as progress:
         if ray:
+            from resight.extraction.cluster import Copies
             from resight.extraction.on_ray import extract_on_ray
 
-            report = extract_on_ray(
-                model, records, out, address=ray, device=device, threads=threads, overwrite=overwrite, progress=progress
-            )
+            copies = Copies(address=ray, model=model, device=device, threads=threads)
+            report = extract_on_ray(copies, records, out, overwrite=overwrite, progress=progress)
         else:
             extractor = load_model(model, device=device, threads=threads)
             report = extract_images(extractor, records, out, overwrite=overwrite, options={"device": device}, progress=progress)

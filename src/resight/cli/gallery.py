@@ -65,7 +65,7 @@ def create(
 def add(
     gallery: str,
     /,
-    *paths: Path,
+    *paths: str,
     camera: str = "",
     time: str = "",
     identity: str = "",
@@ -74,6 +74,7 @@ def add(
     model: str = "",
     device: Device = "auto",
     threads: Threads = 0,
+    ray: str = "",
     json: Path | None = None,
 ) -> None:
     """Embed crops and add them. After an interruption, run the same command again: it skips what it has added.
@@ -84,7 +85,8 @@ def add(
         Folder or database of the gallery.
     paths
         Images, folders, data sets (their queries and gallery), text files with one path per line, or CSVs with the columns path and
-        any of camera, time, tracklet, identity.
+        any of camera, time, tracklet, identity. Each may be a URL, such as s3://bucket/crops; a folder by URL is taken for all of
+        its images.
     camera
         Camera of all crops that name none.
     time
@@ -95,6 +97,9 @@ def add(
         Read person and camera from file names: PERSON/CAMERA_anything.jpg.
     model
         Path of the gallery's model, if it has moved.
+    ray
+        Address of a Ray cluster to embed on, auto for the one of this machine, or local to start one. This command reads the images
+        and writes the gallery; the other machines need the model alone. The vectors are those without Ray.
     json
         Also write what happened to every crop to this file.
     """
@@ -116,8 +121,16 @@ def add(
     ]
     with Gallery.open(gallery) as opened:
         extractor = model_of(opened, model, device, threads)
+        embed = None
+        if ray:
+            from resight.extraction.cluster import Copies
+            from resight.gallery.enrol_on_ray import on_ray
+
+            name, (height, width) = model or opened.settings.model, extractor.size
+            copies = Copies(address=ray, model=name, device=device, threads=threads, height=height, width=width)
+            embed = on_ray(copies, extractor.sha256)
         with TerminalProgress() as progress:
-            done = opened.enrol(extractor, crops, progress=progress)
+            done = opened.enrol(extractor, crops, embed=embed, progress=progress)
         named_now = f", {done.labelled} labelled" if done.labelled else ""
         say(f"{done.added} added, {done.present} there already{named_now}, {len(done.failures)} unreadable, {done.expired} too old")
         for source, reason in done.failures[:20]:

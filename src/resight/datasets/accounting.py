@@ -13,6 +13,7 @@ HIDDEN = "hidden or of the system"
 UNREADABLE = "unreadable"
 DUPLICATE = "duplicate"
 OUTSIDE = "outside the table's folder"
+BY_URL = "by URL, which only extract and gallery add read"
 NO_LABEL = "label missing"
 OTHER_FOLDER = "in a folder that the layout does not use"
 

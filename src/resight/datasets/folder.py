@@ -94,13 +94,13 @@ def read_rows(tree: Tree, pattern: str = "", *, without_camera: bool = False) ->
         expected = (
             f"names that fit {pattern}" if pattern else "one folder for each person, holding images named like entrance_0001.jpg"
         )
-        raise DatasetError(f"{tree.root}: no images here that can be used: {tree.summary()}; expected {expected}")
+        raise DatasetError(f"{tree.place}: no images here that can be used: {tree.summary()}; expected {expected}")
     who = {row.path: row.identity for row in rows}
     for link, target in tree.twins:
         folder = nfc(link.partition("/")[0])
         if not pattern and tree.path(target) in who and who[tree.path(target)] != folder:
             raise DatasetError(
-                f"{tree.root}: {link} is a link to {target}, of {who[tree.path(target)]!r}, not of {folder!r}; one file has "
+                f"{tree.place}: {link} is a link to {target}, of {who[tree.path(target)]!r}, not of {folder!r}; one file has "
                 "one identity"
             )
     return rows, left_out, [*notes, *alike_notes(rows)]
@@ -124,7 +124,7 @@ def _from_table(root: Path, table: Table, seed: int) -> Dataset:
     return Dataset("folder", root, (split,), (*table.notes, *notes), accounting)
 
 
-def _split(root: Path, rows: Sequence[Row], seed: int) -> tuple[Split, list[str], int]:
+def _split(root: Path | str, rows: Sequence[Row], seed: int) -> tuple[Split, list[str], int]:
     """The division of rows, what a user should know, and how many of them are used: those that say enough."""
     divided = any(row.part for row in rows)
     if divided:

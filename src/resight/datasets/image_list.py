@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,10 +15,10 @@ from resight.datasets.layout import recognise
 from resight.datasets.names import Style, find_style
 from resight.datasets.records import DISTRACTOR, JUNK, Records
 from resight.datasets.rows import PERSON, Row, records_of
-from resight.datasets.tables import Table, find_table, has_header, read_table
-from resight.datasets.tree import Tree, count_several, is_image
+from resight.datasets.tables import LARGEST, Table, find_table, folder_of, has_header, path_in, read_table
+from resight.datasets.tree import IMAGE_SUFFIXES, Tree, count_several, is_image
 from resight.errors import DatasetError
-from resight.images import FORMATS
+from resight.images import FORMATS, is_url, read_url
 
 __all__ = ["find_images"]
 
@@ -37,7 +38,7 @@ def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "
         all of its images. Any other folder: all images in it and below it, of unknown identity and camera (-1), unless nearly all
         lie in one folder with names in the style of a published data set. An image: itself. A table, or
         Parquet: see `resight.datasets.tables.read_table`. Any other file: one path a line, relative to its folder. None of the
-        files of a list is looked for yet.
+        files of a list is looked for yet. A URL of any of these, but layouts are not recognised by URL.
     layout : str
         A key of `resight.datasets.DATASETS`; ``"auto"`` recognises it.
     name_pattern : str
@@ -53,6 +54,8 @@ def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "
     DatasetError
         If there is no such folder or list, no image in it, or a line of it is wrong.
     """
+    if is_url(root):
+        return _of_url(str(root), layout, name_pattern)
     root = Path(root)
     if root.suffix == ".parquet" and root.exists():
         return _of_table(read_table(root))
@@ -85,6 +88,25 @@ def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "
     return replace(records, accounting=accounting, notes=dataset.warnings)
 
 
+def _of_url(url: str, layout: str, name_pattern: str) -> Records:
+    if layout != "auto":
+        raise DatasetError(f"{url}: layouts are not read by URL; give --name-pattern, a table, or a copy of the folder")
+    tree = Tree.of_url(url)
+    suffix = os.path.splitext(url.rstrip("/"))[1].lower()
+    if tree is None and suffix in IMAGE_SUFFIXES:
+        return replace(records_of([Row(url)]), accounting=Accounting(1))
+    if suffix in (".csv", ".tsv", ".parquet") or (tree is None and has_header(url)):
+        return _of_table(read_table(url))
+    if tree is None:
+        return _of_lines(url)
+    if not tree.images:
+        raise DatasetError(f"{url}: no image in this folder or below it ({FORMATS}); {tree.account(0, {})}")
+    if name_pattern:
+        rows, left_out, notes = read_rows(tree, name_pattern, without_camera=True)
+        return replace(records_of(rows), accounting=tree.account(len(rows), left_out), notes=tuple(notes))
+    return _unlabelled(tree, "layouts are not recognised by URL; give --name-pattern, or a table")
+
+
 def _unlabelled(tree: Tree, why: str) -> Records:
     """All images of a folder, in the order of their names."""
     flat = all("/" not in image for image in tree.images)
@@ -107,13 +129,17 @@ def _of_table(table: Table) -> Records:
     return replace(records_of(table.rows), accounting=table.accounting, notes=table.notes)
 
 
-def _of_lines(path: Path) -> Records:
+def _of_lines(path: Path | str) -> Records:
     try:
+        data = read_url(str(path), LARGEST) if is_url(path) else Path(path).read_bytes()
         # File names need not be UTF-8; their bytes are kept.
-        names = list(_lines(path.read_text(encoding="utf-8-sig", errors="surrogateescape"), path))
+        text = data.decode("utf-8-sig", "surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
+        names = list(_lines(text, path))
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read as a list of images: {error}") from error
-    rows = [Row(str(path.parent / name)) for name in dict.fromkeys(names)]
+    remote = is_url(path)
+    paths = [path_in(folder_of(path), name) if remote or is_url(name) else str(Path(path).parent / name) for name in names]
+    rows = [Row(name) for name in dict.fromkeys(paths)]
     if not rows:
         raise DatasetError(f"{path}: no image is listed")
     twice = len(names) - len(rows)
@@ -121,7 +147,7 @@ def _of_lines(path: Path) -> Records:
     return replace(records_of(rows), accounting=Accounting(len(rows), {DUPLICATE: twice} if twice else {}, several))
 
 
-def _lines(text: str, path: Path) -> Iterator[str]:
+def _lines(text: str, path: Path | str) -> Iterator[str]:
     for line in text.split("\n"):
         if _BINARY.search(line):
             raise DatasetError(

@@ -25,7 +25,7 @@ def refuse_parts(tree: Tree) -> None:
     """Refuse folders called train, query, gallery and the like."""
     if parts := [folder for folder in tree.folders if split_of(folder)]:
         raise DatasetError(
-            f"{tree.root}: {', '.join(parts)} {'are parts' if len(parts) > 1 else 'is a part'} of a data set, not people; "
+            f"{tree.place}: {', '.join(parts)} {'are parts' if len(parts) > 1 else 'is a part'} of a data set, not people; "
             f"found {tree.summary()}; expected train, query and gallery (or test) with images named like "
             "0002_c1s1_000451_03.jpg, or with one folder for each person; or say by --name-pattern what the names mean, or "
             "write a CSV with path, identity, camera, split"
@@ -39,7 +39,7 @@ def check_folders(tree: Tree) -> None:
     cameras = Counter(camera for _, camera in pairs)
     if 1 < len(tree.folders) < len(cameras) and all(count > 1 for count in cameras.values()):
         raise DatasetError(
-            f"{tree.root}: {len(tree.folders)} folders ({', '.join(tree.folders[:3])}, ...), and names that begin in "
+            f"{tree.place}: {len(tree.folders)} folders ({', '.join(tree.folders[:3])}, ...), and names that begin in "
             f"{len(cameras)} ways "
             f"({', '.join(sorted(cameras)[:3])}, ...): are the folders people or cameras? Give --layout folder for people, or "
             "--name-pattern {camera}/{identity}_{*} for cameras"
@@ -84,7 +84,7 @@ def _camera_notes(tree: Tree, images: list[list[str]], cameras: list[str]) -> li
     found = sorted(set(cameras) - {""})
     if len(found) > 20 and 2 * len(found) > len(images):
         raise DatasetError(
-            f"{tree.root}: the names of {len(images)} images would be of {len(found)} cameras ({', '.join(found[:3])}, ...); "
+            f"{tree.place}: the names of {len(images)} images would be of {len(found)} cameras ({', '.join(found[:3])}, ...); "
             "say by "
             "--name-pattern what they mean, such as {identity}/{camera}_{*}, or {identity}/{*} if no camera is known"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,17 +13,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from resight.datasets.accounting import DUPLICATE, OUTSIDE, UNREADABLE, Accounting
+from resight.datasets.accounting import BY_URL, DUPLICATE, OUTSIDE, UNREADABLE, Accounting
 from resight.datasets.names import camera_name, nfc
 from resight.datasets.records import DISTRACTOR, JUNK
 from resight.datasets.rows import PERSON, Row, alike_notes
 from resight.datasets.times import TimeUnit, parse_time
 from resight.datasets.tree import count_several, is_hidden
 from resight.errors import ConfigurationError, DatasetError
+from resight.images import filesystem_of, is_url, read_url
 
-__all__ = ["COLUMNS", "MADE_BY_EXTRACT", "Table", "find_table", "has_header", "read_table"]
+__all__ = ["COLUMNS", "LARGEST", "MADE_BY_EXTRACT", "Table", "find_table", "folder_of", "has_header", "path_in", "read_table"]
 
 COLUMNS = ("path", "identity", "camera", "time", "time_s", "time_ms", "tracklet", "split", "junk")
+LARGEST = 2**30
+"""Bytes of a list or table that is read by URL."""
 MADE_BY_EXTRACT = "model_sha256"
 """Column of the tables that `resight extract` writes beside vectors."""
 
@@ -38,7 +42,7 @@ class Table:
 
     Attributes
     ----------
-    path : Path
+    path : Path or str
     columns : tuple of str
         The header, in lower case.
     rows : tuple of Row
@@ -49,25 +53,26 @@ class Table:
         Notes for a user.
     """
 
-    path: Path
+    path: Path | str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     accounting: Accounting
     notes: tuple[str, ...]
 
 
-def read_table(table: Path, *, inside: Path | None = None, must_exist: bool = False) -> Table:
+def read_table(table: Path | str, *, inside: Path | None = None, must_exist: bool = False) -> Table:
     """Read a table: comma, semicolon or tab, UTF-8 or UTF-16 with or without a mark, any line ends.
 
-    ``path`` is relative to the table. ``identity`` and ``camera`` are names, empty if unknown. ``split`` is train, query or
-    gallery. ``junk`` is 1 for images that count neither for nor against a ranking. Without that column identity -1 means junk
-    if all identities are whole numbers, as in Market-1501; among names it is one of them. An empty identity of a gallery row
-    is a distractor. In a table of `resight extract` 0 is a distractor, too, and camera -1 unknown. Other columns are not
-    read, which a note says.
+    ``path`` is relative to the table, or a URL. ``identity`` and ``camera`` are names, empty if unknown. ``split`` is train,
+    query or gallery. ``junk`` is 1 for images that count neither for nor against a ranking. Without that column identity -1
+    means junk if all identities are whole numbers, as in Market-1501; among names it is one of them. An empty identity of a
+    gallery row is a distractor. In a table of `resight extract` 0 is a distractor, too, and camera -1 unknown. Other columns
+    are not read, which a note says.
 
     Parameters
     ----------
-    table : Path
+    table : Path or str
+        A file, or its URL.
     inside : Path, optional
         Leave out rows whose file is not in this folder, links resolved. A table that the user did not name is read so.
     must_exist : bool
@@ -96,7 +101,7 @@ def read_table(table: Path, *, inside: Path | None = None, must_exist: bool = Fa
                 f"{table}, line {number}: {len(cells)} values; expected {len(columns)}, with {delimiter!r} between them"
             )
         try:
-            row = _row(dict(zip(columns, cells, strict=True)), table.parent, numbers=numbers)
+            row = _row(dict(zip(columns, cells, strict=True)), folder_of(table), numbers=numbers)
             reason = _unusable(row.path, inside, must_exist=must_exist)
         except (ConfigurationError, DatasetError) as error:
             raise DatasetError(f"{table}, line {number}: {error}") from error
@@ -139,7 +144,12 @@ def find_table(folder: Path, *, any_label: bool = False) -> Path | None:
     return tables[0] if tables else None
 
 
-def has_header(path: Path) -> bool:
+def folder_of(table: Path | str) -> Path | str:
+    """Return the folder, or its URL, to which the names in a list are relative."""
+    return os.path.dirname(table) if is_url(table) else Path(table).parent
+
+
+def has_header(path: Path | str) -> bool:
     """Tell if a file begins with a table's header: ``path`` and another known column."""
     try:
         columns = _open(path)[0]
@@ -158,12 +168,12 @@ def _is_labels(path: Path, any_label: bool) -> bool:
     return enough and MADE_BY_EXTRACT not in columns
 
 
-def _open(table: Path) -> tuple[tuple[str, ...], str, list[tuple[int, list[str]]]]:
+def _open(table: Path | str) -> tuple[tuple[str, ...], str, list[tuple[int, list[str]]]]:
     """Header, delimiter, and the other lines with their numbers."""
-    if table.suffix == ".parquet":
+    if str(table).rstrip("/").endswith(".parquet"):
         return _open_parquet(table)
     try:
-        data = table.read_bytes()
+        data = read_url(str(table), LARGEST) if is_url(table) else Path(table).read_bytes()
         wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
         # File names need not be UTF-8: their bytes are kept.
         text = data.decode("utf-16") if wide else data.decode("utf-8-sig", "surrogateescape")
@@ -178,13 +188,14 @@ def _open(table: Path) -> tuple[tuple[str, ...], str, list[tuple[int, list[str]]
     return tuple(name.lower() for name in lines[0][1]), delimiter, lines[1:]
 
 
-def _open_parquet(table: Path) -> tuple[tuple[str, ...], str, list[tuple[int, list[str]]]]:
+def _open_parquet(table: Path | str) -> tuple[tuple[str, ...], str, list[tuple[int, list[str]]]]:
     """The known columns of a Parquet file, or of a folder of them, like the lines of a table."""
     import pyarrow
     from pyarrow import dataset
 
     try:
-        files = dataset.dataset(table, format="parquet")
+        storage, place = filesystem_of(str(table)) if is_url(table) else (None, table)
+        files = dataset.dataset(place, format="parquet", filesystem=storage)
         columns = [name for name in files.schema.names if name.lower() in (*COLUMNS, MADE_BY_EXTRACT)]
         values = [[_text(value) for value in column.to_pylist()] for column in files.to_table(columns).columns]
     except (OSError, pyarrow.ArrowException) as error:
@@ -204,7 +215,7 @@ def _has_path(header: str, delimiter: str) -> bool:
     return "path" in [cell.strip(' "').lower() for cell in header.split(delimiter)]
 
 
-def _row(cells: Mapping[str, str], folder: Path, *, numbers: bool) -> Row:
+def _row(cells: Mapping[str, str], folder: Path | str, *, numbers: bool) -> Row:
     for name in COLUMNS[1:]:
         if any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in cells.get(name, "")):
             raise DatasetError(f"{name} is {cells[name]!r}, not text in UTF-8; save the table as UTF-8")
@@ -222,7 +233,7 @@ def _row(cells: Mapping[str, str], folder: Path, *, numbers: bool) -> Row:
     elif (extracted and "junk" not in cells and identity == "0") or (not identity and part == "gallery"):
         kind = DISTRACTOR
     return Row(
-        _path(folder, cells["path"]),
+        path_in(folder, cells["path"]),
         identity if kind == PERSON else "",
         "" if extracted and camera == "-1" else camera,
         _time(cells),
@@ -232,7 +243,14 @@ def _row(cells: Mapping[str, str], folder: Path, *, numbers: bool) -> Row:
     )
 
 
-def _path(folder: Path, name: str) -> str:
+def path_in(folder: Path | str, name: str) -> str:
+    """Return the path or URL of a file that a list in `folder` names. Raises `ConfigurationError` for a URL with a key."""
+    if is_url(name):
+        filesystem_of(name)  # which refuses keys
+        return name
+    if is_url(folder) and not os.path.isabs(name):
+        scheme, _, rest = str(folder).partition("://")
+        return f"{scheme}://{posixpath.normpath(f'{rest}/{name}')}"
     path = os.path.join(folder, name)
     if "\\" in name and not os.path.exists(path):  # written on Windows
         return os.path.join(folder, name.replace("\\", "/"))
@@ -257,10 +275,12 @@ def _are_numbers(columns: tuple[str, ...], lines: list[tuple[int, list[str]]]) -
 def _unusable(path: str, inside: Path | None, *, must_exist: bool) -> str:
     if inside is not None and not Path(path).resolve().is_relative_to(inside.resolve()):
         return OUTSIDE
+    if must_exist and is_url(path):
+        return BY_URL
     return f"{UNREADABLE}: no such file" if must_exist and not Path(path).is_file() else ""
 
 
-def _notes(table: Path, columns: tuple[str, ...], rows: list[Row]) -> Iterator[str]:
+def _notes(table: Path | str, columns: tuple[str, ...], rows: list[Row]) -> Iterator[str]:
     if other := [name for name in columns if name not in (*COLUMNS, MADE_BY_EXTRACT)]:
         yield f"{table}: columns not read: {', '.join(other)}; known are {', '.join(COLUMNS)}"
     yield from alike_notes(rows)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from resight.datasets.accounting import DUPLICATE, HIDDEN, OTHER_FOLDER, UNREADABLE, Accounting
 from resight.errors import DatasetError
-from resight.images import can_decode, holds_several, kind_of
+from resight.images import can_decode, holds_several, kind_of, list_files
 
 __all__ = ["IMAGE_SUFFIXES", "Tree", "count_several", "ending", "is_hidden", "is_image"]
 
@@ -54,12 +54,32 @@ class Tree:
         All other files, by reason.
     twins : tuple of (str, str)
         Links to a file that is among `images`, and that file.
+    url : str
+        URL of the folder; empty for a local one.
     """
 
     root: Path
     images: tuple[str, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
     twins: tuple[tuple[str, str], ...] = ()
+    url: str = ""
+
+    @staticmethod
+    def of_url(url: str) -> Tree | None:
+        """List a folder by URL, by endings alone; None if it is a file. Raises `DatasetError`."""
+        names = list_files(url)
+        if names is None:
+            return None
+        left_out: Counter[str] = Counter()
+        images = []
+        for name in names:
+            if any(map(is_hidden, name.split("/"))):
+                left_out[HIDDEN] += 1
+            elif not _has_known_ending(name):
+                left_out[ending(name)] += 1
+            else:
+                images.append(name)
+        return Tree(Path(url), tuple(images), left_out, url=url.rstrip("/"))
 
     @staticmethod
     def read(root: str | Path | Tree) -> Tree:
@@ -83,7 +103,12 @@ class Tree:
 
     def path(self, image: str) -> str:
         """The file's path."""
-        return os.path.join(self.root, image)
+        return os.path.join(self.place, image)
+
+    @property
+    def place(self) -> str:
+        """The folder's path or URL."""
+        return self.url or str(self.root)
 
     def account(self, used: int, left_out: Mapping[str, int]) -> Accounting:
         """The accounting of all files, if `used` images are used; images that `left_out` does not explain are in other folders."""

@@ -17,12 +17,13 @@ from resight.datasets.tables import MADE_BY_EXTRACT
 from resight.errors import ConfigurationError
 from resight.extraction.vector_file import VectorFile
 from resight.files import atomic_write, read_json, write_json
+from resight.images import is_url, states_of
 from resight.models.embedding import embed_chunks
 from resight.models.model import CHUNK, Model
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 
-__all__ = ["extract", "finished", "printable", "report_of", "table_columns", "work_fingerprint", "write_table"]
+__all__ = ["extract", "finished", "local", "printable", "report_of", "table_columns", "work_fingerprint", "write_table"]
 
 _FORMAT = "resight-vectors-1"
 
@@ -78,7 +79,7 @@ def extract(
         If a vector holds NaN or infinity.
     """
     records = images if isinstance(images, Records) else find_images(images)
-    out = Path(out)
+    out = local(out)
     if out.name in ("", ".."):
         raise ConfigurationError(f"{out} is a folder; expected a file name without ending, for example {out / 'vectors'}")
     npy, table, report = (out.with_name(out.name + ending) for ending in (".npy", ".csv", ".report.json"))
@@ -106,6 +107,13 @@ def extract(
     return values
 
 
+def local(out: str | Path) -> Path:
+    """Return the path of an output. Raises `ConfigurationError` if it is a URL."""
+    if is_url(out):
+        raise ConfigurationError(f"{out} is a URL; choose a local --out, and copy the files when they are finished")
+    return Path(out)
+
+
 def report_of(
     model: Model, records: Records, failures: Mapping[int, str], seconds: float, fingerprint: str, options: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -129,10 +137,12 @@ def work_fingerprint(model: Model, records: Records, options: Mapping[str, Any])
     """SHA-256 of the work: another model, input size, option, list, label, or a changed file makes it other work."""
     about = [_FORMAT, CHUNK, model.name, model.sha256, model.size, model.embedding_size, sorted(options.items())]
     digest = hashlib.sha256(repr(about).encode())
+    remote = states_of(records.paths)
     for path, *labels in zip(records.paths, *_columns(records).values(), strict=True):
         try:
-            status = os.stat(path)
-            state = f"{status.st_size} {status.st_mtime_ns}"
+            if (state := remote.get(path, "")) == "":
+                status = os.stat(path)
+                state = f"{status.st_size} {status.st_mtime_ns}"
         except (OSError, ValueError):
             state = "unreadable"
         digest.update(f"{path}\0{labels} {state}\n".encode(errors="surrogateescape"))
@@ -176,7 +186,7 @@ def _columns(records: Records) -> dict[str, list[str]]:
 def table_columns(records: Records, sha256: str, folder: Path) -> dict[str, list[str]]:
     """The columns of a table in `folder`, as text."""
     # Relative paths are relative to the table, as every command reads them; they start from the present folder here.
-    paths = [name if os.path.isabs(name) else os.path.relpath(name, folder) for name in records.paths]
+    paths = [name if os.path.isabs(name) or is_url(name) else os.path.relpath(name, folder) for name in records.paths]
     return {"path": paths, **_columns(records), MADE_BY_EXTRACT: [sha256] * len(paths)}
 
 

@@ -7,12 +7,10 @@ are what is finished, and one that is made twice is the same twice.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -21,13 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 import ray.data
-from ray.exceptions import RayError
 
 from resight.datasets.records import Records
-from resight.errors import ConfigurationError, ResightError, StorageError, WeightsError
-from resight.extraction.extract import finished, printable, report_of, table_columns, work_fingerprint, write_table
+from resight.errors import ConfigurationError, ResightError, StorageError
+from resight.extraction.cluster import Copies, copy_here, joined
+from resight.extraction.extract import finished, local, printable, report_of, table_columns, work_fingerprint, write_table
 from resight.files import atomic_write, locked, sync_folder, write_json
-from resight.models import load_model
+from resight.images import is_url
 from resight.models.embedding import embed_chunks
 from resight.models.model import CHUNK, Model
 from resight.progress import Progress, silent
@@ -39,13 +37,10 @@ _FAILURES = b"failures"
 
 
 def extract_on_ray(
-    model: str,
+    copies: Copies,
     records: Records,
     out: str | Path,
     *,
-    address: str,
-    device: str = "auto",
-    threads: int = 0,
     overwrite: bool = False,
     images_per_shard: int = _SHARD,
     progress: Progress = silent,
@@ -60,17 +55,11 @@ def extract_on_ray(
 
     Parameters
     ----------
-    model : str
-        Name of the model; see `resight.models.load_model`.
+    copies : Copies
+        Model and cluster.
     records : Records
     out : str or Path
         Name of the files, without ending.
-    address : str
-        Address of a cluster; ``"auto"`` for the one of this machine, ``"local"`` to start one for this work.
-    device : str
-        Device of each copy; see `resight.models.load_model`.
-    threads : int
-        Cores of each copy; 0 is one.
     overwrite : bool
         Replace vectors of another model or other images, finished or not.
     images_per_shard : int
@@ -85,16 +74,16 @@ def extract_on_ray(
     Raises
     ------
     ConfigurationError
-        If files of other work have these names and `overwrite` is not given, or if there is no cluster at `address`.
+        If files of other work have these names and `overwrite` is not given, or if there is no such cluster.
     StorageError
         If a file cannot be written, or another process is writing it. Finished shards are kept.
     ResightError
         If a worker fails, for example because its machine has other weights under the model's name.
     """
-    here = load_model(model, device=device, threads=threads)
-    out = Path(out).absolute()
+    here = copies.load()
+    out = local(out).absolute()
     folder, table, report = (out.with_name(out.name + ending) for ending in (".parquet", ".csv", ".report.json"))
-    options = {"device": device, "images_per_shard": images_per_shard}
+    options = {"device": copies.device, "images_per_shard": images_per_shard}
     fingerprint = work_fingerprint(here, records, options)
     partial = folder.with_name(f"{folder.name}.{fingerprint[:16]}.partial")
     stage = f"extracting ({here.name})"
@@ -116,11 +105,10 @@ def extract_on_ray(
         begun, made = time.monotonic(), 0
         done = sum(min(images_per_shard, len(records) - first) for first in firsts if first not in set(missing))
         if missing:
-            arguments = {"name": model, "sha256": here.sha256, "device": device, "threads": threads or 1, "present": os.getcwd()}
-            arguments["folder"] = str(partial)
+            arguments = {"folder": str(partial), "copies": copies, "sha256": here.sha256}
             rows = _rows(records, here.sha256, table.parent)
             blocks = [rows.slice(first, images_per_shard) for first in missing]
-            for images in _run(address, blocks, arguments, device):
+            for images in _run(blocks, arguments, copies):
                 made += images
                 note = f"{made / max(time.monotonic() - begun, 1e-9):.0f} images/s"
                 progress(stage, done + made, len(records), note)
@@ -151,25 +139,15 @@ def _rows(records: Records, sha256: str, folder: Path) -> pa.Table:
     """Work for the workers: the columns of the table, and the number and the file of each image, whose name need not be UTF-8."""
     columns = table_columns(records, sha256, folder)
     columns["path"] = [printable(path) for path in columns["path"]]
-    files = [os.fsencode(os.path.abspath(path)) for path in records.paths]
+    files = [os.fsencode(path if is_url(path) else os.path.abspath(path)) for path in records.paths]
     return pa.table({**columns, "file": files, "number": range(len(files))})
 
 
-@cache
-def _model(name: str, sha256: str, device: str, threads: int, present: str) -> Model:
-    """The model of this process, loaded once."""
-    os.chdir(present)  # the name may be a path
-    model = load_model(name, device=device, threads=threads)
-    if model.sha256 != sha256:
-        raise WeightsError(f"{name} has other weights on {os.uname().nodename}; give all machines the same")
-    return model
-
-
-def _make_shard(block: pa.Table, *, folder: str, **model: Any) -> pa.Table:
+def _make_shard(block: pa.Table, *, folder: str, copies: Copies, sha256: str) -> pa.Table:
     """Make one shard, in a worker. An error is part of the answer: Ray would keep its text alone, and not its kind."""
     first, error = block["number"][0].as_py(), ""
     try:
-        _write_shard(block, _model(**model), Path(folder) / _name(first))
+        _write_shard(block, copy_here(copies, sha256), Path(folder) / _name(first))
     except ResightError as raised:
         error = str(raised)
     return pa.table({"images": [len(block)], "first": [first], "error": [error]})
@@ -189,27 +167,13 @@ def _write_shard(block: pa.Table, extractor: Model, path: Path) -> None:
         pq.write_table(shard, stream)
 
 
-def _run(address: str, blocks: list[pa.Table], arguments: dict[str, Any], device: str) -> Iterator[int]:
+def _run(blocks: list[pa.Table], arguments: dict[str, Any], copies: Copies) -> Iterator[int]:
     """Let the workers of a cluster make shards, and count the images of each finished one."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
-    try:
-        ray.init(address, log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False)
-    except (RayError, ConnectionError, ValueError, RuntimeError) as error:
-        raise ConfigurationError(
-            f"no Ray cluster at {address} ({error}); start one with `ray start --head`, or give --ray local"
-        ) from error
-    try:
+    with joined(copies.address):
         ray.data.DataContext.get_current().enable_progress_bars = False
-        gpu = device != "cpu" and "GPU" in ray.cluster_resources()
         # Tasks, whose processes keep their model: a lost actor would wait for a core, which the other actors never give back.
         results = ray.data.from_arrow(blocks).map_batches(
-            _make_shard,
-            fn_kwargs=arguments,
-            batch_size=None,
-            batch_format="pyarrow",
-            num_cpus=arguments["threads"],
-            num_gpus=1 if gpu else None,
+            _make_shard, fn_kwargs=arguments, batch_size=None, batch_format="pyarrow", **copies.needs
         )
         counted = set()
         for row in results.iter_rows():
@@ -218,8 +182,6 @@ def _run(address: str, blocks: list[pa.Table], arguments: dict[str, Any], device
             if row["first"] not in counted:
                 counted.add(row["first"])
                 yield row["images"]
-    finally:
-        ray.shutdown()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from resight.datasets.rows import PERSON, Row
 from resight.datasets.tables import find_table, read_table
 from resight.datasets.tree import Tree
 from resight.errors import DatasetError
-from resight.images import FORMATS, Pixels
+from resight.images import FORMATS, Pixels, is_url
 
 __all__ = ["Crop", "Crops", "crops_of", "find_crops"]
 
@@ -71,7 +71,8 @@ def find_crops(path: str | Path, *, named: bool = False, name_pattern: str = "")
     ----------
     path : str or Path
         An image; or a table (see `resight.datasets.tables.read_table`), or a folder with one table in it; or a published data
-        set; or any other folder, for all images in it; or a text file with a path a line.
+        set; or any other folder, for all images in it; or a text file with a path a line. By URL: a list, a table, Parquet, or
+        a folder for all images in it.
     named : bool
         The images of a folder are called ``anna/entrance_0001.jpg``: the person, and the camera before the last underscore (see
         `resight.datasets.names.camera_of`). Otherwise names mean nothing.
@@ -88,19 +89,21 @@ def find_crops(path: str | Path, *, named: bool = False, name_pattern: str = "")
     DatasetError
         If there is nothing there, or a list cannot be read.
     """
-    path = Path(path)
-    if path.is_file():
+    here = None if is_url(path) else Path(path)
+    if here is not None and here.is_file():
+        return _of_records(find_images(here))
+    tree = Tree.of_url(str(path)) if here is None else Tree.read(here)
+    if tree is None or tree.url.endswith(".parquet"):
         return _of_records(find_images(path))
-    tree = Tree.read(path)
     if not tree.images:
         raise DatasetError(f"{path}: no image in this folder or below it ({FORMATS}); {tree.account(0, {})}")
     if named or name_pattern:
         rows, left_out, notes = read_rows(tree, name_pattern, without_camera=True)
         return Crops(map(_of_row, rows), tree.account(len(rows), left_out), tuple(notes))
-    if _is_published(tree):
-        return _of_records(find_images(path))
-    if (table := find_table(path, any_label=True)) is not None:
-        found = read_table(table, inside=path)
+    if here is not None and _is_published(tree):
+        return _of_records(find_images(here))
+    if here is not None and (table := find_table(here, any_label=True)) is not None:
+        found = read_table(table, inside=here)
         return Crops(map(_of_row, found.rows), found.accounting, found.notes)
     return Crops((Crop(source=tree.path(image)) for image in tree.images), tree.account(len(tree.images), {}))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,9 +26,31 @@ from resight.images import Pixels, decode, grouped, read_ahead, read_file, resiz
 from resight.models.model import AHEAD, AT_ONCE, CHUNK, Model, extract_finite
 from resight.progress import Progress, silent
 
-__all__ = ["Enrolment", "enrol"]
+__all__ = ["Chunks", "Embed", "Enrolment", "Seen", "enrol", "fetch"]
 
 _SAMPLE, _NEIGHBOURS = 1000, 10  # of the recall that is reported
+
+
+class Seen(NamedTuple):
+    """A crop that was read and embedded.
+
+    Attributes
+    ----------
+    id : str
+    vector : float32 array of shape (embedding_size,), or None
+        None if the gallery has it already.
+    thumbnail : bytes
+    """
+
+    id: str
+    vector: NDArray[np.float32] | None
+    thumbnail: bytes
+
+
+Chunks = Generator[list[tuple[Crop, Seen | str]], None, None]
+"""Chunks of `CHUNK` consecutive crops, in order, each with what was seen, or the reason for which it cannot be read."""
+
+Embed = Callable[[Store, Sequence[Crop]], Chunks]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +81,9 @@ class Enrolment:
     recall: float | None
 
 
-def enrol(index: Store, model: Model, crops: Sequence[Crop], *, progress: Progress = silent) -> Enrolment:
+def enrol(
+    index: Store, model: Model, crops: Sequence[Crop], *, embed: Embed | None = None, progress: Progress = silent
+) -> Enrolment:
     """Embed crops and add them to a gallery.
 
     Crops in the gallery are not embedded again: an interrupted enrolment goes on where it stopped when it is repeated. Crops that
@@ -71,6 +95,8 @@ def enrol(index: Store, model: Model, crops: Sequence[Crop], *, progress: Progre
     model : Model
         The model of the gallery.
     crops : sequence of Crop
+    embed : callable, optional
+        Reads and embeds the crops, chunk by chunk; by default this process does. See `resight.gallery.enrol_on_ray`.
     progress : Progress
 
     Returns
@@ -99,26 +125,22 @@ def enrol(index: Store, model: Model, crops: Sequence[Crop], *, progress: Progre
     added = 0
     known: dict[str, Crop] = {}
 
-    def read(some: list[Crop]) -> list[tuple[Crop, _Look | str]]:
-        return [(crop, _look(index, model.size, crop)) for crop in some]
-
-    with closing(read_ahead(kept, read, at_once=AT_ONCE, ahead=AHEAD)) as parts:
-        for number, chunk in enumerate(grouped(chain.from_iterable(parts), CHUNK), 1):
-            new: dict[str, tuple[Crop, _Look]] = {}
-            for crop, look in chunk:
-                if isinstance(look, str):
-                    failures.append((printable(crop.source), printable(look)))
+    chunks = embed(index, kept) if embed else _embed_here(index, model, kept)
+    with closing(chunks):
+        for number, chunk in enumerate(chunks, 1):
+            new: dict[str, Sighting] = {}
+            for crop, seen in chunk:
+                if isinstance(seen, str):
+                    failures.append((printable(crop.source), printable(seen)))
                     continue
-                ids.append(look.id)
-                if look.pixels is None:
-                    known[look.id] = crop
-                else:
-                    new.setdefault(look.id, (crop, look))
+                ids.append(seen.id)
+                if seen.vector is None:
+                    known[seen.id] = crop
+                elif seen.id not in new:
+                    new[seen.id] = _sighting(crop, seen, seen.vector, now)
             if new:
-                pixels = np.stack([look.pixels for _, look in new.values() if look.pixels is not None])
-                vectors = extract_finite(model, pixels, [crop.source for crop, _ in new.values()])
-                sample += [vectors] if sum(map(len, sample)) < _SAMPLE else []
-                added += index.add([_sighting(*each, vector, now) for each, vector in zip(new.values(), vectors, strict=True)])
+                sample += [np.stack([each.embedding for each in new.values()])] if sum(map(len, sample)) < _SAMPLE else []
+                added += index.add(list(new.values()))
             progress("enrolling", min(number * CHUNK, len(kept)), len(kept))
     return Enrolment(
         ids=tuple(ids),
@@ -138,6 +160,27 @@ def _recall(index: Store, sample: list[NDArray[np.float32]]) -> float | None:
     return recall(np.concatenate(sample)[:_SAMPLE], precision, index.settings.distance, _NEIGHBOURS)
 
 
+def _embed_here(index: Store, model: Model, crops: Sequence[Crop]) -> Chunks:
+    """Threads read the next crops while the model works on the present ones."""
+
+    def read(some: list[Crop]) -> list[tuple[Crop, _Look | str]]:
+        return [(crop, _look(index, model.size, crop)) for crop in some]
+
+    with closing(read_ahead(crops, read, at_once=AT_ONCE, ahead=AHEAD)) as parts:
+        for chunk in grouped(chain.from_iterable(parts), CHUNK):
+            new = {
+                look.id: (crop.source, look.pixels) for crop, look in chunk if isinstance(look, _Look) and look.pixels is not None
+            }
+            vectors: dict[str, NDArray[np.float32]] = {}
+            if new:
+                pixels, names = np.stack([each for _, each in new.values()]), [source for source, _ in new.values()]
+                vectors = dict(zip(new, extract_finite(model, pixels, names), strict=True))
+            yield [
+                (crop, Seen(look.id, vectors.get(look.id), look.thumbnail) if isinstance(look, _Look) else look)
+                for crop, look in chunk
+            ]
+
+
 class _Look(NamedTuple):
     """A crop that was read: its id, and unless it is in the gallery already, its pixels for the model and its thumbnail."""
 
@@ -149,9 +192,8 @@ class _Look(NamedTuple):
 def _look(index: Store, size: tuple[int, int], crop: Crop) -> _Look | str:
     """Read a crop; the reason if that fails."""
     try:
-        data = read_file(crop.source) if crop.data is None else crop.data
-        id = sighting_id(hashlib.sha256(data).hexdigest(), crop.camera, crop.time)
-        if index.present([id]):
+        id, data = fetch(index, crop)
+        if data is None:
             return _Look(id, None, b"")
         image = decode(data) if crop.pixels is None else crop.pixels
     except ImageError as error:
@@ -159,11 +201,18 @@ def _look(index: Store, size: tuple[int, int], crop: Crop) -> _Look | str:
     return _Look(id, resize(image, size), draw_thumbnail(image))
 
 
-def _sighting(crop: Crop, look: _Look, vector: NDArray[np.float32], now: datetime) -> Sighting:
+def fetch(index: Store, crop: Crop) -> tuple[str, bytes | None]:
+    """Return a crop's id, and the content of its file unless it is in the gallery. Raises `ImageError`."""
+    data = read_file(crop.source) if crop.data is None else crop.data
+    id = sighting_id(hashlib.sha256(data).hexdigest(), crop.camera, crop.time)
+    return id, None if index.present([id]) else data
+
+
+def _sighting(crop: Crop, seen: Seen, vector: NDArray[np.float32], now: datetime) -> Sighting:
     return Sighting(
-        id=look.id,
+        id=seen.id,
         embedding=vector,
-        thumbnail=look.thumbnail,
+        thumbnail=seen.thumbnail,
         enrolled=now,
         camera=crop.camera,
         time=crop.time,

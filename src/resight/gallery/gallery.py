@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from resight.datasets.names import near_names, nfc
 from resight.errors import MissingSightingError
 from resight.gallery.crops import Crop
-from resight.gallery.enrol import Enrolment, enrol
+from resight.gallery.enrol import Embed, Enrolment, enrol
 from resight.gallery.matches import Match, Matches, fuse
 from resight.gallery.settings import Settings, future_from
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
@@ -107,9 +107,11 @@ class Gallery:
         """Model, distance, precision and retention of the gallery."""
         return self._store.settings
 
-    def enrol(self, extractor: Model, crops: Sequence[Crop], *, progress: Progress = silent) -> Enrolment:
+    def enrol(
+        self, extractor: Model, crops: Sequence[Crop], *, embed: Embed | None = None, progress: Progress = silent
+    ) -> Enrolment:
         """Embed crops and add them; see `resight.gallery.enrol.enrol`."""
-        return enrol(self._store, extractor, crops, progress=progress)
+        return enrol(self._store, extractor, crops, embed=embed, progress=progress)
 
     def add(self, sightings: Sequence[Sighting]) -> int:
         """Add embedded sightings, all or none; return how many are new. Raises `ArrayError` for NaN and for wrong shapes."""

@@ -8,6 +8,7 @@ from resight.images.header import FORMATS, header_size
 from resight.images.inputs import boxes_of, cut, is_frame, is_image, pixels_of
 from resight.images.preprocessing import Preprocessing
 from resight.images.reading import MAX_FILE_BYTES, read_file, read_image, read_images, read_into, unreadable
+from resight.images.remote import filesystem_of, is_url, list_files, read_url, states_of
 
 __all__ = [
     "FORMATS",
@@ -21,12 +22,15 @@ __all__ = [
     "can_decode",
     "cut",
     "decode",
+    "filesystem_of",
     "grouped",
     "header_size",
     "holds_several",
     "is_frame",
     "is_image",
+    "is_url",
     "kind_of",
+    "list_files",
     "load_pixels",
     "pixels_of",
     "read_ahead",
@@ -34,6 +38,8 @@ __all__ = [
     "read_image",
     "read_images",
     "read_into",
+    "read_url",
     "resize",
+    "states_of",
     "unreadable",
 ]

@@ -12,6 +12,7 @@ import numpy as np
 from resight.errors import ImageError
 from resight.images.ahead import read_ahead
 from resight.images.decode import MAX_PIXELS, Pixels, decode, most_pixels, resize
+from resight.images.remote import is_url, read_url
 from resight.progress import Progress, silent
 
 __all__ = ["MAX_FILE_BYTES", "read_file", "read_image", "read_images", "read_into", "unreadable"]
@@ -24,18 +25,20 @@ _TASK = 32  # images that a thread reads at a time
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
-    """Read the bytes of an image file without ever waiting.
+    """Read the bytes of an image file, without ever waiting for a local one, or by URL.
 
     Raises
     ------
     ImageError
         If it cannot be read or is too large. The message does not name the file.
     """
+    most = max(MAX_FILE_BYTES, 3 * most_pixels() if most_pixels() > MAX_PIXELS else 0)
     try:
+        if is_url(path):
+            return read_url(str(path), most)
         descriptor = os.open(path, os.O_RDONLY | _NO_WAIT | getattr(os, "O_BINARY", 0))
         try:
             size = os.fstat(descriptor).st_size
-            most = max(MAX_FILE_BYTES, 3 * most_pixels() if most_pixels() > MAX_PIXELS else 0)
             if size > most:
                 raise ImageError(f"the file is larger than {most // 2**20} MiB")
             data = os.read(descriptor, size)

@@ -21,7 +21,7 @@ from gallery.store.old import SQLITE_2, make_old, version_of
 from gallery.store.test_faults import ENVIRONMENT, HERE, posix
 from resight.cli import main
 from resight.errors import GalleryDamagedError, GalleryError, StorageError
-from resight.gallery import Gallery, upkeep
+from resight.gallery import Gallery, Sighting, Where, upkeep
 from resight.gallery.store import database
 from resight.gallery.store.schema import STEPS
 
@@ -65,28 +65,30 @@ def test_a_gallery_of_the_version_before(location: str, tmp_path: Path, capsys: 
     assert main(["gallery", "migrate", location]) == 0
     assert "is of the present version" in capsys.readouterr().out
     if location.startswith("postgres"):
-        assert indexes(location) == indexes_of_a_new_one(location)
+        assert layout(location) == layout_of_a_new_one(location)
         return
     assert tables(Path(location) / database.FILE) == tables(tmp_path / "new" / database.FILE)
     assert upkeep.restore_snapshot(location, "monday").count == 20
     assert len(contents(location)) == 20
 
 
-def indexes(location: str) -> set[str]:
+def layout(location: str) -> set[str]:
     import psycopg
 
     with psycopg.connect(location) as connection:
-        return {row[0] for row in connection.execute("SELECT indexdef FROM pg_indexes WHERE schemaname = 'resight'")}
+        storage = "SELECT attname || ' ' || attstorage::text FROM pg_attribute WHERE attrelid = 'resight.sighting'::regclass"
+        named = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'resight'"
+        return {row[0] for query in (named, storage) for row in connection.execute(query.encode())}
 
 
-def indexes_of_a_new_one(location: str) -> set[str]:
+def layout_of_a_new_one(location: str) -> set[str]:
     import psycopg
 
     with psycopg.connect(location, autocommit=True) as connection:
         connection.execute("SET client_min_messages = error")
         connection.execute("DROP SCHEMA resight CASCADE")
     Gallery.create(location, make_settings()).close()
-    return indexes(location)
+    return layout(location)
 
 
 def test_the_frozen_tables_are_those_that_the_steps_begin_with(tmp_path: Path) -> None:
@@ -218,3 +220,35 @@ def test_a_database_waits_for_programs_that_end_and_not_for_others(postgres: str
     later.start()
     assert upkeep.migrate(postgres)[1] == 1
     later.join()
+
+
+def test_older_vectors_move_into_their_rows_with_the_next_purge(postgres: str) -> None:
+    import psycopg
+
+    def beside() -> int:
+        with psycopg.connect(postgres) as connection:
+            query = "SELECT count(*) FROM resight.sighting WHERE pg_column_toast_chunk_id(embedding) IS NOT NULL"
+            return int((connection.execute(query).fetchone() or (0,))[0])
+
+    def long(count: int) -> list[Sighting]:
+        rng = np.random.default_rng(4)
+        return [make_sighting(number, embedding=rng.standard_normal(count).astype(np.float32)) for number in range(6)]
+
+    some = long(600)
+    make_old(postgres, make_settings(dimension=600), some)
+    assert upkeep.migrate(postgres)[1] == 1
+    assert beside() == 6
+    with Gallery.open(postgres) as gallery:
+        assert gallery.purge(Where(ids=frozenset({some[0].id}))).removed == 1
+        assert beside() == 0
+        gallery.add(some[:1])
+        assert beside() == 0
+        found = gallery.sightings([one.id for one in some])
+    for one in some:
+        np.testing.assert_array_equal(found[one.id].embedding, one.embedding)
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = error")
+        connection.execute("DROP SCHEMA resight CASCADE")
+    with Gallery.create(postgres, make_settings(dimension=1001)) as gallery:
+        gallery.add(long(1001))
+    assert beside() == 6

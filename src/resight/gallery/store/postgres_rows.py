@@ -110,8 +110,8 @@ def condition_of(where: Where) -> tuple[str, list[Any]]:
             conditions.append(f"{column} = ANY(%s)")
             parameters.append(sorted(values))
     for condition, time in (
-        ("time >= %s", where.since),
-        ("time < %s", where.until),
+        (f"({KEY} >= %s AND {KEY} < {LATE})", where.since),  # as the indexes have it
+        (f"{KEY} < %s", where.until),
         ("least(time, enrolled) < %s", where.older_than),
         ("least(time, enrolled) > %s", where.newer_than),
     ):

@@ -19,7 +19,7 @@ from resight.gallery.store.postgres_index import build_index
 
 __all__ = ["OLDEST", "TALLY", "VERSION", "connect", "create", "migrate", "translated"]
 
-VERSION, OLDEST = 5, 3
+VERSION, OLDEST = 6, 3
 """Version of the tables, and the oldest that can be migrated."""
 
 _LIVELY: dict[str, str | int] = {
@@ -33,6 +33,15 @@ _LIVELY: dict[str, str | int] = {
 _MOST_NUMBERS = 16_000  # in a vector that pgvector stores
 
 _AUDIT = "CREATE TABLE resight.audit (number bigint PRIMARY KEY, line text NOT NULL);"
+
+# A vector in its row is read faster than one beside it. One of more than 1000 numbers would leave much of a page empty.
+_INLINE = """
+DO $$ BEGIN
+    IF (SELECT atttypmod FROM pg_attribute WHERE attrelid = 'resight.sighting'::regclass AND attname = 'embedding') <= 1000 THEN
+        ALTER TABLE resight.sighting ALTER COLUMN embedding SET STORAGE PLAIN;
+    END IF;
+END $$;
+"""
 
 _SCHEMA = f"""
 CREATE EXTENSION IF NOT EXISTS vector;
@@ -82,14 +91,15 @@ CREATE TRIGGER removed AFTER DELETE ON resight.sighting
 CREATE TRIGGER labelled AFTER UPDATE ON resight.sighting
     REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION resight.add_up();
 {_AUDIT}
+{_INLINE}
 """
 # Rows of one camera and identity in `tally` add up to their number: those who enrol at once need not wait for each other. Now and
 # then, one statement in 500 replaces them by their sums.
 TALLY = "SELECT camera, identity, sum(count)::bigint AS count FROM resight.tally GROUP BY camera, identity HAVING sum(count) <> 0"
 
 
-_STEPS = {3: "CREATE INDEX ON resight.sighting (tracklet)", 4: _AUDIT}
-"""Statements that lead from a version of the tables to the next."""
+_STEPS = {3: "CREATE INDEX ON resight.sighting (tracklet)", 4: _AUDIT, 5: _INLINE}
+"""Statements that lead from a version of the tables to the next. The next purge puts older vectors into their rows."""
 
 _PATIENCE = 2.0  # seconds for a program that is ending: the server notices a little later
 

@@ -25,6 +25,7 @@ Found = tuple[list[str], list[float]]
 
 _SPARE = 16  # rows beyond the k nearest that are fetched at first
 _LARGEST = 1000  # hnsw.ef_search
+_FEW = 2_500  # rows that are compared about as fast as the index is scanned for them
 
 
 def check_distance(distance: str) -> str:
@@ -57,10 +58,16 @@ def search_exactly(connection: psycopg.Connection, query: NDArray[np.float32], k
 def search_index(connection: psycopg.Connection, query: NDArray[np.float32], k: int, where: Where, settings: Settings) -> Found:
     """Find nearly always the k nearest, in a transaction.
 
-    The filter is applied while the index is scanned, which goes on until enough rows have passed. If it ends without k rows, all
-    rows that pass are compared. A zero vector is in no index by cosine distance, so only such a comparison finds it.
+    If few rows pass the filter, all of them are compared: the server would often choose the index for them, too, which is slower
+    then and loses some. For more, the filter is applied while the index is scanned, which goes on until enough rows have passed.
+    If it ends without k rows, all rows that pass are compared. A zero vector is in no index by cosine distance, so only such a
+    comparison finds it.
     """
     condition, parameters = condition_of(where)
+    counted = f"SELECT count(*) FROM (SELECT FROM resight.sighting{condition} LIMIT %s) found"
+    (passing,) = connection.execute(counted.encode(), (*parameters, _FEW + 1)).fetchone() or (0,)
+    if passing <= _FEW:
+        return search_exactly(connection, query, k, where, settings)
     statement = (
         f"SELECT id, embedding::real[], embedding_crc FROM resight.sighting{condition} "
         f"ORDER BY embedding::halfvec({len(query)}) {operator_of(settings.distance)} %s::halfvec({len(query)}) LIMIT %s"
