@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "resight"
 
 LEVELS = [
     {"errors"},
-    {"files", "shipped", "progress", "display", "compute", "configuration", "provenance"},
+    {"files", "shipped", "progress", "display", "compute", "memory", "configuration", "provenance"},
     {"images"},
     {"datasets"},
     {"drawn"},

@@ -1,4 +1,4 @@
-"""How this process keeps, shares and overwrites memory that it has freed, where the C library is glibc."""
+"""Keeps, shares and overwrites memory that this process has freed, where the C library is glibc."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _free_blocks(library: ctypes.CDLL) -> Iterator[ctypes.c_void_p]:
 
 
 class _MallInfo(ctypes.Structure):
-    """What glibc says about its heap; `arena` is the bytes that it took from the system."""
+    """Figures of glibc's heap; `arena` is the bytes that it took from the system."""
 
     _fields_ = tuple((name, ctypes.c_size_t) for name in ("arena", *"bcdefghij"))
 
