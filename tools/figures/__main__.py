@@ -53,6 +53,7 @@ BLOCKS = {
     "starts": training.starts,
     "temperatures": training.temperatures,
     "study": training.study,
+    "paper-mobilenets": training.paper_mobilenets,
     "entropies": training.entropies,
     "teacher-changes": training.teacher_changes,
     "space-turned": training.space_turned,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from records import core_minutes, result, scores, table
+from records import core_minutes, pair, result, scores, table
 
 from resight.studies.ablation import markdown
 
@@ -76,6 +76,23 @@ def study() -> str:
         rows.append(["the teacher itself", trained, *scores(sweep["teacher"])])
     text = f"\n{made} of the {planned} runs of these two sweeps were made.\n"
     return table(["MobileNet 0.25, whole trainings", "its teacher, OSNet x0.25", "Rank-1 (%)", "mAP (%)"], rows) + text
+
+
+def paper_mobilenets() -> str:
+    """The paper's MobileNets on Market-1501, beside ours."""
+    alone = result("market1501-study")["table-2"]["market1501"]["MobileNet 0.25"]
+    made = result("market1501-study-mobilenet-1.0")
+    names = {
+        "MobileNet 0.25, alone": alone,
+        "MobileNet 1.0, the teacher": made["table-2"]["market1501"]["MobileNet 1.0"],
+        "MobileNet 0.25, taught by it, T = 3, lambda = .001": made["table-3"]["market1501"][
+            "MobileNet 0.25 distilled from MobileNet 1.0"
+        ],
+    }
+    rows = [[name, pair(found["paper"]), pair(found["here"])] for name, found in names.items()]
+    entropy = made["figures-2-and-5"]["market1501 mobilenet-1.0"]["mean"]
+    text = "\nMean entropy of MobileNet 1.0's targets: " + ", ".join(f"{value:.2f} at T = {t}" for t, value in entropy.items())
+    return table(["Market-1501, Rank-1 / mAP (%)", "paper", "Resight"], rows) + text + ".\n"
 
 
 def entropies() -> str:
