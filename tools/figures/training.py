@@ -89,7 +89,9 @@ def paper_mobilenets() -> str:
             "MobileNet 0.25 distilled from MobileNet 1.0"
         ],
     }
-    rows = [[name, pair(found["paper"]), pair(found["here"])] for name, found in names.items()]
+    rows = [
+        [name, pair(found["paper"]), pair(found["here"]) if found["here"]["map"] else "not run"] for name, found in names.items()
+    ]
     entropy = made["figures-2-and-5"]["market1501 mobilenet-1.0"]["mean"]
     text = "\nMean entropy of MobileNet 1.0's targets: " + ", ".join(f"{value:.2f} at T = {t}" for t, value in entropy.items())
     return table(["Market-1501, Rank-1 / mAP (%)", "paper", "Resight"], rows) + text + ".\n"
