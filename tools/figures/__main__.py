@@ -70,6 +70,7 @@ BLOCKS = {
     "scale-search": scale.searches,
     "scale-growth": scale.growth,
     "scale-storage": scale.storages,
+    "on-ray": scale.on_ray,
     "scale-purge": scale.purges,
     "scale-city": scale.city,
     "ranking-speed": speed.ranking_speed,
