@@ -46,7 +46,7 @@ QUALITIES = (-0.5, -0.25, 0.25, 0.5)
 
 
 class Side(NamedTuple):
-    """What asks and answers: vectors of length 1, person and camera of each, and what is known of its quality."""
+    """Images or tracklets: vectors of length 1, float32 (n, d), with person, camera and some measures of quality of each."""
 
     vectors: Floats
     persons: NDArray[np.int64]

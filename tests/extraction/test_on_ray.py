@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from extraction.clusters import MEMORY, run_script
+from extraction.clusters import MEMORY, make_images, run_script
 from resight.datasets.image_list import find_images
-from resight.drawn import crops
 from resight.extraction.extract import extract
 from resight.files import read_json
 from resight.models import load_model
@@ -30,13 +28,7 @@ def needs_ray() -> None:
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three shards of 256 images; one of these is no image, and one has a name that is not UTF-8."""
-    root = tmp_path_factory.mktemp("images")
-    crops.generate(root, identities_train=2, identities_test=25, cameras=3, images_per_camera=8, size=(64, 32))
-    flat = root / "flat"
-    flat.mkdir()
-    for number, path in enumerate(sorted(root.rglob("*.jpg"))[:600]):
-        shutil.copy(path, flat / f"{number:04}.jpg")
-    (flat / "0300.jpg").write_bytes(b"no image")
+    flat = make_images(tmp_path_factory.mktemp("images"), 600)
     os.rename(flat / "0001.jpg", os.fsencode(flat) + b"/0001-\xe9.jpg")
     return flat
 

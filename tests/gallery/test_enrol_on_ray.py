@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from extraction.clusters import MEMORY, run_script
+from extraction.clusters import MEMORY, make_images, run_script
 from resight.cli import main
-from resight.drawn import crops
 from resight.gallery import Gallery
 
 pytestmark = pytest.mark.slow
@@ -27,14 +26,8 @@ def needs_ray() -> None:
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """1400 crops, six chunks. One is there twice, one is empty, one is no image."""
-    root = tmp_path_factory.mktemp("images")
-    crops.generate(root / "drawn", identities_train=2, identities_test=59, cameras=3, images_per_camera=8, size=(64, 32))
-    flat = root / "flat"
-    flat.mkdir()
-    for number, path in enumerate(sorted((root / "drawn").rglob("*.jpg"))[:1400]):
-        shutil.copy(path, flat / f"{number:04}.jpg")
+    flat = make_images(tmp_path_factory.mktemp("images"), 1400)
     shutil.copy(flat / "0000.jpg", flat / "0001.jpg")
-    (flat / "0300.jpg").write_bytes(b"no image")
     (flat / "0301.jpg").write_bytes(b"")
     return flat
 

@@ -15,7 +15,7 @@ import torch
 
 from networks.golden import fill
 from resight.networks import build
-from resight.networks.mobilenet import MobileNet
+from resight.networks.mobilenet import KerasConv2d, MobileNet
 from resight.networks.network import ReidNetwork
 from resight.networks.weights import load_weights, weights_classes
 from support import SHARED, needs_shared
@@ -129,3 +129,11 @@ def test_channels_last_stays_channels_last() -> None:
     for layer in network.backbone:
         maps = layer(maps)
         assert maps.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(("stride", "expected"), [(1, torch.bfloat16), (2, torch.float32)])
+def test_strided_layers_stay_in_float32_beside_bfloat16(stride: int, expected: torch.dtype) -> None:
+    layer = KerasConv2d(8, 8, 3, stride=stride, groups=8)
+    images = torch.rand(2, 8, 16, 16).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert layer(images).dtype == expected

@@ -327,7 +327,7 @@ def two_numbers() -> str:
 
 
 def two_numbers_cost() -> str:
-    """What people with two numbers cost `student`, in a sentence."""
+    """Sentence: how many people `student` misses because some have two numbers."""
     record = result("decision-two-numbers")
     missed = {
         (row["asks"], row["form"]): f"{100 * row['misses']:.1f} %"

@@ -66,7 +66,7 @@ def copy_here(copies: Copies, sha256: str) -> Model:
 
 @contextmanager
 def joined(address: str) -> Iterator[None]:
-    """Join a cluster, and leave it at the end. Raises `ConfigurationError` if there is none at `address`."""
+    """Connect to a cluster for the length of a block. Raises `ConfigurationError` if no cluster runs at `address`."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     try:

@@ -51,6 +51,7 @@ Chunks = Generator[list[tuple[Crop, Seen | str]], None, None]
 """Chunks of `CHUNK` consecutive crops, in order, each with what was seen, or the reason for which it cannot be read."""
 
 Embed = Callable[[Store, Sequence[Crop]], Chunks]
+"""Reads and embeds the crops that a gallery does not have yet. Raises `ResightError`."""
 
 
 @dataclass(frozen=True, kw_only=True)
