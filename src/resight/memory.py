@@ -13,7 +13,7 @@ import numpy as np
 __all__ = ["keep_freed_memory", "overwrite_freed_memory", "share_heap"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # from glibc's malloc.h
-_LARGEST, _SMALLEST = 2**16, 40  # bytes of blocks that are taken: larger ones are mapped alone, smaller ones hold nothing for long
+_LARGEST, _SMALLEST = 2**16, 40  # bytes of blocks that are taken: larger free ones in several, and smaller ones hold links alone
 _TAKEN = 2**21  # bytes of Python's blocks of each size: as much as is likely to be free
 
 
