@@ -100,6 +100,17 @@ def test_nothing_is_done_twice(
     assert run_study(tiny, moved, small(teacher=(str(tiny_run),), run=False))["figure-8"] == report["figure-8"]
 
 
+def test_a_run_in_another_precision_is_taken_and_told(study: tuple[Path, dict[str, Any]], tiny: Path, tmp_path: Path) -> None:
+    shutil.copytree(study[0] / "market1501" / ALONE, tmp_path / "market1501" / ALONE)
+    card = tmp_path / "market1501" / ALONE / "card.json"
+    said = f"trained in bfloat16 instead of float32: {ALONE}"
+    assert said not in run_study(tiny, tmp_path, small(run=False))["notes"]
+    values = read_json(card)
+    values["configuration"]["precision"] = "bfloat16"
+    write_json(card, values)
+    assert said in run_study(tiny, tmp_path, small(run=False))["notes"]
+
+
 def test_results_of_drawn_people_are_not_shown_as_another_data_sets(
     study: tuple[Path, dict[str, Any]], tiny: Path, tiny_run: Path, tmp_path: Path
 ) -> None:

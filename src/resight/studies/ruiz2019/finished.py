@@ -17,7 +17,7 @@ from resight.studies.ruiz2019.experiments import WEIGHTS as INITIAL
 from resight.studies.ruiz2019.plan import Run
 from resight.training.train import HISTORY
 
-__all__ = ["adopt", "differences", "is_evaluated", "is_trained", "refuse_other_data"]
+__all__ = ["adopt", "differences", "in_bfloat16", "is_evaluated", "is_trained", "refuse_other_data"]
 
 _ELSEWHERE = ("weights", "teacher")  # compared by content, since paths differ between machines
 _HARMLESS = ("validate_every", "targets", "precision")
@@ -85,6 +85,14 @@ def is_evaluated(run: Run) -> bool:
     try:
         return all(read_json(file)["model_sha256"] == _sha256(run.model) for file in wanted)
     except (OSError, ValueError, LookupError, TypeError, ResightError):
+        return False
+
+
+def in_bfloat16(run: Run) -> bool:
+    """Tell if a finished run's card names bfloat16 as its precision; False if there is no card to read."""
+    try:
+        return read_card(run.folder).configuration.get("precision") == "bfloat16"
+    except ResightError:
         return False
 
 

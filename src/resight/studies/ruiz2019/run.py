@@ -18,7 +18,7 @@ from resight.provenance import provenance
 from resight.studies.perform import Task
 from resight.studies.ruiz2019.classical import classical_study
 from resight.studies.ruiz2019.config import StudyConfig
-from resight.studies.ruiz2019.finished import adopt, is_evaluated, is_trained, refuse_other_data
+from resight.studies.ruiz2019.finished import adopt, in_bfloat16, is_evaluated, is_trained, refuse_other_data
 from resight.studies.ruiz2019.outcomes import Outcomes
 from resight.studies.ruiz2019.plan import Run, experiments, plan
 from resight.studies.ruiz2019.report import write_report
@@ -99,6 +99,8 @@ def run_study(
             cache = (cache or cache_folder()).resolve()
             reasons |= _make_networks(networks, config.together, device, cache, progress)
     finally:
+        if coarse := [run.name for run in runs if in_bfloat16(run)]:
+            notes.append(f"trained in bfloat16 instead of float32: {', '.join(coarse)}")
         report = write_report(out, Outcomes(runs, reasons), names, tuple(notes), origin)
     return report
 
