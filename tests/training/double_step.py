@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -49,7 +51,12 @@ def check(name: str) -> None:
     torch.testing.assert_close(many.state_dict(), one.state_dict(), rtol=1e-10, atol=1e-12)
 
 
+    torch.optim.SGD(many.parameters(), 0.1).step()
+
+
 if __name__ == "__main__":
     with joined():
         for architecture in ("mobilenet-0.25", "osnet-0.25"):
             check(architecture)
+    threads = {task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")}
+    assert not any("gloo" in name for name in threads), f"the group's threads are still there: {threads}"

@@ -13,13 +13,18 @@ LARGEST = 5_000_000
 
 
 def _galleries() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = result("benchmark-postgres")["galleries"]
-    return found
+    """All sizes that were measured; the largest has no index in memory, and nothing of it was purged."""
+    return [gallery for name in ("benchmark-postgres", "benchmark-postgres-million") for gallery in result(name)["galleries"]]
+
+
+def _purged() -> list[dict[str, Any]]:
+    return [gallery for gallery in _galleries() if "purge_of_a_day_seconds" in gallery["postgres"]]
 
 
 def _ways(gallery: dict[str, Any]) -> dict[str, dict[str, Any]]:
     postgres = {name: found for name, found in gallery["postgres"].items() if isinstance(found, dict)}
-    exact = {"in memory": gallery["memory"]["searches"], "PostgreSQL, exact": postgres.pop("exact")}
+    memory = {"in memory": gallery["memory"]["searches"]} if "memory" in gallery else {}
+    exact = memory | {"PostgreSQL, exact": postgres.pop("exact")}
     return exact | {f"PostgreSQL, HNSW, {name.removeprefix('hnsw ')} candidates": found for name, found in postgres.items()}
 
 
@@ -30,10 +35,9 @@ def searches() -> str:
         for name, found in _ways(gallery).items():
             cells = [f"{one['recall']:.3f}, {one['ms_median']:.1f} ms ({one['ms_p99']:.1f})" for one in found.values()]
             rows.append([f"{gallery['rows']:,}, {name}", *cells])
-    chosen = " and ".join(
-        f"{one['rows']:,}" for one in _ways(_galleries()[-1])["in memory"].values() if one["rows"] < _galleries()[-1]["rows"]
-    )
-    text = f"The filters select {chosen} of {_galleries()[-1]['rows']:,}. {where(result('benchmark-postgres'))}, one core used.\n"
+    largest = _galleries()[-1]
+    chosen = [f"{one['rows']:,}" for one in largest["postgres"]["exact"].values() if one["rows"] < largest["rows"]]
+    text = f"The filters select {' and '.join(chosen)} of {largest['rows']:,}. {where(result('benchmark-postgres'))}, one core used.\n"
     return table(["sightings, search", "all", "one camera of 20", "and ten days of 30"], rows) + "\n" + text
 
 
@@ -69,12 +73,12 @@ def growth() -> str:
     """Memory and disk of a sighting, and the work of enrolling and indexing it."""
     rows = []
     for gallery in _galleries():
-        count, memory, postgres = gallery["rows"], gallery["memory"], gallery["postgres"]
+        count, memory, postgres = gallery["rows"], gallery.get("memory"), gallery["postgres"]
         rows.append(
             [
                 f"{count:,}",
-                f"{memory['memory_bytes'] / 1e6:.0f}",
-                f"{memory['disk_bytes'] / 1e6:.0f}",
+                f"{memory['memory_bytes'] / 1e6:.0f}" if memory else "-",
+                f"{memory['disk_bytes'] / 1e6:.0f}" if memory else "-",
                 f"{postgres['disk_bytes'] / 1e6:.0f}",
                 f"{postgres['index_bytes'] / 1e6:.0f}",
                 f"{count / postgres['enrol_server_seconds']:.0f}",
@@ -93,10 +97,53 @@ def growth() -> str:
     return table(headings, rows)
 
 
+def load() -> str:
+    """Waiting times of many clients: of a database, and of two services behind nginx."""
+    kept = result("benchmark-postgres-latency")
+    figures = {name: found for name, found in kept["figures"].items() if isinstance(found, dict)}
+    rows = [
+        [
+            name.removeprefix("hnsw ").replace(", ", " candidates, ", 1),
+            f"{found['searches_per_second']:.0f}",
+            f"{found['ms_p50']:.0f}",
+            f"{found['ms_p99']:.0f}",
+        ]
+        for name, found in figures.items()
+    ]
+    clients = kept["provenance"]["configuration"]["clients"]
+    text = f"{clients} clients on {kept['figures']['rows']:,} sightings. {where(kept)}, shared by clients and server.\n"
+    return table(["HNSW", "searches a second", "half wait at most, ms", "99 % wait at most, ms"], rows) + "\n" + text
+
+
+def two_services() -> str:
+    """Waiting times of two services behind nginx, one of which is killed."""
+    found = result("benchmark-two-services")
+    figures, given = found["figures"], found["provenance"]["configuration"]
+    rows = [
+        [
+            name,
+            f"{figures[name]['searches_per_second']:.0f}",
+            f"{figures[name]['ms_p50']:.0f}",
+            f"{figures[name]['ms_p99']:.0f}",
+            str(figures[name]["errors_5xx"]),
+        ]
+        for name in ("both", "one killed and started again")
+    ]
+    enrolled = figures["enrolments"]
+    text = (
+        f"{given['clients']} clients, {given['size']:,} sightings, HNSW with {given['hnsw']} candidates. Of {enrolled['acknowledged']} "
+        f"enrolments that were acknowledged meanwhile, {enrolled['lost']} were lost, and the audit chain "
+        f"{'is damaged' if figures['audit_problems'] else 'is whole'}. {where(found)}, shared by clients, nginx, both services and "
+        "the database.\n"
+    )
+    headings = ["services", "searches a second", "half wait at most, ms", "99 % wait at most, ms", "answers that were a 5xx error"]
+    return table(headings, rows) + "\n" + text
+
+
 def purges() -> str:
     """Time that a retention takes."""
     rows = []
-    for gallery in _galleries():
+    for gallery in _purged():
         postgres = gallery["postgres"]
         plain, indexed = postgres["purge_of_a_day_seconds"], postgres["purge_of_a_day_with_index_seconds"]
         rows.append([f"{gallery['rows']:,}", f"{plain:.1f}", f"{indexed - plain:.0f}"])
@@ -107,10 +154,12 @@ def city() -> str:
     """The arithmetic for 10^9 sightings, from the largest gallery that was measured."""
     gallery = _galleries()[-1]
     count, postgres = gallery["rows"], gallery["postgres"]
+    rewritten = _purged()[-1]["postgres"]["purge_of_a_day_seconds"] / _purged()[-1]["rows"]
+    built = postgres["build_seconds"] / count
     index, disk = postgres["index_bytes"] / count, postgres["disk_bytes"] / count
     rows = []
     for total in (1e6, 1e7, 1e8, 1e9):
-        purge = (postgres["purge_of_a_day_seconds"] / count * total, postgres["build_seconds"] / count * total)
+        purge = (rewritten * total, built * total)
         rows.append(
             [
                 f"{total:,.0f}",
@@ -131,7 +180,7 @@ def city() -> str:
         "tables written anew, core minutes",
         "HNSW built anew, core hours",
     ]
-    databases, rewritten, built = 1e9 / LARGEST, postgres["purge_of_a_day_seconds"] / count, postgres["build_seconds"] / count
+    databases = 1e9 / LARGEST
     machines = max(1e9 * index / BYTES_IN_MEMORY, 1e9 * disk * 2 / BYTES_ON_DISK)
     search = databases * _ways(gallery)["PostgreSQL, HNSW, 200 candidates"]["all"]["ms_median"] / 1000
     text = (

@@ -218,3 +218,16 @@ def moved_gallery() -> str:
         f"{searches['failed']} failed. Without a kill it takes {found['processor seconds without a kill']:.0f} s of processor time "
         f"({record['provenance']['hardware']['processor']}).\n"
     )
+
+
+def processes() -> str:
+    """Two processes started by torchrun against one of two threads."""
+    found = result("benchmark-processes")
+    ratios, differences = found["ratios"], found["largest_difference"]
+    costs = {name: statistics.median(values) for name, values in found["processor_seconds_per_image"].items()}
+    return (
+        f"Two processes see {found['ratio']:.2f} times the images/s of one ({min(ratios):.2f} to {max(ratios):.2f} in "
+        f"{len(ratios)} rounds) and use {costs['two'] / costs['one']:.2f} times its processor time. Over {len(found['losses']['one'])} "
+        f"steps their losses differ by at most {differences['two']:.1g}; those of one process with one thread and with two, by at "
+        f"most {differences['one thread']:.1g}. {where(found)}.\n"
+    )

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -37,6 +38,8 @@ def joined() -> Iterator[None]:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+    # An optimiser imports it. After the group was made, it would keep the group, whose threads may abort the process as it ends.
+    import_module("torch.distributed.nn")
     dist.init_process_group(timeout=timedelta(days=1))  # a process may wait while another asks a teacher
     try:
         yield
