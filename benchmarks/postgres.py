@@ -37,7 +37,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from database import started
+from database import SHARED_BUFFERS, started
 from resight.files import read_json, write_json
 from resight.gallery import Gallery, Settings, Sighting, Store, Where, sighting_id, upkeep
 from resight.gallery.store.postgres import PostgresStore
@@ -339,6 +339,7 @@ def main() -> None:
     home = str(Path.home())
     config = {name: str(value).replace(home, "~") if isinstance(value, Path) else value for name, value in vars(options).items()}
     del config["json"]
+    config["shared_buffers"] = SHARED_BUFFERS
     galleries = []
     try:
         with running(folder, options.build_memory, bool(kept)) as (location, postmaster):

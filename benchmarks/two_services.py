@@ -32,7 +32,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from database import started
+from database import SHARED_BUFFERS, started
 from resight.drawn import crops
 from resight.files import write_json
 from resight.gallery import Gallery, upkeep
@@ -186,7 +186,7 @@ def main() -> None:
         database.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
     if options.json:
-        config = {name: value for name, value in vars(options).items() if name != "json"}
+        config = {name: value for name, value in vars(options).items() if name != "json"} | {"shared_buffers": SHARED_BUFFERS}
         write_json(options.json, {"figures": figures, "provenance": provenance(config, seed=options.seed)})
     failed = sum(one.get("errors_5xx", 0) for one in figures.values() if isinstance(one, dict))
     if failed or figures["enrolments"]["lost"] or figures["audit_problems"]:

@@ -71,6 +71,7 @@ BLOCKS = {
     "scale-growth": scale.growth,
     "scale-storage": scale.storages,
     "on-ray": scale.on_ray,
+    "scale-buffers": scale.buffers,
     "scale-load": scale.load,
     "two-services": scale.two_services,
     "scale-purge": scale.purges,
