@@ -199,6 +199,7 @@ def in_postgres(world: World, settings: Settings, location: str, postmaster: int
     made = options.keep / "made.json" if options.keep and options.last else None
     if made and made.exists():
         figures |= read_json(made)
+        search(options.candidates[-1], len(world.queries))  # the server reads the index into its memory
     else:
         figures["enrol_server_seconds"] = spent(lambda: PostgresStore.create(location, settings, world.parts()).close())
         figures["disk_bytes"] = ask("SELECT pg_total_relation_size('resight.sighting')")
