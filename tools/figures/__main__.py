@@ -17,6 +17,7 @@ import sys
 import textwrap
 
 import accuracy
+import paper
 import scale
 import speed
 import tracking
@@ -58,6 +59,12 @@ BLOCKS = {
     "teacher-changes": training.teacher_changes,
     "space-turned": training.space_turned,
     "unseen": training.unseen,
+    "paper-table-1": paper.table_1,
+    "paper-table-2": paper.table_2,
+    "paper-table-3": paper.table_3,
+    "paper-table-4": paper.table_4,
+    "paper-figures-2-and-5": paper.figures_2_and_5,
+    "paper-figure-8": paper.figure_8,
     "classical-speed": speed.classical_speed,
     "market-tradeoff": speed.market_tradeoff,
     "demo-seeds": speed.demo_seeds,

@@ -1,0 +1,132 @@
+"""The paper's tables and figures, row by row, beside what was run here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from records import number, pair, result, table, where
+
+from resight.studies.ruiz2019.published import OTHERS, TABLE_1, TABLE_2, TABLE_3, TABLE_4, Published
+
+STUDIES = ("market1501-study", "market1501-study-mobilenet-1.0")
+TEACHERS = {
+    "osnet-0.25": "OSNet x0.25, trained with label smoothing",
+    "osnet-0.25-plain": "the same, trained on without",
+    "mobilenet-1.0": "MobileNet 1.0",
+}
+NOT_RUN = "not run"
+TIMED = {
+    "LOMO + XQDA": "lomo",
+    "ResNet-50": "resnet-50 fp32 onnx",
+    "MobileNet 1.0 independent": "mobilenet-1.0 fp32 onnx",
+    "MobileNet 0.25 independent": "distilled fp32 onnx",
+    "MobileNet 0.25 d.f. ResNet-50": "distilled fp32 onnx",
+    "MobileNet 0.25 d.f. MobileNet 1.0": "distilled fp32 onnx",
+}
+"""Rows of Table 4 by models of the benchmark; all of MobileNet 0.25 have one speed."""
+
+
+def _runs() -> dict[str, dict[str, Any]]:
+    """Scores of all finished runs on Market-1501, by name."""
+    return {
+        run["name"]: run
+        for study in STUDIES
+        for run in result(study)["runs"]["runs"]
+        if run["dataset"] == "market1501" and run["state"] == "done" and run["map"] is not None
+    }
+
+
+def _paper(row: Published) -> str:
+    return f"{row.rank1:.2f} / {row.map:.2f}"
+
+
+def _here(name: str) -> str:
+    return pair(_runs()[name]) if name in _runs() else NOT_RUN
+
+
+def table_1() -> str:
+    """LOMO by distance."""
+    record = result("market1501-classical")
+    rows = [
+        [name, _paper(row), pair(record["retinex"]["none"]["test"][name]), pair(record["retinex"]["msrcp"]["test"][name])]
+        for name, row in TABLE_1.items()
+    ]
+    return table(["LOMO, Rank-1 / mAP (%)", "paper", "here, without Retinex", "with"], rows)
+
+
+def table_2() -> str:
+    """Networks trained alone."""
+    rows = [[name, _paper(row), _here(name)] for name, row in TABLE_2["market1501"].items()]
+    return table(["trained alone, Rank-1 / mAP (%)", "paper", "here"], rows)
+
+
+def table_3() -> str:
+    """The distilled student at T = 3, methods that the paper quotes, and models of today."""
+    rows = [
+        [f"MobileNet 0.25, taught by {teacher}", _paper(row), _here(f"mobilenet-0.25-from-{teacher}-T3-lambda0.001")]
+        for teacher, row in TABLE_3["market1501"].items()
+    ]
+    rows += [[f"{name}, quoted by the paper", _paper(row), "-"] for name, row in OTHERS["market1501"].items()]
+    best = max((run for name, run in _runs().items() if "-from-osnet-0.25-T" in name), key=lambda run: float(run["map"]))
+    temperature = best["name"].split("-T")[1].split("-")[0]
+    rows.append([f"MobileNet 0.25, taught by OSNet x0.25, T = {temperature}", "-", pair(best)])
+    rows.append(["OSNet x0.25, its authors' weights", "-", _here("osnet-0.25")])
+    for name in ("student-fastest", "student-fast", "student"):
+        rows.append([f"`{name}`", "-", pair(result(f"market1501-{name}"))])
+    return table(["Rank-1 / mAP (%)", "paper", "here"], rows)
+
+
+def table_4() -> str:
+    """Accuracy beside speed."""
+    record = result("market1501-benchmark")
+    speeds = {row["model"]: row["images_per_second"] for row in record["models"] if row["threads"] == 1}
+    classical = result("market1501-classical")["retinex"]["none"]["test"]["xqda"]
+    scores = {
+        "LOMO + XQDA": pair(classical),
+        "ResNet-50": _here("resnet-50"),
+        "MobileNet 1.0 independent": _here("mobilenet-1.0"),
+        "MobileNet 0.25 independent": _here("mobilenet-0.25"),
+        "MobileNet 0.25 d.f. ResNet-50": _here("mobilenet-0.25-from-resnet-50-T3-lambda0.001"),
+        "MobileNet 0.25 d.f. MobileNet 1.0": _here("mobilenet-0.25-from-mobilenet-1.0-T3-lambda0.001"),
+    }
+    rows = [
+        [
+            name.replace("d.f.", "distilled from").replace("independent", "alone"),
+            _paper(row),
+            number(row.images_per_second, 0),
+            scores[name],
+            f"{speeds[TIMED[name]]:.0f}",
+        ]
+        for name, row in TABLE_4["market1501"].items()
+    ]
+    headings = ["Rank-1 / mAP (%)", "paper", "images/s, GTX 1070 (LOMO: a laptop)", "here", "images/s, one thread"]
+    return table(headings, rows) + f"\nSpeeds here are from image files to vectors. {where(record)}.\n"
+
+
+def figure_8() -> str:
+    """Temperatures, the entropy of the targets, and the student's scores."""
+    rows = []
+    for teacher, shown in TEACHERS.items():
+        found = {name: run for name, run in _runs().items() if name.startswith(f"mobilenet-0.25-from-{teacher}-T")}
+        entropy = next(
+            mean["mean"]
+            for study in STUDIES
+            if (mean := result(study)["figures-2-and-5"].get(f"market1501 {teacher}")) is not None
+        )
+        for name, run in sorted(found.items()):
+            temperature, weight = name.rsplit("-T", 1)[1].split("-lambda")
+            nats = f"{entropy[temperature]:.2f}" if temperature in entropy else "-"
+            rows.append([shown, temperature, weight, nats, pair(run)])
+    rows.append(["none: the student alone", "-", "-", "-", _here("mobilenet-0.25")])
+    return table(["teacher", "T", "lambda", "entropy of its targets, nats", "the student, Rank-1 / mAP (%)"], rows)
+
+
+def figures_2_and_5() -> str:
+    """Entropy of the targets by temperature."""
+    rows, headings = [], []
+    for study in STUDIES:
+        for teacher, shown in TEACHERS.items():
+            if (found := result(study)["figures-2-and-5"].get(f"market1501 {teacher}")) is not None:
+                headings = list(found["mean"])
+                rows.append([shown, *(f"{value:.2f}" for value in found["mean"].values())])
+    return table(["entropy (nats) at T =", *headings], rows) + "\nThe largest possible is log 751 = 6.62.\n"
