@@ -35,9 +35,9 @@ from typing import Any
 
 import numpy as np
 import psycopg
+from database import SHARED_BUFFERS, started
 from numpy.typing import NDArray
 
-from database import SHARED_BUFFERS, started
 from resight.files import read_json, write_json
 from resight.gallery import Gallery, Settings, Sighting, Store, Where, sighting_id, upkeep
 from resight.gallery.store.postgres import PostgresStore

@@ -31,8 +31,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-
 from database import SHARED_BUFFERS, started
+
 from resight.drawn import crops
 from resight.files import write_json
 from resight.gallery import Gallery, upkeep

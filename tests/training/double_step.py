@@ -50,7 +50,6 @@ def check(name: str) -> None:
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-8, atol=1e-12 * largest, msg=parameter)
     torch.testing.assert_close(many.state_dict(), one.state_dict(), rtol=1e-10, atol=1e-12)
 
-
     torch.optim.SGD(many.parameters(), 0.1).step()
 
 

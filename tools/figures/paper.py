@@ -109,9 +109,7 @@ def figure_8() -> str:
     for teacher, shown in TEACHERS.items():
         found = {name: run for name, run in _runs().items() if name.startswith(f"mobilenet-0.25-from-{teacher}-T")}
         entropy = next(
-            mean["mean"]
-            for study in STUDIES
-            if (mean := result(study)["figures-2-and-5"].get(f"market1501 {teacher}")) is not None
+            mean["mean"] for study in STUDIES if (mean := result(study)["figures-2-and-5"].get(f"market1501 {teacher}")) is not None
         )
         for name, run in sorted(found.items()):
             temperature, weight = name.rsplit("-T", 1)[1].split("-lambda")

@@ -37,7 +37,9 @@ def searches() -> str:
             rows.append([f"{gallery['rows']:,}, {name}", *cells])
     largest = _galleries()[-1]
     chosen = [f"{one['rows']:,}" for one in largest["postgres"]["exact"].values() if one["rows"] < largest["rows"]]
-    text = f"The filters select {' and '.join(chosen)} of {largest['rows']:,}. {where(result('benchmark-postgres'))}, one core used.\n"
+    text = (
+        f"The filters select {' and '.join(chosen)} of {largest['rows']:,}. {where(result('benchmark-postgres'))}, one core used.\n"
+    )
     return table(["sightings, search", "all", "one camera of 20", "and ten days of 30"], rows) + "\n" + text
 
 
@@ -102,8 +104,8 @@ def buffers() -> str:
     (small,), large = result("benchmark-postgres-million-128mb")["galleries"], _galleries()[-1]
     little, much = (gallery["postgres"]["hnsw 200"]["all"]["ms_median"] for gallery in (small, large))
     return (
-        f"The server's memory (`shared_buffers`) holds the whole index here. With its default, 128 MB, a search in {large['rows']:,} "
-        f"with 200 candidates took {little:.1f} ms instead of {much:.1f}.\n"
+        f"The server's memory (`shared_buffers`) holds the whole index here. With its default, 128 MB, a search in "
+        f"{large['rows']:,} with 200 candidates took {little:.1f} ms instead of {much:.1f}.\n"
     )
 
 
@@ -142,12 +144,19 @@ def two_services() -> str:
     ]
     enrolled = figures["enrolments"]
     text = (
-        f"{given['clients']} clients, {given['size']:,} sightings, HNSW with {given['hnsw']} candidates. Of {enrolled['acknowledged']} "
-        f"enrolments that were acknowledged meanwhile, {enrolled['lost']} were lost, and the audit chain "
+        f"{given['clients']} clients, {given['size']:,} sightings, HNSW with {given['hnsw']} candidates. Of "
+        f"{enrolled['acknowledged']} enrolments that were acknowledged meanwhile, {enrolled['lost']} were lost, and the audit chain "
         f"{'is damaged' if figures['audit_problems'] else 'is whole'}. {where(found)}, shared by clients, nginx, both services and "
         "the database.\n"
     )
-    headings = ["services", "searches a second", "half wait at most, ms", "99 % wait at most, ms", "told to come back (429), %", "errors (5xx)"]
+    headings = [
+        "services",
+        "searches a second",
+        "half wait at most, ms",
+        "99 % wait at most, ms",
+        "told to come back (429), %",
+        "errors (5xx)",
+    ]
     return table(headings, rows) + "\n" + text
 
 

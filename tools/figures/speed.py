@@ -227,7 +227,7 @@ def processes() -> str:
     costs = {name: statistics.median(values) for name, values in found["processor_seconds_per_image"].items()}
     return (
         f"Two processes see {found['ratio']:.2f} times the images/s of one ({min(ratios):.2f} to {max(ratios):.2f} in "
-        f"{len(ratios)} rounds) and use {costs['two'] / costs['one']:.2f} times its processor time. Over {len(found['losses']['one'])} "
-        f"steps their losses differ by at most {differences['two']:.1g}; those of one process with one thread and with two, by at "
+        f"{len(ratios)} rounds) and use {costs['two'] / costs['one']:.2f} times its processor time. Over "
+        f"{len(found['losses']['one'])} steps their losses differ by at most {differences['two']:.1g}; those of one process with one thread and with two, by at "
         f"most {differences['one thread']:.1g}. {where(found)}.\n"
     )
