@@ -228,6 +228,6 @@ def processes() -> str:
     return (
         f"Two processes see {found['ratio']:.2f} times the images/s of one ({min(ratios):.2f} to {max(ratios):.2f} in "
         f"{len(ratios)} rounds) and use {costs['two'] / costs['one']:.2f} times its processor time. Over "
-        f"{len(found['losses']['one'])} steps their losses differ by at most {differences['two']:.1g}; those of one process with one thread and with two, by at "
-        f"most {differences['one thread']:.1g}. {where(found)}.\n"
+        f"{len(found['losses']['one'])} steps their losses differ by at most {differences['two']:.1g}; those of "
+        f"one process with one thread and with two, by at most {differences['one thread']:.1g}. {where(found)}.\n"
     )
