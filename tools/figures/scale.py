@@ -146,8 +146,8 @@ def two_services() -> str:
     text = (
         f"{given['clients']} clients, {given['size']:,} sightings, HNSW with {given['hnsw']} candidates. Of "
         f"{enrolled['acknowledged']} enrolments that were acknowledged meanwhile, {enrolled['lost']} were lost, and the audit "
-        f"chain {'is damaged' if figures['audit_problems'] else 'is whole'}. {where(found)}, shared by clients, nginx, both services "
-        "and the database.\n"
+        f"chain {'is damaged' if figures['audit_problems'] else 'is whole'}. {where(found)}, shared by clients, nginx, "
+        "both services and the database.\n"
     )
     headings = [
         "services",
