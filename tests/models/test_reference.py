@@ -85,7 +85,7 @@ def test_what_is_not_known_is_refused_with_the_nearest_name() -> None:
 @pytest.mark.usefixtures("here")
 def test_weights_to_start_from_have_the_same_names() -> None:
     assert weights_file("student") == shipped_file("student", ".safetensors")
-    assert weights_file("./student") == Path("./student") and weights_file("w.pth") == Path("w.pth")
+    assert weights_file("./student") == Path("student/network.safetensors") and weights_file("w.pth") == Path("w.pth")
 
 
 def test_a_folder_called_student_changes_no_verb(here: Path, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:

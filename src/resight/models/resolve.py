@@ -104,7 +104,10 @@ def _load_exported(found: Reference, device: str, size: tuple[int, int], threads
 
 
 def weights_file(reference: str) -> Path:
-    """Find the weights that a training starts from: a shipped model's, published ones (see `fetch`), or the file `reference`."""
+    """Find the weights that a training starts from: a shipped model's, published ones (see `fetch`), a run folder's, or a file."""
     if reference in SHIPPED:
         return shipped_file(reference, ".safetensors")
-    return fetch(reference) if reference in PUBLISHED else Path(reference)
+    from resight.networks.card import WEIGHTS
+
+    path = fetch(reference) if reference in PUBLISHED else Path(reference)
+    return path / WEIGHTS if path.is_dir() else path
