@@ -49,8 +49,9 @@ def pair(found: dict[str, Any]) -> str:
 
 
 def minutes(run: dict[str, Any]) -> float:
-    """Wall-clock minutes of a training."""
-    return sum(one["seconds"] for one in run["epochs"]) / 60
+    """Wall-clock minutes of a training, without those in which it was stopped for something else."""
+    paused = run.get("about", {}).get("paused_seconds", 0)
+    return float(sum(one["seconds"] for one in run["epochs"]) - paused) / 60
 
 
 def core_minutes(run: dict[str, Any]) -> float:
