@@ -15,12 +15,12 @@ SHIPPED = {
 """Name of each model for users, and the name of its files."""
 
 _RESEARCH = "whose images are for non-commercial research"
+_ZOO = "taught by a model of Intel's Open Model Zoo (Apache-2.0), whose makers do not list the training images"
 TERMS = {
     "student": f"trained on Market-1501, MSMT17 and ImageNet, {_RESEARCH}",
-    "student-general": f"trained on Market-1501, MSMT17, ImageNet and PRID 2011, {_RESEARCH}, and taught by "
-    "a model of Intel's Open Model Zoo (Apache-2.0), whose makers do not list the training images",
+    "student-general": f"trained on Market-1501, MSMT17, ImageNet and PRID 2011, {_RESEARCH}, and {_ZOO}",
     "student-fast": f"trained on Market-1501, MSMT17 and ImageNet, {_RESEARCH}",
-    "student-fastest": f"trained on Market-1501, MSMT17 and ImageNet, {_RESEARCH}",
+    "student-fastest": f"trained on Market-1501, MSMT17, ImageNet and PRID 2011, {_RESEARCH}, and {_ZOO}",
 }
 """Terms of each, with those of the weights that it and its teachers started from."""
 
