@@ -130,6 +130,8 @@ def unseen() -> str:
     (small,) = result("market1501-student-fastest-unseen-run")["runs"].values()
     runs = result("market1501-student-general-run")["runs"]
     first, second, third = (f"{core_minutes(runs[f'student-160x64-general{end}']):.0f} more" for end in ("-1", "-2", ""))
+    little = result("market1501-student-fastest-run")["runs"]
+    fourth, fifth = (f"{core_minutes(little[f'student-mobilenet-128x64-general{end}']):.0f} more" for end in ("-1", ""))
 
     def both(*names: str) -> list[str]:
         return [f"{found['rank1']:.2f} / {found['map']:.2f}" for found in map(result, names)]
@@ -154,8 +156,6 @@ def unseen() -> str:
         ["`student-fastest`: and longer", *both("market1501-student-fastest", "cuhk03-student-fastest"), fifth],
         ["their teacher", "-", *both("cuhk03-retail-0277"), "-"],
     ]
-    little = result("market1501-student-fastest-run")["runs"]
-    fourth, fifth = (f"{core_minutes(little[f'student-mobilenet-128x64-general{end}']):.0f} more" for end in ("-1", ""))
     near = [runs[f"student-160x64-general{end}"]["epochs"][-1]["embedding"] for end in ("-2", "")]
     steps, last = run["about"]["stopped"], run["epochs"][-1]
     text = (
