@@ -30,7 +30,7 @@ def table(headings: list[str], rows: list[list[str]]) -> str:
 def where(record: dict[str, Any]) -> str:
     """Hardware of a result, in a few words."""
     hardware = record["provenance"]["hardware"]
-    return f"{hardware['processor']}, {hardware['cores']} cores"
+    return f"{hardware['processor']}, {hardware['cores']} core{'s' * (hardware['cores'] > 1)}"
 
 
 def number(value: float | None, digits: int) -> str:
