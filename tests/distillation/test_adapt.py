@@ -39,7 +39,7 @@ def config(**changes: object) -> AdaptConfig:
 
 
 def test_a_student_comes_to_see_what_its_teacher_sees(crops: Records, tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
-    how = config(teacher=(str(tiny_run),), epochs=8, copies=3)
+    how = config(teacher=(str(tiny_run),), epochs=8, copies=3, start="student-fast")
     report = adapt(crops, tmp_path / "run", how, labelled=open_dataset(tiny), cache=tmp_path)
     assert report["agreement"]["after"] > report["agreement"]["before"] + 5
     assert set(report["scores"]) == {"before", "after"}

@@ -28,7 +28,7 @@ from resight.models.model import Model
 
 __all__ = ["ENOUGH", "OFF", "calibrate_unlabelled", "join_unnamed"]
 
-OFF = 0.6, 1.0
+OFF = 0.4, 1.0
 """Range of the measured rate over the wanted one, where labels checked it (``results/decision-*.json``), and 1."""
 
 ENOUGH = 100

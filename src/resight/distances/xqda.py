@@ -88,6 +88,8 @@ class XQDA(QuadraticDistance):
         pairs = CrossCameraPairs(identities, cameras)
         if len(features) != len(pairs.same_degree):
             raise ArrayError(f"got {len(features)} features and {len(pairs.same_degree)} identities; expected one for each image")
+        if all((features[start : start + 256] == features[:1]).all() for start in range(0, len(features), 256)):
+            raise ArrayError("all features are the same: there is nothing to find a subspace in")
         samples, width = features.shape
         dual = width > samples
         if min(samples, width) <= DENSE_LIMIT:
