@@ -196,7 +196,7 @@ def in_postgres(world: World, settings: Settings, location: str, postmaster: int
         store.close()
         return found
 
-    made = options.keep / "made.json" if options.keep and options.last else None
+    made = options.keep / f"made-{len(world.ids)}.json" if options.keep and options.last else None
     if made and made.exists():
         figures |= read_json(made)
         search(options.candidates[-1], len(world.queries))  # the server reads the index into its memory

@@ -63,8 +63,6 @@ BLOCKS = {
     "paper-table-2": paper.table_2,
     "paper-table-3": paper.table_3,
     "paper-table-4": paper.table_4,
-    "paper-figures-2-and-5": paper.figures_2_and_5,
-    "paper-figure-8": paper.figure_8,
     "classical-speed": speed.classical_speed,
     "market-tradeoff": speed.market_tradeoff,
     "demo-seeds": speed.demo_seeds,

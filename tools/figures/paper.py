@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from records import number, pair, result, table, where
 
 from resight.studies.ruiz2019.published import OTHERS, TABLE_1, TABLE_2, TABLE_3, TABLE_4, Published
+from training import STUDY_TEACHERS
 
-STUDIES = ("market1501-study", "market1501-study-mobilenet-1.0")
-TEACHERS = {
-    "osnet-0.25": "OSNet x0.25, trained with label smoothing",
-    "osnet-0.25-plain": "the same, trained on without",
-    "mobilenet-1.0": "MobileNet 1.0",
-}
 NOT_RUN = "not run"
 TIMED = {
     "LOMO + XQDA": "lomo",
@@ -26,11 +22,12 @@ TIMED = {
 """Rows of Table 4 by models of the benchmark; all of MobileNet 0.25 have one speed."""
 
 
+@cache
 def _runs() -> dict[str, dict[str, Any]]:
     """Scores of all finished runs on Market-1501, by name."""
     return {
         run["name"]: run
-        for study in STUDIES
+        for study in dict.fromkeys(record for record, _ in STUDY_TEACHERS.values())
         for run in result(study)["runs"]["runs"]
         if run["dataset"] == "market1501" and run["state"] == "done" and run["map"] is not None
     }
@@ -101,30 +98,3 @@ def table_4() -> str:
     ]
     headings = ["Rank-1 / mAP (%)", "paper", "images/s, GTX 1070 (LOMO: a laptop)", "here", "images/s, one thread"]
     return table(headings, rows) + f"\nSpeeds here are from image files to vectors. {where(record)}.\n"
-
-
-def figure_8() -> str:
-    """Temperatures, the entropy of the targets, and the student's scores."""
-    rows = []
-    for teacher, shown in TEACHERS.items():
-        found = {name: run for name, run in _runs().items() if name.startswith(f"mobilenet-0.25-from-{teacher}-T")}
-        entropy = next(
-            mean["mean"] for study in STUDIES if (mean := result(study)["figures-2-and-5"].get(f"market1501 {teacher}")) is not None
-        )
-        for name, run in sorted(found.items()):
-            temperature, weight = name.rsplit("-T", 1)[1].split("-lambda")
-            nats = f"{entropy[temperature]:.2f}" if temperature in entropy else "-"
-            rows.append([shown, temperature, weight, nats, pair(run)])
-    rows.append(["none: the student alone", "-", "-", "-", _here("mobilenet-0.25")])
-    return table(["teacher", "T", "lambda", "entropy of its targets, nats", "the student, Rank-1 / mAP (%)"], rows)
-
-
-def figures_2_and_5() -> str:
-    """Entropy of the targets by temperature."""
-    rows, headings = [], []
-    for study in STUDIES:
-        for teacher, shown in TEACHERS.items():
-            if (found := result(study)["figures-2-and-5"].get(f"market1501 {teacher}")) is not None:
-                headings = list(found["mean"])
-                rows.append([shown, *(f"{value:.2f}" for value in found["mean"].values())])
-    return table(["entropy (nats) at T =", *headings], rows) + "\nThe largest possible is log 751 = 6.62.\n"

@@ -100,7 +100,7 @@ def growth() -> str:
 
 
 def buffers() -> str:
-    """What memory of the server means for a search."""
+    """Time of a search with the default memory of the server, and with enough for the index."""
     (small,), large = result("benchmark-postgres-million-128mb")["galleries"], _galleries()[-1]
     little, much = (gallery["postgres"]["hnsw 200"]["all"]["ms_median"] for gallery in (small, large))
     return (
@@ -145,8 +145,8 @@ def two_services() -> str:
     enrolled = figures["enrolments"]
     text = (
         f"{given['clients']} clients, {given['size']:,} sightings, HNSW with {given['hnsw']} candidates. Of "
-        f"{enrolled['acknowledged']} enrolments that were acknowledged meanwhile, {enrolled['lost']} were lost, and the audit "
-        f"chain {'is damaged' if figures['audit_problems'] else 'is whole'}. {where(found)}, shared by clients, nginx, "
+        f"{enrolled['acknowledged']} enrolments that were acknowledged meanwhile, {enrolled['lost'] or 'none'} were lost, and "
+        f"the audit chain {'is damaged' if figures['audit_problems'] else 'is whole'}. {where(found)}, shared by clients, nginx, "
         "both services and the database.\n"
     )
     headings = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from records import core_minutes, minutes, pair, result, scores, table
+from records import core_minutes, minutes, number, pair, result, scores, table
 
 from resight.studies.ablation import markdown
 
@@ -16,8 +16,12 @@ STARTS = {
 }
 """In words, by a part of the weights' name."""
 
-STUDY_TEACHERS = {"osnet-0.25": "with label smoothing", "osnet-0.25-plain": "without"}
-"""Teachers of the study, both OSNet x0.25, and how each was trained."""
+STUDY_TEACHERS = {
+    "osnet-0.25": ("market1501-study", "OSNet x0.25, with label smoothing"),
+    "osnet-0.25-plain": ("market1501-study", "OSNet x0.25, trained on without"),
+    "mobilenet-1.0": ("market1501-study-mobilenet-1.0", "MobileNet 1.0"),
+}
+"""Teachers of the study: the record of each, and how it is called."""
 
 
 def ablation() -> str:
@@ -64,18 +68,28 @@ def temperatures() -> str:
 
 
 def study() -> str:
-    """Finished runs of the study with OSNet x0.25 as the teacher, and the student alone."""
-    report = result("market1501-study")
-    rows = [["alone", "-", *scores(report["figure-8"]["osnet-0.25"]["student_alone"])]]
+    """Finished runs of the study by teacher and temperature, with the entropy of the teacher's targets; and the student alone."""
+    rows = [
+        ["none: the student alone", "-", "-", "-", *scores(result("market1501-study")["figure-8"]["osnet-0.25"]["student_alone"])]
+    ]
     made = planned = 0
-    for teacher, trained in STUDY_TEACHERS.items():
-        sweep = report["figure-8"][teacher]
+    for teacher, (record, called) in STUDY_TEACHERS.items():
+        sweep, entropy = result(record)["figure-8"][teacher], _entropy(teacher)["mean"]
         points = [point for point in sweep["points"] if point["map"] is not None]
         made, planned = made + len(points), planned + len(sweep["points"])
-        rows += [[f"T = {point['temperature']:g}, lambda = {point['hard_weight']:g}", trained, *scores(point)] for point in points]
-        rows.append(["the teacher itself", trained, *scores(sweep["teacher"])])
-    text = f"\n{made} of the {planned} runs of these two sweeps were made.\n"
-    return table(["MobileNet 0.25, whole trainings", "its teacher, OSNet x0.25", "Rank-1 (%)", "mAP (%)"], rows) + text
+        for point in points:
+            temperature = f"{point['temperature']:g}"
+            nats = number(entropy.get(temperature), 2)
+            rows.append([called, temperature, f"{point['hard_weight']:g}", nats, *scores(point)])
+        rows.append([f"{called}: the teacher itself", "-", "-", "-", *scores(sweep["teacher"])])
+    text = f"\n{made} of the {planned} runs of these sweeps were made.\n"
+    return table(["MobileNet 0.25's teacher", "T", "lambda", "entropy, nats", "Rank-1 (%)", "mAP (%)"], rows) + text
+
+
+def _entropy(teacher: str) -> dict[str, Any]:
+    """Entropies of a teacher's soft targets on training images, as the study found them."""
+    found: dict[str, Any] = result(STUDY_TEACHERS[teacher][0])["figures-2-and-5"][f"market1501 {teacher}"]
+    return found
 
 
 def paper_mobilenets() -> str:
@@ -90,22 +104,20 @@ def paper_mobilenets() -> str:
         ],
     }
     rows = [[name, pair(found["paper"]), pair(found["here"])] for name, found in names.items()]
-    entropy = made["figures-2-and-5"]["market1501 mobilenet-1.0"]["mean"]
     run = result("market1501-mobilenet-1.0-run")["runs"]["mobilenet-1.0"]
     known = next(row["epoch"] for row in run["epochs"] if row["accuracy"] > 0.999)
     text = (
         f"\nThe teacher's training took {minutes(run):.0f} minutes beside other work. It named all but one in a thousand of its "
-        f"training images rightly after {known} of {len(run['epochs'])} epochs. Mean entropy of its targets: "
+        f"training images rightly after {known} of {len(run['epochs'])} epochs.\n"
     )
-    text += ", ".join(f"{value:.2f} at T = {t}" for t, value in entropy.items())
-    return table(["Market-1501, Rank-1 / mAP (%)", "paper", "Resight"], rows) + text + ".\n"
+    return table(["Market-1501, Rank-1 / mAP (%)", "paper", "Resight"], rows) + text
 
 
 def entropies() -> str:
-    """Entropies of the teachers' soft targets on training images, as the study found them."""
-    found = {teacher: result("market1501-study")["figures-2-and-5"][f"market1501 {teacher}"] for teacher in STUDY_TEACHERS}
-    rows = [[STUDY_TEACHERS[teacher], *(f"{value:.2f}" for value in one["mean"].values())] for teacher, one in found.items()]
-    first = found["osnet-0.25"]
+    """Mean entropy of each teacher's soft targets by temperature."""
+    found = [(called, _entropy(teacher)) for teacher, (_, called) in STUDY_TEACHERS.items()]
+    rows = [[called, *(f"{value:.2f}" for value in one["mean"].values())] for called, one in found]
+    (_, first), *_ = found
     return table(["entropy (nats) at T =", *first["mean"]], rows) + f"\nThe largest possible is log 751 = {first['uniform']:.2f}.\n"
 
 

@@ -77,7 +77,7 @@ class XQDA(QuadraticDistance):
         Raises
         ------
         ArrayError
-            If the features hold NaN or do not match the labels, or a covariance is singular.
+            If the features hold NaN, are all the same or do not match the labels, or a covariance is singular.
         DatasetError
             If nobody is seen by two cameras, or no two people are.
         ConfigurationError
@@ -89,7 +89,7 @@ class XQDA(QuadraticDistance):
         if len(features) != len(pairs.same_degree):
             raise ArrayError(f"got {len(features)} features and {len(pairs.same_degree)} identities; expected one for each image")
         if all((features[start : start + 256] == features[:1]).all() for start in range(0, len(features), 256)):
-            raise ArrayError("all features are the same: there is nothing to find a subspace in")
+            raise ArrayError("all features are the same: there is nothing to find a subspace in; look at how they were made")
         samples, width = features.shape
         dual = width > samples
         if min(samples, width) <= DENSE_LIMIT:
