@@ -1,18 +1,26 @@
-"""Time of ranking and scoring: `resight.evaluation.protocol.evaluate` beside the plain loop over queries, in one run.
+"""Time of ranking and scoring: `resight.evaluation.protocol.evaluate`, the plain loop over queries, and other packages, in one run.
 
-    python benchmarks/ranking.py --json results/benchmark-ranking.json
+    python benchmarks/ranking.py --peers build/peers --json results/benchmark-ranking.json
 
-The embeddings are random but clustered, by default as many as Market-1501 has. Both ways must give the same mAP.
+The embeddings are random but clustered, by default as many as Market-1501 has. All ways must give the same mAP. --peers names an
+environment for torchreid, FastReID and Open Metric Learning (`benchmarks/ranking_peers.py`). It is made if it is not there, with
+pip and a C compiler.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
+import venv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +32,52 @@ from resight.files import write_json
 from resight.provenance import provenance
 
 Data = tuple[NDArray[np.float32], NDArray[np.float32], Records, Records]
+
+PEERS = {"torchreid": "0.2.5", "fastreid": "1.4.0", "oml": "4.0.0"}
+"""Other packages, by the names of the functions in `ranking_peers`, and their versions."""
+
+
+def environment(folder: Path) -> Path:
+    """The Python of an environment with the peers, made if it is not there."""
+    python = folder / "bin" / "python"
+    if not (folder / "whole").exists():
+        venv.create(folder, with_pip=True, clear=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet"]
+        others = ["torch", "omegaconf", "cython", "setuptools", f"torchreid=={PEERS['torchreid']}"]
+        subprocess.run([*pip, *others, f"open-metric-learning[pipelines]=={PEERS['oml']}"], check=True)
+        subprocess.run([*pip, "--no-deps", f"fastreid=={PEERS['fastreid']}"], check=True)  # it asks for an old PyTorch
+        (compiled,) = folder.glob("lib/*/site-packages/fastreid/evaluation/rank_cylib")
+        subprocess.run([str(python.absolute()), "setup.py", "--quiet", "build_ext", "--inplace"], cwd=compiled, check=True)
+        (folder / "whole").touch()
+    return python
+
+
+@contextmanager
+def peers(python: Path, data: Data) -> Iterator[Callable[[str], dict[str, float]]]:
+    """Ask a peer for its seconds and its mAP."""
+    queries, images, query, gallery = data
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(
+            f"{folder}/data.npz",
+            queries=queries,
+            gallery=images,
+            query_identities=query.identities,
+            gallery_identities=gallery.identities,
+            query_cameras=query.cameras,
+            gallery_cameras=gallery.cameras,
+        )
+        command = [str(python), "-W", "ignore", str(Path(__file__).with_name("ranking_peers.py")), f"{folder}/data.npz"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin is not None and process.stdout is not None
+            inlet, outlet = process.stdin, process.stdout
+
+            def ask(name: str) -> dict[str, float]:
+                print(name, file=inlet, flush=True)
+                found: dict[str, float] = json.loads(outlet.readline())
+                return found
+
+            yield ask
+            inlet.close()
 
 
 def clustered(queries: int, gallery: int, dimensions: int, seed: int) -> Data:
@@ -88,6 +142,36 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def measure(data: Data, options: argparse.Namespace, ask: Callable[[str], dict[str, float]] | None) -> dict[str, Any]:
+    """Seconds of each way, in turn, and the most memory of ours and of the plain loop."""
+    contestants: dict[str, Callable[[], Any]] = {"evaluate": lambda: evaluate(*data)}
+    if not options.no_plain:
+        contestants["plain_loop"] = lambda: plain_loop(*data)
+    # The first, unmeasured round warms the processor up and shows that all mean the same.
+    found = {name: work() for name, work in contestants.items()}
+    maps = {"evaluate": found["evaluate"].map, **{name: value for name, value in found.items() if name != "evaluate"}}
+    others = PEERS if ask else {}
+    maps |= {name: ask(name)["map"] for name in others if ask}
+    if max(maps.values()) - min(maps.values()) > 1e-4:
+        sys.exit(f"they disagree: mAP {maps}")
+    times: dict[str, list[float]] = {name: [] for name in [*contestants, *others]}
+    for _ in range(options.rounds):
+        for name in times:
+            times[name].append(seconds(contestants[name]) if name in contestants else ask(name)["seconds"] if ask else 0)
+    figures: dict[str, Any] = {"map": maps, "peers": dict(others)}
+    ours = statistics.median(times["evaluate"])
+    for name, measured in times.items():
+        figures[f"{name}_seconds"] = measured
+        figures[f"{name}_seconds_median"] = median = statistics.median(measured)
+        figures[f"{name}_ratio"] = median / ours
+        memory = ""
+        if name in contestants:
+            figures[f"{name}_peak_megabytes"] = peak = peak_megabytes(contestants[name])
+            memory = f", {peak:.0f} MB beyond the embeddings"
+        print(f"{name}: {median:.3f} s, {median / ours:.1f} times ours{memory}")
+    return figures
+
+
 def main() -> None:
     """Run the benchmark as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -97,34 +181,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each, in turn (default 5)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-plain", action="store_true", help="leave the plain loop out: it holds the whole matrix")
+    parser.add_argument("--peers", type=Path, metavar="FOLDER", help="environment of other packages; without it, none are measured")
     parser.add_argument("--json", metavar="FILE", help="write the figures here")
     options = parser.parse_args()
     data = clustered(options.queries, options.gallery, options.dimensions, options.seed)
-
-    contestants: dict[str, Callable[[], Any]] = {"evaluate": lambda: evaluate(*data)}
-    if not options.no_plain:
-        contestants["plain_loop"] = lambda: plain_loop(*data)
-    # The first, unmeasured round warms the processor up and shows that both mean the same.
-    figures: dict[str, Any] = {"map": contestants["evaluate"]().map}
-    if "plain_loop" in contestants:
-        figures["map_plain_loop"] = contestants["plain_loop"]()
-        if abs(figures["map"] - figures["map_plain_loop"]) > 1e-4:
-            sys.exit(f"the two disagree: mAP {figures['map']} and {figures['map_plain_loop']}")
-    times: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(options.rounds):
-        for name, work in contestants.items():
-            times[name].append(seconds(work))
-    for name, work in contestants.items():
-        figures[f"{name}_seconds"] = times[name]
-        figures[f"{name}_seconds_median"] = statistics.median(times[name])
-        figures[f"{name}_peak_megabytes"] = peak_megabytes(work)
-        median, peak = figures[f"{name}_seconds_median"], figures[f"{name}_peak_megabytes"]
-        print(f"{name}: {median:.3f} s, {peak:.0f} MB beyond the embeddings")
-    if "plain_loop" in contestants:
-        figures["ratio"] = figures["plain_loop_seconds_median"] / figures["evaluate_seconds_median"]
-        print(f"ratio: {figures['ratio']:.1f}")
+    with peers(environment(options.peers), data) if options.peers else nullcontext() as ask:
+        figures = measure(data, options, ask)
     if options.json:
-        config = {name: value for name, value in vars(options).items() if name != "json"}
+        config = {name: value for name, value in vars(options).items() if name not in ("json", "peers")}
         write_json(options.json, {"figures": figures, "provenance": provenance(config, seed=options.seed)})
 
 

@@ -40,8 +40,7 @@ def test_a_plan_is_run_summed_up_and_resumed(
         seeds = [3]
         [runs."taught"]
         teacher = ["{tiny_run}"]
-        soft_weight = 0
-        embedding_weight = 1
+        temperature = 1.7
         seeds = [0]
     """
     plan, out, target = plan_in(tmp_path, text), tmp_path / "runs", tmp_path / "results" / "found.json"
@@ -66,6 +65,9 @@ def test_a_plan_is_run_summed_up_and_resumed(
     assert failed["seed"] == 3 and "missing.h5" in failed["failure"] and rows["no weights"]["map"] is None
     assert rows["taught"]["map_deviation"] is None
     assert json.loads((out / "taught" / "0" / "card.json").read_text())["training"]["kind"] == "distilled"
+    (teacher,) = json.loads((out / "taught" / "0" / "history.json").read_text())["about"]["teachers"]
+    nats, (taught,) = teacher["entropy"]["nats"], rows["taught"]["seeds"]
+    assert nats["1"] < taught["entropy"] < nats["2"] and "entropy" not in rows["plain"]["seeds"][0]
     table = (out / "ablation.md").read_text()
     plain = rows["plain"]
     assert f"| plain | {plain['map']:.1f} ± {plain['map_deviation']:.1f} | " in table
@@ -95,9 +97,9 @@ def test_kinds_follow_the_options(tmp_path: Path) -> None:
     assert plan[1].changes == {"mutual_weight": 1, "soft_weight": 0}
 
 
-def test_the_published_plan_is_one() -> None:
-    plan = read_plan(Path(__file__).parents[2] / "benchmarks" / "ablation-market1501.toml")
-    assert [trial.name for trial in plan][:1] == ["plain"] and not plan[0].changes
+@pytest.mark.parametrize("name", ["ablation", "temperatures"])
+def test_the_published_plans_are_plans(name: str) -> None:
+    assert not read_plan(Path(__file__).parents[2] / "benchmarks" / f"{name}-market1501.toml")[0].changes
 
 
 @pytest.mark.parametrize(

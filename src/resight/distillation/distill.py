@@ -108,7 +108,8 @@ def distill(
                 answering.append(OnlineTeacher(teacher, parts[0] if len(parts) == 1 else np.concatenate(parts), columns))
             else:
                 answering.append(answers)
-            about["teachers"].append({"name": teacher.name, "sha256": teacher.sha256, **knowledge(teacher, answers, prepared)})
+            known = knowledge(teacher, answers, prepared, config.temperature)
+            about["teachers"].append({"name": teacher.name, "sha256": teacher.sha256, **known})
         losses = ground_truth_terms(config)
         lesson = Lesson(config=config, student=network, prepared=prepared, asked=asked, teachers=answering)
         for name, weight in config.losses.items():

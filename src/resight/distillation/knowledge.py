@@ -19,6 +19,7 @@ from resight.training.data import TrainingData
 __all__ = ["class_mean_logits", "knowledge", "matching_classes"]
 
 _SCALES = np.exp2(np.arange(0, 8.01, 0.25))
+_TEMPERATURES = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0)
 
 
 def matching_classes(teacher: NetworkModel, identities: NDArray[np.int64], all_identities: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -94,8 +95,8 @@ def class_mean_logits(embedding: Tensor, labels: NDArray[np.int64], classes: int
     return logits.mul_(scale)
 
 
-def knowledge(teacher: Model, answers: CachedTeacher, prepared: TrainingData) -> dict[str, Any]:
-    """Accuracy of a teacher on the training images, and the entropy of its soft targets."""
+def knowledge(teacher: Model, answers: CachedTeacher, prepared: TrainingData, temperature: float) -> dict[str, Any]:
+    """Accuracy of a teacher on the training images, and the entropy of its soft targets at the paper's temperatures and this one."""
     if answers.logits is None:
         return {}
     logits = answers.logits[0, : len(prepared.records)]
@@ -105,4 +106,4 @@ def knowledge(teacher: Model, answers: CachedTeacher, prepared: TrainingData) ->
             f"the teacher {teacher.name} names {100 * accuracy:.1f} % of the training images rightly, hardly more than "
             "chance: its classes are in another order, or it was trained on other data"
         )
-    return {"accuracy": 100 * accuracy, "entropy": entropies(logits)}
+    return {"accuracy": 100 * accuracy, "entropy": entropies(logits, sorted({*_TEMPERATURES, temperature}))}

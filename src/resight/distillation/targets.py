@@ -211,7 +211,7 @@ def entropy(logits: Tensor, temperature: float) -> Tensor:
     return -(scaled.exp() * scaled).sum(-1)
 
 
-def entropies(logits: Tensor, temperatures: tuple[float, ...] = (1, 2, 3, 5, 10, 20, 30)) -> dict[str, Any]:
+def entropies(logits: Tensor, temperatures: Iterable[float]) -> dict[str, Any]:
     """Mean entropy, in nats, of a teacher's distributions at several temperatures, and the largest possible one.
 
     Near the largest, the soft targets are flat and hardly teach; near 0 they say no more than the ground truth.

@@ -155,9 +155,15 @@ def run_ablation(
 
 
 def _figures(run: Path) -> dict[str, Any]:
-    epochs = read_history(run)["epochs"]
-    held_out = epochs[-1]["validation"]
-    return {name: held_out[name] for name in _FIGURES} | {"minutes": sum(row["seconds"] for row in epochs) / 60}
+    """Scores and minutes of a run; and the mean entropy of its soft targets, in nats, if teachers gave some."""
+    history = read_history(run)
+    held_out = history["epochs"][-1]["validation"]
+    found = {name: held_out[name] for name in _FIGURES} | {"minutes": sum(row["seconds"] for row in history["epochs"]) / 60}
+    teachers = [teacher["entropy"]["nats"] for teacher in history["about"].get("teachers", []) if "entropy" in teacher]
+    if teachers:
+        temperature = f"{history['provenance']['configuration']['temperature']:g}"
+        found["entropy"] = statistics.fmean(nats[temperature] for nats in teachers)
+    return found
 
 
 def _summary(trial: Trial, found: _Found) -> dict[str, Any]:
