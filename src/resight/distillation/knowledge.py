@@ -96,7 +96,7 @@ def class_mean_logits(embedding: Tensor, labels: NDArray[np.int64], classes: int
 
 
 def knowledge(teacher: Model, answers: CachedTeacher, prepared: TrainingData, temperature: float) -> dict[str, Any]:
-    """Accuracy of a teacher on the training images, and the entropy of its soft targets at the paper's temperatures and this one."""
+    """Accuracy of a teacher on the training images, and the entropy of its soft targets at this temperature and others."""
     if answers.logits is None:
         return {}
     logits = answers.logits[0, : len(prepared.records)]

@@ -12,7 +12,7 @@ from resight.errors import ArrayError
 
 __all__ = ["MatchRanks", "Relations"]
 
-_FEW = 32  # matches up to which counting for each is quicker than sorting
+_FEW = 32  # matches up to which comparing all images with each is quicker than sorting
 
 
 class Relations:
@@ -91,7 +91,11 @@ class MatchRanks:
         ArrayError
             If a distance is NaN or infinite, or a query comes twice.
         """
-        wrong = np.empty(block.shape[1], block.dtype)
+        width = block.shape[1]
+        # Some columns more than there are images, at infinity, so that the bits below fill whole numbers.
+        padded = np.full(width + -width % 64, np.inf, block.dtype)
+        nearer = np.empty((_FEW, len(padded)), np.bool_)
+        wrong = padded[:width]
         for row in part:
             query = queries[row]
             if self._ranks[query] is not None:
@@ -104,7 +108,8 @@ class MatchRanks:
             wrong[self.relations.same_person(query)] = np.inf
             wrong[self.relations.junk] = np.inf
             if len(matches) <= _FEW:
-                before = np.array([np.count_nonzero(wrong <= distance) for distance in matches], np.int64)
+                bits = np.packbits(np.less_equal(padded, matches[:, None], out=nearer[: len(matches)]), axis=1)
+                before = np.bitwise_count(bits.view(np.uint64)).sum(1, dtype=np.int64)
             else:
                 wrong.sort()
                 before = np.searchsorted(wrong, matches, side="right")
