@@ -90,8 +90,7 @@ def centred_gram(features: NDArray[Any], *, progress: Progress = silent) -> Matr
     steps = -(-n // _ROWS)
     total = steps * (steps + 1) // 2
     products = np.empty((n, n))
-    dense = features[:, ~sparse]
-    dense -= (sums[~sparse] / n).astype(dense.dtype)  # here, before rounding, and for both kinds at the end
+    dense = _centred_columns(features, np.flatnonzero(~sparse), sums / n)
     for step in range(steps):
         start, stop = step * _ROWS, min((step + 1) * _ROWS, n)
         products[start:stop, :stop] = dense[start:stop] @ dense[:stop].T
@@ -109,6 +108,21 @@ def centred_gram(features: NDArray[Any], *, progress: Progress = silent) -> Matr
     for start in range(0, n, _ROWS):
         products[start : start + _ROWS] -= mean[start : start + _ROWS, None] + mean
     return products
+
+
+def _centred_columns(features: NDArray[Any], columns: NDArray[np.int64], means: NDArray[np.float64]) -> NDArray[Any]:
+    """Some columns less their means: before their products round, while all columns lose what is left of theirs at the end."""
+    out = np.empty((len(features), len(columns)), features.dtype)
+    less = means[columns].astype(features.dtype)
+
+    def take(start: int) -> None:
+        rows = slice(start, start + _ROWS)
+        np.take(features[rows], columns, axis=1, out=out[rows], mode="clip")  # another mode would fill a copy first
+        out[rows] -= less
+
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        list(pool.map(take, range(0, len(features), _ROWS)))
+    return out
 
 
 def _add_sparse(features: NDArray[Any], columns: NDArray[np.int64], products: Matrix) -> None:

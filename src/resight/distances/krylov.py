@@ -25,7 +25,7 @@ def leading_eigenpairs(
     *,
     count: int | None = None,
     above: float = -np.inf,
-    block: int = 48,
+    block: int = 32,
     largest: int = 4096,
     tolerance: float = 1e-7,
     seed: int = 0,
