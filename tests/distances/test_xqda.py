@@ -263,7 +263,7 @@ def test_a_singular_covariance_without_regularisation_is_refused(solver):
 
 @needs_shared("golden/xqda_golden.npz")
 def test_features_too_large_for_a_krylov_subspace_are_refused_not_mangled(krylov):
-    with pytest.raises(ArrayError, match="scale (them|the features) to unit length"):
+    with pytest.raises(ArrayError, match=r"scale (them|the features) to unit length"):
         fitted(case("c_qr_d400"))
 
 
