@@ -19,7 +19,7 @@ from resight.shipped import SHIPPED, shipped_file
 from support import market1501, needs_market1501
 
 RESULTS = Path(__file__).parents[2] / "results"
-NETWORKS = dict.fromkeys(("student", "student-general", "student-fast"), ("osnet-0.25", 0)) | {
+NETWORKS = dict.fromkeys(("student", "student-general", "student-accurate", "student-fast"), ("osnet-0.25", 0)) | {
     "student-fastest": ("mobilenet-0.25", 1)
 }
 

@@ -53,6 +53,7 @@ BLOCKS = {
     "student-probe": training.student_probe,
     "starts": training.starts,
     "temperatures": training.temperatures,
+    "short-temperatures": training.short_temperatures,
     "study": training.study,
     "paper-mobilenets": training.paper_mobilenets,
     "entropies": training.entropies,

@@ -13,6 +13,7 @@ from resight.studies.ruiz2019.published import TABLE_1, TABLE_2, TABLE_3
 STUDENTS = {
     "student": ("`student`: OSNet x0.25 at 160x64", "student-160x64 fp32 onnx"),
     "student-general": ("`student-general`: the same network", "student-160x64 fp32 onnx"),
+    "student-accurate": ("`student-accurate`: OSNet x0.25 at 256x128", "student-256x128 fp32 onnx"),
     "student-fast": ("`student-fast`: OSNet x0.25 at 128x64", "student-osnet-128x64 fp32 onnx"),
     "student-fastest": ("`student-fastest`: MobileNet 0.25 at 128x64", "student-mobilenet-128x64 fp32 onnx"),
 }

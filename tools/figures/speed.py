@@ -206,7 +206,8 @@ def ranking_speed() -> str:
         version = figures["peers"].get(name, "")
         rows.append([title.format(version), f"{figures[f'{name}_seconds_median']:.2f}", f"{figures[f'{name}_ratio']:.1f}", memory])
     headings = ["", "s", "times Resight's", "MB beyond the embeddings"]
-    return table(headings, rows) + f"\nMedian of {len(figures['evaluate_seconds'])} rounds in turn; {where(record)}.\n"
+    rounds = len(figures["evaluate_seconds"])
+    return table(headings, rows) + f"\nMedian of {rounds} rounds in turn, one for whoever takes over 20 s; {where(record)}.\n"
 
 
 def training_speed() -> str:

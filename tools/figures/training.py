@@ -113,6 +113,22 @@ def paper_mobilenets() -> str:
     return table(["Market-1501, Rank-1 / mAP (%)", "paper", "Resight"], rows) + text
 
 
+def short_temperatures() -> str:
+    """Short trainings of one plan: held-out mAP by teacher and temperature, with the entropy of the targets."""
+    record = result("market1501-temperatures-short")
+    runs = {row["name"]: row for row in record["runs"] if row["map"] is not None}
+    taught = [row for row in runs.values() if "teacher" in row["changes"]]
+    temperatures = sorted({row["changes"]["temperature"] for row in taught})
+    found = {(row["name"].split(", T =")[0], row["changes"]["temperature"]): row for row in taught}
+    rows = []
+    for teacher in dict.fromkeys(teacher for teacher, _ in found):
+        cells = [found.get((teacher, temperature)) for temperature in temperatures]
+        rows.append([f"{teacher}: entropy, nats", *(number(row and row["seeds"][0]["entropy"], 2) for row in cells)])
+        rows.append([f"{teacher}: mAP held out (%)", *(number(row and row["map"], 1) for row in cells)])
+    text = f"Without a teacher: {runs['alone']['map']:.1f} %. One seed each; {len(runs)} of {len(record['runs'])} runs were made.\n"
+    return table(["T =", *(f"{temperature:g}" for temperature in temperatures)], rows) + "\n" + text
+
+
 def entropies() -> str:
     """Mean entropy of each teacher's soft targets by temperature."""
     found = [(called, _entropy(teacher)) for teacher, (_, called) in STUDY_TEACHERS.items()]
@@ -144,6 +160,8 @@ def unseen() -> str:
     first, second, third = (f"{core_minutes(runs[f'student-160x64-general{end}']):.0f} more" for end in ("-1", "-2", ""))
     little = result("market1501-student-fastest-run")["runs"]
     fourth, fifth = (f"{core_minutes(little[f'student-mobilenet-128x64-general{end}']):.0f} more" for end in ("-1", ""))
+    (last_small,) = result("market1501-student-fastest-4-run")["runs"].values()
+    large = result("market1501-student-accurate-run")["runs"]["student-256x128"]
 
     def both(*names: str) -> list[str]:
         return [f"{found['rank1']:.2f} / {found['map']:.2f}" for found in map(result, names)]
@@ -154,6 +172,11 @@ def unseen() -> str:
         ["and with both teachers", *both("market1501-student-general-1", "cuhk03-student-general-1"), first],
         ["and without cameras", *both("market1501-student-general-2", "cuhk03-student-general-2"), second],
         ["`student-general`: and longer", *both("market1501-student-general", "cuhk03-student-general"), third],
+        [
+            "`student-accurate`: from there, at 256x128",
+            *both("market1501-student-accurate", "cuhk03-student-accurate"),
+            f"{core_minutes(large):.0f} more",
+        ],
         [
             "MobileNet 0.25 with labels and teachers of its own kind",
             *both("market1501-student-fastest-1", "cuhk03-student-fastest-1"),
@@ -166,6 +189,11 @@ def unseen() -> str:
         ],
         ["instead with both teachers, without cameras", *both("market1501-student-fastest-2", "cuhk03-student-fastest-2"), fourth],
         ["`student-fastest`: and longer", *both("market1501-student-fastest", "cuhk03-student-fastest"), fifth],
+        [
+            "and longer again, not shipped",
+            *both("market1501-student-fastest-4", "cuhk03-student-fastest-4"),
+            f"{core_minutes(last_small):.0f} more",
+        ],
         ["their teacher", "-", *both("cuhk03-retail-0277"), "-"],
     ]
     near = [runs[f"student-160x64-general{end}"]["epochs"][-1]["embedding"] for end in ("-2", "")]

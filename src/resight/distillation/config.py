@@ -150,7 +150,7 @@ class AdaptConfig:
     Attributes
     ----------
     start : str
-        Student to start from: student, student-general, student-fast, student-fastest, a run folder, or published weights such as
+        Student to start from: one in the package, such as student-general; a run folder; or published weights such as
         mobilenet-0.25-imagenet.
     teacher : tuple of str
         Models that teach, such as omz-0277. Without one, a re-identification student teaches itself if the cameras of the crops are

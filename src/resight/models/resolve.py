@@ -30,7 +30,7 @@ def load_model(
     reference : str or PathLike
         One of these; a name wins over a folder of the same name, which is ``./NAME``:
 
-        - ``student``, ``student-general``, ``student-fast`` or ``student-fastest``: the models in the package
+        - ``student``, ``student-general``, ``student-accurate``, ``student-fast`` or ``student-fastest``: the models in the package
         - ``lomo``, ``lomo:msrcp`` or ``lomo:none``: the classical descriptor
         - ``FILE.onnx``, or ``openvino:FILE.onnx`` to run it on OpenVINO; one that `resight export` did not write needs a
           description, ``FILE.json``

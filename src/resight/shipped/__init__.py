@@ -9,16 +9,18 @@ __all__ = ["SHIPPED", "TERMS", "shipped_file"]
 SHIPPED = {
     "student": "student-160x64",
     "student-general": "student-160x64-general",
+    "student-accurate": "student-256x128",
     "student-fast": "student-osnet-128x64",
     "student-fastest": "student-mobilenet-128x64",
 }
 """Name of each model for users, and the name of its files."""
 
 _RESEARCH = "whose images are for non-commercial research"
-_ZOO = "taught by a model of Intel's Open Model Zoo (Apache-2.0), whose makers do not list the training images"
+_ZOO = "taught by models of Intel's Open Model Zoo (Apache-2.0), whose makers do not list the training images"
 TERMS = {
     "student": f"trained on Market-1501, MSMT17 and ImageNet, {_RESEARCH}",
     "student-general": f"trained on Market-1501, MSMT17, ImageNet and PRID 2011, {_RESEARCH}, and {_ZOO}",
+    "student-accurate": f"trained on Market-1501, MSMT17, ImageNet and PRID 2011, {_RESEARCH}, and {_ZOO}",
     "student-fast": f"trained on Market-1501, MSMT17 and ImageNet, {_RESEARCH}",
     "student-fastest": f"trained on Market-1501, MSMT17, ImageNet and PRID 2011, {_RESEARCH}, and {_ZOO}",
 }

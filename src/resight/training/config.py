@@ -23,7 +23,7 @@ class TrainConfig:
         Architecture: mobilenet-0.25, mobilenet-0.5, mobilenet-0.75, mobilenet-1.0, resnet-50, osnet-0.25, osnet-0.5, osnet-0.75
         or osnet-1.0.
     weights : str
-        Weights to start from: a run folder or a file; student, student-general, student-fast or student-fastest; or published
+        Weights to start from: a run folder or a file; a student in the package, such as student-general; or published
         weights, such as mobilenet-0.25-imagenet. The default is random weights.
     height : int
         Input height in pixels; 0 is the network's own.

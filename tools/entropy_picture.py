@@ -1,0 +1,45 @@
+"""Draw held-out mAP against the entropy of the soft targets, all teachers, from the plan of temperatures.
+
+python tools/entropy_picture.py results/market1501-temperatures-short.json docs/pictures/market1501-entropy.png
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from resight.files import atomic_write
+
+
+def main(record: str, out: str) -> None:
+    """Write the picture; points of one teacher are joined, and labelled by their temperature."""
+    runs = {row["name"]: row for row in json.loads(Path(record).read_text(encoding="utf-8"))["runs"]}
+    curves: dict[str, list[tuple[float, float, float]]] = {}
+    for name, row in runs.items():
+        settings = row["changes"]
+        if "teacher" in settings and settings["hard_weight"] == 0.001:
+            point = row["seeds"][0]["entropy"], row["map"], settings["temperature"]
+            curves.setdefault(name.split(", T =")[0], []).append(point)
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    axes = figure.subplots()
+    for number, (teacher, points) in enumerate(curves.items()):
+        points.sort()
+        axes.plot([x for x, _, _ in points], [y for _, y, _ in points], marker="os^"[number % 3], label=teacher)
+        for x, y, temperature in points:
+            axes.annotate(f"{temperature:g}", (x, y), textcoords="offset points", xytext=(0, 6), ha="center", fontsize=7)
+    axes.axhline(runs["alone"]["map"], color="0.5", linestyle="--", label="no teacher")
+    axes.set(xlabel="mean entropy of the soft targets, nats; the numbers are T", ylabel="mAP on held-out people (%)")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, title="teacher")
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=110)
+    with atomic_write(Path(out)) as file:
+        file.write(stream.getvalue())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
