@@ -133,7 +133,8 @@ def test_the_command(tiny: Path, tiny_run: Path, tmp_path: Path, capsys: pytest.
     printed = capsys.readouterr().out
     record = json.loads((out / "benchmark.json").read_text())
     told = json.loads((tmp_path / "copy.json").read_text())
-    assert told.pop("files")["used"] > 0
+    files = told.pop("files")
+    assert files["used"] > 0
     assert told == record
     ours, usual = record["models"]
     assert (ours["model"], usual["model"], ours["threads"], ours["batch_size"] in (1, 4)) == ("teacher", "usual teacher", 1, True)
@@ -151,7 +152,7 @@ def test_the_command(tiny: Path, tiny_run: Path, tmp_path: Path, capsys: pytest.
     assert json.loads(scores.read_text())["map"] == pytest.approx(score)
     for one in record["models"]:
         one |= {"rank1": None, "map": None}
-    (tmp_path / "unscored.json").write_text(json.dumps(record | {"dataset": ""}))
+    (tmp_path / "unscored.json").write_text(json.dumps(record | {"dataset": "", "files": files}))
     merge = ["benchmark", "--merge", str(tmp_path / "unscored.json"), "--scores", str(scores), "--out", str(tmp_path / "merged")]
     assert main(merge) == 0
     merged = json.loads((tmp_path / "merged" / "benchmark.json").read_text())

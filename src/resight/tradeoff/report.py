@@ -115,6 +115,7 @@ def read_report(path: str | Path) -> Report:
     """Read a JSON file of `resight benchmark`. Raises `MeasurementError`, and `ConfigurationError` for a damaged row."""
     try:
         values = read_json(path)
+        values.pop("files", None)  # which images were used: --json adds it
         hardware = values["provenance"]["hardware"].keys()
         if not (values["models"] and "count" in values["images"] and {"processor", "cores"} <= hardware):
             raise ValueError("rows, hardware or images are missing")
