@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from records import core_minutes, minutes, number, pair, result, scores, table
+from records import ROOT, core_minutes, minutes, number, pair, result, scores, table
 
-from resight.studies.ablation import markdown
+from resight.studies.ablation import markdown, read_plan
 
 STARTS = {
     "msmt17": "MSMT17",
@@ -125,7 +125,8 @@ def short_temperatures() -> str:
         cells = [found.get((teacher, temperature)) for temperature in temperatures]
         rows.append([f"{teacher}: entropy, nats", *(number(row and row["seeds"][0]["entropy"], 2) for row in cells)])
         rows.append([f"{teacher}: mAP held out (%)", *(number(row and row["map"], 1) for row in cells)])
-    text = f"Without a teacher: {runs['alone']['map']:.1f} %. One seed each; {len(runs)} of {len(record['runs'])} runs were made.\n"
+    planned = len(read_plan(ROOT / "benchmarks" / "temperatures-market1501.toml"))
+    text = f"Without a teacher: {runs['alone']['map']:.1f} %. One seed each; {len(runs)} of {planned} runs were made.\n"
     return table(["T =", *(f"{temperature:g}" for temperature in temperatures)], rows) + "\n" + text
 
 
