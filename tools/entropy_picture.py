@@ -1,4 +1,4 @@
-"""Draw held-out mAP against the entropy of the soft targets, all teachers, from the plan of temperatures.
+"""Draw held-out mAP against how far the soft targets are from uniform, all teachers, from the plan of temperatures.
 
 python tools/entropy_picture.py results/market1501-temperatures-short.json docs/pictures/market1501-entropy.png
 """
@@ -10,9 +10,13 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from resight.files import atomic_write
+
+LARGEST = np.log(751 - 75)
+"""Entropy of a uniform distribution over the people who are not held out, in nats."""
 
 
 def main(record: str, out: str) -> None:
@@ -22,7 +26,7 @@ def main(record: str, out: str) -> None:
     for name, row in runs.items():
         settings = row["changes"]
         if "teacher" in settings and settings["hard_weight"] == 0.001:
-            point = row["seeds"][0]["entropy"], row["map"], settings["temperature"]
+            point = LARGEST - row["seeds"][0]["entropy"], row["map"], settings["temperature"]
             curves.setdefault(name.split(", T =")[0], []).append(point)
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.subplots()
@@ -32,7 +36,9 @@ def main(record: str, out: str) -> None:
         for x, y, temperature in points:
             axes.annotate(f"{temperature:g}", (x, y), textcoords="offset points", xytext=(0, 6), ha="center", fontsize=7)
     axes.axhline(runs["alone"]["map"], color="0.5", linestyle="--", label="no teacher")
-    axes.set(xlabel="mean entropy of the soft targets, nats; the numbers are T", ylabel="mAP on held-out people (%)")
+    axes.set(xscale="log", ylabel="mAP on held-out people (%)")
+    axes.set_xlabel("nats between the mean entropy of the soft targets and a uniform distribution's; the numbers are T")
+    axes.invert_xaxis()
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, title="teacher")
     stream = io.BytesIO()
