@@ -20,6 +20,7 @@ import tracemalloc
 import venv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,10 @@ def peers(python: Path, data: Data) -> Iterator[Callable[[str], dict[str, float]
 
             def ask(name: str) -> dict[str, float]:
                 print(name, file=inlet, flush=True)
-                found: dict[str, float] = json.loads(outlet.readline())
+                answer = outlet.readline()
+                if not answer:
+                    sys.exit(f"{name} failed, as said above; delete the folder of --peers to make its environment anew")
+                found: dict[str, float] = json.loads(answer)
                 return found
 
             yield ask
@@ -138,40 +142,39 @@ def peak_megabytes(work: Callable[[], object]) -> float:
     return peak / 1e6
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Wall-clock seconds of one call."""
+def timed(work: Callable[[], float]) -> dict[str, float]:
+    """Wall-clock seconds of one call, and the mAP that it returns."""
     start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+    found = work()
+    return {"seconds": time.perf_counter() - start, "map": found}
 
 
 def measure(data: Data, options: argparse.Namespace, ask: Callable[[str], dict[str, float]] | None) -> dict[str, Any]:
     """Seconds of each way, in turn, and the most memory of ours and of the plain loop."""
-    contestants: dict[str, Callable[[], Any]] = {"evaluate": lambda: evaluate(*data)}
+    here: dict[str, Callable[[], float]] = {"evaluate": lambda: evaluate(*data).map}
     if not options.no_plain:
-        contestants["plain_loop"] = lambda: plain_loop(*data)
+        here["plain_loop"] = lambda: plain_loop(*data)
+    contestants: dict[str, Callable[[], dict[str, float]]] = {name: partial(timed, work) for name, work in here.items()}
+    if ask:
+        contestants |= {name: partial(ask, name) for name in PEERS}
     # The first, unmeasured round warms the processor up and shows that all mean the same.
-    found = {name: work() for name, work in contestants.items()}
-    maps = {"evaluate": found["evaluate"].map, **{name: value for name, value in found.items() if name != "evaluate"}}
-    others = PEERS if ask else {}
-    maps |= {name: ask(name)["map"] for name in others if ask}
+    maps = {name: contestant()["map"] for name, contestant in contestants.items()}
     if max(maps.values()) - min(maps.values()) > 1e-4:
         sys.exit(f"they disagree: mAP {maps}")
-    times: dict[str, list[float]] = {name: [] for name in [*contestants, *others]}
+    times: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(options.rounds):
-        for name in times:
-            if turn and times[name][0] > SLOW:
-                continue
-            times[name].append(seconds(contestants[name]) if name in contestants else ask(name)["seconds"] if ask else 0)
-    figures: dict[str, Any] = {"map": maps, "peers": dict(others)}
+        for name, contestant in contestants.items():
+            if not turn or times[name][0] <= SLOW:
+                times[name].append(contestant()["seconds"])
+    figures: dict[str, Any] = {"map": maps, "peers": PEERS if ask else {}}
     ours = statistics.median(times["evaluate"])
     for name, measured in times.items():
         figures[f"{name}_seconds"] = measured
         figures[f"{name}_seconds_median"] = median = statistics.median(measured)
         figures[f"{name}_ratio"] = median / ours
         memory = ""
-        if name in contestants:
-            figures[f"{name}_peak_megabytes"] = peak = peak_megabytes(contestants[name])
+        if name in here:
+            figures[f"{name}_peak_megabytes"] = peak = peak_megabytes(here[name])
             memory = f", {peak:.0f} MB beyond the embeddings"
         print(f"{name}: {median:.3f} s, {median / ours:.1f} times ours{memory}")
     return figures

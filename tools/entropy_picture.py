@@ -5,7 +5,6 @@ python tools/entropy_picture.py results/market1501-temperatures-short.json docs/
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from pathlib import Path
@@ -25,7 +24,7 @@ def main(record: str, out: str) -> None:
     curves: dict[str, list[tuple[float, float, float]]] = {}
     for name, row in runs.items():
         settings = row["changes"]
-        if "teacher" in settings and settings["hard_weight"] == 0.001:
+        if "teacher" in settings:
             point = LARGEST - row["seeds"][0]["entropy"], row["map"], settings["temperature"]
             curves.setdefault(name.split(", T =")[0], []).append(point)
     figure = Figure(figsize=(8, 4.6), layout="constrained")
@@ -41,10 +40,8 @@ def main(record: str, out: str) -> None:
     axes.invert_xaxis()
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, title="teacher")
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=110)
-    with atomic_write(Path(out)) as file:
-        file.write(stream.getvalue())
+    with atomic_write(out) as stream:
+        figure.savefig(stream, format="png", dpi=110)
 
 
 if __name__ == "__main__":
