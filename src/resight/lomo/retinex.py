@@ -151,6 +151,7 @@ def _two_of_sorted(values, first, second, low, high):  # type: ignore[no-untyped
 
 @_compiled
 def _inside(values, buckets, counts, position):  # type: ignore[no-untyped-def]
+    """The value at a position of the sorted values, found by sorting only those in its bucket."""
     bucket = 0
     while position >= counts[bucket]:
         position -= counts[bucket]
