@@ -124,10 +124,14 @@ def draw_tradeoff(report: Report, path: str | Path) -> None:
     for time, score, row in points:
         axes.scatter(time, score, s=46, color="tab:red" if row.on_front else "0.5", zorder=3)
     axes.set_xscale("log")
-    # 6 to 9 would run into each other.
-    labels = FuncFormatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "1235" else "")
+
+    def label(value: float, _: object) -> str:
+        low, high = axes.get_xlim()
+        crowded = high > 4 * low and f"{value:e}"[0] not in "1235"  # 6 to 9 would run into each other
+        return "" if crowded else f"{value:g}"
+
     for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        axis(labels)
+        axis(FuncFormatter(label))
     axes.margins(x=0.15, y=0.15)
     axes.set(xlabel=f"milliseconds per image, file to vector, {on_threads(threads)} (log scale)", ylabel="mAP (%)")
     axes.set_title(f"Speed beside accuracy on {_TITLES.get(report.dataset, report.dataset)}")
