@@ -20,6 +20,9 @@ from resight.errors import ConfigurationError
         ({"temperature": 0.0}, "temperature = 0.0; expected more than 0"),
         ({"temperature": math.nan}, "temperature = nan"),
         ({"temperature": math.inf}, "temperature = inf"),
+        ({"temperature": "high"}, "temperature = 'high'; expected a number or auto"),
+        ({"temperature": "auto"}, "optimiser is sgd; set optimiser to adam"),
+        ({"temperature": "auto", "optimiser": "adam", "soft_weight": 0.0, "embedding_weight": 1.0}, "set soft_weight to 1"),
         ({"targets": "later"}, "targets 'later'; expected cached or online"),
         *(
             ({f"{kind}_weight": value}, f"{kind}_weight = {value}; expected at least 0")

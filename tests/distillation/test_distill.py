@@ -48,6 +48,17 @@ def test_a_student_is_taught(tiny: Path, tiny_run: Path, tmp_path: Path) -> None
     assert row["loss"] == pytest.approx(row["soft"] + 0.001 * row["hard"], rel=1e-5)
 
 
+def test_an_automatic_temperature_is_the_one_that_the_card_names(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    adam = {"optimiser": "adam", "learning_rate": 0.001, "epochs": 1}
+    chosen = distill(tiny, tmp_path / "auto", config(tiny_run, temperature="auto", **adam), cache=tmp_path)
+    about = read_card(chosen).training
+    (teacher,) = about["teachers"]
+    nats = teacher["entropy"]["nats"][f"{about['temperature']:g}"]
+    assert nats == pytest.approx(teacher["entropy"]["uniform"] - 0.05, abs=0.005)
+    named = distill(tiny, tmp_path / "named", config(tiny_run, temperature=about["temperature"], **adam), cache=tmp_path)
+    assert rows(named)[0]["soft"] == rows(chosen)[0]["soft"]
+
+
 def test_cached_and_online_targets_teach_the_same(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
     """The steps are so short that only the biases that began at 0 hold them: each is the sum of its gradients.
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
 from resight.distillation.knowledge import class_mean_logits, matching_classes
 from resight.distillation.soft import SoftTargetLoss
-from resight.distillation.targets import CachedTeacher, OnlineTeacher, entropies
+from resight.distillation.targets import CachedTeacher, OnlineTeacher, almost_uniform, entropies
 from resight.errors import ConfigurationError
 from resight.models.lomo import LomoModel
 from resight.models.pytorch import NetworkModel
@@ -167,6 +168,22 @@ def test_entropies_grow_with_the_temperature_up_to_the_uniform() -> None:
     values = list(found["nats"].values())
     assert values == sorted(values)
     assert values[-1] < found["uniform"] == pytest.approx(np.log(50))
+
+
+@pytest.mark.parametrize("spread", [0.4, 6.0, 90.0])
+def test_almost_uniform_targets_are_a_twentieth_of_a_nat_below_the_largest_entropy(spread: float) -> None:
+    logits = [spread * torch.randn(40, 300, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    temperature = almost_uniform(logits)
+    chances = softmax(np.concatenate(logits) / temperature, axis=1)
+    nats = -(chances * np.log(chances)).sum(1).mean()
+    assert nats == pytest.approx(np.log(300) - 0.05, abs=0.003)
+    # far up, log(classes) - entropy is half of the variance of logits / T
+    assert temperature == pytest.approx(spread / np.sqrt(2 * 0.05), rel=0.06)
+
+
+def test_a_teacher_whose_answers_do_not_differ_has_no_temperature() -> None:
+    with pytest.raises(ConfigurationError, match="its answers hardly differ; set a number"):
+        almost_uniform([torch.ones(3, 300)])
 
 
 def test_class_means_give_the_logits_of_a_teacher_without_classes() -> None:

@@ -36,8 +36,9 @@ class DistillConfig(TrainConfig):
     teacher : tuple of str
         Models that teach, with any input size: run folders, NETWORK:FILE, FILE.onnx, openvino:FILE.xml, student. A teacher without
         classes gives soft targets from its mean embedding of each person.
-    temperature : float
-        Temperature T of the soft targets.
+    temperature : float or str
+        Temperature T of the soft targets. ``"auto"``, for Adam and a small --hard-weight, takes the one at which they are almost
+        uniform; the run's card has it.
     hard_weight : float
         Weight of the cross-entropy with the ground truth (lambda).
     peer : str
@@ -60,7 +61,7 @@ class DistillConfig(TrainConfig):
     """
 
     teacher: tuple[str, ...] = ()
-    temperature: float = 3.0
+    temperature: float | str = 3.0
     hard_weight: float = 0.001
     peer: str = ""
     peer_weights: str = ""
@@ -83,7 +84,9 @@ class DistillConfig(TrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.temperature < math.inf:
+        if isinstance(self.temperature, str):
+            self._check_auto()
+        elif not 0 < self.temperature < math.inf:
             raise ConfigurationError(f"temperature = {self.temperature}; expected more than 0")
         if self.targets not in ("cached", "online"):
             raise ConfigurationError(f"targets {self.targets!r}; expected cached or online")
@@ -110,6 +113,16 @@ class DistillConfig(TrainConfig):
             raise ConfigurationError(f"unlabelled_share = {self.unlabelled_share}; expected more than 0 and less than 1")
         if self.unlabelled or self.copies:
             self._check_unlabelled()
+
+    def _check_auto(self) -> None:
+        if self.temperature != "auto":
+            raise ConfigurationError(f"temperature = {self.temperature!r}; expected a number or auto")
+        if self.optimiser != "adam":
+            raise ConfigurationError(
+                f"temperature = auto is for Adam, and optimiser is {self.optimiser}; set optimiser to adam, or choose a temperature"
+            )
+        if "soft" not in self.losses:
+            raise ConfigurationError("temperature = auto is for soft targets; set soft_weight to 1, or leave temperature out")
 
     def _check_unlabelled(self) -> None:
         if not self.needs_teacher:

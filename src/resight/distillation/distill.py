@@ -14,7 +14,7 @@ from resight.distillation.config import DistillConfig
 from resight.distillation.knowledge import class_mean_logits, knowledge, matching_classes
 from resight.distillation.lesson import Lesson
 from resight.distillation.mutual import make_peer
-from resight.distillation.targets import CachedTeacher, OnlineTeacher, Teacher
+from resight.distillation.targets import CachedTeacher, OnlineTeacher, Teacher, almost_uniform
 from resight.errors import ConfigurationError
 from resight.models import load_model
 from resight.models.model import Model
@@ -108,10 +108,15 @@ def distill(
                 answering.append(OnlineTeacher(teacher, parts[0] if len(parts) == 1 else np.concatenate(parts), columns))
             else:
                 answering.append(answers)
-            known = knowledge(teacher, answers, prepared, config.temperature)
+        labelled = [answers.logits[0, : len(prepared.records)] for answers in asked if answers.logits is not None]
+        temperature = almost_uniform(labelled) if config.temperature == "auto" else float(config.temperature)
+        if "soft" in config.losses:
+            about["temperature"] = temperature
+        for teacher, answers in zip(teachers, asked, strict=True):
+            known = knowledge(teacher, answers, prepared, temperature)
             about["teachers"].append({"name": teacher.name, "sha256": teacher.sha256, **known})
         losses = ground_truth_terms(config)
-        lesson = Lesson(config=config, student=network, prepared=prepared, asked=asked, teachers=answering)
+        lesson = Lesson(config=config, student=network, prepared=prepared, temperature=temperature, asked=asked, teachers=answering)
         for name, weight in config.losses.items():
             losses[name] = weight, import_module(f"resight.distillation.{name}").loss(lesson)
         if "mutual" in config.losses:

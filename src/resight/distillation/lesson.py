@@ -27,6 +27,8 @@ class Lesson:
     config : DistillConfig
     student : ReidNetwork
     prepared : TrainingData
+    temperature : float
+        Of the soft targets.
     asked : sequence of CachedTeacher
         Answers of each teacher for all training images.
     teachers : sequence of Teacher
@@ -36,6 +38,7 @@ class Lesson:
     config: DistillConfig
     student: ReidNetwork
     prepared: TrainingData
+    temperature: float
     asked: Sequence[CachedTeacher]
     teachers: Sequence[Teacher]
 

@@ -19,7 +19,7 @@ __all__ = ["SoftTargetLoss", "loss", "soft_target_loss"]
 
 def loss(lesson: Lesson) -> Loss:
     """The loss of a distillation; see `resight.distillation.LOSSES`."""
-    return SoftTargetLoss(lesson.teachers, lesson.config.temperature)
+    return SoftTargetLoss(lesson.teachers, lesson.temperature)
 
 
 def soft_target_loss(teacher_logits: Tensor, student_logits: Tensor, temperature: float) -> Tensor:

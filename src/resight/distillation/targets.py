@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from resight.errors import ConfigurationError
 from resight.files import atomic_write
 from resight.images import Pixels, cache_folder
 from resight.models.model import Model
@@ -20,7 +22,7 @@ from resight.networks.batches import Batches, View
 from resight.progress import Progress, silent
 from resight.training.processes import gathered, share
 
-__all__ = ["Answers", "CachedTeacher", "OnlineTeacher", "Teacher", "entropies", "entropy"]
+__all__ = ["Answers", "CachedTeacher", "OnlineTeacher", "Teacher", "almost_uniform", "entropies", "entropy"]
 
 
 class Answers(NamedTuple):
@@ -209,6 +211,40 @@ def entropy(logits: Tensor, temperature: float) -> Tensor:
     """Entropy of softmax(logits / temperature), in nats: (..., classes) to (...)."""
     scaled = torch.log_softmax(logits.double() / temperature, dim=-1)
     return -(scaled.exp() * scaled).sum(-1)
+
+
+def almost_uniform(logits: Sequence[Tensor]) -> float:
+    """The temperature at which the teachers' soft targets are almost uniform, as `DistillConfig.temperature` ``"auto"`` takes it.
+
+    Their mean entropy is then a twentieth of a nat below log(classes), the largest. Three teachers of different kinds taught best
+    near there with Adam (``docs/experiments.md``, "Which temperature teaches").
+
+    Parameters
+    ----------
+    logits : sequence of float tensors of shape (images, classes), one of each teacher
+
+    Returns
+    -------
+    float
+        Rounded to two digits.
+
+    Raises
+    ------
+    ConfigurationError
+        If no temperature up to 1,000,000 does that.
+    """
+    wanted = float(np.log(logits[0].shape[-1])) - 0.05
+    low, high = 1e-6, 1e6
+    if not _mean_entropy(logits, low) < wanted < _mean_entropy(logits, high):
+        raise ConfigurationError("temperature = auto finds none for this teacher: its answers hardly differ; set a number")
+    while high / low > 1.001:
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if _mean_entropy(logits, middle) < wanted else (low, middle)
+    return float(f"{high:.2g}")
+
+
+def _mean_entropy(logits: Sequence[Tensor], temperature: float) -> float:
+    return float(np.mean([float(entropy(one, temperature).mean()) for one in logits]))
 
 
 def entropies(logits: Tensor, temperatures: Iterable[float]) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def _figures(run: Path) -> dict[str, Any]:
     found = {name: held_out[name] for name in _FIGURES} | {"minutes": sum(row["seconds"] for row in history["epochs"]) / 60}
     teachers = [teacher["entropy"]["nats"] for teacher in history["about"].get("teachers", []) if "entropy" in teacher]
     if teachers:
-        temperature = f"{history['provenance']['configuration']['temperature']:g}"
+        temperature = f"{history['about']['temperature']:g}"
         found["entropy"] = statistics.fmean(nats[temperature] for nats in teachers)
     return found
 
