@@ -67,7 +67,8 @@ def test_a_plan_is_run_summed_up_and_resumed(
     assert json.loads((out / "taught" / "0" / "card.json").read_text())["training"]["kind"] == "distilled"
     (teacher,) = json.loads((out / "taught" / "0" / "history.json").read_text())["about"]["teachers"]
     nats, (taught,) = teacher["entropy"]["nats"], rows["taught"]["seeds"]
-    assert nats["1"] < taught["entropy"] < nats["2"] and "entropy" not in rows["plain"]["seeds"][0]
+    assert nats["1"] < taught["entropy"] < nats["2"] and taught["temperature"] == 1.7
+    assert not {"entropy", "temperature"} & set(rows["plain"]["seeds"][0])
     table = (out / "ablation.md").read_text()
     plain = rows["plain"]
     assert f"| plain | {plain['map']:.1f} ± {plain['map_deviation']:.1f} | " in table

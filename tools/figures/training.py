@@ -130,6 +130,21 @@ def short_temperatures() -> str:
     return table(["T =", *(f"{temperature:g}" for temperature in temperatures)], rows) + "\n" + text
 
 
+def automatic_temperature() -> str:
+    """Two teachers that had no part in the rule of --temperature auto: held-out mAP at fixed temperatures and at its own."""
+    runs = {row["name"]: row for row in result("market1501-temperatures-auto")["runs"] if row["map"] is not None}
+    fixed = ("1", "3", "5", "10", "20", "30")
+    rows = []
+    for teacher in ("0286", "student"):
+        cells = [runs.get(f"{teacher}, T = {temperature}") for temperature in fixed]
+        auto = runs[f"{teacher}, T = auto"]
+        name = "`student`" if teacher == "student" else teacher
+        chosen = f"{auto['map']:.1f} (T = {auto['seeds'][0]['temperature']:g})"
+        rows.append([name, *(number(row and row["map"], 1) for row in cells), chosen])
+    text = f"\nWithout a teacher: {runs['alone']['map']:.1f} %. One seed each.\n"
+    return table(["mAP held out (%) at T =", *fixed, "auto"], rows) + text
+
+
 def entropies() -> str:
     """Mean entropy of each teacher's soft targets by temperature."""
     found = [(called, _entropy(teacher)) for teacher, (_, called) in STUDY_TEACHERS.items()]

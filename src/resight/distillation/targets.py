@@ -22,7 +22,7 @@ from resight.networks.batches import Batches, View
 from resight.progress import Progress, silent
 from resight.training.processes import gathered, share
 
-__all__ = ["Answers", "CachedTeacher", "OnlineTeacher", "Teacher", "almost_uniform", "entropies", "entropy"]
+__all__ = ["BELOW_LARGEST", "Answers", "CachedTeacher", "OnlineTeacher", "Teacher", "almost_uniform", "entropies", "entropy"]
 
 
 class Answers(NamedTuple):
@@ -213,11 +213,15 @@ def entropy(logits: Tensor, temperature: float) -> Tensor:
     return -(scaled.exp() * scaled).sum(-1)
 
 
+BELOW_LARGEST = 0.05
+"""How far below the largest the mean entropy is, in nats, where `almost_uniform` targets teach best with Adam."""
+
+
 def almost_uniform(logits: Sequence[Tensor]) -> float:
     """The temperature at which the teachers' soft targets are almost uniform, as `DistillConfig.temperature` ``"auto"`` takes it.
 
-    Their mean entropy is then a twentieth of a nat below log(classes), the largest. Three teachers of different kinds taught best
-    near there with Adam (``docs/experiments.md``, "Which temperature teaches").
+    Their mean entropy is then a twentieth of a nat below log(classes), the largest. Teachers of different kinds taught best near
+    there with Adam (``docs/experiments.md``, "Which temperature teaches").
 
     Parameters
     ----------
@@ -233,7 +237,7 @@ def almost_uniform(logits: Sequence[Tensor]) -> float:
     ConfigurationError
         If no temperature up to 1,000,000 does that.
     """
-    wanted = float(np.log(logits[0].shape[-1])) - 0.05
+    wanted = float(np.log(logits[0].shape[-1])) - BELOW_LARGEST
     low, high = 1e-6, 1e6
     if not _mean_entropy(logits, low) < wanted < _mean_entropy(logits, high):
         raise ConfigurationError("temperature = auto finds none for this teacher: its answers hardly differ; set a number")

@@ -155,14 +155,16 @@ def run_ablation(
 
 
 def _figures(run: Path) -> dict[str, Any]:
-    """Scores and minutes of a run; and the mean entropy of its soft targets, in nats, if teachers gave some."""
+    """Scores and minutes of a run; and temperature and mean entropy, in nats, of its soft targets, if teachers gave some."""
     history = read_history(run)
     held_out = history["epochs"][-1]["validation"]
     found = {name: held_out[name] for name in _FIGURES} | {"minutes": sum(row["seconds"] for row in history["epochs"]) / 60}
-    teachers = [teacher["entropy"]["nats"] for teacher in history["about"].get("teachers", []) if "entropy" in teacher]
-    if teachers:
-        temperature = f"{history['about']['temperature']:g}"
-        found["entropy"] = statistics.fmean(nats[temperature] for nats in teachers)
+    about = history["about"]
+    if "temperature" in about:
+        found["temperature"] = about["temperature"]
+        found["entropy"] = statistics.fmean(
+            teacher["entropy"]["nats"][f"{about['temperature']:g}"] for teacher in about["teachers"]
+        )
     return found
 
 
