@@ -40,7 +40,6 @@ BLOCKS = {
     "commercial": accuracy.commercial,
     "adapt-cost": accuracy.adapt_cost,
     "targets": accuracy.targets,
-    "calibration": accuracy.calibration,
     "decision": accuracy.decision,
     "decision-growth": accuracy.decision_growth,
     "decision-intervals": accuracy.decision_intervals,

@@ -385,15 +385,3 @@ def score_forms() -> str:
         for asks in ("image", "tracklet")
     ]
     return table(["missed at 2 / 10 %", *headings], cells)
-
-
-def calibration() -> str:
-    record = result("market1501-calibration")
-    rows = []
-    for answer in ("match", "possible"):
-        for people, part in ((record["people"], record), (record["check"]["people"], record["check"])):
-            rates = [part[answer][name] for name in ("false_positives", "misses")]
-            cells = [f"{100 * rate['value']:.1f} ({100 * rate['lower']:.1f} to {100 * rate['upper']:.1f})" for rate in rates]
-            kind = "fitted to" if part is record else "measured on"
-            rows.append([f"{answer}, {kind} {people} people", f"{100 * part[answer]['wanted']:.0f}", *cells])
-    return table(["%", "wanted at most", "absent person falsely found", "present person missed"], rows)

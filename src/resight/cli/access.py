@@ -30,7 +30,7 @@ def access(
     name
         Person or program that will hold the token, for the audit log. Revokes their previous token.
     role
-        viewer: search and look. operator: also enrol, confirm, reject, export. admin: also purge, read audit log and metrics.
+        viewer: search and look. operator: also add, name, confirm, reject, export. admin: also purge, read audit log and metrics.
     cameras
         Cameras that the token may see; all by default. Repeat for more cameras.
     revoke

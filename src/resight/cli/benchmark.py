@@ -67,7 +67,7 @@ def benchmark(
     batch_sizes
         Batch sizes to find the fastest of, for example 1,8,32,64.
     threads
-        Numbers of threads, for example 1,all.
+        Numbers of threads, for example 1,all, which is the default; 0 is all, too.
     seconds
         Shortest time that a figure of a round takes.
     seed

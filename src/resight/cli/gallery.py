@@ -39,7 +39,7 @@ def create(
     precision
         Type of the stored numbers. float16 takes half the space and int8 a quarter; `add` reports what that costs.
     hnsw
-        In a database: search by an HNSW index that looks at so many candidates, such as 200, and finds nearly always the nearest. 0
+        In a database: search by an HNSW index that looks at so many candidates, such as 200, and nearly always finds the nearest. 0
         compares all vectors.
     json
         Also write the settings to this file.
@@ -55,10 +55,9 @@ def create(
     settings = Settings.for_model(named, extractor, retention=seconds, distance=chosen(distance), precision=precision, hnsw=hnsw)
     with Gallery.create(gallery, settings):
         say(f"{shown(gallery)}: for {extractor.name}, {settings.dimension} numbers as {precision}, {settings.distance} distance")
-        purge = (
-            "" if seconds is None else ". `resight gallery purge --expired` deletes what is older; run it as often as that matters"
-        )
-        say(f"retention: {retention}{purge}")
+        say(f"retention: {retention}")
+        if seconds is not None:
+            say(f"`{_purge_expired(gallery)}` deletes what is older: run it daily, unless `resight serve` does")
     write_result(json, to_dict(settings))
 
 
@@ -172,7 +171,7 @@ def stats(gallery: str, *, json: Path | None = None) -> None:
     if found.bytes is not None:
         say(f"{found.bytes / 1e6:.1f} MB on disk; snapshots: {', '.join(found.snapshots) or 'none'}")
     if found.expired:
-        warn((f"{found.expired} sightings are older than the retention; run `resight gallery purge {shown(gallery)} --expired`",))
+        warn((f"{found.expired} sightings are older than the retention; run `{_purge_expired(gallery)}`",))
     if found.future:
         warn((f"{found.future} sightings were enrolled in the future; if the clock is right now, delete them by purge --future",))
     write_result(json, found.to_dict())
@@ -194,3 +193,7 @@ def model_of(gallery: Gallery | Delivery, model: str, device: str, threads: int)
         raise ConfigurationError(f"the gallery's model is not where it was ({error}); name it by --model") from error
     settings.check_model(extractor)
     return extractor
+
+
+def _purge_expired(gallery: str) -> str:
+    return f"resight gallery purge {shown(gallery)} --expired --yes"

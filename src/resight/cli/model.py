@@ -49,13 +49,13 @@ def describe(
     *,
     height: Count = 0,
     width: Count = 0,
-    colour: Literal["", "rgb", "bgr"] = "",
+    colour: Literal["rgb", "bgr"] | None = None,
     mean: Three = None,
     std: Three = None,
-    range: Literal[0, 1, 255] = 0,
-    layout: Literal["", "nchw", "nhwc"] = "",
+    range: Literal[1, 255] | None = None,
+    layout: Literal["nchw", "nhwc"] | None = None,
     output: str = "",
-    distance: Literal["", "cosine", "euclidean"] = "",
+    distance: Literal["cosine", "euclidean"] | None = None,
 ) -> None:
     """Write FILE.json beside a model of others, so that every command can use the model. Options left out keep what is there.
 

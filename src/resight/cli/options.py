@@ -47,8 +47,8 @@ EXPERT = Parameter(group=Group("Expert options", sort_key=1))
 ModelName = Annotated[
     str,
     Parameter(
-        help=f"{', '.join(SHIPPED)} (in the package), FILE.onnx, FILE.xml, openvino:FILE.onnx, a run folder, NETWORK:FILE with "
-        "foreign weights, for example osnet-0.25:osnet_x0_25_market1501.pth, or lomo."
+        help=f"{', '.join(SHIPPED)} (in the package), FILE.onnx, FILE.xml, openvino:FILE.onnx, a run folder, published "
+        "weights such as omz-0277, NETWORK:FILE with weights of others, for example osnet-0.25:osnet_x0_25_market1501.pth, or lomo."
     ),
 ]
 

@@ -60,5 +60,5 @@ def tradeoff(
         )
     show_report(f"Trade-off on {dataset.name}", report)
     written = write_report(report, out, "tradeoff")
-    say("* nobody is both faster and better. Written: " + ", ".join(map(str, written)))
+    say("* No other model is both faster and more accurate. Written: " + ", ".join(map(str, written)))
     write_result(json, report.to_dict(), dataset.account("query", "gallery"))

@@ -149,7 +149,8 @@ def _movie(path: Path, films: Films, wanted: bool) -> Iterator[_Movie]:
     try:
         av: Any = importlib.import_module("av")
     except ImportError as error:
-        raise MissingDependencyError("video files need PyAV; install resight[cameras], or draw folders of frames") from error
+        way_out = "in the folder of Resight, pip install '.[cameras]', or draw folders of frames"
+        raise MissingDependencyError(f"video files need PyAV, which is not installed; {way_out}") from error
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=Fraction(films.rate).limit_denominator(1001))
         stream.height, stream.width = films.size

@@ -1,4 +1,4 @@
-/** The room of the cameras: whether they work, who walked past them of late, and what an operator makes of it. */
+/** The view of the cameras: whether they work, who walked past them of late, and what an operator makes of it. */
 
 import * as api from "./api.js";
 import { where } from "./card.js";
