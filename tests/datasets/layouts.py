@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ def write_images(folder: Path, names: Iterable[str], size: tuple[int, int] = (6,
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        seed = int.from_bytes(str(path).encode()[-60:], "big")
+        seed = int.from_bytes(os.fsencode(path)[-60:], "big")
         pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
         path.write_bytes(cv2.imencode(path.suffix, pixels)[1].tobytes())
 

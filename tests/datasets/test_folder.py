@@ -55,6 +55,13 @@ def test_the_division_depends_on_names_and_seed_only(tmp_path: Path) -> None:
     assert len({frozenset(half) for half in halves.values()}) > 1
 
 
+def test_names_that_are_not_text_divide_too(tmp_path: Path) -> None:
+    people = [os.fsdecode(person) for person in (b"ann", b"b\xe9a", b"cyd", b"d\xe9e")]
+    write_images(tmp_path, [f"{person}/{camera}_1.png" for person in people for camera in "ab"])
+    dataset = open_dataset(tmp_path)
+    assert len(dataset.train.people()) == len(dataset.query.people()) == 2
+
+
 def test_a_newcomer_moves_at_most_one_other_person(tmp_path: Path) -> None:
     for number in range(20):
         write_images(tmp_path, [f"person{number}/{camera}_{i}.png" for camera in "ab" for i in range(2)])

@@ -89,7 +89,7 @@ def test_file_names_need_not_be_text(tmp_path: Path) -> None:
         ("list.csv", "", "no column path"),
         ("list.csv", "path,split\na.jpg,exam\n", "line 2: split is 'exam'; expected train, query, gallery"),
         ("list.csv", "path,identity\n,1\n", "line 2: no path"),
-        ("list.csv", "path\na\0.jpg\n", "line 2: no path"),
+        ("list.csv", "path\na\0.jpg\n", "not a text file with one path a line"),
         ("list.txt", "a.jpg\nb\0.jpg\n", "not an image of a format that is read .* and not a text file with one path a line"),
         ("list.txt", "\x1f\x7fELF\n", "not an image of a format that is read .* and not a text file with one path a line"),
         ("list.csv", "path\n", "no image is listed"),
@@ -125,6 +125,15 @@ def test_names_are_kept_and_numbers_are_theirs(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("path,identity,camera\na.jpg,anna,99999999999999999999\nb.jpg,bob,2\n")
     records = find_images(tmp_path / "list.csv")
     assert records.identity_names() == ["anna", "bob"] and records.camera_names() == ["99999999999999999999", "2"]
+
+
+def test_a_film_is_refused_after_a_look_at_its_beginning(tmp_path: Path) -> None:
+    film = tmp_path / "night.mp4"
+    with film.open("wb") as stream:
+        stream.write(b"\0\0\0\x18ftypmp42")
+        stream.truncate(2**40)  # more than any memory
+    with pytest.raises(DatasetError, match=r"night.mp4: not an image of a format that is read .*one path a line"):
+        find_images(film)
 
 
 def test_nothing_is_refused(tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ def test_numbers_that_are_no_seconds(text: str) -> None:
         ("rtsp://10.0.0.2/s1", "rtsp://10.0.0.2/s1"),
         ("rtsp://admin:s3cret@10.0.0.2:554/s1?channel=1&password=s3cret&user=admin", "rtsp://10.0.0.2:554/s1?channel=1"),
         ("http://u:p@ss@host/x?token=s3cret", "http://host/x"),
+        ("rtsp://anna:s3?cret@10.0.0.2/s1?channel=1", "rtsp://10.0.0.2/s1?channel=1"),
+        ("rtsp://anna:s3/cr?et@10.0.0.2/s1", "rtsp://10.0.0.2/s1"),
         ("ann@home", "ann@home"),
     ],
 )

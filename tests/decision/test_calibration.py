@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -302,6 +303,8 @@ def test_the_command_and_the_search_that_uses_it(
     assert "on 7 other people" in shown.out
     assert "if the model was trained on these people" in shown.err
     assert json.loads(Path("all.json").read_text())["check"]["people"] == 7
+    assert main([*of, "--rate", "0.8", "--part", "all", "--held-out", "0.1"]) == 2
+    assert "--held-out 0.1 leaves out 1 of 14 people; expected at least 3" in capsys.readouterr().err
     assert main([*of, "--held-out", "1"]) == 2
     assert "--held-out is 1" in capsys.readouterr().err
 
@@ -328,6 +331,25 @@ def test_the_command_and_the_search_that_uses_it(
     assert main(["gallery", "create", "other", "--model", "colours", "--retention", "1d", "--distance", "cosine"]) == 0
     assert main(["gallery", "search", "other", query, "--calibration", "calibration.json"]) == 2
     assert "the calibration is for colours" in capsys.readouterr().err
+
+
+def test_people_of_one_camera_measure_nothing_across_cameras(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("resight.models.reference.NETWORKS", {"colours": ""})
+    monkeypatch.setattr(models, "load_model", lambda *_, **__: ColourModel())
+    rng = np.random.default_rng(0)
+    for person in range(80):
+        (tmp_path / "one" / f"p{person}").mkdir(parents=True)
+        for image in range(6):
+            colour = 40 * (np.array([person % 5, person // 5 % 4, person // 20]) + 1) + rng.integers(0, 9, 3)
+            cv2.imwrite(str(tmp_path / "one" / f"p{person}" / f"{image}.png"), np.full((8, 4, 3), colour, np.uint8))
+    out = tmp_path / "calibration.json"
+    data = ["--data", str(tmp_path / "one"), "--model", "colours", "--distance", "cosine", "--cohort", "none"]
+    assert main(["calibrate", *data, "--rate", "0.1", "--out", str(out)]) == 0
+    assert "no person was seen by two cameras" in capsys.readouterr().err
+    found = Calibration.load(out)
+    assert (found.match.misses, found.joined) == (None, None)
 
 
 def test_strangers_of_two_cameras_decide_who_is_joined(calibration: Calibration, tmp_path: Path) -> None:

@@ -101,6 +101,16 @@ run("no cluster is asked for finished work")
     assert (len(found), set(found.identities)) == (599, set(find_images(f"{out}.csv").identities))
 
 
+def test_a_shard_without_a_readable_image_is_empty(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    from resight.extraction.on_ray import _write_shard
+
+    block = pa.table({"path": ["a.jpg"], "file": [os.fsencode(tmp_path / "a.jpg")], "number": [0]})
+    _write_shard(block, load_model(MODEL, threads=1), tmp_path / "0.parquet")
+    assert pa.parquet.read_table(tmp_path / "0.parquet").num_rows == 0
+
+
 def test_workers_read_images_by_url(images: Path, plain: Path, tmp_path: Path) -> None:
     names = sorted(path.name for path in images.iterdir() if "\udce9" not in str(path) and path.name != "0300.jpg")
     table = tmp_path / "table.csv"

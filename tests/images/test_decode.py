@@ -236,6 +236,14 @@ def test_a_second_size_where_only_decoders_look_is_refused(marker: bytes) -> Non
         decode(jpeg[:2] + marker + struct.pack(">H", len(hidden) + 2) + hidden + jpeg[2:])
 
 
+def test_a_tiff_of_two_sizes_is_refused() -> None:
+    """Our reader would take the last one, and libtiff the first."""
+    entries = [(256, 4, 1, 9000), (256, 4, 1, 10), (257, 4, 1, 10), (258, 3, 1, 8), (273, 4, 1, 8), (279, 4, 1, 100)]
+    tags = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    with pytest.raises(ImageError, match="the TIFF's header is damaged"):
+        header_size(b"II*\0" + struct.pack("<I", 108) + bytes(100) + struct.pack("<H", len(entries)) + tags + bytes(4))
+
+
 @pytest.mark.parametrize("place", [b"\xff\xc0", b"\xff\xda", b"\xff\xd9"])
 def test_a_jpeg_of_two_sizes_is_refused(place: bytes) -> None:
     jpeg = encoded(picture(16, 16), "jpeg")
@@ -368,6 +376,14 @@ def test_the_bound_can_be_raised(monkeypatch: pytest.MonkeyPatch) -> None:
         decode(data)
 
 
+def nested(name: bytes, times: int) -> bytes:
+    """Boxes inside each other."""
+    content = b""
+    for _ in range(times):
+        content = struct.pack(">I4s", 8 + len(content), name) + content
+    return content
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -376,6 +392,7 @@ def test_the_bound_can_be_raised(monkeypatch: pytest.MonkeyPatch) -> None:
         (b"GIF89a" + bytes(50), "damaged"),
         (b"II*\0" + bytes(50), "damaged|too early"),
         (b"\0\0\0\x14ftypheic" + bytes(50), "too early|no picture"),
+        (b"\0\0\0\x14ftypheic" + bytes(8) + nested(b"ipco", 3000), "damaged"),
         (b"\0\0\0\x14ftypmp42" + bytes(50), "not an image of a known format"),
         (b"\xff\xd8" + bytes(50), "damaged"),
         (b"BM" + bytes(5), "damaged"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -98,6 +99,7 @@ def calibrate(
     from resight.datasets import open_dataset
     from resight.decision.calibrate import calibrate as choose
     from resight.decision.calibrate import check_people
+    from resight.decision.people_distances import FEWEST_PEOPLE
     from resight.decision.picture import draw_errors
     from resight.errors import ConfigurationError
     from resight.gallery.settings import Settings
@@ -143,6 +145,10 @@ def calibrate(
     records = _people(dataset, part)
     people = np.random.default_rng(seed).permutation(records.people())
     away = round(held_out * len(people))
+    if held_out and away < FEWEST_PEOPLE:
+        raise ConfigurationError(
+            f"--held-out {held_out:g} leaves out {away} of {len(people)} people; expected at least {FEWEST_PEOPLE}"
+        )
     check_people(len(people) - away, rate, possible_rate, confidence, promise)
     left_out = np.isin(records.identities, people[:away])
     with TerminalProgress() as progress:
@@ -268,11 +274,15 @@ def cohort_of(given: str, model: str, extractor: Model, distance: str, progress:
 
 def _people(dataset: Dataset, part: str) -> Records:
     """Return the images of people; the others are left out before the model sees them."""
-    from resight.datasets.records import DISTRACTOR, Records
+    import numpy as np
+
+    from resight.datasets.records import DISTRACTOR, UNKNOWN, Records
 
     test, train = [dataset.query, dataset.gallery], [dataset.train]
     records = Records.concatenate({"test": test, "train": train, "all": test + train}[part])
-    return records.select(records.identities > DISTRACTOR)
+    records = records.select(records.identities > DISTRACTOR)
+    # Of one camera, whose queries have a mark instead of it.
+    return replace(records, cameras=np.full(len(records), UNKNOWN)) if dataset.protocol == "all but itself" else records
 
 
 def _row(name: str, point: OperatingPoint) -> list[str]:

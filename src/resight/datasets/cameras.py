@@ -73,6 +73,5 @@ LAYOUT = Layout(
     about="one folder for each camera (cam1, cam2, ...) with images named like anna_0001.jpg, or one folder for each person in it",
     fit=fit,
     load=load,
-    random=True,
     whole=True,
 )

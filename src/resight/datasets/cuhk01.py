@@ -83,4 +83,4 @@ def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
     return Dataset("cuhk01", found.root, tuple(splits), warnings, found.account(len(kept), left_out))
 
 
-LAYOUT = Layout(about="CUHK01's names (0001001.png)", fit=fit, load=load, random=True, inside=_INSIDE)
+LAYOUT = Layout(about="CUHK01's names (0001001.png)", fit=fit, load=load, inside=_INSIDE)

@@ -46,7 +46,7 @@ def divide(records: Records, *, seed: int = 0) -> tuple[Split, list[str]]:
             + ("has two images" if one_camera else "was seen by two cameras")
             + ", so no query can have a match; if names are read wrongly, say how by --name-pattern or in a table"
         )
-    order = sorted(views, key=lambda code: hashlib.sha256(f"{seed}\0{people[code]}".encode()).digest())
+    order = sorted(views, key=lambda code: hashlib.sha256(f"{seed}\0{people[code]}".encode(errors="surrogateescape")).digest())
     train: list[int] = []
     # Halved apart, or a small folder might leave nobody who can ask.
     for group in ([code for code in order if views[code] > 1], [code for code in order if views[code] == 1]):

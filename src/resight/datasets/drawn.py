@@ -53,4 +53,4 @@ def drawn_files(root: Path) -> set[str]:
     return {f"{folder.name}/{path.name}" for folder in found for path in image_files(folder)}
 
 
-LAYOUT = Layout(about="a drawn network with its file synthetic.json", fit=fit, load=load)
+LAYOUT = Layout(about="a drawn network with its file drawn.json", fit=fit, load=load)

@@ -161,6 +161,4 @@ def _by_pattern(tree: Tree, pattern: str) -> Found:
     return rows, {f"{NO_LABEL}: the name does not fit {pattern}": len(tree.images) - len(rows)}, []
 
 
-LAYOUT = Layout(
-    about="one folder for each person with images named like entrance_0001.jpg", fit=fit, load=load, random=True, whole=True
-)
+LAYOUT = Layout(about="one folder for each person with images named like entrance_0001.jpg", fit=fit, load=load, whole=True)

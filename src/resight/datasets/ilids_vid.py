@@ -71,4 +71,4 @@ def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
     return Dataset("ilids-vid", found.root, tuple(splits), (), found.account(len(kept), left_out))
 
 
-LAYOUT = Layout(about="iLIDS-VID's cam1 and cam2 with folders like person001", fit=fit, load=load, random=True, inside=_INSIDE)
+LAYOUT = Layout(about="iLIDS-VID's cam1 and cam2 with folders like person001", fit=fit, load=load, inside=_INSIDE)

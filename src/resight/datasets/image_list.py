@@ -15,10 +15,10 @@ from resight.datasets.layout import recognise
 from resight.datasets.names import Style, find_style
 from resight.datasets.records import DISTRACTOR, JUNK, Records
 from resight.datasets.rows import PERSON, Row, records_of
-from resight.datasets.tables import LARGEST, Table, find_table, folder_of, has_header, path_in, read_table
+from resight.datasets.tables import Table, find_table, folder_of, has_header, no_text, path_in, read_table, read_text
 from resight.datasets.tree import IMAGE_SUFFIXES, Tree, count_several, is_image
 from resight.errors import DatasetError
-from resight.images import FORMATS, is_url, read_url
+from resight.images import FORMATS, is_url
 
 __all__ = ["find_images"]
 
@@ -131,7 +131,7 @@ def _of_table(table: Table) -> Records:
 
 def _of_lines(path: Path | str) -> Records:
     try:
-        data = read_url(str(path), LARGEST) if is_url(path) else Path(path).read_bytes()
+        data = read_text(path)
         # File names need not be UTF-8; their bytes are kept.
         text = data.decode("utf-8-sig", "surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
         names = list(_lines(text, path))
@@ -150,9 +150,6 @@ def _of_lines(path: Path | str) -> Records:
 def _lines(text: str, path: Path | str) -> Iterator[str]:
     for line in text.split("\n"):
         if _BINARY.search(line):
-            raise DatasetError(
-                f"{path}: not an image of a format that is read ({FORMATS}), and not a text file with one path a line; name "
-                "a folder, a list or a data set"
-            )
+            raise no_text(path)
         if name := line.strip("\r"):
             yield name

@@ -1,4 +1,4 @@
-"""A data set layout: how well names fit it, how it is read, and whether it is divided at random."""
+"""A data set layout: how well names fit it, and how it is read."""
 
 from __future__ import annotations
 
@@ -36,8 +36,6 @@ class Layout:
         `DatasetError` if it is this layout for sure but cannot be used.
     load : callable
         Reads it.
-    random : bool
-        True if it is divided at random, by a seed.
     whole : bool
         True if its images are all images, and not queries and gallery alone.
     inside : tuple of str
@@ -47,7 +45,6 @@ class Layout:
     about: str
     fit: Callable[[Tree], float]
     load: Load
-    random: bool = False
     whole: bool = False
     inside: tuple[str, ...] = ()
 

@@ -49,14 +49,11 @@ class Label:
     ----------
     identity, camera, tracklet : str
         Empty if the name does not say it.
-    split : str
-        ``train``, ``query`` or ``gallery``; empty if the name does not say it.
     """
 
     identity: str = ""
     camera: str = ""
     tracklet: str = ""
-    split: str = ""
 
 
 @dataclass(frozen=True)
@@ -186,6 +183,8 @@ def camera_name(name: str) -> str:
         return name
     scheme, _, rest = name.partition("://")
     path, mark, query = rest.partition("?")
+    if "@" in query and "@" not in path:  # perhaps a password with a question mark
+        path, mark, query = rest.rpartition("@")[2].partition("?")
     place, stroke, path = path.rpartition("@")[2].partition("/")
     kept = [pair for pair in query.split("&") if pair and not _SECRET.search(pair.partition("=")[0])]
     return f"{scheme}://{place}{stroke}{path}{mark if kept else ''}{'&'.join(kept)}"

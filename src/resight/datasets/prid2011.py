@@ -76,6 +76,4 @@ def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
     return Dataset("prid2011", found.root, tuple(splits), (), found.account(len(rows) - only, left_out))
 
 
-LAYOUT = Layout(
-    about="PRID 2011's cam_a and cam_b with names like person_0001.png", fit=fit, load=load, random=True, inside=_INSIDE
-)
+LAYOUT = Layout(about="PRID 2011's cam_a and cam_b with names like person_0001.png", fit=fit, load=load, inside=_INSIDE)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resight.datasets.accounting import BY_URL, DUPLICATE, OUTSIDE, UNREADABLE, Accounting
 from resight.datasets.names import camera_name, nfc
@@ -20,19 +21,36 @@ from resight.datasets.rows import PERSON, Row, alike_notes
 from resight.datasets.times import TimeUnit, parse_time
 from resight.datasets.tree import count_several, is_hidden
 from resight.errors import ConfigurationError, DatasetError
-from resight.images import filesystem_of, is_url, read_url
+from resight.images import FORMATS, filesystem_of, is_url, read_url
 
-__all__ = ["COLUMNS", "LARGEST", "MADE_BY_EXTRACT", "Table", "find_table", "folder_of", "has_header", "path_in", "read_table"]
+if TYPE_CHECKING:
+    from pyarrow import ChunkedArray
+
+__all__ = [
+    "COLUMNS",
+    "LARGEST",
+    "MADE_BY_EXTRACT",
+    "Table",
+    "find_table",
+    "folder_of",
+    "has_header",
+    "no_text",
+    "path_in",
+    "read_table",
+    "read_text",
+]
 
 COLUMNS = ("path", "identity", "camera", "time", "time_s", "time_ms", "tracklet", "split", "junk")
 LARGEST = 2**30
-"""Bytes of a list or table that is read by URL."""
+"""Bytes of a list or table."""
 MADE_BY_EXTRACT = "model_sha256"
 """Column of the tables that `resight extract` writes beside vectors."""
 
 _PARTS = ("train", "query", "gallery")
 _TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no", "")
 _DELIMITERS = ",;\t"
+_BEGIN = 2**16  # bytes, among which any other kind of file has a zero
+_WIDE = (b"\xff\xfe", b"\xfe\xff")  # marks of UTF-16
 _TIMES: dict[str, TimeUnit] = {"time": "iso", "time_s": "s", "time_ms": "ms"}
 
 
@@ -173,8 +191,8 @@ def _open(table: Path | str) -> tuple[tuple[str, ...], str, list[tuple[int, list
     if str(table).rstrip("/").endswith(".parquet"):
         return _open_parquet(table)
     try:
-        data = read_url(str(table), LARGEST) if is_url(table) else Path(table).read_bytes()
-        wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        data = read_text(table)
+        wide = data.startswith(_WIDE)
         # File names need not be UTF-8: their bytes are kept.
         text = data.decode("utf-16") if wide else data.decode("utf-8-sig", "surrogateescape")
         first = next(iter(text.lstrip("\r\n").splitlines()), "")
@@ -188,6 +206,27 @@ def _open(table: Path | str) -> tuple[tuple[str, ...], str, list[tuple[int, list
     return tuple(name.lower() for name in lines[0][1]), delimiter, lines[1:]
 
 
+def no_text(file: Path | str) -> DatasetError:
+    """The error of a file that is neither an image nor text."""
+    return DatasetError(
+        f"{file}: not an image of a format that is read ({FORMATS}), and not a text file with one path a line; name "
+        "a folder, a list or a data set"
+    )
+
+
+def read_text(file: Path | str) -> bytes:
+    """Content of a list or table. Raises `DatasetError` if it is too large or no text, and `OSError` if it cannot be read."""
+    if is_url(file):
+        return read_url(str(file), LARGEST)
+    with Path(file).open("rb") as stream:
+        begin = stream.read(_BEGIN)
+        if b"\0" in begin and not begin.startswith(_WIDE):
+            raise no_text(file)
+        if os.fstat(stream.fileno()).st_size > LARGEST:
+            raise DatasetError(f"{file}: has more than {LARGEST} bytes; give it in parts")
+        return begin + stream.read()
+
+
 def _open_parquet(table: Path | str) -> tuple[tuple[str, ...], str, list[tuple[int, list[str]]]]:
     """The known columns of a Parquet file, or of a folder of them, like the lines of a table."""
     import pyarrow
@@ -197,7 +236,7 @@ def _open_parquet(table: Path | str) -> tuple[tuple[str, ...], str, list[tuple[i
         storage, place = filesystem_of(str(table)) if is_url(table) else (None, table)
         files = dataset.dataset(place, format="parquet", filesystem=storage)
         columns = [name for name in files.schema.names if name.lower() in (*COLUMNS, MADE_BY_EXTRACT)]
-        values = [[_text(value) for value in column.to_pylist()] for column in files.to_table(columns).columns]
+        values = [[_text(value) for value in _in_microseconds(column).to_pylist()] for column in files.to_table(columns).columns]
     except (OSError, pyarrow.ArrowException) as error:
         raise DatasetError(f"{table}: cannot be read as Parquet ({error}); write it again, or give a CSV table") from error
     return (
@@ -205,6 +244,15 @@ def _open_parquet(table: Path | str) -> tuple[tuple[str, ...], str, list[tuple[i
         "",
         [(row, list(cells)) for row, cells in enumerate(zip(*values, strict=True), 1)],
     )
+
+
+def _in_microseconds(column: ChunkedArray) -> ChunkedArray:
+    """Times as exact as Python's; others as they are."""
+    import pyarrow
+
+    if not pyarrow.types.is_timestamp(column.type):
+        return column
+    return column.cast(pyarrow.timestamp("us", column.type.tz), safe=False)
 
 
 def _text(value: object) -> str:

@@ -98,4 +98,4 @@ def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
     return Dataset("viper", found.root, splits, warnings, accounting)
 
 
-LAYOUT = Layout(about="VIPeR's folders (cam_a, cam_b)", fit=fit, load=load, random=True, inside=_INSIDE)
+LAYOUT = Layout(about="VIPeR's folders (cam_a, cam_b)", fit=fit, load=load, inside=_INSIDE)

@@ -16,11 +16,11 @@ from resight.distances.vectors import embeddings_of
 from resight.errors import ArrayError
 from resight.progress import Progress, silent
 
-__all__ = ["PeopleDistances", "people_distances", "search_everybody"]
+__all__ = ["FEWEST_PEOPLE", "PeopleDistances", "people_distances", "search_everybody"]
 
 _BLOCK = 1 << 23  # distances that are held at a time
 _CLOSEST = 32  # people whose distances a search keeps
-_FEWEST = 3  # people
+FEWEST_PEOPLE = 3  # people
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,7 +63,7 @@ class PeopleDistances:
         if not chosen.all():
             between, persons = between[np.ix_(rows, columns)], (np.cumsum(chosen) - 1)[persons[rows]]
         count, last = int(np.count_nonzero(chosen)), between.shape[1] - 1
-        if count < _FEWEST or np.count_nonzero(here) < _FEWEST:
+        if count < FEWEST_PEOPLE or np.count_nonzero(here) < FEWEST_PEOPLE:
             raise ArrayError(f"{min(count, int(np.count_nonzero(here)))} people; expected at least three")
         nearest = between.argmin(axis=1)
         kept = min(_CLOSEST, last)
@@ -162,7 +162,7 @@ def people_distances(
     order = np.argsort(place, kind="stable")  # the images of a person are a slice
     order = order[whose[order] != JUNK]
     images, cameras = images[order], cameras[order]
-    if len(names) < _FEWEST or len(images) == 0:
+    if len(names) < FEWEST_PEOPLE or len(images) == 0:
         raise ArrayError(f"{len(names) if len(images) else 0} people; expected at least three")
     present, starts = np.unique(place[order], return_index=True)
     spans = {int(column): slice(start, end) for column, start, end in zip(present, starts, [*starts[1:], len(images)], strict=True)}

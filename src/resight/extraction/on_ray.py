@@ -162,7 +162,9 @@ def _write_shard(block: pa.Table, extractor: Model, path: Path) -> None:
     vectors = pa.FixedSizeListArray.from_arrays(pa.concat_arrays(chunks), extractor.embedding_size)
     shard = block.drop_columns(["file", "number"]).append_column("vector", vectors)
     kept = [row for row in range(len(shard)) if row not in failures]
-    shard = (shard.take(kept) if failures else shard).replace_schema_metadata({_FAILURES: json.dumps(failures)})
+    shard = (shard.take(pa.array(kept, pa.int64())) if failures else shard).replace_schema_metadata(
+        {_FAILURES: json.dumps(failures)}
+    )
     with atomic_write(path) as stream:
         pq.write_table(shard, stream)
 

@@ -20,6 +20,7 @@ BRANDS = {
 _MOST_ENTRIES = 4096  # tags of a TIFF; writers need some dozen
 _MOST_STRIPS = 100_000
 _LARGEST_TILE = 2**22  # pixels
+_DEEPEST = 8  # boxes of a HEIC or AVIF inside each other
 _LETTERS = {1: "B", 3: "H", 4: "I"}
 _SIZES = {1: 1, 3: 2, 4: 4}  # bytes of a TIFF's types
 _MOST_BYTES = 2**22  # of a GIF, among which a second picture is looked for
@@ -117,6 +118,8 @@ def tiff_size(data: bytes) -> tuple[int, int]:
     for place in range(start + 2, start + 2 + 12 * count, 12):
         tag, kind, number, value = struct.unpack(f"{order}HHI4s", data[place : place + 12])
         if tag in (256, 257, 258, 273, 277, 279, 322, 323, 324, 325):
+            if tag in tags:  # who decodes it may take the other one
+                raise ImageError("the TIFF's header is damaged")
             tags[tag] = _values(data, order, kind, number, value)
     width, height, samples = (tags.get(tag, [default])[0] for tag, default in ((256, 0), (257, 0), (277, 1)))
     if samples > 4 or len(set(tags.get(258, [1])[:4])) != 1:
@@ -151,8 +154,10 @@ def heif_size(data: bytes) -> tuple[int, int]:
     return max(sizes, key=lambda size: size[0] * size[1])
 
 
-def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+def _boxes(data: bytes, start: int, end: int, depth: int = 0) -> Iterator[tuple[bytes, bytes]]:
     """Names and contents of the boxes, and of those inside the known ones."""
+    if depth > _DEEPEST:
+        raise ImageError("the image's header is damaged")
     while start + 8 <= end:
         length, name = struct.unpack(">I4s", data[start : start + 8])
         header = 8
@@ -162,7 +167,7 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
         if stop > end or stop < start + header:
             raise ImageError("the file ends too early")
         if name in _CONTAINERS:
-            yield from _boxes(data, start + header + (4 if name == b"meta" else 0), stop)
+            yield from _boxes(data, start + header + (4 if name == b"meta" else 0), stop, depth + 1)
         elif name == b"ispe":
             yield name, data[start + header : stop]
         start = stop
