@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,16 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     finally:
         assert os.umask(old) == 0o027  # looking at the mask did not change it
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
+def test_a_pipe_is_written_as_it_is(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit((tmp_path / "pipe").read_text)
+        write_text(tmp_path / "pipe", "text")
+        assert read.result() == "text"
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX")

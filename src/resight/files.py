@@ -6,8 +6,8 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -29,13 +29,16 @@ __all__ = [
     "write_text",
 ]
 
+_BINARY = getattr(os, "O_BINARY", 0)  # on Windows
+
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path, mode: str = "wb", *, private: bool = False) -> Iterator[IO[Any]]:
     """Open a file that appears under its name only when it is complete and on the disk.
 
     The content goes to a temporary file in the same folder, is flushed to the device, and then renamed over `path`. When the
-    block fails, or the process dies, whatever was under `path` before is still there, untouched.
+    block fails, or the process dies, whatever was under `path` before is still there, untouched. A device or a pipe is
+    written as it is.
 
     Parameters
     ----------
@@ -52,16 +55,20 @@ def atomic_write(path: str | Path, mode: str = "wb", *, private: bool = False) -
         If the file cannot be written: full disk, read-only folder, no permission.
     """
     path = Path(path)
+    encoding = None if "b" in mode else "utf-8"
     temporary = ""
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # a device or a pipe, such as /dev/stdout
+            with path.open(mode, encoding=encoding) as stream:
+                yield stream
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-        with os.fdopen(descriptor, mode, encoding=None if "b" in mode else "utf-8") as stream:
+        temporary = f"{path.parent}/.{path.name}.{secrets.token_hex(8)}.partial"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600 if private else 0o666)
+        with os.fdopen(descriptor, mode, encoding=encoding) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        if not private:  # which `mkstemp` made it
-            os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
@@ -74,12 +81,6 @@ def atomic_write(path: str | Path, mode: str = "wb", *, private: bool = False) -
                 os.unlink(temporary)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def create_private(path: Path) -> None:
     """Make an empty file that nobody else may read. Raises `OSError`, also if it is there."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
@@ -87,7 +88,7 @@ def create_private(path: Path) -> None:
 
 def allocate(path: Path, size: int) -> None:
     """Make a file of zeros that takes up its space on the disk. Raises `OSError`, also if it is there; then nothing is left."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             if hasattr(os, "posix_fallocate"):
@@ -122,7 +123,7 @@ def locked(path: Path, *, private: bool = False, wait: bool = False) -> Iterator
         If the file cannot be opened.
     """
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600 if private else 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _BINARY, 0o600 if private else 0o666)
         with os.fdopen(descriptor, "a+b") as stream:
             if sys.platform != "win32":
                 fcntl.flock(stream, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -161,7 +162,10 @@ def write_json(path: str | Path, value: Any, *, private: bool = False) -> None:
 
 def read_json(path: str | Path) -> Any:
     """Read one JSON file. Raises `OSError` if it cannot be opened and `ValueError` if it is not JSON."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("lists or objects are nested too deeply") from error
 
 
 def sha256_file(path: str | Path) -> str:

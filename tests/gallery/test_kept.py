@@ -13,7 +13,7 @@ import pytest
 from resight.cli import main
 from resight.datasets import open_dataset
 from resight.datasets.image_list import find_images
-from resight.errors import GalleryError
+from resight.errors import ConfigurationError, GalleryError
 from resight.gallery import Crop, Gallery, Settings, Where, find_crops
 from resight.gallery.kept import is_gallery, kept_crops
 from resight.gallery.tracklets import add_tracklet
@@ -53,6 +53,8 @@ def test_all_crops_come_out_and_the_folder_goes(people: str, tiny: Path, tmp_pat
 def test_copied_crops_stay_for_interrupted_work_alone(people: str, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), kept_crops(people, tmp_path / "crops") as before:
         raise KeyboardInterrupt
+    with pytest.raises(ConfigurationError, match="holds crops of another gallery"), kept_crops(tmp_path / "b", tmp_path / "crops"):
+        pass
     with Gallery.open(people) as gallery:
         gallery.purge(Where())
     with pytest.raises(GalleryError, match="wrong"), kept_crops(people, tmp_path / "crops") as after:

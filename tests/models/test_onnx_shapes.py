@@ -167,6 +167,14 @@ def hostile(*nodes: onnx.NodeProto, **constants: list[int]) -> onnx.ModelProto:
             ),
             "more than 2147483648 numbers",
         ),
+        (
+            hostile(
+                helper.make_node("Reshape", ["rows", "flat"], ["f"]),
+                helper.make_node("Split", ["f"], ["x"], axis=0, num_outputs=12288),
+                flat=[-1],
+            ),
+            "Split does not fit .*12288 parts",
+        ),
         (hostile(helper.make_node("NonZero", ["rows"], ["x"])), "holds the operator 'NonZero', which Resight does not run"),
         (hostile(helper.make_node("Gelu", ["rows"], ["x"], domain="com.microsoft")), "'com.microsoft.Gelu', which Resight"),
         (hostile(helper.make_node("Reshape", ["rows", "s"], ["x"]), s=[-1, 7]), "Reshape does not fit what goes into it"),

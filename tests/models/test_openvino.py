@@ -15,6 +15,7 @@ from resight.errors import MissingDependencyError, WeightsError
 from resight.export.model import export_model
 from resight.images import resize
 from resight.models import load_model
+from resight.models.description import Description, write_description
 from support import SHARED, needs_shared
 
 pytest.importorskip("openvino", reason="needs the extra [openvino]")
@@ -88,6 +89,19 @@ def test_what_onnx_runtime_is_not_given_openvino_is_not_given_either(tmp_path: P
         load_model(f"openvino:{tmp_path / 'm.onnx'}")
     with pytest.raises(WeightsError, match="its graph has"):
         load_model(f"openvino:{save(tmp_path / 'm.onnx', colours(size=(16, 32)))}")
+
+
+def test_a_small_file_that_takes_much_memory_is_refused_before_it_is_computed(tmp_path: Path) -> None:
+    import openvino
+    from openvino import opset8 as ops
+
+    images = ops.parameter([1, 3, 32, 16], np.float32)
+    many = ops.broadcast(ops.constant(np.float32(1)), ops.constant(np.array([2**40])))
+    vectors = ops.add(ops.reduce_mean(images, ops.constant([2, 3])), ops.reduce_sum(many, ops.constant([0])))
+    openvino.save_model(openvino.Model([vectors], [images]), tmp_path / "m.xml")
+    write_description(tmp_path / "m.xml", Description(colour="rgb", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)))
+    with pytest.raises(WeightsError, match=r"m\.xml: its operators compute more than \d+ numbers an image"):
+        load_model(str(tmp_path / "m.xml"))
 
 
 def test_without_openvino_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,12 @@ def test_images_are_covered_within_an_epoch_and_over_epochs() -> None:
     assert people[5] > people[4] > people[2]
 
 
+def test_labelled_images_that_fill_no_batch_are_named() -> None:
+    labels = np.concatenate([np.repeat(np.arange(15), 3), np.full(500, -1)])
+    with pytest.raises(DatasetError, match=r"45 labelled images do not fill the 48 places .* lower batch_size, or raise"):
+        plan_epoch(labels, 64, seed=0, epoch=0, images_per_identity=4, unlabelled_share=0.25)
+
+
 def test_people_that_fill_no_batch_are_named() -> None:
     with pytest.raises(DatasetError, match="1 people in a batch of 4 with 4 images each; expected 2 to 6"):
         plan_epoch(LABELS, 4, seed=0, epoch=0, images_per_identity=4)

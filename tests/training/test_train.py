@@ -303,14 +303,19 @@ def test_damaged_runs_are_refused(tiny_run: Path, tmp_path: Path) -> None:
         {"architecture": "osnet-0.25"},
         {"architecture": 3},
         {"preprocessing": {}},
+        {"preprocessing": card["preprocessing"] | {"colour": "xyz"}},
+        {"preprocessing": card["preprocessing"] | {"height": 3_000_000}},
+        {"preprocessing": card["preprocessing"] | {"std": [1, 0, 1]}},
+        {"preprocessing": card["preprocessing"] | {"mean": [10**400, 0, 0]}},
         {"format": "?"},
     ):
         (run / "card.json").write_text(json.dumps(card | wrong))
         with pytest.raises(WeightsError):
             load_model(str(run))
-    (run / "card.json").write_text("{")
-    with pytest.raises(WeightsError, match="not JSON"):
-        read_card(run)
+    for damaged in ("{", "[" * 100_000):
+        (run / "card.json").write_text(damaged)
+        with pytest.raises(WeightsError, match="not JSON"):
+            read_card(run)
     (run / "card.json").unlink()
     with pytest.raises(WeightsError, match="no finished network"):
         load_model(str(run))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +16,8 @@ import cv2
 
 from resight.datasets.image_list import find_images
 from resight.datasets.records import Records
-from resight.errors import GalleryError, ImageError, ResightError, StorageError
-from resight.files import atomic_write
+from resight.errors import ConfigurationError, GalleryError, ImageError, ResightError, StorageError
+from resight.files import atomic_write, write_text
 from resight.gallery.gallery import Gallery
 from resight.gallery.people import is_provisional
 from resight.gallery.sighting import EVERYTHING, Record, Where
@@ -29,6 +31,8 @@ from resight.progress import Progress, silent
 __all__ = ["Written", "is_gallery", "kept_crops", "write_crops"]
 
 _TABLE = "crops.csv"
+_GALLERY = "gallery.sha256"
+"""Digest of where the gallery of the crops is, which may have a password in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,14 +145,24 @@ def kept_crops(location: str | Path, folder: Path, *, progress: Progress = silen
 
     Raises
     ------
+    ConfigurationError
+        If the folder holds the crops of another gallery.
     GalleryError
         If there is no gallery, or no crop in it.
     StorageError
         If the folder cannot be written or deleted.
     """
+    told = hashlib.sha256(os.fsencode(location if is_database(location) else Path(location).resolve())).hexdigest()
+    mark = folder / _GALLERY
+    if (folder / _TABLE).exists() and not (mark.exists() and mark.read_text() == told):
+        raise ConfigurationError(
+            f"{folder} holds crops of another gallery, for a run that was interrupted; finish it, or delete them"
+        )
     try:
         if not (folder / _TABLE).exists():
             with Gallery.open(location) as gallery:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                write_text(mark, told, private=True)
                 write_crops(gallery, folder, progress=progress)
         yield find_images(folder / _TABLE)
     except StorageError:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Preprocessing"]
+from resight.errors import ConfigurationError
+
+__all__ = ["LARGEST_SIDE", "Preprocessing"]
+
+LARGEST_SIDE = 4096
+"""Pixels of an input's height or width, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +36,15 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     colour: str = "rgb"
+
+    def __post_init__(self) -> None:
+        if not all(0 < side <= LARGEST_SIDE for side in self.size):
+            raise ConfigurationError(f"height and width are {self.height} and {self.width}; expected 1 to {LARGEST_SIDE} pixels")
+        if self.colour not in ("rgb", "bgr"):
+            raise ConfigurationError(f"colour = {self.colour!r}; expected rgb or bgr")
+        for name, numbers in (("mean", self.mean), ("std", self.std)):
+            if len(numbers) != 3 or not all(map(math.isfinite, numbers)) or (name == "std" and min(numbers) <= 0):
+                raise ConfigurationError(f"{name} = {list(numbers)}; expected three numbers{', above 0' if name == 'std' else ''}")
 
     @property
     def size(self) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from resight.distances import distance_named
 from resight.errors import ConfigurationError, WeightsError
 from resight.files import write_json
 from resight.images import Pixels
+from resight.images.preprocessing import LARGEST_SIDE
 
 __all__ = [
     "INPUTS",
@@ -30,7 +31,6 @@ __all__ = [
 ]
 
 _MOST_BYTES = 100_000
-_SIDES = range(1, 4097)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class Description:
     distance: str = "cosine"
 
     def __post_init__(self) -> None:
-        if self.size and (len(self.size) != 2 or not all(side in _SIDES for side in self.size)):
+        if self.size and (len(self.size) != 2 or not all(0 < side <= LARGEST_SIDE for side in self.size)):
             raise ConfigurationError(f"size = {list(self.size)}; expected height and width in pixels, such as [256, 128]")
         if self.colour not in ("", "rgb", "bgr"):
             raise ConfigurationError(f"colour = {self.colour!r}; expected rgb or bgr")

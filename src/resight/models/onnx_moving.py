@@ -117,6 +117,8 @@ def _split(inputs: Inputs, attributes: Attributes) -> list[Tensor]:
     parts = numbers_of(inputs, attributes, 1, "split")
     if parts is None:
         count = one_of(attributes, "num_outputs", 2)
+        if count > MOST_KNOWN:
+            raise ValueError(f"{count} parts")
         size = -(-shape[axis] // max(count, 1))
         parts = [min(size, shape[axis] - start) for start in range(0, shape[axis], size)] if size else []
     if sum(parts) != shape[axis] or min(parts, default=0) < 0:

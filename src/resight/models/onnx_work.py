@@ -21,7 +21,7 @@ from resight.models.onnx_moving import MOST_KNOWN, Attributes, Shape, Tensor
 from resight.models.onnx_shapes import OPERATORS_OF_OTHERS, multiply_adds, outputs_of
 from resight.models.protobuf import Damaged, Value, gathered, integers, message, text
 
-__all__ = ["MOST_MULTIPLY_ADDS", "OPERATORS", "Work", "check_work", "declared"]
+__all__ = ["MOST_MULTIPLY_ADDS", "MOST_NUMBERS", "OPERATORS", "Work", "check_work", "declared"]
 
 _WINDOW = ("kernel_shape", "pads", "strides")
 OPERATORS: dict[str, tuple[str, ...]] = {
@@ -51,7 +51,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
 _VALUES = {"kernel_shape": range(1, 4097), "strides": range(1, 4097), "pads": range(4097), "to": (1,), "keepdims": (1,)}
 """Allowed values of attributes of our files; 1 is onnx.TensorProto.FLOAT."""
 
-_MOST_NUMBERS = 2**31  # in all layers of one call; a ResNet-50 at 256x128 has some 2^27
+MOST_NUMBERS = 2**31  # in all layers of one call; a ResNet-50 at 256x128 has some 2^27
 _MOST_DIMENSIONS = 8
 _MOST_VALUES = 64  # in an attribute, such as the shape of a constant
 
@@ -141,8 +141,8 @@ def check_work(graph: memoryview, budget: Iterator[int], taken: Shape | None = N
         total += sum(prod(one.shape) for one in found)
         if min((side for one in found for side in one.shape), default=0) < 0:
             raise WeightsError(f"its operator {operator} gives a tensor of a negative size; export it again")
-        if total > _MOST_NUMBERS:
-            most = f"more than {_MOST_NUMBERS} numbers in one call"
+        if total > MOST_NUMBERS:
+            most = f"more than {MOST_NUMBERS} numbers in one call"
             raise WeightsError(f"its operators compute {most}; export it for fewer images at a time, or smaller ones")
         for name, one in zip(names, found, strict=False):
             if name or taken is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -16,12 +17,14 @@ from resight.configuration import to_dict
 from resight.errors import MissingDependencyError, WeightsError
 from resight.images import Pixels
 from resight.models.description import Description, input_of, output_of, read_description
-from resight.models.exported import ExportedModel, ModelFile, first_line
+from resight.models.exported import BATCH, ExportedModel, ModelFile, first_line
 from resight.models.onnx_file import check_graph, plain, read_onnx, signed
 from resight.models.onnx_graph import Value, read_bounded
+from resight.models.onnx_work import MOST_NUMBERS
 
 __all__ = ["OpenVinoModel", "open_vino", "parts_of", "read_own_format"]
 
+_LOOPS = ("If", "Loop", "TensorIterator")
 _TYPES = {"u8": "uint8", "f32": "float32", "f16": "float16"}
 _CONVERTED = ["conversion_parameters", "model_name"]
 _ZOO = Description(colour="bgr", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), range=255)
@@ -126,6 +129,19 @@ def _is_of_zoo(model: Any) -> bool:
     return any(str(name).startswith("person-reidentification-retail-") for name in names)
 
 
+def _check_size(model: Any) -> None:
+    """Refuse a graph that would take too much memory or time, before OpenVINO computes any of it. Raises `WeightsError`."""
+    numbers = 0
+    for operator in model.get_ordered_ops():
+        name = operator.get_type_name()
+        sides = [value.partial_shape for value in operator.outputs()]
+        if name in _LOOPS or not all(shape.is_static for shape in sides):
+            raise WeightsError(f"holds the operator {name}, whose work is not known before it runs; it is not run")
+        numbers += sum(prod(shape.to_shape()) for shape in sides)
+    if numbers * BATCH > MOST_NUMBERS:
+        raise WeightsError(f"its operators compute more than {MOST_NUMBERS // BATCH} numbers an image; use smaller images")
+
+
 def read_own_format(path: Path, core: Any, description: Description | None = None) -> tuple[ModelFile, Any]:
     """Read a model in OpenVINO's own format, with the given description or the one beside it. Raises `WeightsError`."""
     parts = [read_bounded(part) for part in (path, path.with_suffix(".bin"))]
@@ -141,6 +157,7 @@ def read_own_format(path: Path, core: Any, description: Description | None = Non
         model.reshape([1, *images])  # which tells all sides
         shapes = {one: [side if isinstance(side, int) else None for side in found] for one, _, found in parts_of(model)[1]}
         output, embedding_size = output_of(whole, shapes)
+        _check_size(model)
         model.reshape([-1, *images])
     except WeightsError as error:
         raise WeightsError(str(error) if str(path) in str(error) else f"{path}: {error}") from error

@@ -139,5 +139,5 @@ def _card_from(values: Mapping[str, Any], path: Path) -> Card:
         identities = tuple(int(identity) for identity in values["identities"])
         rest = {name: value for name, value in values.items() if name not in ("preprocessing", "identities")}
         return configure(Card, rest | {"preprocessing": preprocessing, "identities": identities}, source=str(path))
-    except (KeyError, TypeError, ValueError, ConfigurationError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, ConfigurationError) as error:
         raise WeightsError(f"{path} is damaged: {error}") from error

@@ -97,6 +97,10 @@ def plan_epoch(
         rows = labelled[identity_batches(labels[labelled], batch_size - others, images_per_identity, random)]
     else:
         rows = labelled[image_batches(len(labelled), min(batch_size - others, len(labelled)), random)]
+    if not len(rows):
+        places = batch_size - others
+        way_out = "lower batch_size" + (", or raise unlabelled_share" if others else "")
+        raise DatasetError(f"{len(labelled)} labelled images do not fill the {places} places that a batch has for them; {way_out}")
     if others:
         wanted = len(rows) * others
         dealt = np.concatenate([random.permutation(unlabelled) for _ in range(-(-wanted // len(unlabelled)))])
