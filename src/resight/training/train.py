@@ -69,7 +69,7 @@ def train(
     Returns
     -------
     Path
-        `out`, which `resight.models.pytorch.load_extractor` reads. A finished run of the same configuration, data and initial
+        `out`, which `resight.models.load_model` reads. A finished run of the same configuration, data and initial
         weights is returned as it is.
 
     Raises
