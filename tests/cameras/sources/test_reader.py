@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 
 from cameras.films import frame, walk
 from resight.cameras import Frame
-from resight.cameras.sources import LiveSource, Reader, Source, open_source, reader
+from resight.cameras.sources import LiveSource, Reader, Source, live, open_source, reader
 from resight.errors import VideoError
 
 PIXELS = np.zeros((4, 4, 3), np.uint8)
@@ -187,3 +188,14 @@ def test_a_stream_whose_clock_jumps_is_counted_anew() -> None:
         now[0] = 1000 + passed
         seen.append(source._time(begin, told))
     np.testing.assert_allclose(seen, [1000, 1000.1, 1000.2, 1000.3, 1000.4, 1009])
+
+
+def test_time_goes_on_if_this_machine_s_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed, off = [0.0], [0.0]
+    clocks = SimpleNamespace(time=lambda: 5000 + passed[0] + off[0], monotonic=lambda: 70 + passed[0])
+    monkeypatch.setattr(live, "time", clocks)
+    source = LiveSource("hall", "rtsp://host/x")
+    begin, seen = source._now(), []
+    for passed[0], off[0] in ((1, 0), (2, -3600), (3, -3600), (4, -3600), (5, 7200)):
+        seen.append(source._time(begin, passed[0]))
+    np.testing.assert_allclose(seen, [5001, 5002, 5003, 5004, 5005 + 7200])  # a step forward is followed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -30,15 +31,16 @@ class LiveSource(VideoSource):
     camera : str
     address : str
         Such as ``rtsp://user:password@host/path``, ``http://host/video.mjpeg``, or ``webcam:0``.
-    clock : callable
-        Returns the time now, in seconds since 1970.
+    clock : callable, optional
+        Returns the time now, in seconds since 1970, and never goes back. By default, this machine's clock: steps forward are
+        followed, as of a machine that learns the time after its start; where it is set back, time goes on as before.
     """
 
     live = True
 
-    def __init__(self, camera: str, address: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, camera: str, address: str, *, clock: Callable[[], float] | None = None) -> None:
         super().__init__(camera, address, threads=1)
-        self._now = clock
+        self._now = clock or _Onward()
         self._last = 0.0
         self._away = 0.0
         self.dated = True
@@ -78,3 +80,15 @@ class LiveSource(VideoSource):
     def _check_whole(self, frames: int, declared: int) -> None:
         if not self.live:
             super()._check_whole(frames, declared)
+
+
+class _Onward:
+    """This machine's clock, which goes on at its pace where somebody sets it back."""
+
+    def __init__(self) -> None:
+        self._ahead = -math.inf
+
+    def __call__(self) -> float:
+        passed = time.monotonic()
+        self._ahead = max(self._ahead, time.time() - passed)
+        return self._ahead + passed
