@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import threading
 import time
@@ -180,9 +181,11 @@ def test_events_are_appended_once(tmp_path: Path) -> None:
     assert file.read_text() == whole
     rows = [json.loads(line) for line in whole.splitlines()]
     assert [row["event"] for row in rows].count("left") == 2 and rows[-1]["boxes"] > 3
-    file.write_text("no event\n")
-    with pytest.raises(StorageError, match="name another file for --out"):
-        EventLog(file)
+    for text in ("no event\n", whole + '{"my": "only copy"}'):
+        file.write_text(text)
+        with pytest.raises(StorageError, match="name another file for --out"):
+            EventLog(file)
+        assert file.read_text() == text
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full, which Linux has")
@@ -191,6 +194,34 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot write /dev/full: No space left on device"):
         log.write({"event": "left", "tracklet": "x"})
     log.close()
+
+
+NEARLY_FULL = """
+import resource, sys
+from pathlib import Path
+from resight.cameras.events import EventLog
+from resight.errors import StorageError
+log = EventLog(Path(sys.argv[1]))
+log.write({"event": "left", "tracklet": "a"})
+limit = lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+limit(Path(sys.argv[1]).stat().st_size + 20)
+try:
+    log.write({"event": "left", "tracklet": "b"})
+except StorageError as error:
+    print(error)
+limit(resource.RLIM_INFINITY)
+log.write({"event": "left", "tracklet": "c"})
+print(log.counts["written"])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of POSIX")
+def test_half_a_line_is_an_error_and_does_not_stay(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    run = subprocess.run([sys.executable, "-c", NEARLY_FULL, str(file)], capture_output=True, text=True, check=True)
+    said, written = run.stdout.splitlines()
+    assert "File too large; free space" in said and written == "2"
+    assert [json.loads(line)["tracklet"] for line in file.read_text().splitlines()] == ["a", "c"]
 
 
 def test_nan_of_a_model_names_its_camera_s_frame(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from resight.errors import StorageError
 __all__ = ["Event", "EventLog", "Log", "event_dict", "is_broker", "open_log"]
 
 _LONGEST = 2**16  # bytes of a line
+_BEGINNING = b'{"event": '  # of every line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +158,7 @@ class EventLog:
             sys.stdout.flush()
         else:
             try:
-                self._stream.write(line.encode())
-                os.fsync(self._stream.fileno())
+                self._append(line.encode())
             except OSError as error:
                 raise self._refused(error) from error
         self.counts["written"] += 1
@@ -167,23 +168,39 @@ class EventLog:
         if self._stream is not None:
             self._stream.close()
 
+    def _append(self, line: bytes) -> None:
+        assert self._stream is not None
+        number = self._stream.fileno()
+        before = os.fstat(number).st_size
+        try:
+            while line:  # a disk that is nearly full takes a part
+                line = line[self._stream.write(line) :]
+            os.fsync(number)
+        except BaseException:
+            # Whoever tries again writes the whole line. A pipe cannot be cut.
+            with contextlib.suppress(OSError):
+                os.ftruncate(number, before)
+            raise
+
     def _resume(self, path: Path) -> None:
         with path.open("r+b") as stream:
             whole = 0
             while (line := stream.readline(_LONGEST)).endswith(b"\n"):
                 whole += len(line)
                 self._learn(line)
-            if len(line) < _LONGEST:
-                stream.truncate(whole)
-            else:
-                self._learn(line)
+            if len(line) == _LONGEST or line[: len(_BEGINNING)] != _BEGINNING[: len(line)]:
+                raise self._foreign()  # it is not half an event of ours
+            stream.truncate(whole)
 
     def _learn(self, line: bytes) -> None:
         try:
             values = json.loads(line)
             self._known.add(_key(values))
         except (ValueError, TypeError, KeyError):
-            raise StorageError(f"{self._path} has a line that is not an event; name another file for --out") from None
+            raise self._foreign() from None
+
+    def _foreign(self) -> StorageError:
+        return StorageError(f"{self._path} has a line that is not an event; name another file for --out")
 
     def _refused(self, error: OSError) -> StorageError:
         return StorageError(
