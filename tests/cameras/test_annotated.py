@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -57,3 +59,33 @@ def test_a_folder_that_cannot_be_written_is_one_line() -> None:
     writer = VideoWriter(Path("/proc/a.mp4"))
     with pytest.raises(StorageError, match=r"cannot write /proc/a.mp4"):
         writer.see(Frame(pixels=noise(), time=0.0, index=0, camera="door"), tracks())
+
+
+FULL = """
+import contextlib, resource, sys
+from pathlib import Path
+import numpy as np
+from cameras.stand_in import make_tracks
+from resight.cameras import Frame
+from resight.cameras.annotated import VideoWriter
+from resight.errors import StorageError
+noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+try:
+    with contextlib.closing(VideoWriter(Path(sys.argv[1], "a.mp4"), 2)) as writer:
+        for camera in ("door", "hall"):
+            for index in range(3):
+                writer.see(Frame(pixels=noise, time=index / 10, index=index, camera=camera), make_tracks())
+        writer.end("door")
+except StorageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of POSIX")
+def test_a_full_disk_is_one_line_and_nothing_remains(tmp_path: Path) -> None:
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": paths}
+    run = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, env=environment, check=True)
+    assert run.stdout.startswith(f"cannot write {tmp_path / 'a-door.mp4'}: File too large; free space")
+    assert not list(tmp_path.iterdir())

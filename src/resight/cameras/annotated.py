@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -66,7 +67,7 @@ class VideoWriter:
 
     def end(self, camera: str) -> None:
         """See `Observer.end`. Raises `StorageError`."""
-        film = self._open.pop(camera, None)
+        film = self._open.get(camera)
         if film is None:
             return
         try:
@@ -74,12 +75,16 @@ class VideoWriter:
             os.replace(film.partial, self.path(camera))
         except (OSError, pyav().error.FFmpegError) as error:
             raise self._refused(camera, error) from error
+        del self._open[camera]
 
     def close(self) -> None:
         """Remove the files of cameras that have not ended."""
         for film in self._open.values():
-            film.container.close()
-            film.partial.unlink(missing_ok=True)
+            try:
+                with contextlib.suppress(OSError, pyav().error.FFmpegError):  # a full disk cannot take the end either
+                    film.container.close()
+            finally:
+                film.partial.unlink(missing_ok=True)
 
     def _refused(self, camera: str, error: Exception) -> StorageError:
         reason = getattr(error, "strerror", None) or error
