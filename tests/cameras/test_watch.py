@@ -155,6 +155,11 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_twice(kills: int, peop
         (["door=a.mp4", "door=a.mp4"], "'door' is given to several cameras"),
         (["door=a.mp4", "hall=a.mp4", "--start", START], "--start 2026.*for which camera"),
         (["door=a.mp4", "--score", "none.txt"], "there is no file none.txt"),
+        (["door=a.mp4", "--score", "text.mp4", "--gallery", "none"], "text.mp4, line 1: 'no video'"),  # before anything is watched
+        (["door=a.mp4", "--video", "./a.mp4"], "a.mp4 is the source of the camera 'door'; write to another file"),
+        (["b-a=a.mp4", "a=b-a.mp4", "--video", "b.mp4"], "b-a.mp4 is the source of the camera 'a'"),
+        (["door=a.mp4", "--out", "a.mp4"], "a.mp4 is the source"),
+        (["door=a.mp4", "--json", "a.mp4"], "a.mp4 is the source"),
         (["door=a.mp4", "--blur"], "--blur is for the annotated video"),
         (["door=a.mp4", "--gallery", "none"], "none"),
         (["door=rtsp://anna:s3cret@host/x", "--start", START], "tells its own time"),

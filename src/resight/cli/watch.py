@@ -12,8 +12,9 @@ from resight.cli.options import Device, Names, WatchThreads, by_camera
 from resight.cli.terminal import check_writable, say, shown, warn, write_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from resight.cameras.mot import MotRows
     from resight.cameras.mot_writer import MotWriter
     from resight.cameras.sources import Source
     from resight.cameras.watching import Watch
@@ -102,6 +103,7 @@ def watch(
     from resight.cameras.annotated import VideoWriter
     from resight.cameras.detectors import load_detector
     from resight.cameras.events import is_broker, open_log
+    from resight.cameras.mot import read_mot
     from resight.cameras.mot_writer import MotWriter
     from resight.cameras.plan import read_plan
     from resight.cameras.sources import named_source, open_sources
@@ -136,14 +138,18 @@ def watch(
         warn((f"{plan}: overlaps and travel times are for --calibration, and are not used",))
     printed = out in ("", "-")
     tell = _report if printed else say
-    check_writable(None if printed or is_broker(out) else Path(out), video, json)
+    log_file = None if printed or is_broker(out) else Path(out)
+    check_writable(log_file, video, json)
     names = [name for name, _ in addresses]
+    film = None if video is None else VideoWriter(video, len(names), blur=blur)
+    _check_apart(addresses, [log_file, json, *([] if film is None else map(film.path, names))])
     times = {} if planned is None or cameras else dict(planned.starts)
     times |= {name: parse_time(text) for name, text in by_camera(start, names, "--start").items()}
-    truths = by_camera(score, names, "--score")
-    for truth in truths.values():
+    truths = {}
+    for name, truth in by_camera(score, names, "--score").items():
         if not Path(truth).is_file():
             raise ConfigurationError(f"--score: there is no file {truth}; expected ground truth as MOT text")
+        truths[name] = read_mot(truth)
     if blur and video is None:
         raise ConfigurationError("--blur is for the annotated video; name its file by --video")
     sources, refused = open_sources(addresses, times, rate=rate, every=every)
@@ -162,7 +168,8 @@ def watch(
             embedder = load_model(model or "student", device=device, threads=threads)
         folder = mot if mot is not None or not truths else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         tracks = None if folder is None else stack.enter_context(contextlib.closing(MotWriter(folder)))
-        film = None if video is None else stack.enter_context(contextlib.closing(VideoWriter(video, len(addresses), blur=blur)))
+        if film is not None:
+            stack.enter_context(contextlib.closing(film))
         log = stack.enter_context(contextlib.closing(open_log(out, _report)))
         people = None
         if opened is not None and calibration is not None:
@@ -212,6 +219,16 @@ def watch(
             raise GalleryAwayError(late)
 
 
+def _check_apart(addresses: Iterable[tuple[str, str]], written: Iterable[Path | None]) -> None:
+    """Refuse to write into what is watched. Raises `ConfigurationError`."""
+    from resight.errors import ConfigurationError
+
+    sources = {Path(address).resolve(): name for name, address in addresses}
+    for path in filter(None, written):
+        if path.resolve() in sources:
+            raise ConfigurationError(f"{path} is the source of the camera {sources[path.resolve()]!r}; write to another file")
+
+
 def _account(watching: Watch, sources: list[Source], kept: dict[str, int] | None) -> dict[str, object]:
     """Say what became of each camera's frames, and return it."""
     from dataclasses import asdict
@@ -234,14 +251,14 @@ def _account(watching: Watch, sources: list[Source], kept: dict[str, int] | None
     return {"cameras": cameras, "short": watching.short, "gallery": kept}
 
 
-def _score(truths: dict[str, str], tracks: MotWriter | None, tell: Callable[[str], None]) -> dict[str, object]:
+def _score(truths: dict[str, MotRows], tracks: MotWriter | None, tell: Callable[[str], None]) -> dict[str, object]:
     from resight.cameras.mot import read_mot
     from resight.cameras.scores import score_tracks
 
     scores: dict[str, object] = {}
     for name, truth in truths.items():
         if tracks is not None and tracks.path(name).exists():
-            found = score_tracks(read_mot(truth), read_mot(tracks.path(name)))
+            found = score_tracks(truth, read_mot(tracks.path(name)))
             scores[name] = found.to_dict()
             tell(f"{name}: HOTA {found.hota:.3f}, IDF1 {found.idf1:.3f}, MOTA {found.mota:.3f}")
     return scores
