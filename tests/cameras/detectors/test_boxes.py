@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from resight.cameras import Detections, Frame
 from resight.cameras.detectors import load_detector
+from resight.cameras.sources import open_source
 from resight.errors import ConfigurationError, ResightError
 
 
@@ -52,6 +55,21 @@ def test_coco(tmp_path: Path) -> None:
     assert detector.detect(at(1)).tracker_id == [6]
     file.write_text(json.dumps([{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.25}]))
     assert said(load_detector(f"boxes:{file}").detect(at(0))) == [[1, 2, 4, 6, 0.25]]
+
+
+@pytest.mark.parametrize(("pattern", "numbers"), [("frame_{}.png", range(1, 13)), ("{:06}.png", (5, 10, 15))])
+def test_coco_belongs_to_the_frames_of_a_folder(pattern: str, numbers: Sequence[int], tmp_path: Path) -> None:
+    names = {number: pattern.format(number) for number in numbers}
+    (tmp_path / "img1").mkdir()
+    for number, name in names.items():
+        cv2.imwrite(str(tmp_path / "img1" / name), np.full((8, 8, 3), number, np.uint8))
+    images = [{"id": number, "file_name": f"img1/{name}"} for number, name in reversed(names.items())]
+    boxes = [{"image_id": number, "category_id": 1, "bbox": [number, 0, 3, 4]} for number in numbers]
+    (tmp_path / "a.json").write_text(json.dumps({"images": images, "annotations": boxes}))
+    detector = load_detector(f"boxes:{tmp_path / 'a.json'}")
+    frames = list(open_source("hall", str(tmp_path / "img1")).frames())
+    assert [int(each.pixels[0, 0, 0]) for each in frames] == list(numbers)
+    assert [said(detector.detect(each)) for each in frames] == [[[n, 0, n + 3, 4, 1]] for n in numbers]
 
 
 def test_json_lines_on_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

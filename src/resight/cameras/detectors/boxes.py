@@ -6,7 +6,7 @@ import json
 import sys
 import weakref
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from resight.cameras.detections import Detections
 from resight.cameras.detectors.detector import Detector
 from resight.cameras.frames import Frame
 from resight.cameras.mot import read_mot
+from resight.cameras.numbering import frame_indices
 from resight.datasets.names import camera_name
 from resight.errors import ConfigurationError, DatasetError, ResightError
 
@@ -39,8 +40,8 @@ class BoxesDetector(Detector):
 
         - MOT text, such as ``det.txt`` or ``gt.txt``; frames count from 1
         - a folder with such a file for each camera, ``NAME.txt``
-        - COCO, ``.json``: annotations with images, whose order by file name is that of the frames; or a list of results, whose
-          image_id is the number of the frame, from 1
+        - COCO, ``.json``: annotations with images, whose file names are in the order of the frames, or count them, as those of a
+          folder do (see `resight.cameras.numbering`); or a list of results, whose image_id is the number of the frame, from 1
         - JSON lines, ``.jsonl``, or ``-`` for standard input: a line a frame, in their order, such as ``{"camera": "door",
           "frame": 0, "boxes": [[left, top, right, bottom]], "confidence": [0.9], "ids": [7]}``; frames count from 0, and all but
           frame and boxes may be left out
@@ -200,8 +201,8 @@ def _annotations(values: Any) -> Iterator[tuple[int, dict[str, Any]]]:
         yield from ((int(one["image_id"]) - 1, one) for one in values if one.get("category_id", 1) == 1)
         return
     people = [one["id"] for one in values.get("categories", [{"id": 1, "name": "person"}]) if one["name"].lower() in _PEOPLE]
-    images = sorted(values["images"], key=lambda image: str(image.get("file_name", image["id"])))
-    order = {image["id"]: index for index, image in enumerate(images)}
+    names = [PurePath(str(image.get("file_name", image["id"]))).name for image in values["images"]]
+    order = {image["id"]: index for image, index in zip(values["images"], frame_indices(names), strict=True)}
     yield from ((order[one["image_id"]], one) for one in values["annotations"] if one.get("category_id", 1) in people)
 
 

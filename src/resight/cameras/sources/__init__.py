@@ -63,7 +63,7 @@ def open_source(camera: str, address: str, *, start: datetime | None = None, rat
     Raises
     ------
     ConfigurationError
-        If a live source is given a start, or its address is of an unknown kind.
+        If a live source is given a start, its address is of an unknown kind, or the rate of a folder is not positive.
     VideoError
         If there is no such file or folder, or the folder has no frames.
     """

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import configparser
 import math
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 from resight.cameras.frames import Frame
+from resight.cameras.numbering import frame_indices
 from resight.cameras.sources.source import Source
 from resight.datasets.accounting import UNREADABLE, Accounting
 from resight.datasets.tree import Tree
-from resight.errors import DatasetError, ImageError, VideoError
+from resight.errors import ConfigurationError, DatasetError, ImageError, VideoError
 from resight.images import FORMATS, decode, read_file
 
 __all__ = ["FolderSource"]
@@ -22,7 +22,7 @@ _USUAL_RATE = 25.0
 
 
 class FolderSource(Source):
-    """Pictures of a folder, in the order of the numbers in their names.
+    """Pictures of a folder, in the order of the numbers in their names; see `resight.cameras.numbering`.
 
     Parameters
     ----------
@@ -36,12 +36,16 @@ class FolderSource(Source):
 
     Raises
     ------
+    ConfigurationError
+        If the rate is negative, or not finite.
     VideoError
         If there are no pictures, or ``seqinfo.ini`` cannot be used.
     """
 
     def __init__(self, camera: str, folder: str, *, start: datetime | None = None, rate: float = 0) -> None:
         super().__init__(camera, folder)
+        if not 0 <= rate < math.inf:
+            raise ConfigurationError(f"{camera}: a rate of {rate:g} frames per second; expected more than 0")
         root = Path(folder)
         pictures, own_rate = _sequence(root)
         self._rate = rate or own_rate or _USUAL_RATE
@@ -56,14 +60,10 @@ class FolderSource(Source):
             raise VideoError(
                 f"{pictures}: no pictures ({FORMATS}), {self._tree.account(0, {})}; expected a video, or a folder of frames"
             )
-        self._paths = sorted(names, key=lambda path: (_number(path), path.name))
-        numbers = [_number(path) for path in self._paths]
-        counted = numbers[0] >= 0 and len(set(numbers)) == len(numbers)
-        first = min(numbers[0], 1)
-        self._indices = [number - first for number in numbers] if counted else list(range(len(numbers)))
+        self._pictures = sorted(zip(frame_indices([path.name for path in names]), names, strict=True))
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._pictures)
 
     def account(self) -> Accounting:
         """See `Source.account`. Frames that `every` passes over are used: they were there to be looked at."""
@@ -73,8 +73,9 @@ class FolderSource(Source):
     def frames(self) -> Iterator[Frame]:
         """See `Source.frames`. A picture that cannot be decoded is left out and counted."""
         last = ""
-        for path, index in zip(self._paths, self._indices, strict=True):
-            if index % self.every:
+        first = self._pictures[0][0]
+        for index, path in self._pictures:
+            if (index - first) % self.every:
                 self.counts.frames += 1
                 continue
             try:
@@ -84,14 +85,9 @@ class FolderSource(Source):
                 last = f"{path.name}: {error}"
                 continue
             self.counts.frames += 1
-            yield self._frame(pixels, self._start + index / self._rate, index)
+            yield self._frame(pixels, self._start + (index - first) / self._rate, index)
         if last and not self.counts.frames:
             raise VideoError(f"{self.shown}: none of {len(self)} pictures can be read; the last: {last}")
-
-
-def _number(path: Path) -> int:
-    digits = re.findall(r"\d+", path.stem)
-    return int(digits[-1]) if digits and len(digits[-1]) < 16 else -1
 
 
 def _sequence(root: Path) -> tuple[Path, float]:
