@@ -73,7 +73,7 @@ class Watch:
         Seconds after which a tracklet is closed and a new one begun, so that memory stays bounded.
     observers : sequence of Observer
     report : callable
-        Called, from any thread, with a line about each failure of a live camera.
+        Called, from any thread, with a line about each failure of a live camera, and what the detector reports.
 
     Attributes
     ----------
@@ -122,7 +122,9 @@ class Watch:
         for source in sources:
             reader = Reader(source, self._ready, report=report)
             try:
-                self._cameras.append(_Camera(reader, detector.for_camera(source.camera), tracker()))
+                own = detector.for_camera(source.camera)
+                own.report = report
+                self._cameras.append(_Camera(reader, own, tracker()))
             except ResightError as error:
                 self.failures[source.camera] = str(error)
         self._open = list(self._cameras)

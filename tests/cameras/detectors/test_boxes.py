@@ -11,9 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
+from cameras.films import frame, write_folder
+from cameras.stand_in import OverlapTracker
+from gallery.fakes import ColourModel
 from resight.cameras import Detections, Frame
-from resight.cameras.detectors import load_detector
+from resight.cameras.detectors import boxes, load_detector
 from resight.cameras.sources import open_source
+from resight.cameras.watching import Watch
 from resight.errors import ConfigurationError, ResightError
 
 
@@ -44,12 +48,12 @@ def test_mot_text(tmp_path: Path) -> None:
 def test_coco(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     images = [{"id": 8, "file_name": "b.jpg"}, {"id": 9, "file_name": "a.jpg"}]
-    boxes = [
+    people = [
         {"image_id": 8, "category_id": 3, "bbox": [1, 2, 3, 4], "track_id": 6},
         {"image_id": 9, "category_id": 4, "bbox": [0] * 4},
     ]
     kinds = [{"id": 3, "name": "Person"}, {"id": 4, "name": "dog"}]
-    file.write_text(json.dumps({"images": images, "annotations": boxes, "categories": kinds}))
+    file.write_text(json.dumps({"images": images, "annotations": people, "categories": kinds}))
     detector = load_detector(f"boxes:{file}")
     assert [said(detector.detect(at(index))) for index in range(2)] == [[], [[1, 2, 4, 6, 1]]]
     assert detector.detect(at(1)).tracker_id == [6]
@@ -64,8 +68,8 @@ def test_coco_belongs_to_the_frames_of_a_folder(pattern: str, numbers: Sequence[
     for number, name in names.items():
         cv2.imwrite(str(tmp_path / "img1" / name), np.full((8, 8, 3), number, np.uint8))
     images = [{"id": number, "file_name": f"img1/{name}"} for number, name in reversed(names.items())]
-    boxes = [{"image_id": number, "category_id": 1, "bbox": [number, 0, 3, 4]} for number in numbers]
-    (tmp_path / "a.json").write_text(json.dumps({"images": images, "annotations": boxes}))
+    people = [{"image_id": number, "category_id": 1, "bbox": [number, 0, 3, 4]} for number in numbers]
+    (tmp_path / "a.json").write_text(json.dumps({"images": images, "annotations": people}))
     detector = load_detector(f"boxes:{tmp_path / 'a.json'}")
     frames = list(open_source("hall", str(tmp_path / "img1")).frames())
     assert [int(each.pixels[0, 0, 0]) for each in frames] == list(numbers)
@@ -87,6 +91,32 @@ def test_json_lines_on_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said(door.detect(at(0))) == [[5, 5, 6, 6, 1]]
     assert said(hall.detect(at(3))) == [[7, 7, 8, 8, 1]]
     assert said(door.detect(at(9))) == []
+
+
+def test_lines_in_a_wrong_order_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    film = write_folder(tmp_path / "a", [frame(number) for number in range(30)])
+    lines = [json.dumps({"camera": name, "frame": n, "boxes": [[1, 1, 9, 9]], "ids": [1]}) for name in "ab" for n in range(30)]
+    others = [line.replace('"b"', '"c"') for line in lines[30:]]  # of a camera that is not watched
+    ordered = [line for some in zip(lines[:30], lines[30:], others, strict=True) for line in some]
+    monkeypatch.setattr(boxes, "_MOST_WAITING", 20)
+    said: list[str] = []
+
+    def watch(reference: str) -> tuple[dict[str, str], dict[str, int]]:
+        sources = [open_source(name, str(film)) for name in "ab"]
+        made = Watch(sources, load_detector(reference), ColourModel(), OverlapTracker, report=said.append)
+        seen = dict.fromkeys("ab", 0) | {event.camera: len(event.tracklet) for event in made.run() if event.tracklet is not None}
+        return made.failures, seen
+
+    (tmp_path / "ordered.jsonl").write_text("\n".join(ordered))
+    assert watch(f"boxes:{tmp_path / 'ordered.jsonl'}") == ({}, {"a": 30, "b": 30})
+    (tmp_path / "lines.jsonl").write_text("\n".join(lines))
+    failures, seen = watch(f"boxes:{tmp_path / 'lines.jsonl'}")
+    assert list(failures) == ["a"] and seen["b"] == 30
+    assert "lines.jsonl: boxes of 'a' from frame" in failures["a"] and "sort the lines by frame" in failures["a"] and not said
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
+    failures, seen = watch("boxes:-")
+    assert failures == {} and seen["b"] == 30 and 20 <= seen["a"] < 30
+    assert len(said) == 1 and "standard input: boxes of 'a' from frame" in said[0]
 
 
 def test_a_line_for_every_camera(tmp_path: Path) -> None:

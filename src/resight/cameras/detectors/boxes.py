@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import IO, Any
 
@@ -100,22 +100,27 @@ class _OfCamera(Detector):
         self._lines, self._camera, self._threshold = lines, camera, threshold
 
     def detect(self, frame: Frame) -> Detections:
-        return _sure(self._lines.of(self._camera, frame.index), self._threshold)
+        return _sure(self._lines.of(self._camera, frame.index, self.report), self._threshold)
 
 
 class _Lines:
-    """JSON lines that are read as far as they are needed. Lines of other cameras, and of frames to come, wait."""
+    """JSON lines that are read as far as they are needed. Lines of other cameras, and of frames to come, wait.
+
+    Of too many, those that have waited longest are dropped: their camera may have ended, or is not watched. If it asks for them
+    after all, the lines are in a wrong order. That is an error of a file; with standard input, live cameras must go on.
+    """
 
     def __init__(self, stream: IO[str], name: str) -> None:
         self._stream, self._name = stream, name
         self._number = 0
         self._waiting: dict[tuple[str, int], Detections] = {}
         self._reached: dict[str, int] = {}
-        self._ended = False
+        self._dropped: dict[str, int] = {}  # last frame whose line was dropped
+        self._told = self._ended = False
         if stream is not sys.stdin:
             weakref.finalize(self, stream.close)
 
-    def of(self, camera: str, frame: int) -> Detections:
+    def of(self, camera: str, frame: int, report: Callable[[str], None]) -> Detections:
         """Boxes of a frame. A line without a camera holds for every camera."""
         names = (camera, "")
         while not self._ended and max(self._reached.get(name, -1) for name in names) < frame:
@@ -125,6 +130,14 @@ class _Lines:
         for name in names:
             if (name, frame) in self._waiting:
                 return self._waiting.pop((name, frame)) if name else self._waiting[name, frame]
+        if frame <= max(self._dropped.get(name, -1) for name in names):
+            lost = f"{self._name}: boxes of {camera!r} from frame {frame} on are lost, because more than {_MOST_WAITING} lines"
+            lost += " came before their turn; sort the lines by frame, not by camera"
+            if self._stream is not sys.stdin:
+                raise DatasetError(lost)
+            if not self._told:
+                report(lost)
+            self._told = True
         return Detections.none()
 
     def _read_line(self) -> None:
@@ -153,7 +166,9 @@ class _Lines:
         self._reached[name] = max(frame, self._reached.get(name, -1))
         self._waiting[name, frame] = found
         if len(self._waiting) > _MOST_WAITING:
-            del self._waiting[next(iter(self._waiting))]
+            name, frame = next(iter(self._waiting))
+            self._dropped[name] = max(frame, self._dropped.get(name, -1))
+            del self._waiting[name, frame]
 
 
 def _sure(found: Detections, threshold: float) -> Detections:

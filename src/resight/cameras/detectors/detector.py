@@ -24,9 +24,12 @@ class Detector(ABC):
     ----------
     name : str
         Name in reports.
+    report : callable
+        Called with a line about what is wrong, if the detector goes on nevertheless. A `resight.cameras.Watch` sets it.
     """
 
     name: str
+    report: Callable[[str], None] = staticmethod(lambda line: None)
 
     @abstractmethod
     def detect(self, frame: Frame) -> Detections:
