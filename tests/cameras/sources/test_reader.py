@@ -180,6 +180,26 @@ def test_a_stream_begins_before_its_first_pictures_are_old(tmp_path: Path) -> No
     assert made.source.counts.dropped == 0
 
 
+def test_a_film_on_a_server_that_breaks_off_is_told(tmp_path: Path) -> None:
+    film = walk(tmp_path / "a.mkv", 60).read_bytes()
+
+    class Broken(Camera):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(film)))
+            self.end_headers()
+            self.wfile.write(film[: len(film) * 19 // 20])  # nearly all of it: the duration alone does not tell
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Broken)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    source = LiveSource("hall", f"http://127.0.0.1:{server.server_port}/a.mkv")
+    with pytest.raises(VideoError, match="the connection broke"):
+        list(source.frames())
+    server.shutdown()
+    server.server_close()
+    assert not source.live and 40 < source.counts.frames < 60 and source.counts.broken == 0
+
+
 def test_a_stream_whose_clock_jumps_is_counted_anew() -> None:
     now = [1000.0]
     source = LiveSource("hall", "rtsp://host/x", clock=lambda: now[0])

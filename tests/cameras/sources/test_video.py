@@ -114,6 +114,16 @@ def test_a_film_that_was_cut_off_gives_what_it_has(tmp_path: Path) -> None:
     assert source.counts.frames > 20
 
 
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "mpeg4"), ("a.webm", "libvpx"), ("a.flv", "flv")])
+def test_a_film_that_counts_no_pictures_is_cut_off_if_it_is_too_short(name: str, codec: str, tmp_path: Path) -> None:
+    film = walk(tmp_path / name, 60, codec=codec)
+    assert len(read(film)[0]) == 60
+    data = film.read_bytes()
+    film.write_bytes(data[: len(data) // 2])
+    with pytest.raises(VideoError, match=r"ends after [0-4] of 6 seconds; it was cut off"):
+        read(film)
+
+
 def test_broken_bytes_lose_only_their_pictures(tmp_path: Path) -> None:
     film = walk(tmp_path / "a.mp4", 60, options={"g": "5"})
     data = bytearray(film.read_bytes())

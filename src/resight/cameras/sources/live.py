@@ -77,9 +77,9 @@ class LiveSource(VideoSource):
         self._last = max(self._last, told)
         return self._last
 
-    def _check_whole(self, frames: int, declared: int) -> None:
+    def _check_whole(self, frames: int, declared: int, end: float, lasts: float) -> None:
         if not self.live:
-            super()._check_whole(frames, declared)
+            super()._check_whole(frames, declared, end, lasts)
 
 
 class _Onward:

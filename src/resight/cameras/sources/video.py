@@ -77,15 +77,19 @@ class VideoSource(Source):
             stream = container.streams.video[0]
             begin = self._begin(container)
             declared = stream.frames
+            # A container such as Matroska counts no pictures, and knows only how long it is.
+            lasts = container.duration / 1e6 if container.duration and stream.duration is None else 0.0
+            end = 0.0
             clock = _Clock(float(1 / (stream.average_rate or 25)), 0.0 if self.live else _JUMP)
             before = self.counts.frames
             for picture in self._pictures(container, stream):
-                seconds = self._time(begin, clock(None if picture.time is None else float(picture.time)))
+                at = None if picture.time is None else float(picture.time)
+                seconds, end = self._time(begin, clock(at)), max(end, at or 0.0)
                 index, self._index = self._index, self._index + 1
                 self.counts.frames += 1
                 if index % self.every == 0:
                     yield self._frame(upright(picture), seconds, index)
-            self._check_whole(self.counts.frames - before, declared)
+            self._check_whole(self.counts.frames - before, declared, end, lasts)
 
     def _open(self) -> Any:
         av = pyav()
@@ -143,13 +147,14 @@ class VideoSource(Source):
         while True:
             try:
                 packet = next(packets)
-                pictures = packet.decode()
-            except StopIteration:
+            except (StopIteration, av.error.EOFError):
                 return
-            except (av.error.EOFError, av.error.ExitError, av.error.TimeoutError, ConnectionError) as error:
-                if isinstance(error, av.error.EOFError):
-                    return
+            except (av.error.FFmpegError, OSError, ValueError) as error:  # no packet follows, although the film is not over
                 raise VideoError(f"{self.shown}: {self._interrupted(error)}") from None
+            try:
+                pictures = packet.decode()
+            except av.error.EOFError:
+                return
             except (av.error.FFmpegError, OSError, ValueError) as error:
                 self.counts.broken += 1
                 in_a_row += 1
@@ -162,11 +167,13 @@ class VideoSource(Source):
     def _interrupted(self, error: Exception) -> str:
         return f"reading it failed ({reason_of(error)})"
 
-    def _check_whole(self, frames: int, declared: int) -> None:
+    def _check_whole(self, frames: int, declared: int, end: float, lasts: float) -> None:
         if not frames:
             raise VideoError(f"{self.shown}: no picture in it can be decoded; expected a video")
         if frames + self.counts.broken < 0.99 * declared - 1:
             raise VideoError(f"{self.shown}: ends after {frames} of {declared} pictures; it was cut off, copy it again")
+        if not declared and end < 0.9 * lasts - 1:  # sound may go on for longer than the pictures
+            raise VideoError(f"{self.shown}: ends after {end:.0f} of {lasts:.0f} seconds; it was cut off, copy it again")
 
 
 class _Clock:
