@@ -91,14 +91,11 @@ class Path:
     _crops: list[_Candidate] = field(default_factory=list)
     _sum: Any = 0.0
     _length: float = 0.0
-    _seen: int = 0
 
     def __len__(self) -> int:
         return len(self._frames)
 
-    def see(
-        self, frame: Frame, box: NDArray[np.float32], confidence: float, seen: float, embedding: NDArray[np.float32] | None
-    ) -> None:
+    def see(self, frame: Frame, box: NDArray[np.float32], confidence: float, seen: float, embedding: NDArray[np.float32]) -> None:
         """Add a box.
 
         Parameters
@@ -108,8 +105,7 @@ class Path:
             Inside the frame.
         confidence, seen : float
             Confidence of the detector, and share of the person that is seen.
-        embedding : float32 array of shape (d,), optional
-            None if the tracker filled a gap, where nobody was detected.
+        embedding : float32 array of shape (d,)
         """
         if not self._frames:
             self.start = frame.time
@@ -120,15 +116,12 @@ class Path:
         self._frames.append(frame.index)
         self._boxes.append(box)
         self._confidence.append(confidence)
-        if embedding is None:
-            return
         crop = cut(frame.pixels, _sides(box))
         quality = (0.1 + size_quality(float(box[3] - box[1]))) * (0.3 + sharpness(crop)) * (0.1 + confidence) * (0.05 + seen)
         length = float(np.linalg.norm(embedding))
         direction = embedding / length if length > 0 else embedding
         self._sum = self._sum + direction.astype(np.float64) * quality
         self._length += length
-        self._seen += 1
         self._consider(crop, quality, direction)
 
     def _consider(self, crop: Pixels, quality: float, direction: NDArray[np.float32]) -> None:
@@ -152,7 +145,7 @@ class Path:
         """The tracklet; its vector has `dimension` numbers."""
         mean = np.zeros(dimension) + self._sum
         length = float(np.linalg.norm(mean))
-        scale = self._length / max(self._seen, 1) / length if length > 0 else 0.0
+        scale = self._length / len(self) / length if length > 0 else 0.0
         crops = sorted(self._crops, key=lambda each: -each.quality)
         return Tracklet(
             name=self.name,

@@ -82,11 +82,6 @@ class Motion:
         half = self.position[:, 2:] / 2
         return np.concatenate([self.position[:, :2] - half, self.position[:, :2] + half], axis=1)
 
-    def deviation(self) -> Floats:
-        """Standard deviation of the middle of each box, x and y, in pixels: (n, 2)."""
-        deviation: Floats = np.sqrt(self._of_position[:, :2])
-        return deviation
-
 
 def _middle(xyxy: NDArray[np.floating]) -> Floats:
     boxes = np.asarray(xyxy, np.float64)
