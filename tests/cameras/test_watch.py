@@ -11,13 +11,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 from cameras.films import frame, place, walk, write, write_folder
+from resight.cameras.events import EventLog
 from resight.cameras.mot import mot_line
+from resight.cameras.sources import FolderSource
 from resight.cli import main
 from resight.decision import Calibration
 from resight.decision.calibration import OperatingPoint
@@ -142,6 +145,27 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_twice(kills: int, peop
     for name in ("events", "door.txt"):
         assert (tmp_path / "killed" / name).read_text() == (tmp_path / "whole" / name).read_text()
     assert upkeep.verify(again) == []
+
+
+def test_a_live_event_whose_writing_is_interrupted_is_written_after_all(
+    people: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interruptions, write_event = ["left"], EventLog.write
+
+    def interrupted(self: EventLog, values: dict[str, Any]) -> None:
+        if values["event"] in interruptions:
+            interruptions.remove(values["event"])
+            monkeypatch.setattr(FolderSource, "live", True)  # only now, so that no frame is dropped
+            raise KeyboardInterrupt
+        write_event(self, values)
+
+    monkeypatch.setattr(EventLog, "write", interrupted)
+    film = write_folder(tmp_path / "a", [frame(n, people=1) for n in range(80)])
+    out = tmp_path / "events.jsonl"
+    assert main(["watch", f"door={film}", "--gallery", people, "--threads", "1", "--out", str(out)]) == 0
+    events = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [each["event"] for each in events] == ["appeared", "left"]
+    assert [row[2] for row in records(people)] == [events[1]["tracklet"]]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from resight.cli.terminal import check_writable, say, shown, warn, write_result
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from resight.cameras.events import Event
     from resight.cameras.mot import MotRows
     from resight.cameras.mot_writer import MotWriter
     from resight.cameras.sources import Source
@@ -192,15 +193,21 @@ def watch(
         watching.failures |= {one.camera: one.reason for one in refused}
         warn(tuple(f"{name}: {reason}" for name, reason in watching.failures.items()))
         late = ""
+        pending: Event | None = None
         try:
             for event in watching.run():
+                pending = event
                 keeper.keep(event)
+                pending = None
             keeper.join()
             late = "" if remote is None else remote.finish(_PATIENCE)
         except KeyboardInterrupt:
+            live = {source.camera for source in sources if source.live}
+            if pending is not None and pending.camera in live:
+                keeper.keep(pending)  # perhaps half of it was, and no film shows it again
             for event in watching.close_live():
                 keeper.keep(event)
-            if any(not source.live for source in sources):
+            if len(live) < len(sources):
                 raise
             if remote is not None:
                 warn(tuple(filter(None, [remote.finish(_SHORT)])))

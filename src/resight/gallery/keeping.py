@@ -97,8 +97,8 @@ class Keeper:
     def join(self) -> None:
         """Join the tracklets that wait for no other film; all of them, once the cameras have ended."""
         for tracklet in self._order.take():
-            id = self._ids.pop(tracklet.name)
-            if self._people is not None:
+            id = self._ids.pop(tracklet.name, None)  # None if it came twice, after an interruption
+            if self._people is not None and id is not None:
                 self._tell(self._people, partial(self._people.add, tracklet, id))
 
     def _tell(self, people: People, call: Callable[[], list[dict[str, Any]]]) -> None:
