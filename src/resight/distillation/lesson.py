@@ -28,7 +28,7 @@ class Lesson:
     student : ReidNetwork
     prepared : TrainingData
     temperature : float
-        Of the soft targets.
+        Temperature of the soft targets.
     asked : sequence of CachedTeacher
         Answers of each teacher for all training images.
     teachers : sequence of Teacher
