@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gallery.fakes import ColourModel, make_id, make_settings, make_sightings
 from resight.errors import GalleryError, ModelMismatchError
 from resight.gallery import Gallery, Settings, Where, find_crops, reembed, upkeep
 from resight.images import decode, resize
@@ -72,6 +74,36 @@ def test_what_is_no_move_is_refused(old: Path, tiny: Path, tmp_path: Path) -> No
             after.enrol(model, find_crops(tiny / "query"))
             with pytest.raises(GalleryError, match="holds other sightings"):
                 reembed(before, after, model)
+
+
+def test_what_only_the_new_gallery_knows_stays(location: str, tmp_path: Path) -> None:
+    model = ColourModel("other")
+    settings = replace(make_settings(), model="other", model_sha256=model.sha256)
+    with Gallery.create(tmp_path / "old", make_settings()) as before, Gallery.create(location, settings) as after:
+        before.add(make_sightings(8, identity=""))
+        before.label([make_id(3)], "carla")
+        reembed(before, after, model)
+        after.label([make_id(0), make_id(3)], "anna")  # one without a name, and one that another name was carried over for
+        after.label([make_id(2)], "person-7")
+        before.purge(Where(ids=frozenset([make_id(7)])))  # the newest, and one that was named in the new gallery
+        before.purge(Where(ids=frozenset([make_id(0)])))
+        before.label([make_id(1), make_id(2)], "berta")
+        result = reembed(before, after, model)
+        assert (result.embedded, result.removed, result.labelled) == (0, 2, 2)
+        names = {record.id: record.identity for record in after.records()}
+        assert names == {make_id(n): {1: "berta", 2: "berta", 3: "anna"}.get(n, "") for n in range(1, 7)}
+
+        after.add(make_sightings(2, 100))
+        after.label([make_id(4)], "dora")
+        before.label([make_id(4)], "emil")
+        kept = after.records()
+        with pytest.raises(GalleryError, match=r"^2 sightings that only the new .* deleted, and 1 names .*; add --yes$"):
+            reembed(before, after, model)
+        assert after.records() == kept
+        result = reembed(before, after, model, overwrite=True)
+        assert (result.removed, result.labelled) == (2, 1)
+        assert after.get(make_id(4)).identity == "emil"
+        assert len(after) == 6
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ def reembed(
     /,
     *,
     model: ModelName,
+    yes: bool = False,
     device: Device = "auto",
     threads: Threads = 0,
     json: Path | None = None,
@@ -24,8 +25,8 @@ def reembed(
     """Move a gallery to another model: embed the crops that it keeps anew, into a gallery beside it.
 
     The old gallery is not changed, and is searched meanwhile. The same command goes on after an interruption; given again later,
-    it takes over what was added, purged and renamed since. Then point searches and services at the new gallery, calibrate it, and
-    delete the old one.
+    it takes over what was added, purged and renamed since. Names that you gave in the new gallery stay. Then point searches and
+    services at the new gallery, calibrate it, and delete the old one.
 
     Parameters
     ----------
@@ -33,6 +34,9 @@ def reembed(
         Folder or database of the old gallery.
     new
         Folder or database of the new gallery; it is made if it is not there.
+    yes
+        Delete sightings that only the new gallery has, and replace names that were given in both; without this flag nothing changes
+        if there are any.
     json
         Also write the result to this file.
     """
@@ -54,7 +58,7 @@ def reembed(
         except GalleryError:
             opened = Gallery.create(new, settings)
         with opened, TerminalProgress() as progress:
-            result = embed_anew(old, opened, extractor, progress=progress)
+            result = embed_anew(old, opened, extractor, overwrite=yes, progress=progress)
         warn(tuple(f"{id} is left out: {reason}" for id, reason in result.failures))
         say(
             f"{shown(new)}: {result.embedded} embedded, {result.present} there already, {result.removed} removed, "

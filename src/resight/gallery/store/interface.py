@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,6 +156,12 @@ class Store(Protocol):
 
     def claim(self, work: str) -> bool:
         """Claim work that one process does alone, until the store is closed; False if another has claimed it in this database."""
+
+    def kept(self, name: str) -> Any:
+        """Return the JSON value that is kept under a name; None if there is none."""
+
+    def keep(self, name: str, value: Any) -> None:
+        """Keep a JSON value under a name. Purges do not reach it: nothing about a person belongs there."""
 
     def close(self) -> None:
         """Close files and connections."""

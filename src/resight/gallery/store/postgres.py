@@ -56,8 +56,8 @@ class PostgresStore:
         self._connection = connect(location)
         self._lock = threading.RLock()
         try:
-            settings = self._kept("settings")
-            check_version("the gallery in this database", self._kept("version"), VERSION, OLDEST)
+            settings = self.kept("settings")
+            check_version("the gallery in this database", self.kept("version"), VERSION, OLDEST)
             self.settings = configure(Settings, settings, source="the gallery's settings")
             check_distance(self.settings.distance)
         except BaseException:
@@ -181,7 +181,7 @@ class PostgresStore:
 
     def copies(self, where: Where) -> set[str]:
         """See `Store`; of the sightings that a purge deleted which has not ended."""
-        return set(self._kept(ERASURE) or ())
+        return set(self.kept(ERASURE) or ())
 
     def remove(self, where: Where, *, progress: Progress = silent) -> Removal:
         """See `Store` and `resight.gallery.store.postgres_purge`. The note names what the server keeps elsewhere."""
@@ -190,10 +190,17 @@ class PostgresStore:
             note="not proved: the server's write-ahead log, replicas and backups keep what they have until they are recycled",
         )
 
-    def _kept(self, name: str) -> Any:
+    def kept(self, name: str) -> Any:
+        """See `Store`."""
         with self._use() as connection:
             row = connection.execute("SELECT value FROM resight.kept WHERE name = %s", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
+
+    def keep(self, name: str, value: Any) -> None:
+        """See `Store`."""
+        statement = "INSERT INTO resight.kept VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        with self._use() as connection:
+            connection.execute(statement, (name, json.dumps(value)))
 
     @staticmethod
     def migrate(location: str, hnsw: int | None = None, *, progress: Progress = silent) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,6 +189,16 @@ class SqliteStore:
     def claim(self, work: str) -> bool:
         """See `Store`; in a folder, nothing is claimed."""
         return True
+
+    def kept(self, name: str) -> Any:
+        """See `Store`."""
+        with self._read() as connection:
+            return stored.read_kept(connection, self.path, name)
+
+    def keep(self, name: str, value: Any) -> None:
+        """See `Store`."""
+        with self._write() as connection:
+            stored.write_kept(connection, name, value)
 
     def close(self) -> None:
         """See `Store`."""
