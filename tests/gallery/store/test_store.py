@@ -239,6 +239,17 @@ def test_another_handle_sees_every_change(make: Make) -> None:
     assert other.settings == index.settings == make_settings()
 
 
+def test_another_handle_sees_a_crop_that_was_removed_and_enrolled_anew(make: Make) -> None:
+    index = make(make_sightings(5))
+    other = make(again=True)
+    query = make_sighting(30).embedding
+    other.search(query[None], 1)
+    index.remove(Where(ids=frozenset({make_id(2)})))
+    index.add([make_sighting(2, embedding=query)])
+    ids, distances = other.search(query[None], 1)
+    assert (ids.tolist(), distances.tolist()) == ([[make_id(2)]], [[0]])
+
+
 def test_many_threads_add_the_same_at_once(location: str, make: Make) -> None:
     first = make()
     handles = [first, first, make(again=True), make(again=True)]

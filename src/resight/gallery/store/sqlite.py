@@ -236,7 +236,8 @@ class SqliteStore:
             condition, parameter = " WHERE number > ?", str(self._last)
             if self._seen is not None and self._seen[1] != revision:
                 numbers = dict(connection.execute("SELECT id, number FROM sighting").fetchall())
-                self._memory.remove_all_but(numbers.keys())
+                # One with a higher number is new here, also if memory has its id: it was purged, and added again.
+                self._memory.remove_all_but({id for id, number in numbers.items() if number <= self._last})
                 self._last = max(numbers.values(), default=0)
                 missing = numbers.keys() - self._memory.ids()
                 condition = " WHERE number IN (SELECT value FROM json_each(?))"
