@@ -16,6 +16,7 @@ from resight.cameras.ways import Ways
 from resight.errors import ConfigurationError, GalleryError
 from resight.gallery import Gallery, Where
 from resight.gallery import people as module
+from resight.gallery.group import group_people
 from resight.gallery.people import People
 from resight.gallery.tracklets import enrol_tracklet
 
@@ -199,13 +200,16 @@ def test_a_tracklet_of_long_ago_keeps_its_person(gallery: Gallery) -> None:
     assert timedelta(days=9).total_seconds() == 9 * 86400 and named(gallery)["c"] == "person-2"
 
 
-def test_one_process_alone_joins_people_of_a_database(postgres: str) -> None:
-    with Gallery.create(postgres, make_settings(distance="cosine")) as first, Gallery.open(postgres) as second:
+def test_one_process_alone_joins_people_of_a_gallery(location: str) -> None:
+    with Gallery.create(location, make_settings(distance="cosine")) as first, Gallery.open(location) as second:
         people = People(first, 0.3)
         give(first, people, passage("door-1", "door", 0, ANN))
         People(first, 0.3)  # again, after an interruption
         with pytest.raises(GalleryError, match="another process joins people in this gallery"):
             People(second, 0.3)
+        with pytest.raises(GalleryError, match="another process joins people in this gallery"):
+            group_people(second, 0.3)
+        assert group_people(second, 0.3, keep=False).groups[0].name == "person-1"
         second.add([])  # anything else
         first.close()
         give(second, People(second, 0.3), passage("hall-1", "hall", 60, ANN), passage("hall-2", "hall", 90, BOB))

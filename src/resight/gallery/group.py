@@ -12,6 +12,7 @@ import numpy as np
 
 from resight.cameras.links import Limits, Linker, gained_by
 from resight.cameras.ways import Passage, Ways
+from resight.errors import GalleryError
 from resight.gallery.gallery import Gallery
 from resight.gallery.labels import label
 from resight.gallery.passes import Pass, read_passes
@@ -117,10 +118,14 @@ def group_people(
     ------
     ConfigurationError
         If the gallery has another distance, or a limit is not from 0 to 2.
+    GalleryError
+        If another process joins people in this gallery, and names are written.
     StorageError
         If the gallery cannot be written. What was joined before stays.
     """
     gallery.settings.check_cosine()
+    if keep and not gallery._store.claim("people"):
+        raise GalleryError("another process joins people in this gallery; stop it, or only look with --dry-run")
     known = _Known(gallery, Linker(limits, _Dated.of(ways or Ways()), memory=inf))
     passes = read_passes(gallery, progress=progress)
     waiting = []

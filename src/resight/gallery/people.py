@@ -76,7 +76,7 @@ class People:
     ConfigurationError
         If the gallery has another distance.
     GalleryError
-        If another process joins people in this database.
+        If another process joins people in this gallery.
     """
 
     def __init__(self, gallery: Gallery, limits: Limits | float, ways: Ways | None = None, *, memory: float = 86400.0) -> None:

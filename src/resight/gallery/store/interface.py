@@ -155,7 +155,7 @@ class Store(Protocol):
         """Delete sightings, and all of their bytes that the back end can reach."""
 
     def claim(self, work: str) -> bool:
-        """Claim work that one process does alone, until the store is closed; False if another has claimed it in this database."""
+        """Claim work that one process does alone, until the store is closed; False if another has claimed it there."""
 
     def kept(self, name: str) -> Any:
         """Return the JSON value that is kept under a name; None if there is none."""

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from resight.configuration import configure, to_dict
 from resight.datasets.names import nfc
-from resight.errors import ConfigurationError
+from resight.errors import ConfigurationError, StorageError
+from resight.files import locked
 from resight.gallery.search.index import SearchIndex
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where
@@ -50,6 +51,7 @@ class SqliteStore:
         self._reader = database.connect(self.path)
         self._reading, self._writing = threading.RLock(), threading.RLock()  # who needs both takes the second one first
         self._writer: sqlite3.Connection | None = None
+        self._claims, self._claimed = ExitStack(), set[str]()
         self._files: database.Files = None, None
         try:
             with self._read() as connection:
@@ -187,7 +189,17 @@ class SqliteStore:
                 connection.close()
 
     def claim(self, work: str) -> bool:
-        """See `Store`; in a folder, nothing is claimed."""
+        """See `Store`."""
+        with self._writing:
+            if work not in self._claimed:
+                lock = self.folder / f"{work}.lock"
+                try:
+                    self._claims.enter_context(locked(lock, private=True))
+                except BlockingIOError:
+                    return False
+                except OSError as error:
+                    raise StorageError(f"cannot write {lock}: {error.strerror or error}; make the folder writable") from error
+                self._claimed.add(work)
         return True
 
     def kept(self, name: str) -> Any:
@@ -204,6 +216,8 @@ class SqliteStore:
         """See `Store`."""
         for connection in filter(None, (self._reader, self._writer)):
             connection.close()
+        self._claimed.clear()
+        self._claims.close()
 
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
