@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
@@ -17,7 +18,7 @@ from resight.gallery.sighting import Sighting, sighting_id
 from resight.gallery.strip import draw_strip
 from resight.images import Pixels
 
-__all__ = ["What", "add_tracklet", "enrol_tracklet", "is_expired", "tracklet_id"]
+__all__ = ["What", "add_tracklet", "as_text", "enrol_tracklet", "is_expired", "tracklet_id"]
 
 What = Literal["added", "present", "expired"]
 """Result of adding a tracklet: it is new, was there before, or is older than the gallery keeps anything and is left out."""
@@ -83,10 +84,15 @@ def add_tracklet(
         enrolled=datetime.now(UTC),
         camera=camera,
         time=time,
-        source=source,
+        source=as_text(source),
         tracklet=name,
     )
     return "added" if gallery.add([sighting]) else "present"
+
+
+def as_text(source: str) -> str:
+    """Return the name of a file as text that can be stored; it may be none."""
+    return os.fsencode(source).decode("utf-8", "replace")
 
 
 def tracklet_id(name: str, camera: str, time: datetime | None) -> str:

@@ -15,7 +15,7 @@ from gallery.test_tracklets import make_tracklet
 from resight.cameras.tracklets import Tracklet
 from resight.errors import GalleryAwayError
 from resight.gallery import Gallery, fuse
-from resight.gallery.remote import open_delivery
+from resight.gallery.remote import Delivery, open_delivery
 from resight.gallery.remote.backlog import Backlog
 from resight.gallery.remote.parcel import parcel_of
 from resight.gallery.remote.postgres import DatabaseGallery
@@ -62,6 +62,24 @@ def test_the_vector_of_another_model_is_made_anew(postgres: str) -> None:
         with closing(DatabaseGallery(postgres, "there")) as there:
             assert there.deliver(parcel, model) == "added"
         np.testing.assert_allclose(gallery.get(parcel.id).embedding, fuse(model.embed(parcel.crops()))[0], rtol=1e-5)
+
+
+def test_a_parcel_that_cannot_be_stored_is_set_aside(tmp_path: Path) -> None:
+    """The same code with a gallery in a folder, which needs no server."""
+    Gallery.create(tmp_path / "gallery", make_settings()).close()
+    backlog, sha256 = Backlog(tmp_path / "backlog", 10**7), ColourModel().sha256
+    backlog.put(replace(parcel_of(make_tracklet(name="door-1"), "", sha256), source="film\udce9.mp4"))  # as it once was put there
+    backlog.put(replace(parcel_of(make_tracklet(name="door-2"), "", sha256), source="x" * 5000))
+    backlog.put(replace(parcel_of(make_tracklet(name="door-3"), "", sha256), strip=b"no picture"))
+    said: list[str] = []
+    delivery = Delivery(DatabaseGallery(str(tmp_path / "gallery"), "there"), backlog, report=said.append, pauses=(0.01,))
+    delivery.start(ColourModel())
+    delivery.put(make_tracklet(name="door-4"), "clip\udce9.mp4", wait=True)
+    assert delivery.finish(20) == ""
+    assert (delivery.counts["added"], delivery.counts["refused"]) == (2, 2)
+    assert [line.split(",")[0] for line in said[1:]] == ["there refuses door-2", "there refuses door-3"]
+    with Gallery.open(tmp_path / "gallery") as gallery:
+        assert [record.source for record in gallery.records()] == ["film\ufffd.mp4", "clip\ufffd.mp4"]
 
 
 def test_a_server_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:

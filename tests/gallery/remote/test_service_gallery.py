@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,16 @@ def test_each_answer_of_a_service_means_one_thing(server: Scripted, service: Ser
         assert getattr(caught.value, "pause", 0) == pause
         assert "s3cret" not in str(caught.value)
     assert not [path for _, path, _, _ in server.asked if path != "/people/api/tracklets"]
+
+
+def test_a_parcel_that_cannot_be_sent_is_refused_and_a_name_that_is_no_text_is_sent(
+    server: Scripted, service: ServiceGallery
+) -> None:
+    with pytest.raises(UploadError):
+        service.deliver(replace(make_parcel(1), strip=b"no picture"), ColourModel())
+    server.script = [(201, {"added": True}, {})]
+    assert service.deliver(replace(make_parcel(1), source="film\udce9.mp4"), ColourModel()) == "added"
+    assert "film\ufffd.mp4".encode() in server.asked[0][3]
 
 
 def test_a_service_with_another_model_gets_the_crops_alone(server: Scripted) -> None:

@@ -15,7 +15,7 @@ from resight.datasets.names import camera_name, nfc
 from resight.errors import ImageError
 from resight.gallery.settings import Settings
 from resight.gallery.strip import SIZE
-from resight.gallery.tracklets import What, tracklet_id
+from resight.gallery.tracklets import What, as_text, tracklet_id
 from resight.images import Pixels, decode, resize
 from resight.models.model import Model
 
@@ -101,7 +101,7 @@ def parcel_of(tracklet: Tracklet, source: str, model_sha256: str) -> Parcel:
     return Parcel(
         name=nfc(tracklet.name),
         camera=camera_name(tracklet.camera),
-        source=source,
+        source=as_text(source),
         time=tracklet.at(tracklet.start),
         seconds=tracklet.end - tracklet.start,
         model_sha256=model_sha256,

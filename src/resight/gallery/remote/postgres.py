@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resight.errors import ArrayError, GalleryAwayError, GalleryError, ImageError, StorageError, UploadError
+from resight.errors import ArrayError, ConfigurationError, GalleryAwayError, GalleryError, ImageError, StorageError, UploadError
 from resight.gallery.gallery import Gallery
 from resight.gallery.matches import fuse
 from resight.gallery.remote.parcel import Parcel
@@ -49,7 +49,7 @@ class DatabaseGallery:
                 embedding=embedding,
                 seconds=parcel.seconds,
             )
-        except (ArrayError, ImageError) as error:
+        except (ArrayError, ConfigurationError, ImageError) as error:
             raise UploadError(str(error)) from error
         except (GalleryError, StorageError) as error:
             self.close()

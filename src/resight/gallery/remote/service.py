@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import cv2
 
 from resight.configuration import configure
-from resight.errors import ConfigurationError, GalleryAwayError, UploadError
+from resight.errors import ConfigurationError, GalleryAwayError, ImageError, UploadError
 from resight.gallery.remote.parcel import Parcel
 from resight.gallery.settings import Settings
-from resight.gallery.tracklets import What
+from resight.gallery.tracklets import What, as_text
 from resight.models.model import Model
 
 __all__ = ["ServiceGallery"]
@@ -103,9 +103,17 @@ class ServiceGallery:
         self._connection = None
 
     def _post(self, parcel: Parcel, *, with_vector: bool) -> _Answer:
-        fields = {"tracklet": parcel.name, "camera": parcel.camera, "source": parcel.source, "seconds": repr(parcel.seconds)}
+        fields = {
+            "tracklet": parcel.name,
+            "camera": parcel.camera,
+            "source": as_text(parcel.source),
+            "seconds": repr(parcel.seconds),
+        }
         fields |= {} if parcel.time is None else {"time": parcel.time.isoformat()}
-        files = [("crops", cv2.imencode(".png", crop[..., ::-1])[1].tobytes()) for crop in parcel.crops()]
+        try:
+            files = [("crops", cv2.imencode(".png", crop[..., ::-1])[1].tobytes()) for crop in parcel.crops()]
+        except ImageError as error:
+            raise UploadError(str(error)) from error
         if with_vector:
             fields["model_sha256"] = parcel.model_sha256
             files.append(("vector", parcel.embedding.astype("<f4").tobytes()))
