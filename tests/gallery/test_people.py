@@ -13,7 +13,7 @@ from gallery.fakes import DIMENSION, make_settings
 from resight.cameras.links import Limits
 from resight.cameras.tracklets import Tracklet
 from resight.cameras.ways import Ways
-from resight.errors import ConfigurationError, GalleryError
+from resight.errors import ConfigurationError, GalleryError, StorageError
 from resight.gallery import Gallery, Where
 from resight.gallery import people as module
 from resight.gallery.group import group_people
@@ -198,6 +198,49 @@ def test_a_tracklet_of_long_ago_keeps_its_person(gallery: Gallery) -> None:
     give(gallery, people, replace(passage("c", "yard", 0, BOB), start=BEGAN + 9 * 86400, end=BEGAN + 9 * 86400 + 5))
     assert give(gallery, people, old) == [] and named(gallery)["a"] == "person-1"
     assert timedelta(days=9).total_seconds() == 9 * 86400 and named(gallery)["c"] == "person-2"
+
+
+@pytest.mark.parametrize(("method", "fails_at"), [("sightings", 1), *(("records", number) for number in range(1, 6))])
+def test_a_read_that_fails_once_changes_nothing(
+    gallery: Gallery, method: str, fails_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(
+        gallery,
+        People(gallery, 0.3),
+        passage("a", "door", 100, ANN),
+        passage("b", "hall", 200, ANN),
+        passage("c", "yard", 300, BOB),
+    )
+    call(gallery, "a", "Ann")
+    call(gallery, "b", "Ann")
+    people = People(gallery, 0.3)  # after a restart
+    calls, real = [0], getattr(gallery, method)
+
+    def away(*asked: object) -> object:
+        calls[0] += 1
+        if calls[0] == fails_at:
+            raise StorageError("away")
+        return real(*asked)
+
+    def add(one: Tracklet) -> list[tuple[str, str]]:
+        id, _ = enrol_tracklet(gallery, one)
+        with monkeypatch.context() as failing:
+            failing.setattr(gallery, method, away)
+            try:
+                told = people.add(one, id)
+            except StorageError:
+                told = people.add(one, id)
+        people.keep()
+        return [(event["event"], event["person"]) for event in told]
+
+    assert add(passage("d", "door", 400, ANN)) == [("seen again", "Ann?")]
+    call(gallery, "b", "Bea")
+    people.look_again()
+    early = passage("e", "yard", -50, BOB)  # before everything that was read
+    (split, _), again = add(early)
+    assert (split, again) == ("split", ("seen again", "person-2"))
+    assert calls[0] >= fails_at
+    assert {**named(gallery), "d": ""} == {"a": "Ann", "b": "Bea", "c": "person-2", "d": "", "e": "person-2"}
 
 
 def test_one_process_alone_joins_people_of_a_gallery(location: str) -> None:

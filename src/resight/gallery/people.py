@@ -86,6 +86,7 @@ class People:
         self._gallery, self._given, self._memory = gallery, ways or Ways(), memory
         self._linker = Linker(limits, memory=memory)
         self._since, self._looked = inf, time.monotonic()
+        self._events: list[dict[str, Any]] = []  # of looks in an `add` that failed
         self._unwritten: list[tuple[int, frozenset[str]]] = []  # people, and sightings that will get their name
         self._identities: dict[str, str] = {}  # by sighting, as they were read or written last
         self._numbers: dict[str, int] = {}
@@ -95,7 +96,8 @@ class People:
     def add(self, tracklet: Tracklet, sighting: str) -> list[dict[str, Any]]:
         """Join a tracklet, and return what changes, as events.
 
-        Call `keep` after they are written down, so that an interruption in between repeats them and loses none.
+        Call `keep` after they are written down, so that an interruption in between repeats them and loses none. A call that fails
+        because the gallery cannot be read may be repeated.
 
         Parameters
         ----------
@@ -104,21 +106,27 @@ class People:
         sighting : str
             Id of its sighting in the gallery.
         """
-        events = self.look()
+        self._events += self.look()
+        events = self._join(tracklet, sighting)
+        events, self._events = self._events + events, []
+        return events
+
+    def _join(self, tracklet: Tracklet, sighting: str) -> list[dict[str, Any]]:
+        """Join a tracklet. What fails because the gallery cannot be read may be repeated."""
         if not tracklet.dated or not np.any(tracklet.embedding):
-            return events
+            return []
         name = tracklet.name
         seen = _Seen(sighting, tracklet.camera, tracklet.start, tracklet.end, tracklet.embedding, name, whole=True)
         self._recall(tracklet.start - self._memory)
         if self._known(seen):
-            return events
+            return []
         self._linker.ways = self._ways()
         changes = self._linker.add(seen)
         # The newcomer comes last: without a name, it is joined again after an interruption, and what was written already stays.
         mine = self._linker.person_of(sighting)
         gained = gained_by(self._linker, changes)
         self._unwritten += sorted(gained.items(), key=lambda item: item[0] == mine)
-        return events + [self._event(change, seen) for change in changes]
+        return [self._event(change, seen) for change in changes]
 
     def keep(self) -> int:
         """Write the provisional names that changed to the gallery; return how many sightings have another."""
@@ -187,7 +195,6 @@ class People:
             return
         until = None if self._since == inf else datetime.fromtimestamp(self._since, UTC)
         records = self._gallery.records(Where(since=datetime.fromtimestamp(max(since, 0), UTC), until=until))
-        self._since = since
         found = [one for one in records if one.identity and one.tracklet and one.time is not None]
         for at in range(0, len(found), 1000):
             sightings = self._gallery.sightings([one.id for one in found[at : at + 1000]])
@@ -198,6 +205,7 @@ class People:
                 whole = lasted is not None
                 seen = _Seen(one.id, one.camera, start, start + (lasted or 0.0), one.embedding, one.tracklet, whole)
                 self._restore(seen, one.identity)
+        self._since = since
 
     def _known(self, seen: _Seen) -> bool:
         """Tell if a tracklet has a person already, from before an interruption. Its end is known now."""
