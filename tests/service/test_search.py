@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +54,17 @@ def test_answers_are_bitwise_those_of_the_gallery(world: World) -> None:
     where = Where(cameras=frozenset(CAMERAS[1:]), since=since, until=until)
     assert pairs(answer) == own(expected(world, several[:1], where=where))
     assert len(pairs(answer)) == 7
+
+
+def test_the_event_loop_reads_no_gallery(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def people(cameras: object) -> None:
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        asked.append(cameras)
+
+    asked: list[object] = []
+    monkeypatch.setattr(world.service, "people", people)
+    assert search(world, [make_image(3)]).status_code == 200 and asked == [None]
 
 
 def test_what_others_ask_at_the_same_time_changes_nothing(world: World) -> None:

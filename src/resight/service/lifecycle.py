@@ -204,9 +204,10 @@ class Service:
         now = time.monotonic()
         if now - self._counted > _COUNTED:
             self._counts, self._counted = {}, now
-        if cameras not in self._counts:
-            self._counts[cameras] = self.calibration.reckon(*self.gallery.people(cameras))
-        return self._counts[cameras]
+        counts = self._counts  # another thread may replace it meanwhile
+        if cameras not in counts:
+            counts[cameras] = self.calibration.reckon(*self.gallery.people(cameras))
+        return counts[cameras]
 
     def usual(self) -> Usual | None:
         """Return how common the appearances in the gallery are, as they were at most an hour ago; None without a cohort."""

@@ -40,7 +40,9 @@ async def search(request: Request, caller: Viewer, service: ServiceOf) -> Respon
     with service.places.one(caller.name):
         question = await work_on(request, caller, service, SearchForm, lambda form: _question(form, caller, service, name))
         matches = await asyncio.wrap_future(service.searches.ask(question))
-    return Response(_answer(question, matches, caller, service, name, started), media_type="application/json")
+    # On a thread, because it reads the gallery, and all other requests would wait.
+    found = await asyncio.to_thread(_answer, question, matches, caller, service, name, started)
+    return Response(found, media_type="application/json")
 
 
 def _answer(question: Question, matches: Matches, caller: Caller, service: Service, name: str, started: float) -> bytes:
