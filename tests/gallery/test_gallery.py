@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,11 +17,14 @@ import pytest
 from gallery.fakes import DIMENSION, START, ColourModel, make_id, make_image, make_settings, make_sighting, make_sightings
 from resight.datasets import open_dataset
 from resight.datasets.records import JUNK
-from resight.errors import ArrayError, GalleryError
+from resight.errors import ArrayError, ConfigurationError, GalleryError
 from resight.evaluation.model import evaluate_model
 from resight.evaluation.protocol import evaluate
-from resight.gallery import Gallery, Where, crops_of, fuse, upkeep
+from resight.gallery import Gallery, Match, Where, crops_of, fuse, upkeep
+from resight.gallery.grouping import OnePer, search_one_per
+from resight.gallery.labels import chosen, label_by_table
 from resight.gallery.picture import draw_matches
+from resight.gallery.sighting import Record
 from resight.images import decode
 from resight.models.embedding import embed_files
 
@@ -174,3 +179,45 @@ def test_a_picture_frames_right_and_wrong(gallery: Gallery, tmp_path: Path) -> N
             assert colour == expected.get(match.record.identity, wrong)
             assert not (sheet[top + 208 : top + 224, left : left + 120] == 255).all()  # rank and distance
         assert tuple(sheet[104, 14].tolist()) == (30, 90, 200)
+
+
+@pytest.mark.parametrize("one_per", ["tracklet", "identity", "camera"])
+def test_one_place_for_each_equals_the_slow_way_and_reads_little(
+    location: str, one_per: OnePer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near = [make_sighting(n, camera="door", identity="anna") for n in range(500)]
+    near = [replace(one, embedding=one.embedding / 10) for one in near]
+    far = make_sightings(9, 500, camera="hall", identity="bob", tracklet="1")
+    unknown = make_sightings(3, 509, camera="", identity="", tracklet="")
+    query, looked = np.zeros((1, DIMENSION), np.float32), []
+
+    def key_of(record: Record) -> tuple[str, ...]:
+        name = getattr(record, one_per)
+        return (name, record.camera if one_per == "tracklet" else "") if name else (name, record.id)
+
+    with Gallery.create(location, make_settings()) as gallery:
+        gallery.add([*near, *far, *unknown])
+        for cameras, k in itertools.product((None, frozenset({"hall", ""})), (1, 3, 5, 200)):
+            where = Where(cameras=cameras)
+            places: dict[tuple[str, ...], Match] = {}
+            for match in gallery.search(query, 1000, where):
+                places.setdefault(key_of(match.record), match)
+            found = search_one_per(gallery, query, k, where, one_per)
+            expected = list(places.values())[:k]
+            assert [(match.rank, match.record) for match in found] == list(enumerate((match.record for match in expected), 1))
+        real = gallery.search
+        monkeypatch.setattr(gallery, "search", lambda vectors, k, where: (looked.append(k), real(vectors, k, where))[1])
+        search_one_per(gallery, query, 5, Where() if one_per == "camera" else Where(cameras=frozenset({"door"})), one_per)
+        assert {"camera": [1, 1, 5], "identity": [20], "tracklet": [20]}[one_per] == sorted(looked)
+
+
+def test_two_cameras_may_use_one_name_for_their_tracklets(gallery: Gallery, tmp_path: Path) -> None:
+    door, hall = (make_sighting(n, camera=camera, tracklet="t", identity="") for n, camera in ((90, "door"), (91, "hall")))
+    gallery.add([door, hall])
+    (tmp_path / "names.csv").write_text("path,identity,camera,tracklet\nother.png,anna,door,t\n")
+    assert label_by_table(gallery, tmp_path / "names.csv")[0] == 1
+    assert (gallery.get(door.id).identity, gallery.get(hall.id).identity) == ("anna", "")
+    with pytest.raises(ConfigurationError, match="the cameras door, hall have a tracklet 't' each; add --camera"):
+        chosen(gallery, tracklets=frozenset({"t"}))
+    found = chosen(gallery, tracklets=frozenset({"t"}), where=Where(cameras=frozenset({"hall"})))
+    assert [record.id for record in found] == [hall.id]

@@ -28,19 +28,19 @@ def of(world: World, name: str) -> set[str]:
 def test_sightings_are_named_by_id_and_by_tracklet(world: World) -> None:
     client = world.client("operator")
     added = [
-        client.post("/api/sightings", files={"image": make_image(60 + n)}, data={"camera": CAMERAS[n], "tracklet": "t"}).json()[
+        client.post("/api/sightings", files={"image": make_image(60 + n)}, data={"camera": CAMERAS[n], "tracklet": f"t{n}"}).json()[
             "id"
         ]
         for n in range(2)
     ]
-    answer = client.post("/api/label", json={"ids": [world.ids[0]], "tracklets": ["t"], "identity": "Zoe\u0308"})
+    answer = client.post("/api/label", json={"ids": [world.ids[0]], "tracklets": ["t0", "t1"], "identity": "Zoe\u0308"})
     assert (answer.status_code, answer.json()) == (200, {"labelled": 3})
     assert of(world, "Zo\u00eb") == {world.ids[0], *added}
     entry = world.audit.newest(1)[0]
     assert (entry["action"], entry["who"], entry["details"]["identity"]) == ("label", "operator", "Zo\u00eb")
     assert {name: set(ids) for name, ids in entry["details"]["before"].items()} == {"person 0": {world.ids[0]}, "": set(added)}
     limited = world.client(f"operator@{CAMERAS[0]}")
-    assert limited.post("/api/label", json={"tracklets": ["t"], "identity": "eve"}).json() == {"labelled": 1}
+    assert limited.post("/api/label", json={"tracklets": ["t0"], "identity": "eve"}).json() == {"labelled": 1}
     assert of(world, "eve") == {added[0]}
     assert limited.post("/api/label", json={"ids": [added[1]], "identity": "eve"}).status_code == 404
     assert client.post("/api/label", json={"ids": [world.ids[0]], "identity": ""}).json() == {"labelled": 1}

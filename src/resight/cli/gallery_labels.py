@@ -17,6 +17,7 @@ def label(
     identity: str | None = None,
     id: Names = None,
     tracklet: Names = None,
+    camera: str = "",
     json: Path | None = None,
 ) -> None:
     """Say who is on sightings that are in a gallery: by a table, by ids, or by tracklets.
@@ -26,13 +27,15 @@ def label(
     gallery
         Folder or database of the gallery.
     table
-        CSV with the columns path and identity, and perhaps tracklet: a row names the sightings of its file or tracklet.
+        CSV with the columns path and identity, and perhaps tracklet and camera: a row names the sightings of its file or tracklet.
     identity
         Name of the person on the sightings that --id and --tracklet give; empty takes a name away.
     id
         Label this sighting; repeat for more.
     tracklet
         Label all sightings of this tracklet; repeat for more.
+    camera
+        Camera of the tracklets, if several have one of that name.
     json
         Also write how many were labelled to this file.
     """
@@ -40,6 +43,7 @@ def label(
     from resight.gallery import Gallery
     from resight.gallery.labels import chosen, label_by_table
     from resight.gallery.labels import label as label_sightings
+    from resight.gallery.sighting import Where
 
     by_name = identity is not None and bool(id or tracklet)
     if by_name == (table is not None):
@@ -50,7 +54,8 @@ def label(
             warn(read.notes)
         else:
             ids, tracklets = frozenset(id or ()), frozenset(tracklet or ())
-            count, read = label_sightings(opened, chosen(opened, ids, tracklets), identity or ""), None
+            where = Where(cameras=frozenset({camera}) if camera else None)
+            count, read = label_sightings(opened, chosen(opened, ids, tracklets, where), identity or ""), None
     say(f"{count} labelled")
     write_result(json, {"labelled": count}, None if read is None else read.accounting)
 

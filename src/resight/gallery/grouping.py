@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 from typing import Literal
 
 import numpy as np
@@ -25,7 +26,8 @@ def search_one_per(
 ) -> list[Match]:
     """The nearest sighting of each tracklet, person or camera, the nearest first.
 
-    A sighting of unknown tracklet, person or camera has a place of its own.
+    A tracklet belongs to its camera: two cameras may use the same name. A sighting of unknown tracklet, person or camera has a
+    place of its own.
 
     Parameters
     ----------
@@ -55,15 +57,32 @@ def search_one_per(
         return list(gallery.search(vectors, k, where))
     if k < 1:
         raise ArrayError(f"k is {k}; expected at least 1")
+    found = _of_each_camera(gallery, vectors, k, where) if one_per == "camera" else _of_each(gallery, vectors, k, where, one_per)
+    return [replace(match, rank=rank) for rank, match in enumerate(found[:k], 1)]
+
+
+def _of_each_camera(gallery: Gallery, vectors: NDArray[np.float32], k: int, where: Where) -> list[Match]:
+    """Search each camera by itself: the nearest of a quiet one may be behind nearly the whole gallery."""
+    cameras = gallery.cameras() if where.cameras is None else where.cameras
+    found: list[Match] = []
+    for camera in cameras or [""]:
+        found += gallery.search(vectors, 1 if camera else k, replace(where, cameras=frozenset({camera})))
+    return sorted(found, key=lambda match: (match.distance, match.record.id))
+
+
+def _of_each(gallery: Gallery, vectors: NDArray[np.float32], k: int, where: Where, one_per: OnePer) -> list[Match]:
+    """Search for more and more sightings, until there are enough places, or no more places can come."""
+    most = sum(gallery.people(where.cameras)) if one_per == "identity" else inf
     wanted = 4 * k
     while True:
         found = gallery.search(vectors, wanted, where)
-        places: dict[tuple[str, str], Match] = {}
+        places: dict[tuple[str, str, str], Match] = {}
         for match in found:
-            name = getattr(match.record, one_per)
-            places.setdefault((name, "" if name else match.record.id), match)
-        if len(places) >= k or wanted >= len(gallery):
-            return [replace(match, rank=rank) for rank, match in enumerate(list(places.values())[:k], 1)]
+            name, record = getattr(match.record, one_per), match.record
+            camera = record.camera if one_per == "tracklet" else ""  # other cameras may use the same name
+            places.setdefault((camera, name, "" if name else record.id), match)
+        if len(places) >= min(k, most) or len(found) < wanted:
+            return list(places.values())
         wanted *= 4
 
 

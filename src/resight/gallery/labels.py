@@ -58,6 +58,8 @@ def chosen(
     ------
     MissingSightingError
         If no sighting has such an id or tracklet.
+    ConfigurationError
+        If several cameras have a tracklet of this name.
     """
     tracklets = frozenset(map(nfc, tracklets))
     asked = ([replace(where, ids=ids)] if ids else []) + ([replace(where, tracklets=tracklets - {""})] if tracklets else [])
@@ -65,6 +67,16 @@ def chosen(
     there = {record.id for record in found} | {record.tracklet for record in found}
     if missing := sorted((ids | tracklets) - there):
         raise MissingSightingError(f"no sighting has the id or tracklet {', '.join(missing[:3])}; a search shows ids")
+    cameras: dict[str, set[str]] = {}
+    for record in found:
+        if record.tracklet in tracklets:
+            cameras.setdefault(record.tracklet, set()).add(record.camera)
+    for tracklet, several in sorted(cameras.items()):
+        if len(several) > 1:
+            names = ", ".join(camera or "unknown" for camera in sorted(several))
+            raise ConfigurationError(
+                f"the cameras {names} have a tracklet {tracklet!r} each; add --camera to name one, or give the ids of its sightings"
+            )
     return found
 
 
@@ -113,7 +125,8 @@ def called(store: Sightings, old: str, new: str, *, merging: bool) -> list[Recor
 def label_by_table(store: Sightings, path: Path) -> tuple[int, Table]:
     """Name sightings by a table with the column identity: a row names the sightings whose file, or tracklet, it gives.
 
-    A row with a tracklet names the whole tracklet. Files are compared as enrolling wrote them down.
+    A row with a tracklet names the whole tracklet; with a camera, too, only that camera's. Files are compared as enrolling wrote
+    them down.
 
     Returns
     -------
@@ -129,9 +142,13 @@ def label_by_table(store: Sightings, path: Path) -> tuple[int, Table]:
     if "identity" not in table.columns:
         raise DatasetError(f"{path}: no column identity; expected path, identity and perhaps tracklet")
     by_source = {os.path.abspath(row.path): row.identity for row in table.rows if row.identity}
-    by_tracklet = {row.tracklet: row.identity for row in table.rows if row.identity and row.tracklet}
-    records = store.records()
-    names = {record.id: by_source.get(os.path.abspath(record.source)) or by_tracklet.get(record.tracklet, "") for record in records}
+    by_tracklet = {(row.camera, row.tracklet): row.identity for row in table.rows if row.identity and row.tracklet}
+    names = {
+        record.id: by_source.get(os.path.abspath(record.source))
+        or by_tracklet.get((record.camera, record.tracklet))
+        or by_tracklet.get(("", record.tracklet), "")
+        for record in store.records()
+    }
     if not any(names.values()):
         raise DatasetError(
             f"{path}: none of its {len(table.rows)} rows is a file or tracklet of this gallery; add the crops by it instead"
