@@ -19,6 +19,7 @@ from resight.gallery import people as module
 from resight.gallery.group import group_people
 from resight.gallery.people import People
 from resight.gallery.tracklets import enrol_tracklet
+from resight.service.watching import _LoggedGallery
 
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
 
@@ -137,6 +138,15 @@ def test_what_an_operator_did_a_moment_ago_is_not_undone(gallery: Gallery) -> No
     people.look()
     people.keep()
     assert named(gallery) == {"a": "person-1", "b": "person-3", "c": "person-1"}
+
+
+def test_what_an_operator_named_while_the_log_was_written_stays(gallery: Gallery) -> None:
+    def log(who: str, action: str, **details: object) -> None:
+        if action == "label":
+            call(gallery, "a", "Ann")
+
+    give(watched := _LoggedGallery(gallery, log), People(watched, 0.3), passage("a", "door", 0, ANN))
+    assert named(gallery) == {"a": "Ann"}
 
 
 def test_who_was_purged_is_not_compared_any_more(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -208,9 +208,12 @@ class Gallery:
         """Return the names of all cameras and of all people, also of those that only snapshots hold."""
         return self._store.names()
 
-    def label(self, ids: Iterable[str], identity: str) -> int:
-        """Set the identity of sightings (empty: unknown); return how many there are."""
-        return self._store.label(ids, nfc(identity))
+    def label(self, ids: Iterable[str], identity: str, was: Mapping[str, str] | None = None) -> int:
+        """Set the identity of sightings (empty: unknown); return how many there are.
+
+        With `was`, identities by id as they were read before, sightings that somebody has named otherwise meanwhile are left alone.
+        """
+        return self._store.label(ids, nfc(identity), was)
 
     def purge(self, where: Where, *, progress: Progress = silent) -> Removal:
         """Delete sightings for good, from this process's memory too; see `resight.gallery.store.purge`."""

@@ -203,7 +203,8 @@ class _Known:
         ids = {id for id in ids if self.names[id] != name and (not self.names[id] or is_provisional(self.names[id]))}
         if keep:
             records = self.gallery.records(Where(ids=frozenset(ids)))
-            label(self.gallery, [record for record in records if record.identity == self.names[record.id]], name)
+            mine = [record for record in records if record.identity == self.names[record.id]]
+            label(self.gallery, mine, name, unless_changed=True)
         self.renamed |= {id for id in ids if self.names[id]}
         self.names.update(dict.fromkeys(ids, name))
 

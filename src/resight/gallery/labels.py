@@ -22,7 +22,7 @@ class Sightings(Protocol):
     def records(self, where: Where = EVERYTHING) -> list[Record]:
         """Return the records of sightings."""
 
-    def label(self, ids: Iterable[str], identity: str) -> int:
+    def label(self, ids: Iterable[str], identity: str, was: Mapping[str, str] | None = None) -> int:
         """Say whose image some are."""
 
 
@@ -80,7 +80,7 @@ def chosen(
     return found
 
 
-def label(store: Sightings, records: Iterable[Record], identity: str) -> int:
+def label(store: Sightings, records: Iterable[Record], identity: str, *, unless_changed: bool = False) -> int:
     """Say who is on some sightings.
 
     Parameters
@@ -89,6 +89,8 @@ def label(store: Sightings, records: Iterable[Record], identity: str) -> int:
     records : iterable of Record
     identity : str
         Empty takes the name away.
+    unless_changed : bool
+        Leave sightings alone that somebody has named otherwise since the records were read.
 
     Returns
     -------
@@ -96,8 +98,8 @@ def label(store: Sightings, records: Iterable[Record], identity: str) -> int:
         How many sightings have this name now that had another.
     """
     identity = nfc(identity)
-    changed = [record.id for record in records if record.identity != identity]
-    return store.label(changed, identity) if changed else 0
+    changed = {record.id: record.identity for record in records if record.identity != identity}
+    return store.label(changed, identity, changed if unless_changed else None) if changed else 0
 
 
 def called(store: Sightings, old: str, new: str, *, merging: bool) -> list[Record]:

@@ -134,7 +134,7 @@ class People:
         for person, ids in self._unwritten:
             name = self.shown(person)
             records = [one for one in self._gallery.records(Where(ids=ids)) if self._may_rename(one)]
-            kept += label(self._gallery, records, name)  # in one step, so that nothing half-done is kept
+            kept += label(self._gallery, records, name, unless_changed=True)  # in one step, so that nothing half-done is kept
             self._identities.update((one.id, name) for one in records)
         self._unwritten = []
         return kept

@@ -86,12 +86,12 @@ def reembed(old: Gallery, new: Gallery, model: Model, *, overwrite: bool = False
     own = [id for id in stale if _mark(id) not in copied]
     if own and len(own) == len(here) and there:
         raise GalleryError("the new gallery holds other sightings than the old one; give a new folder")
-    renamed: dict[str, list[str]] = {}
+    renamed: dict[str, dict[str, str]] = {}
     replaced = 0
     for id in here.keys() & there.keys():
         change = _change(there[id], here[id], copied)
         if change != "none":
-            renamed.setdefault(there[id].identity, []).append(id)
+            renamed.setdefault(there[id].identity, {})[id] = here[id].identity
             replaced += change == "replaced"
     if (own or replaced) and not overwrite:
         raise GalleryError(
@@ -99,7 +99,7 @@ def reembed(old: Gallery, new: Gallery, model: Model, *, overwrite: bool = False
             "replaced; add --yes"
         )
     removed = new.purge(Where(ids=frozenset(stale))).removed if stale else 0
-    labelled = sum(new.label(ids, identity) for identity, ids in renamed.items())
+    labelled = sum(new.label(was, identity, was) for identity, was in renamed.items())
     # After the names and before the sightings, so that an interruption in between leaves nothing that looks like the new one's own.
     new._store.keep(_COPIED, {_mark(id): _mark(id, record.identity) for id, record in there.items()})
     failures: list[tuple[str, str]] = []

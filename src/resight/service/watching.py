@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
@@ -167,9 +167,11 @@ class _LoggedGallery(Gallery):
                 self._log(_WHO, "enrol", sighting=one.id, camera=one.camera, time=time, tracklet=one.tracklet)
         return super().add(sightings)
 
-    def label(self, ids: Iterable[str], identity: str) -> int:
+    def label(self, ids: Iterable[str], identity: str, was: Mapping[str, str] | None = None) -> int:
         before: dict[str, list[str]] = {}
         for record in self.records(Where(ids=frozenset(ids))):
-            before.setdefault(record.identity, []).append(record.id)
+            if was is None or record.identity == was.get(record.id):
+                before.setdefault(record.identity, []).append(record.id)
         self._log(_WHO, "label", identity=identity, before=before)
-        return super().label([id for some in before.values() for id in some], identity)
+        # An operator may name one while the log is written.
+        return super().label([id for some in before.values() for id in some], identity, was)

@@ -194,6 +194,15 @@ def test_labels(location: str, make: Make) -> None:
     assert upkeep.verify(location) == []
 
 
+def test_a_label_leaves_alone_what_was_named_meanwhile(make: Make) -> None:
+    index = make(make_sightings(3, identity=""))
+    was = {record.id: record.identity for record in index.records()}
+    make(again=True).label([make_id(1)], "anna")
+    assert index.label(was, "person-1", was) == 2
+    assert [record.identity for record in index.records()] == ["person-1", "anna", "person-1"]
+    assert index.summary(None, None, START).identities == 2
+
+
 def test_a_tracklet_is_found_without_reading_the_others(location: str, make: Make) -> None:
     index = make(make_sightings(12))
     damage = "UPDATE {}sighting SET source = 'other' WHERE id = '" + make_id(11) + "'"

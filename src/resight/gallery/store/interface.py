@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -142,8 +142,11 @@ class Store(Protocol):
     ) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
         """Find the k nearest of each vector, exactly: ids and distances, both (q, m), m = min(k, matching); ties by id."""
 
-    def label(self, ids: Iterable[str], identity: str) -> int:
-        """Set an identity (empty: unknown); return the number of sightings."""
+    def label(self, ids: Iterable[str], identity: str, was: Mapping[str, str] | None = None) -> int:
+        """Set an identity (empty: unknown); return the number of sightings.
+
+        With `was`, identities by id as somebody read them, sightings that are called otherwise by now are left alone.
+        """
 
     def names(self) -> tuple[set[str], set[str]]:
         """Return the names of all cameras, and of all people, also of those that only snapshots hold."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
@@ -158,7 +158,7 @@ class PostgresStore:
             np.array([distances for _, distances in each], np.float32).reshape(len(queries), -1),
         )
 
-    def label(self, ids: Iterable[str], identity: str) -> int:
+    def label(self, ids: Iterable[str], identity: str, was: Mapping[str, str] | None = None) -> int:
         """See `Store`."""
         check_text("identity", identity)
         identity = nfc(identity)
@@ -166,12 +166,13 @@ class PostgresStore:
             rows = connection.execute(
                 f"SELECT {COLUMNS}, crc FROM resight.sighting WHERE id = ANY(%s) FOR UPDATE".encode(), (list(ids),)
             ).fetchall()
-            for record in map(checked_record, rows):
+            found = [record for record in map(checked_record, rows) if was is None or record.identity == was.get(record.id)]
+            for record in found:
                 row: Row = (*row_of(record)[:6], identity)
                 connection.execute(
                     "UPDATE resight.sighting SET identity = %s, crc = %s WHERE id = %s", (identity, row_crc(row), record.id)
                 )
-        return len(rows)
+        return len(found)
 
     def names(self) -> tuple[set[str], set[str]]:
         """See `Store`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -147,11 +147,13 @@ class SqliteStore:
             self._refresh(connection)
         return self._memory.search(queries, k, where, among)
 
-    def label(self, ids: Iterable[str], identity: str) -> int:
+    def label(self, ids: Iterable[str], identity: str, was: Mapping[str, str] | None = None) -> int:
         """See `Store`."""
         check_text("identity", identity)
         with self._write() as connection:
             found = stored.read_sightings(connection, self.path, ids, self.settings)
+            if was is not None:
+                found = {id: sighting for id, sighting in found.items() if sighting.identity == was.get(id)}
             for sighting in found.values():
                 stored.write_identity(connection, replace(sighting, identity=nfc(identity)))
         return len(found)
