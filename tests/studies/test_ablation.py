@@ -98,7 +98,7 @@ def test_kinds_follow_the_options(tmp_path: Path) -> None:
     assert plan[1].changes == {"mutual_weight": 1, "soft_weight": 0}
 
 
-@pytest.mark.parametrize("name", ["ablation", "temperatures", "temperatures-auto"])
+@pytest.mark.parametrize("name", ["ablation", "temperatures", "temperatures-auto", "soft"])
 def test_the_published_plans_are_plans(name: str) -> None:
     assert not read_plan(Path(__file__).parents[2] / "benchmarks" / f"{name}-market1501.toml")[0].changes
 

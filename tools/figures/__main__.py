@@ -54,6 +54,7 @@ BLOCKS = {
     "temperatures": training.temperatures,
     "short-temperatures": training.short_temperatures,
     "automatic-temperature": training.automatic_temperature,
+    "soft-and-embedding": training.soft_and_embedding,
     "study": training.study,
     "paper-mobilenets": training.paper_mobilenets,
     "entropies": training.entropies,
