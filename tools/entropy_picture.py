@@ -22,7 +22,8 @@ LARGEST = np.log(751 - 75)
 
 def main(out: str, *records: str) -> None:
     """Write the picture; points of one teacher are joined, and labelled by their temperature."""
-    runs = {row["name"]: row for record in records for row in json.loads(Path(record).read_text(encoding="utf-8"))["runs"]}
+    loaded = [json.loads(Path(record).read_text(encoding="utf-8")) for record in records]
+    runs = {row["name"]: row for record in reversed(loaded) for row in record["runs"]}  # the first has the line without a teacher
     curves: dict[str, list[tuple[float, float, float]]] = {}
     for name, row in runs.items():
         settings = row["changes"]
@@ -43,7 +44,7 @@ def main(out: str, *records: str) -> None:
     axes.set_xlabel("nats between the mean entropy of the soft targets and a uniform distribution's; the numbers are T")
     axes.invert_xaxis()
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, title="teacher")
+    axes.legend(frameon=False, title="teacher", loc="lower right", bbox_to_anchor=(1, 0.2))
     with atomic_write(out) as stream:
         figure.savefig(stream, format="png", dpi=110)
 
