@@ -191,6 +191,7 @@ def unseen() -> str:
     little = result("market1501-student-fastest-run")["runs"]
     fourth, fifth = (f"{core_minutes(little[f'student-mobilenet-128x64-general{end}']):.0f} more" for end in ("-1", ""))
     (last_small,) = result("market1501-student-fastest-4-run")["runs"].values()
+    (soft,) = result("market1501-student-fastest-soft-run")["runs"].values()
     (other,) = result("market1501-student-general-5-run")["runs"].values()
     large = result("market1501-student-accurate-run")["runs"]["student-256x128"]
 
@@ -229,6 +230,11 @@ def unseen() -> str:
             "and longer again, not shipped",
             *both("market1501-student-fastest-4", "cuhk03-student-fastest-4"),
             f"{core_minutes(last_small):.0f} more",
+        ],
+        [
+            "and from there with soft targets at T = auto, not shipped",
+            *both("market1501-student-fastest-soft", "cuhk03-student-fastest-soft"),
+            f"{core_minutes(soft):.0f} more",
         ],
         ["their teacher", "-", *both("cuhk03-retail-0277"), "-"],
     ]
