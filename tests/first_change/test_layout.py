@@ -37,7 +37,7 @@ def test_a_data_set_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             put(tmp_path / "D" / "monday" / f"{name}@{place}.1.jpg", number, camera)
             put(tmp_path / "D" / "tuesday" / f"{name}@{place}.2.jpg", number, camera, 1)
     (tmp_path / "D" / "notes.txt").write_text("rain")
-    lines = {"days": Layout(about="days with names like ann@door.1.jpg", fit=fit, load=load, random=True), **DATASETS}
+    lines = {"days": Layout(about="days with names like ann@door.1.jpg", fit=fit, load=load), **DATASETS}
     monkeypatch.setattr("resight.datasets.DATASETS", lines)
     file = tmp_path / "found.json"
     assert main(["dataset", "inspect", str(tmp_path / "D"), "--json", str(file)]) == 0

@@ -100,7 +100,8 @@ def test_kinds_follow_the_options(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ablation", "temperatures", "temperatures-auto", "soft"])
 def test_the_published_plans_are_plans(name: str) -> None:
-    assert not read_plan(Path(__file__).parents[2] / "benchmarks" / f"{name}-market1501.toml")[0].changes
+    plan = read_plan(Path(__file__).parents[2] / "benchmarks" / f"{name}-market1501.toml")
+    assert len(plan) > 3 and len({str(trial.configs) for trial in plan}) == len(plan)
 
 
 @pytest.mark.parametrize(

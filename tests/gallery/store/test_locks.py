@@ -49,6 +49,8 @@ ALLOWED = {
     ("reserve.py", "allocate"): "a new file, which SQLite never has open",
     ("kept.py", "write_bytes"): "a crop",
     ("kept.py", "atomic_write"): "the table beside the crops",
+    ("kept.py", "read_text"): "whose crops they are",
+    ("kept.py", "write_text"): "whose crops they are",
     ("enrol.py", "read_file"): "a crop",
     ("open.py", "read_text"): "a token",
     ("picture.py", "atomic_write"): "a picture",
