@@ -281,7 +281,7 @@ def _people(dataset: Dataset, part: str) -> Records:
     test, train = [dataset.query, dataset.gallery], [dataset.train]
     records = Records.concatenate({"test": test, "train": train, "all": test + train}[part])
     records = records.select(records.identities > DISTRACTOR)
-    # Of one camera, whose queries have a mark instead of it.
+    # If there is one camera, its queries have a mark instead of it and would pass for another one's.
     return replace(records, cameras=np.full(len(records), UNKNOWN)) if dataset.protocol == "all but itself" else records
 
 

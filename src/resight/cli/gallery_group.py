@@ -30,8 +30,8 @@ def group(
     """Join the sightings that nobody has named into people, who get provisional names such as person-12.
 
     Two sightings are one person if they are nearer than the calibration's distance for joining (if it has none: if the answer is
-    match), and if one person can have been at both places. After an
-    interruption, the same command goes on where it stopped. A name that somebody gave is never changed.
+    match), and if one person can have been at both places. After an interruption, the same command goes on where it stopped. A
+    name that somebody gave is never changed.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,10 +12,17 @@ from numpy.typing import NDArray
 
 from resight.errors import ConfigurationError
 
-__all__ = ["LARGEST_SIDE", "Preprocessing"]
+__all__ = ["LARGEST_SIDE", "Preprocessing", "check_colours"]
 
 LARGEST_SIDE = 4096
 """Pixels of an input's height or width, at most."""
+
+
+def check_colours(mean: Sequence[float], std: Sequence[float]) -> None:
+    """Raise `ConfigurationError` unless both are three finite numbers, one a colour, those of `std` above 0."""
+    for name, numbers in (("mean", mean), ("std", std)):
+        if len(numbers) != 3 or not all(map(math.isfinite, numbers)) or (name == "std" and min(numbers) <= 0):
+            raise ConfigurationError(f"{name} = {list(numbers)}; expected three numbers{', above 0' if name == 'std' else ''}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +50,7 @@ class Preprocessing:
             raise ConfigurationError(f"height and width are {self.height} and {self.width}; expected 1 to {LARGEST_SIDE} pixels")
         if self.colour not in ("rgb", "bgr"):
             raise ConfigurationError(f"colour = {self.colour!r}; expected rgb or bgr")
-        for name, numbers in (("mean", self.mean), ("std", self.std)):
-            if len(numbers) != 3 or not all(map(math.isfinite, numbers)) or (name == "std" and min(numbers) <= 0):
-                raise ConfigurationError(f"{name} = {list(numbers)}; expected three numbers{', above 0' if name == 'std' else ''}")
+        check_colours(self.mean, self.std)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from resight.distances import distance_named
 from resight.errors import ConfigurationError, WeightsError
 from resight.files import write_json
 from resight.images import Pixels
-from resight.images.preprocessing import LARGEST_SIDE
+from resight.images.preprocessing import LARGEST_SIDE, check_colours
 
 __all__ = [
     "INPUTS",
@@ -31,6 +30,7 @@ __all__ = [
 ]
 
 _MOST_BYTES = 100_000
+_ANY = (1.0, 1.0, 1.0)  # in the place of what is not described
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +71,7 @@ class Description:
             raise ConfigurationError(f"size = {list(self.size)}; expected height and width in pixels, such as [256, 128]")
         if self.colour not in ("", "rgb", "bgr"):
             raise ConfigurationError(f"colour = {self.colour!r}; expected rgb or bgr")
-        for name in ("mean", "std"):
-            numbers = getattr(self, name)
-            if numbers and (len(numbers) != 3 or not all(map(math.isfinite, numbers)) or (name == "std" and min(numbers) <= 0)):
-                raise ConfigurationError(f"{name} = {list(numbers)}; expected three numbers{', above 0' if name == 'std' else ''}")
+        check_colours(self.mean or _ANY, self.std or _ANY)
         if self.range not in (1, 255):
             raise ConfigurationError(f"range = {self.range}; expected 1 or 255, the value of white before mean and std")
         if self.range == 1 and self.mean and max(self.mean) > 2:

@@ -136,7 +136,7 @@ def _check_size(model: Any) -> None:
         name = operator.get_type_name()
         sides = [value.partial_shape for value in operator.outputs()]
         if name in _LOOPS or not all(shape.is_static for shape in sides):
-            raise WeightsError(f"holds the operator {name}, whose work is not known before it runs; it is not run")
+            raise WeightsError(f"holds the operator {name}, whose work is not known before it runs; convert it again without that")
         numbers += sum(prod(shape.to_shape()) for shape in sides)
     if numbers * BATCH > MOST_NUMBERS:
         raise WeightsError(f"its operators compute more than {MOST_NUMBERS // BATCH} numbers an image; use smaller images")

@@ -106,8 +106,8 @@ class _OfCamera(Detector):
 class _Lines:
     """JSON lines that are read as far as they are needed. Lines of other cameras, and of frames to come, wait.
 
-    Of too many, those that have waited longest are dropped: their camera may have ended, or is not watched. If it asks for them
-    after all, the lines are in a wrong order. That is an error of a file; with standard input, live cameras must go on.
+    If too many wait, the oldest are dropped: their camera may have ended, or nobody watches it. If that camera asks for them after
+    all, the lines are in a wrong order. For a file this is an error; on standard input, live cameras go on and are warned once.
     """
 
     def __init__(self, stream: IO[str], name: str) -> None:

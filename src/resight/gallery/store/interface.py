@@ -161,7 +161,7 @@ class Store(Protocol):
         """Claim work that one process does alone, until the store is closed; False if another has claimed it there."""
 
     def kept(self, name: str) -> Any:
-        """Return the JSON value that is kept under a name; None if there is none."""
+        """Return the JSON value kept under a name, or None."""
 
     def keep(self, name: str, value: Any) -> None:
         """Keep a JSON value under a name. Purges do not reach it: nothing about a person belongs there."""
