@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gallery.fakes import ColourModel, make_settings
+from gallery.fakes import ColourModel, make_settings, make_sighting
 from resight import models
 from resight.cli import main
 from resight.datasets import open_dataset
 from resight.decision.calibrate import calibrate, least_people
-from resight.decision.calibration import Calibration, OperatingPoint
+from resight.decision.calibration import Calibration, OperatingPoint, kind_kept
 from resight.decision.cohort import fit_cohort
 from resight.decision.confidence import Rate
 from resight.decision.decide import decide
@@ -178,6 +178,19 @@ def test_what_is_not_promised_is_said(calibration: Calibration) -> None:
     stored = calibration.notes(replace(settings, precision="int8"), 3)
     assert "int8" in stored[0]
     assert stored[1].endswith("not for 3 fused images")
+
+
+def test_a_gallery_of_another_kind_is_said(calibration: Calibration) -> None:
+    crops = [make_sighting(number, tracklet="7", camera="yard") for number in range(3)]
+    tracklets = [make_sighting(number, tracklet=str(number)) for number in range(3)]
+    unknown = [make_sighting(number, tracklet="") for number in range(3)]
+    kinds = [kind_kept(kept) for kept in (crops, tracklets, unknown, [])]
+    assert kinds == ["image", "tracklet", "image", None]
+    (note,) = calibration.notes(make_settings(), kept="tracklet")
+    assert note.endswith("make one with `resight calibrate --sightings tracklet`")
+    (note,) = replace(calibration, sightings="tracklet").notes(make_settings(), kept="image")
+    assert note.endswith("make one with `resight calibrate --sightings image`")
+    assert [calibration.notes(make_settings(), kept=kept) for kept in ("image", None)] == [(), ()]
 
 
 def test_a_gallery_larger_than_any_calibrated_is_said() -> None:

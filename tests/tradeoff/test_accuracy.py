@@ -36,10 +36,19 @@ def test_rows_get_the_scores_of_their_weights(tmp_path: Path) -> None:
     assert "cc-50.0-tiny.json belongs to none of the models" in warning
 
 
+def test_an_earlier_benchmark_knows_the_scores(tmp_path: Path) -> None:
+    earlier = report(row("a", sha256="aa", rank1=40.0, map=20.0), row("new", sha256="bb"), dataset="tiny")
+    file = tmp_path / "benchmark.json"
+    file.write_text(json.dumps(earlier.to_dict()))
+    scored = with_scores(report(row("a", sha256="aa"), row("b", sha256="bb")), [file, scores(tmp_path, "bb", 30)])
+    assert [(one.rank1, one.map) for one in scored.rows] == [(40, 20), (60, 30)]
+    assert (scored.dataset, scored.warnings) == ("tiny", ())
+
+
 def test_scores_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     rows = report(row("a", sha256="aa"), row("b", sha256="bb"))
     for files, message in (
-        ([scores(tmp_path, "aa", 1), scores(tmp_path, "aa", 2)], "belongs to the same model"),
+        ([scores(tmp_path, "aa", 1), scores(tmp_path, "aa", 2)], "another file has, too"),
         ([scores(tmp_path, "aa"), scores(tmp_path, "bb", dataset="other")], "different data sets: other, tiny"),
         ([scores(tmp_path, "")], "untrained"),
         ([tmp_path / "nowhere.json"], "not a record"),

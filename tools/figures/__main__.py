@@ -70,7 +70,6 @@ BLOCKS = {
     "market-tradeoff": speed.market_tradeoff,
     "demo-seeds": speed.demo_seeds,
     "demo-steps": speed.demo_steps,
-    "market-benchmark": speed.market_benchmark,
     "deployment": speed.deployment,
     "market-extract": speed.market_extract,
     "gallery": speed.gallery,

@@ -89,17 +89,9 @@ def _size(row: dict[str, Any]) -> str:
     return "x".join(map(str, row["input_size"]))
 
 
-def market_benchmark() -> str:
-    return _benchmark("market1501-benchmark")
-
-
 def deployment() -> str:
-    return _benchmark("market1501-deployment")
-
-
-def _benchmark(name: str) -> str:
     """Speeds on all cores, with one thread in a column, and how many times as fast the student is. Empty columns are left out."""
-    record = result(name)
+    record = result("market1501-deployment")
     cores = max(row["threads"] for row in record["models"])
     one_thread = {row["model"]: row["images_per_second"] for row in record["models"] if row["threads"] == 1}
     on_all = {row["model"]: row for row in record["models"] if row["threads"] == cores}

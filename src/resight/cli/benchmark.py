@@ -55,7 +55,7 @@ def benchmark(
     data
         Folder of a data set on which to evaluate the models, too. Given several times, the sets are taken together.
     scores
-        Files that `resight evaluate --json` wrote, to use instead of evaluating.
+        JSON of `resight evaluate` or of an earlier benchmark, to use instead of evaluating.
     merge
         JSON files of earlier benchmarks on this hardware to merge instead of measuring. --scores can be added.
     out

@@ -75,7 +75,7 @@ def search(
     from resight.datasets.accounting import Accounting
     from resight.datasets.names import nfc
     from resight.datasets.tree import count_several
-    from resight.decision.calibration import MATCH, POSSIBLE, Calibration
+    from resight.decision.calibration import MATCH, POSSIBLE, Calibration, kind_kept
     from resight.decision.words import answer, look_around
     from resight.errors import ConfigurationError
     from resight.extraction.extract import printable
@@ -99,7 +99,7 @@ def search(
             where = without_cameras(opened, where, frozenset(not_camera))
         if calibrated is not None:
             people = people or calibrated.reckon(*opened.people(where.cameras))
-            warn(calibrated.notes(opened.settings, len(images), people))
+            warn(calibrated.notes(opened.settings, len(images), people, kind_kept(opened.page())))
             calibrated = calibrated.asked_with(len(images))
         vectors = opened.embed(extractor, pixels)
         matches = search_one_per(opened, vectors, k, where, one_per)

@@ -114,7 +114,7 @@ def watch(
     from resight.configuration import nearest_name
     from resight.datasets.accounting import Accounting
     from resight.datasets.names import camera_name
-    from resight.decision import Calibration
+    from resight.decision.calibration import TRACKLET, Calibration
     from resight.errors import ConfigurationError, GalleryAwayError, VideoError
     from resight.gallery import Gallery, parse_time
     from resight.gallery.keeping import Keeper
@@ -176,7 +176,7 @@ def watch(
         if opened is not None and calibration is not None:
             decision = Calibration.load(calibration)
             decision.check(opened.settings)
-            warn(decision.notes(opened.settings))
+            warn(decision.notes(opened.settings, kept=TRACKLET))
             people = People(opened, decision.limits(), None if planned is None else planned.ways)
         keeper = Keeper(log, sources, keeping, people)
         watching = Watch(

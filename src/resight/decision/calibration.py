@@ -9,7 +9,7 @@ A tracklet is not an image: its vector is the mean of many, so it is nearer to e
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -25,6 +25,7 @@ from resight.decision.operating_point import OperatingPoint
 from resight.errors import ArrayError, GalleryError, ModelMismatchError
 from resight.files import read_json, write_json
 from resight.gallery.settings import Settings
+from resight.gallery.sighting import Record
 
 __all__ = [
     "BANDS",
@@ -42,6 +43,7 @@ __all__ = [
     "Calibration",
     "Kind",
     "OperatingPoint",
+    "kind_kept",
 ]
 
 Band = Literal["match", "possible", "unknown"]
@@ -60,6 +62,14 @@ NOTHING = -1.0
 
 _FORMAT = "resight-calibration-4"
 _OF_ASKER = ("people", "images", "match", "possible", "instead", "growth")  # what differs between those who ask
+
+
+def kind_kept(records: Sequence[Record]) -> Kind | None:
+    """Tell from some sightings whether a gallery keeps images, or one vector for each tracklet; None without sightings."""
+    if not records:
+        return None
+    names = {(record.camera, record.tracklet) for record in records if record.tracklet}
+    return TRACKLET if len(names) == len(records) else IMAGE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +146,7 @@ class Calibration:
                 "calibrate the gallery's model, by the gallery's distance"
             )
 
-    def notes(self, settings: Settings, images: int = 1, people: int | None = None) -> tuple[str, ...]:
+    def notes(self, settings: Settings, images: int = 1, people: int | None = None, kept: Kind | None = None) -> tuple[str, ...]:
         """Return notes for cases that the promise does not cover.
 
         Parameters
@@ -147,10 +157,17 @@ class Calibration:
             Images that ask.
         people : int, optional
             People in the gallery: more than the calibration had are not covered, or only by the law of growth.
+        kept : str, optional
+            Kind of the gallery's sightings, as `kind_kept` tells it: another kind has other distances.
         """
         notes = [] if self.labelled else [self.caveat()]
         if settings.precision == "int8":
             notes.append("the calibration makes no promise for a gallery stored as int8, because its distances are coarser")
+        if kept is not None and kept != self.sightings:
+            notes.append(
+                f"the calibration is for a gallery that keeps {self.sightings}s, and this one keeps {kept}s, whose distances are "
+                f"others; make one with `resight calibrate --sightings {kept}`"
+            )
         if images > 1 and self.asked_with(images).asks != TRACKLET:
             notes.append(f"the calibration makes its promise for one query image, not for {images} fused images")
         if people is not None and people > self.people - 1:

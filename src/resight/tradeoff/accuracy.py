@@ -1,4 +1,4 @@
-"""Accuracy of the models of a report: evaluated now, or read from files of `resight evaluate`."""
+"""Accuracy of the models of a report: evaluated now, or read from the records of earlier commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from resight.files import read_json
 from resight.models import load_model
 from resight.models.model import Model
 from resight.progress import Progress, silent
-from resight.tradeoff.report import Report, Row, marked
+from resight.tradeoff.report import Report, Row, marked, read_report
 from resight.tradeoff.worker import USUAL
 
 __all__ = ["Accuracy", "accuracy", "with_evaluation", "with_scores"]
@@ -82,13 +82,13 @@ def with_evaluation(
 
 
 def with_scores(report: Report, files: Sequence[str | Path]) -> Report:
-    """Give the rows of a report the scores that ``resight evaluate --json`` wrote for the same weights.
+    """Give the rows of a report the scores that an evaluation or an earlier benchmark recorded for the same weights.
 
     Parameters
     ----------
     report : Report
     files : sequence of str or Path
-        Files of one data set and of different models.
+        JSON of ``resight evaluate`` or ``resight benchmark``, of one data set and of different models.
 
     Returns
     -------
@@ -105,27 +105,42 @@ def with_scores(report: Report, files: Sequence[str | Path]) -> Report:
     known: dict[str, Accuracy] = {}
     warnings = []
     for file in files:
-        try:
-            scores = read_json(file)
-            sha256, dataset = str(scores["model_sha256"]), str(scores["dataset"])
-            score = Accuracy(rank1=float(scores["rank1"]), map=float(scores["map"]))
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise MeasurementError(f"{file} is not a record that `resight evaluate --json` wrote ({reason})") from error
-        if not sha256:
-            raise MeasurementError(f"{file} belongs to an untrained model, which has no SHA-256; evaluate with --data")
-        if scores.get("reranking"):
-            raise MeasurementError(f"{file} was re-ranked, and this report does not time that; evaluate without --rerank")
-        if sha256 in known:
-            raise MeasurementError(f"{file} belongs to the same model as another score file; give one of them")
+        dataset, found = _read_scores(file)
+        if found.keys() & known:
+            raise MeasurementError(f"{file} has scores of a model that another file has, too; leave one of the files out")
         datasets.add(dataset)
-        known[sha256] = score
-        if sha256 not in {row.sha256 for row in report.rows}:
+        known |= found
+        if not found.keys() & {row.sha256 for row in report.rows}:
             warnings.append(f"{file} belongs to none of the models")
     if len(datasets) > 1:
         raise MeasurementError(f"the scores are of different data sets: {', '.join(sorted(datasets))}; give those of one")
     scored = [_scored(row, known.get(row.sha256)) for row in report.rows]
     return replace(report, rows=marked(scored), dataset="".join(datasets), warnings=(*report.warnings, *warnings))
+
+
+def _read_scores(file: str | Path) -> tuple[str, dict[str, Accuracy]]:
+    """The data set and the scores in a file, by the SHA-256 of a model's weights."""
+    try:
+        values = read_json(file)
+        if "models" in values:
+            report = read_report(file)
+            found = {}
+            for row in report.rows:
+                if row.sha256 and row.rank1 is not None and row.map is not None:
+                    found[row.sha256] = Accuracy(rank1=row.rank1, map=row.map)
+            return report.dataset, found
+        sha256, dataset = str(values["model_sha256"]), str(values["dataset"])
+        score = Accuracy(rank1=float(values["rank1"]), map=float(values["map"]))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise MeasurementError(
+            f"{file} is not a record that `resight evaluate --json` or `resight benchmark` wrote ({reason})"
+        ) from error
+    if not sha256:
+        raise MeasurementError(f"{file} belongs to an untrained model, which has no SHA-256; evaluate with --data")
+    if values.get("reranking"):
+        raise MeasurementError(f"{file} was re-ranked, and this report does not time that; evaluate without --rerank")
+    return dataset, {sha256: score}
 
 
 def _scored(row: Row, score: Accuracy | None) -> Row:

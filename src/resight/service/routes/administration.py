@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from resight.decision import Calibration
-from resight.decision.calibration import MATCH, POSSIBLE
+from resight.decision.calibration import MATCH, POSSIBLE, kind_kept
 from resight.errors import MissingSightingError
 from resight.gallery import Camera, Settings, Sighting, Statistics, Where
 from resight.service.access import Caller
@@ -55,7 +55,7 @@ def session(caller: Viewer, service: ServiceOf) -> Session:
         cameras=None if caller.cameras is None else sorted(caller.cameras),
         gallery=_shown(settings),
         size=size,
-        calibration=None if calibration is None else _promised(calibration, settings, service.people(caller.cameras)),
+        calibration=None if calibration is None else _promised(calibration, service, caller),
         max_upload=service.limits.upload,
     )
 
@@ -158,11 +158,12 @@ def _shown(settings: Settings) -> Settings:
     return replace(settings, model=PurePath(settings.model).name)
 
 
-def _promised(calibration: Calibration, settings: Settings, people: int | None) -> dict[str, Any]:
+def _promised(calibration: Calibration, service: Service, caller: Caller) -> dict[str, Any]:
     """Return the thresholds with their promises, the number of people, and notes."""
     promised = _points(calibration) | {"promise": calibration.promise}
     promised["tracklets"] = None if calibration.tracklets is None else _points(calibration.tracklets)
-    return promised | {"notes": list(calibration.notes(settings, people=people))}
+    gallery, people = service.gallery, service.people(caller.cameras)
+    return promised | {"notes": list(calibration.notes(gallery.settings, people=people, kept=kind_kept(gallery.page())))}
 
 
 def _points(calibration: Calibration) -> dict[str, Any]:
