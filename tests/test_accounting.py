@@ -14,6 +14,7 @@ from PIL import Image
 
 from cases.drawings import person, put
 from datasets.entries import BYTES, ENTRIES, build, entries_of
+from datasets.layouts import write_prid
 from resight.cli import main
 from resight.datasets import Dataset
 from resight.errors import ResightError
@@ -79,7 +80,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
         return {"runs": {"runs": []}, "notes": []}
 
     def ablation(plan: Any, data: Any, *given: Any, **options: Any) -> dict[str, Any]:
-        assert isinstance(data, Dataset)
+        assert isinstance(data, Path), "each run reads it again"
         return {"runs": []}
 
     for place in ("training.train.train", "distillation.distill.distill", "export.model.export_model"):
@@ -143,6 +144,23 @@ def test_each_option_is_accounted_for(tmp_path: Path) -> None:
     calibrate = ["calibrate", "--data", b, "--cohort", a, "--part", "all", "--rate", "0.9", "--possible-rate", "0.9"]
     files = files_of(result, *calibrate, "--model", "student-fastest", "--out", out / "c.json")
     assert files is not None and (files["there"], files["used"]) == (19, 18)
+
+
+@pytest.mark.usefixtures("no_work")
+def test_of_ten_divisions_the_first_is_used(tmp_path: Path) -> None:
+    write_prid(tmp_path / "P")
+    (tmp_path / "plan.toml").write_text("[runs.plain]\n")
+    of = ["--data", tmp_path / "P", "--out"]
+    for verb in (
+        ["train", *of, tmp_path / "r"],
+        ["fit", *of, tmp_path / "f", "--model", "student-fastest", "--distance", "kissme"],
+        ["study", "ablation", tmp_path / "plan.toml", *of, tmp_path / "a"],
+        ["adapt", "--images", tmp_path / "P", "--part", "train", "--out", tmp_path / "r"],
+        ["calibrate", *of, tmp_path / "c.json", "--part", "train", "--rate", "0.9", "--possible-rate", "0.9"],
+    ):
+        files = files_of(tmp_path / "result.json", *verb)
+        assert files is not None and files["used"] == 6
+        assert files["left_out"] == {"of people whom camera a alone saw": 1, "not in train": 2, "of another division": 6}
 
 
 def test_unreadable_images_are_refused_by_name_or_left_out_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -204,6 +204,11 @@ def test_extract_from_a_folder_of_images(tiny: Path, tiny_run: Path, tmp_path: P
         (["evaluate", "--data", "TINY", "--rerank-k2", "6"], "belong to re-ranking; give --rerank, too"),
         (["evaluate", "--data", "TINY", "--rerank-lambda", "0"], "belong to re-ranking; give --rerank, too"),
         (["evaluate", "--data", "TINY", "--rerank", "--rerank-k1", "5"], "k2 = 6; expected 1 to k1, which is 5"),
+        *(
+            ([verb, "--data", "nowhere", "--out", "run", "--json", "."], "cannot write .: it is a folder; name a file")
+            for verb in ("fit", "classical", "train", "distill")
+        ),
+        (["adapt", "--images", "nowhere", "--out", "run", "--json", "."], "cannot write .: it is a folder; name a file"),
         (["nonsense"], "nonsense"),
     ],
 )

@@ -178,12 +178,32 @@ def test_a_live_event_whose_writing_is_interrupted_is_written_after_all(
         (["door=a.mp4", "--detector", "yolox:a.mp4"], "not an ONNX file"),
         (["door=a.mp4", "door=a.mp4"], "'door' is given to several cameras"),
         (["door=a.mp4", "hall=a.mp4", "--start", START], "--start 2026.*for which camera"),
+        (["door=a.mp4", "--start", "hall=2026-11-30"], "--start hall=2026-11-30: 'hall' is not a watched camera; .* with door"),
         (["door=a.mp4", "--score", "none.txt"], "there is no file none.txt"),
         (["door=a.mp4", "--score", "text.mp4", "--gallery", "none"], "text.mp4, line 1: 'no video'"),  # before anything is watched
-        (["door=a.mp4", "--video", "./a.mp4"], "a.mp4 is the source of the camera 'door'; write to another file"),
+        (
+            ["door=a.mp4", "--video", "./a.mp4"],
+            "a.mp4 is the source of the camera 'door', and would also be the video of 'door'; give another",
+        ),
         (["b-a=a.mp4", "a=b-a.mp4", "--video", "b.mp4"], "b-a.mp4 is the source of the camera 'a'"),
         (["door=a.mp4", "--out", "a.mp4"], "a.mp4 is the source"),
         (["door=a.mp4", "--json", "a.mp4"], "a.mp4 is the source"),
+        (
+            ["door=a.mp4", "--detector", "boxes:dets", "--mot", "dets"],
+            "dets/door.txt is the boxes of 'door', and would also be the tracks of 'door'",
+        ),
+        (
+            ["gt=a.mp4", "--score", "dets/gt.txt", "--mot", "./dets"],
+            "dets/gt.txt is the ground truth of 'gt', and would also be the tracks",
+        ),
+        (
+            ["door=a.mp4", "--score", "dets/gt.txt", "--json", "dets/gt.txt"],
+            "is the ground truth of 'door', and would also be --json",
+        ),
+        (["door=a.mp4", "--cameras", "ab.toml", "--json", "ab.toml"], "ab.toml is --cameras, and would also be --json"),
+        (["--cameras", "ab.toml", "--mot", "out"], "out/a_b.txt is the tracks of 'a/b', and would also be the tracks of 'a_b'"),
+        (["--cameras", "ab.toml", "--video", "v.mp4"], "v-a_b.mp4 is the video of 'a/b', and would also be the video of 'a_b'"),
+        (["--cameras", "ab.toml", "--score", "a_b=dets/gt.txt"], "/a_b.txt is the tracks of 'a/b'"),
         (["door=a.mp4", "--blur"], "--blur is for the annotated video"),
         (["door=a.mp4", "--gallery", "none"], "none"),
         (["door=rtsp://anna:s3cret@host/x", "--start", START], "tells its own time"),
@@ -196,6 +216,12 @@ def test_mistakes_are_one_line(
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "a.mp4", [frame(n) for n in range(2)])
     (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "dets").mkdir()
+    for name in ("door", "gt"):
+        (tmp_path / "dets" / f"{name}.txt").write_text("1,1,10,20,30,40,1\n")
+    (tmp_path / "ab.toml").write_text(
+        "".join(f'[[camera]]\nname = "{name}"\nsource = "a.mp4"\n' for name in ("door", "a/b", "a_b"))
+    )
     assert main(["watch", *arguments]) == 2
     captured = capsys.readouterr()
     last = captured.err.splitlines()[-1]

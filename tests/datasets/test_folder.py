@@ -161,7 +161,9 @@ def test_people_on_both_sides_are_warned_of(tmp_path: Path) -> None:
         ("path,identity,camera\n0.png,a,\n", "none of the 1 people has two images"),
         ("path,identity,camera,split\n0.png,a,1,test\n", "line 2: split is 'test'; expected train, query, gallery"),
         ("path,identity,camera\n9.png,a,1\n", "1 unreadable: no such file"),
-        ("path,identity,camera\n0.png,a,1\n./0.png,b,1\n", "line 3: ./0.png is 'b' here and 'a' above"),
+        ("path,identity,camera\n0.png,a,1\n./0.png,b,1\n", "line 3: ./0.png has identity 'b' here and 'a' above"),
+        ("path,identity,camera\n0.png,a,1\n0.png,a,2\n", "line 3: 0.png has camera '2' here and '1' above; give a file one camera"),
+        ("path,identity,split\n0.png,a,train\n0.png,a,query\n", "line 3: 0.png has split 'query' here and 'train' above"),
         ("path,identity,camera,junk\n0.png,a,1,perhaps\n", "line 2: junk is 'perhaps'"),
         ("path,identity,camera,time\n0.png,a,1,1772352000\n", "line 2: '1772352000' is not a time; expected ISO 8601"),
         ("path,path\n0.png,a\n", "the column path is there twice"),
@@ -186,6 +188,20 @@ def test_a_table_that_was_found_reaches_no_other_folder(tmp_path: Path, path: st
     found = open_dataset(tmp_path / "data")
     assert found.accounting.to_dict() == {"there": 3, "used": 2, "left_out": {"outside the table's folder": 1}}
     assert len(open_dataset(table).gallery) == 2  # the user named it
+
+
+@pytest.mark.parametrize("folders", [("cam1", "cam2"), ("query/anna", "gallery/anna")])
+def test_a_table_says_more_than_the_names_of_folders(tmp_path: Path, folders: tuple[str, str]) -> None:
+    """Beside a pipe, which is never opened: nobody writes to it."""
+    names = [f"{place}/{person}_{number}.png" for place in folders for person in ("anna", "ben") for number in range(2)]
+    write_images(tmp_path, names)
+    rows = [f"{name},P{number // 2 % 2},{'hall' if number % 4 < 2 else ''}" for number, name in enumerate(names)]
+    text = "\n".join(f"{row},{'query' if number % 2 else 'gallery'}" for number, row in enumerate(rows))
+    write_csv(tmp_path, f"path,identity,camera,split\n{text}\n")
+    os.mkfifo(tmp_path / "labels.csv")
+    found = open_dataset(tmp_path)
+    assert set(found.query.identity_names()) == {"P0", "P1"} and set(found.query.camera_names()) == {"hall", ""}
+    assert found.name == "folder" and "4 images are by no known camera" in found.warnings[-1]
 
 
 def test_absolute_paths_inside_are_fine(tmp_path: Path) -> None:

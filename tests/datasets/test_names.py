@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from resight.datasets.names import camera_name, in_ascii, nfc
+from resight.datasets.names import alike, camera_name, in_ascii, nfc
 from resight.datasets.times import TimeUnit, parse_time
 from resight.errors import ConfigurationError
 
@@ -64,6 +64,11 @@ def test_numbers_that_are_no_seconds(text: str) -> None:
 )
 def test_a_camera_keeps_no_password(name: str, expected: str) -> None:
     assert camera_name(name) == expected
+
+
+def test_numbers_are_alike_to_the_last_digit() -> None:
+    long = ["20260301120000100", "20260301120000101", "9" * 5000]
+    assert alike([*long, "020260301120000100", "-0", "0,00", "1.5"]) == [["-0", "0,00"], ["020260301120000100", long[0]]]
 
 
 def test_equal_names_compare_equal() -> None:

@@ -120,6 +120,28 @@ def test_several_data_sets_are_of_different_people_and_cameras(tmp_path: Path) -
     assert (both.gallery.identities == -1).sum() == 2 * (one.gallery.identities == -1).sum()
 
 
+def test_several_data_sets_have_their_folders_names_and_no_file_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("site.v1.2", "site.v1.3"):
+        write_market(tmp_path / name)
+    monkeypatch.chdir(tmp_path / "site.v1.2")
+    both = open_dataset([".", tmp_path / "site.v1.3"])
+    assert {name.partition("/")[0] for name in both.query.identity_names()} == {"site.v1.2", "site.v1.3"}
+    (tmp_path / "again").symlink_to(tmp_path / "site.v1.2")
+    with pytest.raises(DatasetError, match=r"again/.* is in site\.v1\.2 and in again, so its person would be two"):
+        open_dataset([".", tmp_path / "again"])
+
+
+def test_wrong_lists_of_msmt17(tmp_path: Path) -> None:
+    drawings.nested(tmp_path, "msmt17")
+    lines = (tmp_path / "list_train.txt").read_text().splitlines()
+    (tmp_path / "list_train.txt").write_text("\n".join([lines[0][:-1] + "²", *lines[1:]]), encoding="utf-8")
+    (tmp_path / "list_val.txt").unlink()
+    assert open_dataset(tmp_path).accounting.left_out["label missing"] == 1
+    (tmp_path / "list_query.txt").write_bytes("Zoë.jpg 1\n".encode("latin-1"))
+    with pytest.raises(DatasetError, match=r"list_query\.txt: not text in UTF-8"):
+        open_dataset(tmp_path)
+
+
 def test_prid_2011(tmp_path: Path) -> None:
     write_prid(tmp_path)
     dataset = open_dataset(tmp_path)

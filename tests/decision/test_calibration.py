@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from resight import models
 from resight.cli import main
 from resight.datasets import open_dataset
 from resight.decision.calibrate import calibrate, least_people
-from resight.decision.calibration import Calibration, OperatingPoint, kind_kept
+from resight.decision.calibration import NOTHING, Calibration, OperatingPoint, kind_kept
 from resight.decision.cohort import fit_cohort
 from resight.decision.confidence import Rate
 from resight.decision.decide import decide
@@ -151,8 +152,9 @@ def test_a_file_keeps_everything_and_damage_is_named(calibration: Calibration, t
     calibration.save(path)
     assert Calibration.load(path) == calibration
     values = json.loads(path.read_text())
+    endless = [values | {name: float("inf")} for name in ("people", "height")]
     upside_down = values | {"match": values["possible"], "possible": values["match"]}
-    for damaged in ({}, [], values | {"format": "other"}, values | {"match": None}, upside_down):
+    for damaged in ({}, [], values | {"format": "other"}, values | {"match": None}, upside_down, *endless):
         path.write_text(json.dumps(damaged))
         with pytest.raises(GalleryError, match="is not a calibration"):
             Calibration.load(path)
@@ -215,6 +217,21 @@ def test_a_gallery_larger_than_any_calibrated_is_said() -> None:
     assert decide([0.0], guaranteed, people=100_000).tolist() == ["unknown"]
     # Sightings without a name count as those of the labelled people, three each, and never make a gallery small.
     assert (expected.reckon(7, 0), expected.reckon(0, 30), expected.reckon(7, 900)) == (7, 99, 307)
+
+
+def test_people_left_out_are_measured_as_a_search_among_them() -> None:
+    population, rng = Population(0.3), np.random.default_rng(5)
+    shown = []
+    for _ in range(12):
+        made = calibrate(population.searches(rng, 320), ColourModel(), "euclidean", rate=0.1, possible_rate=0.3)
+        match, possible = made.measured_on(population.searches(rng, 80))
+        assert (match.threshold, possible.threshold) == made.thresholds(people=79)
+        shown.append((match.false_positives.value, possible.false_positives.value))
+    # At the distances of a gallery of 319 people, four times as large, they are about 6 and 19 %.
+    assert np.mean(shown, axis=0) == pytest.approx([0.1, 0.3], rel=0.25)
+    made = calibrated(population.searches(rng, PEOPLE), rate=0.1, possible_rate=0.3)
+    match, _ = made.measured_on(population.searches(rng, 2000))  # so many that no guaranteed distance keeps the rate
+    assert (match.threshold, match.false_positives.value) == (NOTHING, 0) and match.misses is not None and match.misses.value == 1
 
 
 def test_what_asks_decides_which_thresholds_apply(tmp_path: Path) -> None:
@@ -314,6 +331,7 @@ def test_the_command_and_the_search_that_uses_it(
     assert main([*of, *both]) == 0
     shown = capsys.readouterr()
     assert "on 7 other people" in shown.out
+    assert "on other people: the distances are those of a search in a gallery of 6 people" in shown.out
     assert "if the model was trained on these people" in shown.err
     assert json.loads(Path("all.json").read_text())["check"]["people"] == 7
     assert main([*of, "--rate", "0.8", "--part", "all", "--held-out", "0.1"]) == 2
@@ -363,6 +381,18 @@ def test_people_of_one_camera_measure_nothing_across_cameras(
     assert "no person was seen by two cameras" in capsys.readouterr().err
     found = Calibration.load(out)
     assert (found.match.misses, found.joined) == (None, None)
+    # Beside people whom two cameras saw, these take nobody's cameras away.
+    (tmp_path / "two").mkdir()
+    rows = ["path,identity,camera"]
+    for person, camera, image in itertools.product(range(20), ("east", "west"), range(2)):
+        name = f"{person}-{camera}-{image}.png"
+        cv2.imwrite(str(tmp_path / "two" / name), np.full((8, 4, 3), rng.integers(0, 9, 3) + 10 * person, np.uint8))
+        rows.append(f"{name},{person},{camera}")
+    (tmp_path / "two" / "labels.csv").write_text("\n".join(rows))
+    assert main(["calibrate", *data, "--data", str(tmp_path / "two"), "--part", "all", "--rate", "0.1", "--out", str(out)]) == 0
+    both = Calibration.load(out)
+    assert both.people == 100
+    assert both.match.misses is not None
 
 
 def test_strangers_of_two_cameras_decide_who_is_joined(calibration: Calibration, tmp_path: Path) -> None:

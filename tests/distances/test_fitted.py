@@ -47,6 +47,20 @@ def test_kissme_is_pca_and_then_kissme_on_sampled_pairs(people: People, dimensio
     assert not np.allclose(other.metric.M_, fitted.metric.M_)
 
 
+def test_kissme_of_few_images_takes_fewer_dimensions() -> None:
+    """With two images of each person the pairs span at most one dimension for each; half of that can be relied on."""
+    rng = np.random.default_rng(0)
+    identities, cameras = np.repeat(np.arange(200), 2), np.tile([1, 2], 200)
+    features = rng.standard_normal((200, 150))[identities] + rng.standard_normal((400, 150))
+    known, new = identities < 100, identities >= 100
+    for seed in range(10):
+        fitted = fit_distance("kissme", features[known], identities[known], cameras[known], seed=seed)
+        assert 45 <= fitted.dimensions <= 50
+    vectors = fitted.transform(features[new])
+    own = fitted.compare(vectors[::2], vectors[1::2])
+    assert (own.argmin(axis=1) == np.arange(100)).mean() > 0.3
+
+
 def test_xqda_is_xqda_alone(people: People) -> None:
     features, identities, cameras = people
     fitted = fit_distance("xqda", features, identities, cameras, dimensions=5)

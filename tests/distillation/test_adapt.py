@@ -15,7 +15,7 @@ from resight.cli import main
 from resight.datasets import open_dataset
 from resight.datasets.image_list import find_images
 from resight.datasets.records import JUNK, UNKNOWN, Records
-from resight.distillation.adapt import _hold_out, _teachers, adapt, agreement
+from resight.distillation.adapt import _hold_out, adapt, agreement, teachers_of
 from resight.distillation.config import AdaptConfig
 from resight.errors import CheckpointError, ConfigurationError, DatasetError
 from resight.gallery import Gallery, Settings, find_crops
@@ -23,7 +23,7 @@ from resight.images import load_pixels
 from resight.models import load_model
 from resight.models.pytorch import network_outputs
 from resight.models.shipped import load_shipped
-from resight.networks.card import load_network
+from resight.networks.card import load_network, read_card
 from support import SHARED, needs_shared
 
 
@@ -49,11 +49,11 @@ def test_a_student_comes_to_see_what_its_teacher_sees(crops: Records, tiny: Path
 
 
 def test_without_a_teacher_a_student_that_knows_its_cameras_teaches_itself(crops: Records) -> None:
-    assert _teachers(config(), crops) == ("student-fastest",)
-    assert _teachers(config(teacher=("omz-0277",)), crops) == ("omz-0277",)
+    assert teachers_of(config(), crops) == ("student-fastest",)
+    assert teachers_of(config(teacher=("omz-0277",)), crops) == ("omz-0277",)
     unknown = dataclasses.replace(crops, cameras=np.full(len(crops), UNKNOWN))
     for how, seen in (({}, unknown), ({"epochs": 0}, crops), ({"start": "mobilenet-0.25-imagenet"}, crops)):
-        assert _teachers(config(**how), seen) == ()
+        assert teachers_of(config(**how), seen) == ()
 
 
 def test_without_epochs_only_statistics_move(crops: Records, tmp_path: Path) -> None:
@@ -71,6 +71,31 @@ def test_without_epochs_only_statistics_move(crops: Records, tmp_path: Path) -> 
     learned = load_pixels(_hold_out(crops, config())[0].paths, (128, 64))
     network_outputs(before, learned, batch_size=len(learned))
     torch.testing.assert_close(after[f"{name}.running_mean"], (old + seen[-1]) / 2, rtol=0.02, atol=0.02)
+
+
+def test_statistics_moved_before_are_neither_moved_again_nor_overwritten(crops: Records, tiny_run: Path, tmp_path: Path) -> None:
+    start, run = shutil.copytree(tiny_run, tmp_path / "start"), tmp_path / "run"
+    how = config(start=str(start), epochs=0)
+    adapt(crops, run, how, cache=tmp_path)
+    card, written = read_card(run), (run / "network.safetensors").stat().st_mtime_ns
+    assert (card.configuration["start"], card.training["kind"], card.training["dataset"]) == (str(start), "adapted", "crops")
+    assert card.provenance["configuration"] == card.configuration
+    assert card.training["sha256"]["initial weights"] == read_card(start).weights_sha256
+    named = dataclasses.replace(crops, identities=np.arange(len(crops)))  # nobody looks at the names
+    adapt(named, run, how, cache=tmp_path)
+    taught = {"teacher": (str(tiny_run),), "epochs": 1, "copies": 0}
+    for other, changes, message in (
+        (crops.select(np.arange(1, len(crops))), {}, "other training data"),
+        (crops, {"start": "student-fast"}, "of another configuration"),
+        (crops, taught, "of another configuration"),
+    ):
+        with pytest.raises(CheckpointError, match=f"{run} holds a finished run .*{message}; choose another --out"):
+            adapt(other, run, dataclasses.replace(how, **changes), cache=tmp_path)
+    shutil.rmtree(start)
+    adapt(crops, start, config(start="student-fast", epochs=0), cache=tmp_path)
+    with pytest.raises(CheckpointError, match="other initial weights"):
+        adapt(crops, run, how, cache=tmp_path)
+    assert (run / "network.safetensors").stat().st_mtime_ns == written
 
 
 @needs_shared("weights/mobilenet_2_5_224_tf_no_top.h5")
@@ -106,7 +131,7 @@ def test_what_cannot_be_adapted_is_refused(crops: Records, tiny_run: Path, tmp_p
         adapt(crops.select(np.arange(16)), tmp_path / "few", config())
     (tmp_path / "other").mkdir()
     shutil.copytree(tiny_run, tmp_path / "other", dirs_exist_ok=True)
-    with pytest.raises(CheckpointError, match="holds a finished run of another kind"):
+    with pytest.raises(CheckpointError, match="holds a finished run of another configuration"):
         adapt(crops, tmp_path / "other", config(epochs=0))
     with pytest.raises(ConfigurationError, match=r"lomo is no network in PyTorch; start from student"):
         adapt(crops, tmp_path / "lomo", config(start="lomo"))
@@ -129,10 +154,25 @@ def test_the_verb_writes_a_model_that_embeds(tiny: Path, tmp_path: Path, capsys:
     pixels = load_pixels(open_dataset(tiny).query.paths[:4], (128, 64))
     both = [load_model(str(place)).extract(pixels) for place in (run, run / "student.onnx")]
     np.testing.assert_allclose(*both, rtol=1e-3, atol=1e-4)
-    other = [*given[:3], *given[5:-1], str(tmp_path / "b")]
+    (tmp_path / "link").symlink_to(tiny)
+    other = ["adapt", "--images", str(tmp_path / "link"), "--labelled", str(tiny), "--out", str(tmp_path / "b")]
     assert main([*other, *options]) == 2  # all crops but those of the training: those that judge among them
     said = capsys.readouterr()
     assert "the student learns crops of" in said.err and "68 crops are too few" in said.err
+
+
+def test_options_that_have_no_effect_are_named_before_the_work(
+    crops: Records, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "crops").mkdir()
+    for number, path in enumerate(crops.paths):  # names that tell no camera
+        shutil.copy(path, tmp_path / "crops" / f"{number}.jpg")
+    given = ["adapt", "--images", str(tmp_path / "crops"), "--start", "student-fastest", "--batch-size", "16", "--held-out", "0.25"]
+    for epochs, noted in (("3", True), ("0", False)):
+        assert main([*given, "--epochs", epochs, "--out", str(tmp_path / epochs)]) == 0
+        said = capsys.readouterr().err
+        note = "only the statistics of the student's normalisation move: --epochs, --learning-rate, --copies and --neighbours have"
+        assert (f"note: without --teacher and crops of several cameras {note} no effect" in said) == noted
 
 
 def test_a_gallery_teaches_by_the_crops_that_it_keeps(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from resight.cli import main
 from resight.configuration import configure, fingerprint, to_dict
 from resight.datasets import Dataset
-from resight.distillation.config import DistillConfig
+from resight.distillation.config import AdaptConfig, DistillConfig
 from resight.errors import ConfigurationError
 
 
@@ -38,9 +38,14 @@ from resight.errors import ConfigurationError
         ({"peer": "osnet-0.25"}, "peer = 'osnet-0.25' and no loss compares the student with it; set mutual_weight to 1"),
         ({"mutual_weight": 1.0, "peer_weights": "file.pth"}, "peer_weights belong to a peer of another architecture; set peer"),
         ({"copies": -1}, "copies = -1; expected at least 0"),
+        ({"neighbours": 3}, "neighbours = 3 are of other cameras; set centre_cameras, or neighbours to 0"),
         ({"unlabelled_share": 0.0}, "unlabelled_share = 0.0; expected more than 0 and less than 1"),
         ({"copies": 1, "soft_weight": 0.0}, "images without an identity need a teacher"),
         ({"unlabelled": ("A",), "batch_size": 16, "unlabelled_share": 0.01}, "leaves 16 of 16 images with an identity"),
+        (
+            {"copies": 1, "soft_weight": 0.0, "hard_weight": 0.0, "rkd_weight": 1.0, "unlabelled_share": 0.5},
+            "unlabelled_share = 0.5, and no loss needs to know who is on an image",
+        ),
         ({"copies": 1, "batch_size": 16, "images_per_identity": 8}, "leaves 12 of 16 images with an identity; expected"),
         ({"hard_weight": 0.0, "soft_weight": 0.0}, "every loss has weight 0; set one of hard_weight, triplet_weight, soft_weight"),
     ],
@@ -49,6 +54,24 @@ def test_what_cannot_be_is_named(values: dict[str, object], message: str) -> Non
     with pytest.raises(ConfigurationError) as error:
         DistillConfig(**values)  # type: ignore[arg-type]
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        *(("learning_rate", value, "more than 0") for value in (0.0, -0.1, math.nan, math.inf)),
+        ("learning_rate", 1001.0, "at most 1000"),
+        ("batch_size", 1, "at least 2"),
+        *((name, -1, "at least 0") for name in ("epochs", "copies", "neighbours", "seed")),
+        ("seed", 2**63, f"at most {2**63 - 1}"),
+        *(("held_out", value, "more than 0 and at most 0.5") for value in (0.0, 0.9, math.nan)),
+    ],
+)
+def test_an_adaptation_has_the_bounds_of_a_distillation(name: str, value: float, expected: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        AdaptConfig(**{name: value})  # type: ignore[arg-type]
+    assert str(error.value) == f"{name} = {value}; expected {expected}"
+    assert AdaptConfig(batch_size=2, epochs=0, copies=0, neighbours=0, seed=2**63 - 1)
 
 
 @pytest.mark.parametrize("kind", ["soft", "embedding", "similarity", "rkd", "attention", "hint"])

@@ -53,6 +53,10 @@ def test_it_is_two_divergences_and_the_peers_cross_entropy() -> None:
     truth = np.eye(4)[labels]
     np.testing.assert_allclose(logits.grad, (own - other) / 5, atol=1e-6)
     np.testing.assert_allclose(loss.peer.logits.grad, (other - own + other - truth) / 5, atol=1e-6)
+    # an image without an identity is named neither rightly nor wrongly
+    labels = np.where(np.arange(5) < 3, peer.argmax(1), -1)
+    parts = loss(batch._replace(labels=torch.from_numpy(labels)), Outputs(nothing, nothing, nothing, logits))[1]
+    assert parts["peer_accuracy"].item() == 1
 
 
 def test_one_step_is_that_of_two_networks_side_by_side() -> None:

@@ -13,7 +13,7 @@ from scipy.special import softmax
 from resight.distillation.knowledge import class_mean_logits, matching_classes
 from resight.distillation.soft import SoftTargetLoss
 from resight.distillation.targets import CachedTeacher, OnlineTeacher, almost_uniform, entropies
-from resight.errors import ConfigurationError
+from resight.errors import ArrayError, ConfigurationError
 from resight.models.lomo import LomoModel
 from resight.models.pytorch import NetworkModel
 from resight.networks import build
@@ -26,6 +26,15 @@ VIEW = View(np.array([6, 0, 3, 5]), np.array([True, False, True, False]))
 
 def pixels(images: int = 7, size: tuple[int, int] = (32, 32)) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (images, *size, 3), np.uint8)
+
+
+class Overflowing(LomoModel):
+    """A model that is not a network, and whose last vector is infinite."""
+
+    def extract(self, pixels: np.ndarray) -> np.ndarray:
+        vectors = super().extract(pixels)
+        vectors[-1, -1] = np.inf
+        return vectors
 
 
 def counter() -> tuple[list[str], Callable[..., None]]:
@@ -88,6 +97,15 @@ def test_the_teacher_is_asked_once_and_read_from_the_cache_afterwards(tmp_path: 
     assert len(calls) == 2
     CachedTeacher.ask(teacher, np.ascontiguousarray(pixels(3)[:, ::-1]), columns, CPU, cache=tmp_path, progress=count)
     assert len(calls) == 4
+
+
+def test_answers_that_are_not_finite_are_refused_and_not_kept(tmp_path: Path) -> None:
+    network = build("mobilenet-0.25", 4, seed=0)
+    next(network.parameters()).data[0] = torch.inf
+    for teacher in (NetworkModel("t", network, device="cpu"), Overflowing(height=40, width=20)):
+        with pytest.raises(ArrayError, match=f"teacher {teacher.name} gives NaN or infinity; its weights are damaged or too large"):
+            CachedTeacher.ask(teacher, pixels(3, teacher.size), None, CPU, cache=tmp_path)
+    assert not list(tmp_path.rglob("*.npy"))
 
 
 def test_answers_for_mirror_images_can_be_saved(tmp_path: Path) -> None:

@@ -132,6 +132,15 @@ def test_embeddings_equal_the_oracle(distance: str) -> None:
     assert 0.2 < scores.map < 0.9, "neither hopeless nor perfect, or the comparison says little"
 
 
+@pytest.mark.parametrize(("distance", "offset"), [("euclidean", 10.0), ("euclidean", 1000.0), ("cosine", 1000.0)])
+def test_embeddings_far_from_zero_equal_the_oracle(distance: str, offset: float) -> None:
+    queries, gallery, query, images = scene(4)
+    spread = 1.0 if distance == "cosine" else 0.1
+    queries, gallery = (np.float32(offset) + np.float32(spread) * vectors for vectors in (queries, gallery))
+    exact = np.stack([DISTANCES[distance].exact(vector, gallery) for vector in queries])
+    assert figures(evaluate(queries, gallery, query, images, distance)) == pytest.approx(oracle(exact, query, images))
+
+
 @pytest.mark.parametrize("distance", ["euclidean", "cosine"])
 def test_size_of_blocks_and_kind_of_input_do_not_matter(distance: str) -> None:
     queries, images, query, gallery = scene(1)

@@ -115,7 +115,7 @@ def test_errors_are_one_line_and_hold_no_key(
     with (bucket / "keys.csv").open("w") as stream:
         csv.writer(stream).writerows([("path", "identity"), ("s3://me:secret@people/1.png", "anna")])
     capsys.readouterr()
-    monkeypatch.setattr("resight.datasets.tables.LARGEST", 20)
+    monkeypatch.setattr("resight.datasets.tables.LARGEST", 60)  # more than keys.csv has, and less than labels.csv
     for images, expected in (
         (f"{url}/nothing", "no such folder or file"),
         (f"{url}/labels.csv", "larger than"),

@@ -15,6 +15,7 @@ from resight import models
 from resight.cli import main
 from resight.cli.terminal import shown
 from resight.datasets import open_dataset
+from resight.errors import ConfigurationError
 from resight.gallery import Gallery
 from resight.networks import NETWORKS
 
@@ -73,12 +74,26 @@ def test_the_life_of_a_gallery(tiny: Path, tmp_path: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("model", "stored"), [("run", "{}/run"), ("osnet-0.25:run/w.pth", "osnet-0.25:{}/run/w.pth"), ("lomo:none", "lomo:none")]
 )
-def test_the_model_is_found_from_any_folder(model: str, stored: str, tmp_path: Path) -> None:
+def test_the_model_is_found_from_any_folder(
+    model: str, stored: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise ConfigurationError("there is no GPU")
+
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "w.pth").touch()
     assert main(["gallery", "create", "g", "--model", model, "--retention", "1d"]) == 0
     with Gallery.open("g") as gallery:
         assert gallery.settings.model == stored.format(tmp_path.resolve())
+    (tmp_path / "0.png").write_bytes(make_image(0))
+    monkeypatch.setattr(models, "load_model", load)
+    capsys.readouterr()
+    assert main(["gallery", "add", "g", "0.png", "--device", "cuda"]) == 2
+    assert capsys.readouterr().err == "resight: there is no GPU\n"
+    (tmp_path / "run").rename("gone")
+    assert main(["gallery", "add", "g", "0.png"]) == 2
+    said = "there is no GPU" if model == "lomo:none" else f"not where it was: there is no {tmp_path.resolve()}"
+    assert said in capsys.readouterr().err
 
 
 def test_everything_is_shown_before_it_is_deleted(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,10 +182,19 @@ def test_damage(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (["search", "g", "good.png", "-k", "0"], "k is 0"),
         (["search", "nowhere", "good.png"], "nowhere: no gallery here; make one with"),
         (["purge", "g", "--yes"], "nothing says what to delete"),
-        (["purge", "g", "--camera", "1"], "no sighting is of '1': nothing was deleted"),
+        (["purge", "g", "--camera", "1"], "no sighting is of '1': nothing was deleted; names must match"),
+        (
+            ["purge", "g", "--since", "2027-01-01", "--until", "2026-01-01"],
+            "was seen since 2027-01-01 and before 2026-01-01: nothing was",
+        ),
+        (["purge", "g", "--id", "a", "--until", "2026-01-01"], "no sighting is of 'a' and was seen before 2026-01-01: nothing"),
         (["restore", "g", "s"], "would be lost; add --yes"),
         (["restore", "g", "s", "--yes"], "g has no snapshot 's'; it has: none"),
         (["snapshot", "g", "../s"], "cannot be called"),
+        (["backup", "g", "g/old/b.sqlite"], "g/old/b.sqlite is in the folder of the gallery"),
+        (["crops", "g", "g/crops"], "is in the folder of the gallery"),
+        (["reembed", "g", "g/new", "--model", "colours"], "g/new is in the folder of the gallery"),
+        (["search", "g", "good.png", "--picture", "g/list.png"], "g/list.png is in the folder of the gallery"),
         (["verify", "nowhere"], "nowhere: no gallery here"),
         (["stats", "postgresql://me:secret@127.0.0.1:9/x"], "the database says"),
     ],

@@ -110,6 +110,8 @@ def test_what_is_too_old_is_left_out(tmp_path: Path) -> None:
             Crop(source="c", data=make_image(1)),
             Crop(source="d", data=make_image(1), time=now + timedelta(days=1000)),
         ]
+        with pytest.raises(ConfigurationError, match="e: its time has no time zone"):
+            gallery.enrol(ColourModel(), [Crop(source="e", data=make_image(1), time=datetime(2026, 3, 1))])
         done = gallery.enrol(ColourModel(), crops)
         assert (done.added, done.expired) == (3, 1)
         assert {record.source for record in gallery.records()} == {"b", "c", "d"}

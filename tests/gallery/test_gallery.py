@@ -93,6 +93,8 @@ def test_several_images_of_one_person() -> None:
     np.testing.assert_array_equal(fuse(images[0]), images[:1])
     with pytest.raises(ArrayError):
         fuse(images[None])
+    with pytest.raises(ArrayError, match="no vector was given"):
+        fuse(images[:0])
 
 
 def test_the_mean_of_noisy_images_finds_the_person(gallery: Gallery) -> None:

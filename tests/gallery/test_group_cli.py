@@ -65,6 +65,8 @@ def test_it_says_how_many_people_it_found(folder: Path, capsys: pytest.CaptureFi
 
     person = next(name for name in named.values() if name.startswith("person-"))
     assert main(["gallery", "rename", "people", person, "Bob"]) == 0  # confirmed
+    assert main(["gallery", "rename", "people", "Anna", "Ann"]) == main(["gallery", "rename", "people", "Ann", "Anna"]) == 0
+    assert "sightings of Ann? are of Anna? now" in capsys.readouterr().out
     assert main(["gallery", "merge", "people", "Anna?", "Anna"]) == 0
     split = next(id for id, name in named.items() if name.startswith("person-") and name != person)
     assert main(["gallery", "label", "people", "--id", split, "--identity", "person-900"]) == 0

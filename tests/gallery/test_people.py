@@ -17,6 +17,7 @@ from resight.errors import ConfigurationError, GalleryError, StorageError
 from resight.gallery import Gallery, Where
 from resight.gallery import people as module
 from resight.gallery.group import group_people
+from resight.gallery.labels import called, label
 from resight.gallery.people import People
 from resight.gallery.tracklets import enrol_tracklet
 from resight.service.watching import _LoggedGallery
@@ -126,6 +127,30 @@ def test_a_merge_and_a_split_by_an_operator_are_taken_up(gallery: Gallery) -> No
     people.look()
     assert operator("c", "Ann?") == [("merged", "Ann?", "person-5")]
     assert people.look() == [] and not people.stale
+
+
+def test_who_is_perhaps_somebody_follows_their_name(gallery: Gallery) -> None:
+    people = People(gallery, 0.3)
+
+    def rename(old: str, new: str, *, merging: bool = False) -> list[dict[str, object]]:
+        for name, records in called(gallery, old, new, merging=merging).items():
+            label(gallery, records, name)
+        people.look_again()
+        return people.look()
+
+    give(gallery, people, passage("a", "door", 0, ANN), passage("b", "door", 10, BOB))
+    assert rename("person-1", "Ana") == rename("person-2", "Bob") == []
+    give(gallery, people, passage("c", "hall", 20, ANN), passage("d", "hall", 30, BOB))
+    assert rename("Ana", "Ann") == []  # nobody is split
+    assert named(gallery) == {"a": "Ann", "b": "Bob", "c": "Ann?", "d": "Bob?"}
+    assert give(gallery, people, passage("e", "yard", 40, ANN)) == [("seen again", "Ann?")]
+    people = People(gallery, 0.3)  # after a restart
+    assert give(gallery, people, passage("f", "door", 60, look(0.95, 0.31))) == [("seen again", "Ann?")]
+    assert people._linker.people().keys() == {module._NAMED, module._NAMED + 1}
+    rename("Bob", "Ann", merging=True)
+    assert set(named(gallery).values()) == {"Ann", "Ann?"}
+    rename("Ann", "person-9")  # taken back
+    assert set(named(gallery).values()) == {"person-9"}
 
 
 def test_what_an_operator_did_a_moment_ago_is_not_undone(gallery: Gallery) -> None:

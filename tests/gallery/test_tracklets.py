@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from gallery.fakes import DIMENSION, ColourModel, make_settings
+from gallery.fakes import DIMENSION, ColourModel, make_settings, make_sighting
 from resight.cameras.tracklets import Tracklet
 from resight.errors import ArrayError
 from resight.gallery import Gallery, fuse
 from resight.gallery.reembed import reembed
+from resight.gallery.seen import people_seen
 from resight.gallery.sighting import draw_thumbnail
 from resight.gallery.strip import best_crop, crops_in, draw_strip, seconds_in
 from resight.gallery.tracklets import enrol_tracklet
@@ -87,6 +88,13 @@ def test_a_strip_says_how_long_its_tracklet_was(seconds: float) -> None:
     for read in (decode, lambda data: cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)):
         np.testing.assert_array_equal(read(strip), read(draw_strip(crops)))  # a comment changes no pixel
     assert len(crops_in(strip)) == 3 and best_crop(strip) == best_crop(draw_strip(crops))
+
+
+def test_a_tracklet_ends_with_the_calendar() -> None:
+    picture = draw_strip([np.zeros((9, 9, 3), np.uint8)], 1e6)
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    ((one,),) = [found.passes for found in people_seen([make_sighting(1, time=last, thumbnail=picture)])]
+    assert one.start == last and one.end == datetime.max.replace(tzinfo=UTC)
 
 
 def test_a_move_to_another_model_fuses_the_crops(tmp_path: Path) -> None:

@@ -320,11 +320,13 @@ def test_transparency_and_palettes() -> None:
     assert np.array_equal(decode(data), by_pillow(data))
 
 
-def test_sixteen_bits_become_eight() -> None:
-    deep = np.arange(20 * 30, dtype=np.uint16).reshape(20, 30) * 109
-    pixels = decode(cv2.imencode(".png", deep)[1].tobytes())
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sixteen_bits_become_eight(ending: str, channels: int) -> None:
+    deep = np.random.default_rng(0).integers(0, 65536, (20, 30, channels), np.uint16)
+    pixels = decode(cv2.imencode(ending, deep)[1].tobytes())
     assert pixels.dtype == np.uint8
-    assert np.abs(pixels[:, :, 1].astype(int) - deep // 256).max() <= 1
+    assert np.array_equal(pixels, np.broadcast_to(deep[:, :, ::-1] // 256, (20, 30, 3)))
 
 
 @pytest.mark.parametrize("ending", [".png", ".tif"])

@@ -80,10 +80,17 @@ def test_boxes_of_a_frame() -> None:
     people = [frame[5:45, 10:30], frame, frame[30:60, 0:13]]
     expected = np.stack([vector(person) for person in people])
     model = MeanColours()
-    for given in ((frame, boxes), (frame, SimpleNamespace(xyxy=boxes)), (png(frame), boxes), [(frame, boxes)]):
+    for given in (
+        (frame, boxes),
+        (frame, boxes.tolist()),
+        (frame, list(boxes)),
+        (frame, SimpleNamespace(xyxy=boxes)),
+        (png(frame), boxes),
+        [(frame, boxes)],
+    ):
         np.testing.assert_array_equal(model.embed(given), expected)
     crop = noise(4)
-    mixed = model.embed(iter([crop, (frame, boxes[:0]), (frame, boxes), crop]))
+    mixed = model.embed(iter([crop, (frame, boxes[:0]), (frame, []), (frame, boxes), crop]))
     np.testing.assert_array_equal(mixed, np.stack([vector(crop), *expected, vector(crop)]))
 
 
@@ -129,6 +136,9 @@ def test_errors_name_the_item(tmp_path: Path) -> None:
         model.embed([frame, (frame, np.array([[0, 0, 9, 9], [50, 0, 60, 9]], np.float32))])
     with pytest.raises(ArrayError, match=r"image 0: boxes of shape \(1, 4\); expected finite"):
         model.embed((frame, np.full((1, 4), np.nan, np.float32)))
+    for rows, message in (([[0, 0, 9]], r"boxes of shape \(1, 3\)"), ([[0, 0, 9, 9], [0]], "boxes are not a matrix")):
+        with pytest.raises(ArrayError, match=f"image 0: {message}.*; expected finite numbers"):
+            model.embed((frame, rows))
     with pytest.raises(ArrayError, match="image 0: got a int"):
         model.embed(7)
     with pytest.raises(ArrayError, match="mean gives NaN or infinity for image 1, box 0"):

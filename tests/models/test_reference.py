@@ -24,9 +24,9 @@ from resight.shipped import SHIPPED, shipped_file
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a folder or file of every name that means something else."""
     monkeypatch.chdir(tmp_path)
-    for name in (*SHIPPED, "lomo", "osnet-0.25", "resnet-50-imagenet", "run", "fitted", "empty"):
+    for name in (*SHIPPED, "lomo", "osnet-0.25", "resnet-50-imagenet", "run", "night.onnx", "day.xml", "fitted", "empty"):
         Path(name).mkdir()
-    for name in ("student", "osnet-0.25", "run"):
+    for name in ("student", "osnet-0.25", "run", "night.onnx", "day.xml"):
         Path(name, CARD).write_text("{}")
     Path("fitted", FITTED_ARRAYS).touch()
     Path("loose.pth").touch()
@@ -47,6 +47,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("openvino:student", "openvino", "student", shipped_file("student", ".onnx")),
         ("openvino:model.xml", "openvino", "", Path("model.xml")),
         ("run", "run", "", Path("run")),
+        ("night.onnx", "run", "", Path("night.onnx")),  # a folder, whatever its name
+        ("day.xml", "run", "", Path("day.xml")),
         ("./student", "run", "", Path("student")),
         ("./student-fast", "folder", "", Path("student-fast")),
         ("./osnet-0.25", "run", "", Path("osnet-0.25")),

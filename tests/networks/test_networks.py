@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from resight.errors import ConfigurationError, WeightsError
-from resight.files import read_json, write_json
+from resight.files import read_json, sha256_file, write_json
 from resight.networks import NETWORKS, build
 from resight.networks.card import Card, load_network, save_network
 from resight.networks.network import Outputs
@@ -155,6 +156,30 @@ def test_a_saved_network_comes_back_with_neck_and_stride(tmp_path: Path, stride:
     write_json(tmp_path / "card.json", values | {"neck": not neck})
     with pytest.raises(WeightsError, match="does not fit its card"):
         load_network(tmp_path)
+
+
+def test_a_card_and_odd_tensors_decide_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = build("mobilenet-0.25", 2)
+    card = Card(architecture="mobilenet-0.25", identities=(5, 9), preprocessing=network.preprocessing)
+    save_network(tmp_path, network, card)
+    values, state = read_json(tmp_path / "card.json"), network.state_dict()
+    devices = []
+    monkeypatch.setattr("resight.networks.card.build", lambda *a, **k: devices.append(torch.empty(0).device.type) or build(*a, **k))
+    write_json(tmp_path / "card.json", values | {"identities": list(range(10**5))})
+    with pytest.raises(WeightsError, match=r"does not fit its card: size mismatch for classifier"):
+        load_network(tmp_path)
+    assert devices == ["meta"]  # nothing was built of the size that the card says
+    for name, kind in (
+        ("classifier.weight", torch.float8_e4m3fn),
+        ("backbone.conv1.weight", torch.complex64),
+        ("backbone.conv1.weight", torch.int8),
+        ("backbone.conv1.weight", torch.int64),
+        ("backbone.conv1_bn.num_batches_tracked", torch.float32),
+    ):
+        save_file(state | {name: state[name].to(kind)}, tmp_path / "network.safetensors")
+        write_json(tmp_path / "card.json", values | {"weights_sha256": sha256_file(tmp_path / "network.safetensors")})
+        with pytest.raises(WeightsError, match=f"holds {name} as {kind}, as no network of Resight's does; train again"):
+            load_network(tmp_path)
 
 
 def test_cards_from_before_necks_are_read(tmp_path: Path) -> None:

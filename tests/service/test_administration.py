@@ -34,7 +34,7 @@ def test_session(world: World) -> None:
         "hnsw": 0,
     }
     assert whole["size"] == 24
-    assert whole["max_upload"] == 8_000_000
+    assert (whole["max_upload"], whole["max_k"]) == (8_000_000, 200)
     narrow = world.client("viewer@hall").get("/api/session").json()
     assert (narrow["cameras"], narrow["size"]) == (["hall"], 8)
 

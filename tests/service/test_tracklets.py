@@ -60,6 +60,13 @@ def test_without_a_vector_the_service_fuses_the_crops(world: World) -> None:
     np.testing.assert_allclose(world.gallery.get(answer.json()["id"]).embedding, fuse(world.model.embed(images))[0], rtol=1e-5)
 
 
+def test_a_tracklet_at_the_end_of_time_hides_nobody(world: World) -> None:
+    world.gallery.label([enrol(world, time="9999-12-31T23:59:59Z", seconds="1000000").json()["id"]], "anna")
+    people = world.client().post("/api/people/list", json={"since": "9999-01-01"})
+    assert people.status_code == 200
+    assert people.json()["people"]
+
+
 def test_what_is_too_old_is_left_out_and_said(serve: Callable[..., World]) -> None:
     world = serve(retention=10**9)
     old = datetime.now(UTC) - timedelta(seconds=10**9 + 5)

@@ -13,16 +13,11 @@ from resight.tradeoff.accuracy import with_evaluation, with_scores
 from tradeoff.fakes import report, row
 
 
-def scores(folder: Path, sha256: str, value: float = 50.0, dataset: str = "tiny") -> Path:
-    file = folder / f"{sha256}-{value}-{dataset}.json"
-    file.write_text(json.dumps({"model_sha256": sha256, "rank1": 2 * value, "map": value, "dataset": dataset}))
-    return file
-
-
-def reranked(folder: Path) -> Path:
-    file = folder / "reranked.json"
-    values = {"model_sha256": "aa", "rank1": 9.0, "map": 9.0, "dataset": "tiny", "reranking": {"k1": 20}}
-    file.write_text(json.dumps(values))
+def scores(folder: Path, sha256: str, value: float = 50.0, dataset: str = "tiny", **changes: object) -> Path:
+    file = folder / f"{sha256}-{value}-{dataset}{''.join(changes)}.json"
+    about = {"model_sha256": sha256, "rank1": 2 * value, "map": value, "dataset": dataset}
+    asked = {"queries": 5, "gallery": 9, "protocol": "other cameras", "input_size": [128, 64]}
+    file.write_text(json.dumps(about | asked | changes))
     return file
 
 
@@ -52,7 +47,10 @@ def test_scores_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         ([scores(tmp_path, "aa"), scores(tmp_path, "bb", dataset="other")], "different data sets: other, tiny"),
         ([scores(tmp_path, "")], "untrained"),
         ([tmp_path / "nowhere.json"], "not a record"),
-        ([reranked(tmp_path)], "without --rerank"),
+        ([scores(tmp_path, "aa", reranking={"k1": 20})], "without --rerank"),
+        ([scores(tmp_path, "aa", input_size=[32, 16])], "measured at 32x16"),
+        ([scores(tmp_path, "aa"), scores(tmp_path, "bb", protocol="all but itself")], "different ways: 5 queries, 9 gallery"),
+        ([scores(tmp_path, "aa"), scores(tmp_path, "bb", queries=6)], "different ways"),
     ):
         with pytest.raises(MeasurementError, match=message):
             with_scores(rows, files)

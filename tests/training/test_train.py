@@ -21,8 +21,16 @@ from safetensors.torch import load_file, save_file
 from conftest import TINY
 from resight import files
 from resight.datasets import open_dataset
-from resight.datasets.records import Dataset, Split
-from resight.errors import CheckpointError, ConfigurationError, DatasetError, ImageError, StorageError, WeightsError
+from resight.datasets.records import UNKNOWN, Dataset, Split
+from resight.errors import (
+    CheckpointError,
+    ConfigurationError,
+    DatasetError,
+    ImageError,
+    ResightError,
+    StorageError,
+    WeightsError,
+)
 from resight.files import sha256_file
 from resight.images import load_pixels
 from resight.models import load_model
@@ -30,7 +38,7 @@ from resight.networks import build
 from resight.networks.card import load_network, read_card
 from resight.networks.published import PUBLISHED
 from resight.training.config import TrainConfig
-from resight.training.data import Extra, prepare
+from resight.training.data import Extra, prepare, unlabelled_records
 from resight.training.train import initial_network, train
 from support import market1501, needs_market1501
 
@@ -118,9 +126,14 @@ def test_a_run_from_before_a_field_was_added_is_still_finished(tiny: Path, tiny_
     assert train(tiny, run, TINY) == run
     with pytest.raises(CheckpointError, match="another configuration; choose another --out"):
         train(tiny, run, dataclasses.replace(TINY, neck=True))
-    for damaged in ([], {"configuration": 3}, {"configuration": {"neck": "yes"}}):
+    for damaged, message in (
+        ([], "is damaged"),
+        (card | {"configuration": 3}, "another configuration"),
+        (card | {"configuration": {"neck": "yes"}}, "another configuration"),
+        ({"format": "resight-distance-1", "distance": "xqda"}, f"{run} holds another kind of model"),
+    ):
         (run / "card.json").write_text(json.dumps(damaged))
-        with pytest.raises(CheckpointError, match="choose another --out"):
+        with pytest.raises(CheckpointError, match=rf"{message}.*; choose another --out"):
             train(tiny, run, TINY)
 
 
@@ -177,6 +190,13 @@ def test_a_damaged_run_is_not_called_finished(tiny: Path, tiny_run: Path, tmp_pa
         ):
             train(tiny, run, TINY)
         file.unlink(missing_ok=True)
+
+
+def test_weights_that_overflow_in_the_last_step_are_not_saved(tiny: Path, tmp_path: Path) -> None:
+    wild = {"learning_rate": 100.0, "momentum": 100.0, "weight_decay": 1000.0, "batch_size": 80, "epochs": 5}  # one step each
+    with pytest.raises(ResightError, match=r"is not finite after the training \(.*\); lower --learning-rate"):
+        train(tiny, tmp_path / "run", dataclasses.replace(TINY, validation="none", **wild))
+    assert not (tmp_path / "run" / "card.json").exists() and not (tmp_path / "run" / "network.safetensors").exists()
 
 
 def test_a_killed_process_resumes_to_the_same_weights(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
@@ -345,6 +365,8 @@ def test_held_out_images_are_not_none(tiny: Path, tmp_path: Path) -> None:
     config = dataclasses.replace(TINY, epochs=1, validation="image", held_out=0.005)
     with pytest.raises(ConfigurationError, match=r"held_out = 0\.005 of \d+ images is not one image; hold out more"):
         train(tiny, tmp_path / "run", config)
+    with pytest.raises(ConfigurationError, match="no loss teaches it; set validation to identity or none"):
+        prepare(open_dataset(tiny), (64, 32), validation="image", identities=False)
     run = train(tiny, tmp_path / "run", dataclasses.replace(config, held_out=0.02))
     assert json.loads((run / "history.json").read_text())["epochs"][0]["validation"].keys() == {"accuracy"}
 
@@ -356,6 +378,21 @@ def test_the_papers_division_of_market1501() -> None:
     train_part, held_out = by_image(open_dataset(market1501()).train, round(0.1 * 12936))
     assert (len(train_part), len(held_out)) == (11642, 1294)
     assert len(train_part.people()) == 751
+
+
+def test_unlabelled_images_are_none_of_the_data_set(tiny: Path, tmp_path: Path) -> None:
+    dataset, crops = open_dataset(tiny), tmp_path / "crops"
+    (crops / "deeper").mkdir(parents=True)
+    for records, number in ((dataset.train, 0), (dataset.query, 1), (dataset.gallery, 2)):
+        (crops / f"{number}.jpg").symlink_to(records.paths[0])
+        shutil.copy(records.paths[0], crops / "deeper" / f"{number}.jpg")
+    (crops / "notes.txt").touch()
+    found = unlabelled_records([crops], dataset.paths("train", "query", "gallery"))
+    assert found.paths == tuple(str(crops / "deeper" / f"{number}.jpg") for number in range(3))
+    assert found.notes == ("3 of 6 unlabelled images are images of the data set; they are left out",)
+    left_out = {"ending not read: .txt": 1, "of the data set, among the unlabelled images": 3}
+    assert found.accounting.to_dict() == {"there": 7, "used": 3, "left_out": left_out}
+    assert not found.cameras[found.cameras != UNKNOWN].size
 
 
 def test_images_without_an_identity_come_after_the_others_at_every_size(tiny: Path) -> None:

@@ -108,6 +108,8 @@ class Watch:
         if twice or not names:
             given = f"the name {twice[0]!r} is given to several cameras" if twice else "no camera is given"
             raise ConfigurationError(f"{given}; expected NAME=SOURCE, each name once")
+        if detector.one_camera and len(names) > 1:
+            raise ConfigurationError(detector.one_camera)
         self.failures: dict[str, str] = {}
         self._detecting: ThreadPoolExecutor
         self.short = 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from resight.cli.options import EXPERT, Layout, NamePattern, SkipUnreadable, TorchThreads, for_experts
-from resight.cli.terminal import say, use_threads, warn, write_result
+from resight.cli.terminal import check_writable, say, use_threads, warn, write_result
 from resight.cli.terminal import skip_unreadable as skip
 from resight.distillation.config import AdaptConfig
 from resight.progress import TerminalProgress
@@ -62,12 +62,15 @@ def adapt(
     from resight.datasets import Accounting, open_dataset
     from resight.datasets.image_list import find_images
     from resight.distillation.adapt import adapt as adapt_student
+    from resight.distillation.adapt import teachers_of
     from resight.errors import ConfigurationError
     from resight.export.config import ExportConfig
     from resight.export.model import export_model
     from resight.gallery.kept import is_gallery, kept_crops
 
+    check_writable(json)
     use_threads(threads)
+    how = AdaptConfig(**vars(config))
     if is_gallery(images) and os.environ.get("WORLD_SIZE", "1") != "1":
         raise ConfigurationError(
             f"{images} is a gallery, and several processes would copy its crops; write them with `resight gallery crops`"
@@ -79,17 +82,21 @@ def adapt(
             cache = out / "crops" / "cache"  # the teacher's answers are as personal as the crops
         elif part == "train":
             source = open_dataset(images, layout, name_pattern=name_pattern)
-            records = replace(source.train, accounting=source.account("train"), notes=source.warnings)
+            records = replace(source.train, accounting=source.account("train", first=True), notes=source.warnings)
         else:
             records = find_images(images, layout=layout, name_pattern=name_pattern)
         warn(records.notes)
-        if dataset is not None and set(records.paths) & {*dataset.query.paths, *dataset.gallery.paths}:
+        judging = set() if dataset is None else {os.path.realpath(path) for path in dataset.paths("query", "gallery")}
+        if any(os.path.realpath(path) in judging for path in records.paths):
             of = f"the student learns crops of {labelled} that also judge it"
             warn((f"{of}: expect less of others (--part train keeps them apart)",))
         if skip_unreadable:
             records = skip(records, progress=progress)
             dataset = dataset and skip(dataset, "query", "gallery", progress=progress)
-        report = adapt_student(records, out, AdaptConfig(**vars(config)), labelled=dataset, cache=cache, progress=progress)
+        if how.epochs != 0 and not teachers_of(how, records):
+            alone = "without --teacher and crops of several cameras only the statistics of the student's normalisation move"
+            warn((f"{alone}: --epochs, --learning-rate, --copies and --neighbours have no effect; give --teacher to teach it",))
+        report = adapt_student(records, out, how, labelled=dataset, cache=cache, progress=progress)
         if not report:  # the first process of a torchrun has it
             return
         export_model(str(out.absolute()), out / "student.onnx", ExportConfig())

@@ -84,7 +84,8 @@ def calibrate(
     part
         People to use: of the test (queries and gallery), of the training, or all.
     held_out
-        Share of the people to leave out and to measure the thresholds on afterwards.
+        Share of the people to leave out. Afterwards the rates are measured on them, at the distances that a search in a gallery of
+        that many people uses.
     seed
         Seed for the choice of people to leave out.
     out
@@ -185,7 +186,8 @@ def calibrate(
     if picture is not None:
         draw_errors(picture, searches["image"], calibration)
         say(f"picture: {picture}")
-    write_result(json, calibration.to_dict() | {"dataset": dataset.name, "check": checked}, dataset.account(*parts) + read)
+    files = dataset.account(*parts, first=True) + read
+    write_result(json, calibration.to_dict() | {"dataset": dataset.name, "check": checked}, files)
 
 
 def _searches(
@@ -216,7 +218,6 @@ def _show(calibration: Calibration, others: dict[str, LabelledSearches], title: 
     """Show what was promised and what it costs; return what others show, if some were left out."""
     from resight.decision.calibrate import least_people
     from resight.decision.calibration import MATCH, POSSIBLE, PROMISES
-    from resight.decision.operating_point import measure
 
     promise, confidence = calibration.promise, calibration.confidence
     (other,) = set(PROMISES) - {promise}
@@ -229,7 +230,7 @@ def _show(calibration: Calibration, others: dict[str, LabelledSearches], title: 
             rows += [_row(f"{name} for one {one.asks}, {other}", point) for name, point in zip(points, one.instead, strict=True)]
         if checked is not None and one.asks in others:
             by = others[one.asks]
-            found = {name: measure(by, point.wanted, point.threshold, confidence) for name, point in points.items()}
+            found = dict(zip(points, one.measured_on(by), strict=True))
             rows += [_row(f"{name} for one {one.asks}, on {by.people} other people", point) for name, point in found.items()]
             about = {"people": by.people, "images": len(by.persons)} | {name: point.to_dict() for name, point in found.items()}
             checked |= about if one is calibration else {"tracklets": about}
@@ -245,6 +246,11 @@ def _show(calibration: Calibration, others: dict[str, LabelledSearches], title: 
         f"limits: between them lie the rates of as many other people, with {confidence:.0%} confidence; "
         f"{calibration.match.people_to_halve} labelled people would halve those of match"
     )
+    if others:
+        say(
+            f"on other people: the distances are those of a search in a gallery of {others['image'].enrolled} people, "
+            "because the rate depends on their number"
+        )
     if calibration.instead is None and other == "guaranteed":
         say(f"guaranteed: {match} % takes {least_people(calibration.match.wanted, confidence)} people")
     if (joined := calibration.joined) is not None:
@@ -276,13 +282,14 @@ def _people(dataset: Dataset, part: str) -> Records:
     """Return the images of people; the others are left out before the model sees them."""
     import numpy as np
 
-    from resight.datasets.records import DISTRACTOR, UNKNOWN, Records
+    from resight.datasets.records import ALONE, DISTRACTOR, UNKNOWN, Records
 
     test, train = [dataset.query, dataset.gallery], [dataset.train]
     records = Records.concatenate({"test": test, "train": train, "all": test + train}[part])
     records = records.select(records.identities > DISTRACTOR)
-    # If there is one camera, its queries have a mark instead of it and would pass for another one's.
-    return replace(records, cameras=np.full(len(records), UNKNOWN)) if dataset.protocol == "all but itself" else records
+    # Where there is one camera, its queries have a mark instead of it and would pass for another one's.
+    alone = np.isin(records.identities, dataset.query.identities[dataset.query.cameras == ALONE])
+    return replace(records, cameras=np.where(alone, UNKNOWN, records.cameras))
 
 
 def _row(name: str, point: OperatingPoint) -> list[str]:

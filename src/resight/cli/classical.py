@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from resight.cli.options import Data
-from resight.cli.terminal import say, show, table, warn, write_result
+from resight.cli.terminal import check_writable, say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
 __all__ = ["classical"]
@@ -30,6 +30,7 @@ def classical(*, data: Data, out: Path = Path("classical"), seed: int = 0, json:
     from resight.studies.ruiz2019.classical import classical_study
     from resight.studies.ruiz2019.published import TABLE_1
 
+    check_writable(json)
     dataset = open_dataset(data)
     warn(dataset.warnings)
     with TerminalProgress() as progress:

@@ -128,7 +128,7 @@ def evaluate(
     mean = f"; mean ± deviation of {divisions} divisions" if divisions > 1 else ""
     say(f"{values['queries']} queries, {values['gallery']} gallery images, ranked in {values['seconds_ranking']:.2f} s{mean}")
     about: dict[str, Any] = {"model": extractor.name, "model_sha256": extractor.sha256, "dataset": dataset.name, "distance": used}
-    about["protocol"] = dataset.protocol
+    about |= {"input_size": extractor.size, "protocol": dataset.protocol}
     about["reranking"] = asdict(reranking) if reranking else None
     about |= values | {"provenance": provenance({"model": model, "distance": used})}
     write_result(json, about, dataset.account("query", "gallery"))

@@ -54,7 +54,7 @@ def export(
     with TerminalProgress() as progress:
         card = export_model(model, out, ExportConfig(**vars(config)), data=dataset, progress=progress)
     say(f"{out}: {card['name']}, {card['precision']}, {out.stat().st_size / 2**20:.2f} MiB; {_agreement(card['parity'])}")
-    write_result(json, card, None if dataset is None else dataset.account("train"))
+    write_result(json, card, None if dataset is None else dataset.account("train", first=True))
 
 
 def _agreement(parity: dict[str, Any]) -> str:

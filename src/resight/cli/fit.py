@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from resight.cli.options import EXPERT, Data, Device, Layout, NamePattern, SkipUnreadable, TorchThreads
-from resight.cli.terminal import say, use_threads, warn, write_result
+from resight.cli.terminal import check_writable, say, use_threads, warn, write_result
 from resight.cli.terminal import skip_unreadable as skip
 from resight.progress import TerminalProgress
 
@@ -43,7 +43,8 @@ def fit(
     distance
         Distance to learn.
     dimensions
-        Largest number of dimensions of xqda, 0 for what its rule gives; components of the PCA before kissme, 0 for 200.
+        Largest number of dimensions of xqda, 0 for what its rule gives; components of the PCA before kissme, 0 for 200, or
+        fewer if there are few images: half as many as people, if each has two.
     height
         Input height in pixels; 0 is the model's own.
     width
@@ -57,6 +58,7 @@ def fit(
     from resight.files import read_json
     from resight.models.fitted import fit_model
 
+    check_writable(json)
     use_threads(threads)
     dataset = open_dataset(data, layout, name_pattern=name_pattern)
     warn(dataset.warnings)
@@ -77,4 +79,4 @@ def fit(
         )
     card = read_json(out / "card.json")
     say(f"{out}: {distance} on {model}, {card['dimensions']} dimensions, from {card['training']['images']} images")
-    write_result(json, card, dataset.account("train"))
+    write_result(json, card, dataset.account("train", first=True))

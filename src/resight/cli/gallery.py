@@ -179,20 +179,27 @@ def stats(gallery: str, *, json: Path | None = None) -> None:
 
 def model_of(gallery: Gallery | Delivery, model: str, device: str, threads: int) -> Model:
     """Load the gallery's model."""
-    from resight.errors import ConfigurationError, WeightsError
     from resight.models import load_model
 
     settings = gallery.settings
-    try:
-        extractor = load_model(
-            model or settings.model, device=device, height=settings.height, width=settings.width, threads=threads
-        )
-    except (ConfigurationError, WeightsError) as error:
-        if model:
-            raise
-        raise ConfigurationError(f"the gallery's model is not where it was ({error}); name it by --model") from error
+    if not model:
+        _check_there(settings.model)
+    extractor = load_model(model or settings.model, device=device, height=settings.height, width=settings.width, threads=threads)
     settings.check_model(extractor)
     return extractor
+
+
+def _check_there(model: str) -> None:
+    """Raise `ConfigurationError` if the file or folder of a gallery's model is gone."""
+    from resight.errors import ConfigurationError
+    from resight.models.reference import parse
+
+    try:
+        path = parse(model).path
+    except ConfigurationError:  # what is gone may have been a folder
+        path = Path(model)
+    if path is not None and not path.exists():
+        raise ConfigurationError(f"the gallery's model is not where it was: there is no {path}; name it by --model")
 
 
 def _purge_expired(gallery: str) -> str:

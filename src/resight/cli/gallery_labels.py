@@ -63,6 +63,8 @@ def label(
 def rename(gallery: str, old: str, new: str, *, json: Path | None = None) -> None:
     """Call a person by another name, which nobody has yet.
 
+    Sightings called OLD?, which only look like the person, get the name NEW?.
+
     Parameters
     ----------
     gallery
@@ -79,6 +81,8 @@ def rename(gallery: str, old: str, new: str, *, json: Path | None = None) -> Non
 
 def merge(gallery: str, old: str, new: str, *, json: Path | None = None) -> None:
     """Make two people one: all sightings of the first get the name of the second.
+
+    Sightings called OLD?, which only look like the first, get the name NEW?.
 
     Parameters
     ----------
@@ -100,6 +104,9 @@ def _rename(gallery: str, old: str, new: str, json: Path | None, *, merging: boo
     from resight.gallery.labels import label as label_sightings
 
     with Gallery.open(gallery) as opened:
-        count = label_sightings(opened, called(opened, old, new, merging=merging), new)
-    say(f"{count} sightings of {old} are of {new} now")
-    write_result(json, {"labelled": count})
+        total = 0
+        for name, records in called(opened, old, new, merging=merging).items():
+            before, count = records[0].identity, label_sightings(opened, records, name)
+            say(f"{count} sightings of {before} are of {name} now")
+            total += count
+    write_result(json, {"labelled": total})

@@ -96,8 +96,11 @@ def purge(
         if not (ids or elsewhere or everything or expired or future):
             if yes and not dry_run:
                 opened.purge(where)  # which finishes what an interrupted run left
-            asked = ", ".join(repr(value) for value in (*(identity or ()), *(camera or ()), *(id or ()), since, until) if value)
-            raise GalleryError(f"no sighting is of {asked}: nothing was deleted; names must match letter by letter")
+            names = ", ".join(map(repr, (*(identity or ()), *(camera or ()), *(id or ()))))
+            times = " and ".join(f"{word} {time}" for word, time in (("since", since), ("before", until)) if time)
+            asked = [f"is of {names}"] * bool(names) + [f"was seen {times}"] * bool(times)
+            hint = "; names must match letter by letter" if names else ""
+            raise GalleryError(f"no sighting {' and '.join(asked)}: nothing was deleted{hint}")
         if dry_run:
             known = _known(opened, where, ids)
             columns = ["id", "camera", "time", "identity", "source"]
@@ -114,7 +117,7 @@ def purge(
         with TerminalProgress() as progress:
             done = opened.purge(where, progress=progress)
     say(f"{done.removed} sightings deleted, and {done.removed_from_snapshots} copies in snapshots")
-    if done.proved:
+    if done.proved and (done.removed or done.removed_from_snapshots):
         say(f"proved: {done.bytes} bytes in {done.files} files hold no piece of their vectors and thumbnails, nor their ids")
     warn((done.note,) if done.note else ())
     write_result(json, asdict(done))

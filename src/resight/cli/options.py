@@ -151,7 +151,7 @@ def where_of(
 
 
 def by_camera(given: Sequence[str] | None, names: Sequence[str], option: str) -> dict[str, str]:
-    """Values of an option by the name of their camera; a value without a name is for the only camera."""
+    """Values of an option by the name of their camera; a value without a name, such as a file's, is for the only camera."""
     from resight.configuration import nearest_name
     from resight.errors import ConfigurationError
 
@@ -160,9 +160,9 @@ def by_camera(given: Sequence[str] | None, names: Sequence[str], option: str) ->
         name, equals, value = text.partition("=")
         if equals and name in names:
             found[name] = value
-        elif len(names) == 1:
+        elif len(names) == 1 and (not equals or Path(text).exists()):
             found[names[0]] = text
         else:
-            hint = nearest_name(name, names)
-            raise ConfigurationError(f"{option} {text}: for which camera?{hint} Expected NAME=VALUE, with {', '.join(names)}")
+            wrong = f"{name!r} is not a watched camera{nearest_name(name, names)}" if equals else "for which camera is this"
+            raise ConfigurationError(f"{option} {text}: {wrong}; expected NAME=VALUE, with {', '.join(names)}")
     return found

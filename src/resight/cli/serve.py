@@ -91,6 +91,7 @@ def serve(
     import logging
     import math
     import os
+    import re
     import secrets
 
     # Before NumPy is loaded: its matrix products would otherwise keep all cores spinning, which the others' requests need.
@@ -112,9 +113,15 @@ def serve(
         raise ConfigurationError(f"other machines can reach {host}; name a file of tokens by --access, see `resight access`")
     if not 0 < max_upload < math.inf:
         raise ConfigurationError(f"--max-upload is {max_upload:g}; expected a number of MB, more than 0")
-    seconds = parse_retention(purge_every)
+    try:
+        seconds = parse_retention(purge_every)
+    except ConfigurationError:
+        seconds = 0
     if seconds == 0:
-        raise ConfigurationError(f"--purge-every is {purge_every}; expected a positive time, for example 1h")
+        raise ConfigurationError(f"--purge-every is {purge_every}; expected a time from 1s to 36500d, for example 1h, or unlimited")
+    for one in name or ():
+        if not re.fullmatch(r"[\w.-]+|\[[\da-f:.]+\]", one, re.ASCII | re.IGNORECASE):
+            raise ConfigurationError(f"--name is {one}; expected a host name without port or path, for example gallery.example.org")
     if watch is None and (events or detector != "motion" or every != 1):
         raise ConfigurationError("--detector, --every and --events are for cameras; name a file of cameras by --watch")
     plan = None if watch is None else read_plan(watch)

@@ -111,6 +111,6 @@ def ablation(
     dataset = open_dataset(data)
     warn(dataset.warnings)
     with TerminalProgress() as progress:
-        record = run_ablation(plan, dataset, out, together=together, device=device, cache=cache, progress=progress)
+        record = run_ablation(plan, data, out, together=together, device=device, cache=cache, progress=progress)
     say(markdown(record["runs"]).rstrip())
-    write_result(json, record, dataset.account("train"))
+    write_result(json, record, dataset.account("train", first=True))

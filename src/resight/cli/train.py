@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from resight.cli.options import EXPERT, Data, Device, Layout, NamePattern, SkipUnreadable, TorchThreads, for_experts
-from resight.cli.terminal import say, use_threads, warn, write_result
+from resight.cli.terminal import check_writable, say, use_threads, warn, write_result
 from resight.cli.terminal import skip_unreadable as skip
 from resight.distillation import LOSSES
 from resight.distillation.config import DistillConfig
@@ -16,7 +16,7 @@ from resight.progress import TerminalProgress
 from resight.training.config import TrainConfig
 
 if TYPE_CHECKING:
-    from resight.datasets import Dataset
+    from resight.datasets import Accounting
 
 __all__ = ["distill", "train"]
 
@@ -65,6 +65,7 @@ def train(
     from resight.datasets import open_dataset
     from resight.training.train import train as fit_alone
 
+    check_writable(json)
     use_threads(threads)
     dataset = open_dataset(data, layout, name_pattern=name_pattern)
     warn(dataset.warnings)
@@ -72,7 +73,7 @@ def train(
         if skip_unreadable:
             dataset = skip(dataset, "train", progress=progress)
         run = fit_alone(dataset, out, TrainConfig(**vars(config)), device=device, cache=cache, progress=progress)
-    _report_run(run, dataset, json)
+    _report_run(run, dataset.account("train", first=True), json)
 
 
 def distill(
@@ -109,18 +110,23 @@ def distill(
     """
     from resight.datasets import open_dataset
     from resight.distillation.distill import distill as fit_student
+    from resight.training.data import unlabelled_records
 
+    check_writable(json)
     use_threads(threads)
+    how = DistillConfig(**vars(config))
     dataset = open_dataset(data, layout, name_pattern=name_pattern)
     warn(dataset.warnings)
     with TerminalProgress() as progress:
         if skip_unreadable:
             dataset = skip(dataset, "train", progress=progress)
-        run = fit_student(dataset, out, DistillConfig(**vars(config)), device=device, cache=cache, progress=progress)
-    _report_run(run, dataset, json)
+        more = unlabelled_records(how.unlabelled, dataset.paths("train", "query", "gallery"))
+        warn(more.notes)
+        run = fit_student(dataset, out, how, device=device, cache=cache, progress=progress)
+    _report_run(run, dataset.account("train", first=True) + more.accounting, json)
 
 
-def _report_run(folder: Path, dataset: Dataset, json: Path | None) -> None:
+def _report_run(folder: Path, accounting: Accounting, json: Path | None) -> None:
     from resight.training.train import read_history
 
     history = read_history(folder)
@@ -128,4 +134,4 @@ def _report_run(folder: Path, dataset: Dataset, json: Path | None) -> None:
     before = {name: f"{value:.2f} -> " for name, value in start.items()}
     held_out = ", ".join(f"{name} {before.get(name, '')}{value:.2f} %" for name, value in last.get("validation", {}).items())
     say(f"{folder}: {last['epoch']} epochs, loss {last['loss']:.3f}" + (f"; held out: {held_out}" if held_out else ""))
-    write_result(json, history, dataset.account("train"))
+    write_result(json, history, accounting)

@@ -12,7 +12,7 @@ from resight.cli.options import Device, Names, WatchThreads, by_camera
 from resight.cli.terminal import check_writable, say, shown, warn, write_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
 
     from resight.cameras.events import Event
     from resight.cameras.mot import MotRows
@@ -142,19 +142,30 @@ def watch(
     log_file = None if printed or is_broker(out) else Path(out)
     check_writable(log_file, video, json)
     names = [name for name, _ in addresses]
-    film = None if video is None else VideoWriter(video, len(names), blur=blur)
-    _check_apart(addresses, [log_file, json, *([] if film is None else map(film.path, names))])
+    truth_files = by_camera(score, names, "--score")
     times = {} if planned is None or cameras else dict(planned.starts)
     times |= {name: parse_time(text) for name, text in by_camera(start, names, "--start").items()}
     truths = {}
-    for name, truth in by_camera(score, names, "--score").items():
+    for name, truth in truth_files.items():
         if not Path(truth).is_file():
             raise ConfigurationError(f"--score: there is no file {truth}; expected ground truth as MOT text")
         truths[name] = read_mot(truth)
     if blur and video is None:
         raise ConfigurationError("--blur is for the annotated video; name its file by --video")
-    sources, refused = open_sources(addresses, times, rate=rate, every=every)
     with contextlib.ExitStack() as stack:
+        film = None if video is None else VideoWriter(video, len(names), blur=blur)
+        folder = mot if mot is not None or not truths else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        tracks = None if folder is None else MotWriter(folder)
+        kind, _, file = detector.partition(":")
+        read = {"--model": model, "--detector": file, "--cameras": plan, "--calibration": calibration, "--token": token}
+        read |= {f"the source of the camera {name!r}": address for name, address in addresses}
+        read |= {f"the ground truth of {name!r}": truth for name, truth in truth_files.items()}
+        read |= {f"the boxes of {name!r}": str(Path(file, f"{name}.txt")) for name in names if kind == "boxes"}
+        written = {"--out": log_file, "--json": json}
+        written |= {f"the tracks of {name!r}": tracks.path(name) for name in names if tracks is not None}
+        written |= {f"the video of {name!r}": film.path(name) for name in names if film is not None}
+        _check_apart(read, written)
+        sources, refused = open_sources(addresses, times, rate=rate, every=every)
         remote = opened = None
         if is_remote(gallery) and calibration is None:
             most = round(max_backlog * 1_000_000)
@@ -167,8 +178,8 @@ def watch(
             embedder = model_of(keeping, model, device, threads)
         else:
             embedder = load_model(model or "student", device=device, threads=threads)
-        folder = mot if mot is not None or not truths else Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        tracks = None if folder is None else stack.enter_context(contextlib.closing(MotWriter(folder)))
+        if tracks is not None:
+            stack.enter_context(contextlib.closing(tracks))
         if film is not None:
             stack.enter_context(contextlib.closing(film))
         log = stack.enter_context(contextlib.closing(open_log(out, _report)))
@@ -226,14 +237,14 @@ def watch(
             raise GalleryAwayError(late)
 
 
-def _check_apart(addresses: Iterable[tuple[str, str]], written: Iterable[Path | None]) -> None:
-    """Refuse to write into what is watched. Raises `ConfigurationError`."""
+def _check_apart(read: Mapping[str, str | Path | None], written: Mapping[str, Path | None]) -> None:
+    """Refuse to write into what is read, or two things into one file. Raises `ConfigurationError`."""
     from resight.errors import ConfigurationError
 
-    sources = {Path(address).resolve(): name for name, address in addresses}
-    for path in filter(None, written):
-        if path.resolve() in sources:
-            raise ConfigurationError(f"{path} is the source of the camera {sources[path.resolve()]!r}; write to another file")
+    uses = {Path(path).resolve(): what for what, path in read.items() if path}
+    for what, path in written.items():
+        if path is not None and (other := uses.setdefault(path.resolve(), what)) != what:
+            raise ConfigurationError(f"{path} is {other}, and would also be {what}; give another name")
 
 
 def _account(watching: Watch, sources: list[Source], kept: dict[str, int] | None) -> dict[str, object]:

@@ -55,12 +55,10 @@ def divide(records: Records, *, seed: int = 0) -> tuple[Split, list[str]]:
         raise DatasetError(f"{len(people)} people cannot be halved into training and test; expected two seen by two cameras")
     trains = np.isin(records.identities, train)
     split = Split(records.select(trains), *ask(records.select(~trains), seed=seed, one_camera=one_camera))
-    notes = [EASIER] if one_camera else []
+    notes = [EASIER] if one_camera else _of_no_camera(records)
     if cannot := sum(1 for code, count in views.items() if count == 1 and code not in train):
         seen = "have one image only" if one_camera else "were seen by one camera only"
         notes.append(f"{cannot} people of the test half {seen}: they are in the gallery and cannot ask")
-    if not one_camera and (unknown := int((records.cameras == UNKNOWN).sum())):
-        notes.append(f"{unknown} images are by no known camera; they count as images by one more camera")
     return split, notes
 
 
@@ -84,10 +82,14 @@ def given_split(train: Records, query: Records, gallery: Records) -> tuple[Split
         notes.append("no queries are given: one image of each person by each camera asks, chosen at random")
     elif one_camera:
         query = alone(query)
-    if one_camera:
-        notes.append(EASIER)
+    notes += [EASIER] if one_camera else _of_no_camera(train, query, gallery)
     if not len(query) or not len(gallery):
         raise DatasetError(f"{len(query)} queries and {len(gallery)} gallery images; expected some of each")
     if both := np.intersect1d(train.people(), query.people()).size:
         notes.append(f"{both} people are in both train and query: scores will flatter what was trained on them")
     return Split(train, query, gallery), notes
+
+
+def _of_no_camera(*parts: Records) -> list[str]:
+    count = sum(int((records.cameras == UNKNOWN).sum()) for records in parts)
+    return [f"{count} images are by no known camera; they count as images by one more camera"] if count else []

@@ -6,6 +6,7 @@ For research only; nothing here downloads it.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from resight.datasets.accounting import NO_LABEL
@@ -66,7 +67,11 @@ def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
         if name == "list_val.txt" and not (found.root / name).is_file():
             continue
         folder = folders["train" if part == "train" else "test"]
-        for line in (found.root / name).read_text(encoding="utf-8-sig").splitlines():
+        try:
+            lines = (found.root / name).read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{found.root / name}: not text in UTF-8 ({error}); save it as UTF-8") from error
+        for line in lines:
             file, _, number = line.strip().rpartition(" ")
             if not file:
                 continue
@@ -76,7 +81,7 @@ def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
                 missing += 1
             elif image in rows:
                 twice += 1
-            elif label is None or not number.isdigit():
+            elif label is None or not re.fullmatch("[0-9]{1,9}", number):
                 unnamed += 1
             else:
                 identity = str(int(number))

@@ -206,10 +206,10 @@ def from_left(name: str) -> str:
 
 def alike(names: Iterable[str]) -> list[list[str]]:
     """Groups of different names that are the same number, such as 1, 01 and 1.0."""
-    groups: dict[float, set[str]] = {}
+    groups: dict[int, set[str]] = {}
     for name in names:
-        if re.fullmatch(r"[+-]?[0-9]+([.,]0*)?", name):
-            groups.setdefault(float(name.replace(",", ".")), set()).add(name)
+        if number := re.fullmatch(r"([+-]?[0-9]{1,999})([.,]0*)?", name):  # int refuses thousands of digits
+            groups.setdefault(int(number[1]), set()).add(name)
     return [sorted(group) for _, group in sorted(groups.items()) if len(group) > 1]
 
 

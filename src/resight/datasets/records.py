@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from resight.datasets.accounting import Accounting
 from resight.datasets.tree import IMAGE_SUFFIXES
-from resight.errors import DatasetError
+from resight.errors import DatasetError, ImageError
 
 __all__ = ["ALONE", "DISTRACTOR", "JUNK", "UNKNOWN", "Dataset", "Records", "Split", "image_files"]
 
@@ -103,6 +104,30 @@ class Records:
         kept = self.select(np.array([path not in paths for path in self.paths], bool))
         return replace(kept, accounting=self.accounting.without(reason, len(self) - len(kept)), notes=self.notes)
 
+    def digest(self) -> str:
+        """SHA-256 of file names, labels and the files' bytes, without decoding; the same wherever the files lie.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits.
+
+        Raises
+        ------
+        ImageError
+            If a file cannot be read.
+        """
+        digest = hashlib.sha256()
+        tracklets = self.tracklets or ("",) * len(self)
+        for path, identity, camera, tracklet in zip(self.paths, self.identities, self.cameras, tracklets, strict=True):
+            try:
+                content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+            except OSError as error:
+                raise ImageError(f"{error.filename}: {error.strerror}; repair or remove it") from error
+            row = f"{Path(path).name}\0{identity} {camera} {content}\0{tracklet}\0"
+            digest.update(row.encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+
     @staticmethod
     def from_rows(rows: Iterable[tuple[str | Path, int, int]]) -> Records:
         """Records from (path, identity, camera) rows."""
@@ -189,12 +214,21 @@ class Dataset:
 
     @property
     def protocol(self) -> str:
-        """``"other cameras"``, or ``"all but itself"`` if there is one camera (see `resight.datasets.splits.ask`)."""
-        return "all but itself" if (self.query.cameras == ALONE).any() else "other cameras"
+        """``"other cameras"``, or ``"all but itself"`` if there is one camera (see `resight.datasets.splits.ask`).
 
-    def account(self, *parts: str) -> Accounting:
-        """The accounting of a command that uses some parts only, such as ``"query", "gallery"``, of all divisions."""
-        return self.accounting.without(f"not in {' or '.join(parts)}", self.accounting.used - len(self.paths(*parts)))
+        Several sets, some of them with one camera, have both.
+        """
+        alone = self.query.cameras == ALONE
+        if not alone.any():
+            return "other cameras"
+        return "all but itself" if alone.all() else "other cameras; all but itself for people of a single camera"
+
+    def account(self, *parts: str, first: bool = False) -> Accounting:
+        """The accounting of a command that uses some parts only, such as ``"query", "gallery"``, of all divisions or the first."""
+        anywhere = len(self.paths(*parts))
+        used = len(replace(self, splits=self.splits[:1]).paths(*parts)) if first else anywhere
+        found = self.accounting.without(f"not in {' or '.join(parts)}", self.accounting.used - anywhere)
+        return found.without("of another division", anywhere - used)
 
     def paths(self, *parts: str) -> list[str]:
         """The images of some parts, such as ``"query", "gallery"``, of all divisions, each once."""

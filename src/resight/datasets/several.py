@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from resight.datasets.accounting import Accounting
 from resight.datasets.records import DISTRACTOR, Dataset, Records, Split
+from resight.errors import DatasetError
 
 __all__ = ["merge"]
 
@@ -26,13 +29,27 @@ def merge(datasets: Sequence[Dataset]) -> Dataset:
     Dataset
         Called ``a+b``. People and cameras are called ``FOLDER/NAME``; the folder of a later set of the same folder name gets a
         number.
+
+    Raises
+    ------
+    DatasetError
+        If a file is in two of them, because its person would be two people.
     """
     names: list[str] = []
+    sets: dict[str, str] = {}
     for dataset in datasets:
-        name, number = dataset.root.stem or "data", 2
+        folder = Path(os.path.abspath(dataset.root))  # "." has no name
+        first = (folder.stem if folder.is_file() else folder.name) or "data"
+        name, number = first, 2
         while name in names:
-            name, number = f"{dataset.root.stem}-{number}", number + 1
+            name, number = f"{first}-{number}", number + 1
         names.append(name)
+        files = {os.path.realpath(path): path for path in dataset.paths("train", "query", "gallery")}
+        if twice := sorted(files.keys() & sets.keys()):
+            raise DatasetError(
+                f"{files[twice[0]]} is in {sets[twice[0]]} and in {name}, so its person would be two; give each image in one set"
+            )
+        sets |= dict.fromkeys(files, name)
     splits = []
     for number in range(max(len(dataset.splits) for dataset in datasets)):
         parts: list[list[Records]] = [[], [], []]

@@ -79,7 +79,7 @@ class Table:
 
 
 def read_table(table: Path | str, *, inside: Path | None = None, must_exist: bool = False) -> Table:
-    """Read a table: comma, semicolon or tab, UTF-8 or UTF-16 with or without a mark, any line ends.
+    """Read a table: comma, semicolon or tab; UTF-8, or UTF-16 that begins with its mark; any line ends.
 
     ``path`` is relative to the table, or a URL. ``identity`` and ``camera`` are names, empty if unknown. ``split`` is train,
     query or gallery. ``junk`` is 1 for images that count neither for nor against a ranking. Without that column identity -1
@@ -103,7 +103,8 @@ def read_table(table: Path | str, *, inside: Path | None = None, must_exist: boo
     Raises
     ------
     DatasetError
-        If it cannot be read, has no column path, a row is wrong, or one file has two identities. The line is named.
+        If it cannot be read, has no column path, a row is wrong, or one file has two identities, cameras or splits. The line is
+        named.
     """
     columns, delimiter, lines = _open(table)
     if "path" not in columns:
@@ -129,10 +130,11 @@ def read_table(table: Path | str, *, inside: Path | None = None, must_exist: boo
         if reason:
             left_out[reason] += 1
         elif key in rows:
-            if (before := rows[key]).identity != row.identity or before.kind != row.kind:
+            here, above = _told(row), _told(rows[key])
+            if different := [column for column in here if here[column] != above[column]]:
                 raise DatasetError(
-                    f"{table}, line {number}: {cells[columns.index('path')]} is {row.identity or 'nobody'!r} here and "
-                    f"{before.identity or 'nobody'!r} above; give a file one identity"
+                    f"{table}, line {number}: {cells[columns.index('path')]} has {different[0]} {here[different[0]]!r} here and "
+                    f"{above[different[0]]!r} above; give a file one {different[0]}"
                 )
             left_out[DUPLICATE] += 1
         else:
@@ -155,7 +157,7 @@ def find_table(folder: Path, *, any_label: bool = False) -> Path | None:
     tables = [
         path
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in (".csv", ".tsv") and not is_hidden(path.name) and _is_labels(path, any_label)
+        if path.suffix.lower() in (".csv", ".tsv") and path.is_file() and not is_hidden(path.name) and _is_labels(path, any_label)
     ]
     if len(tables) > 1:
         raise DatasetError(f"{folder}: {len(tables)} tables ({', '.join(t.name for t in tables[:3])}); name the one to read")
@@ -289,6 +291,11 @@ def _row(cells: Mapping[str, str], folder: Path | str, *, numbers: bool) -> Row:
         part,
         kind,
     )
+
+
+def _told(row: Row) -> dict[str, str]:
+    """Values in which all rows of one file must agree, by column."""
+    return {"identity": row.identity, "camera": row.camera, "split": row.part, "junk": str(int(row.kind == JUNK))}
 
 
 def path_in(folder: Path | str, name: str) -> str:

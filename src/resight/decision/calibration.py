@@ -21,7 +21,8 @@ from resight.cameras.links import Limits
 from resight.decision.cohort import Cohort
 from resight.decision.growth import Growth, say_larger
 from resight.decision.links import LinkPoint
-from resight.decision.operating_point import OperatingPoint
+from resight.decision.open_set import LabelledSearches
+from resight.decision.operating_point import OperatingPoint, measure
 from resight.errors import ArrayError, GalleryError, ModelMismatchError
 from resight.files import read_json, write_json
 from resight.gallery.settings import Settings
@@ -209,12 +210,28 @@ class Calibration:
 
     def thresholds_at(self, common: float, people: int | None = None) -> tuple[float, float]:
         """Return `thresholds` of a query whose `commonness` is known."""
+        match, possible = self._among(people)
+        return max(match + common, NOTHING), max(possible + common, NOTHING)
+
+    def measured_on(self, others: LabelledSearches) -> tuple[OperatingPoint, OperatingPoint]:
+        """Measure match and possible on other people, at the thresholds that a search in a gallery of so many people uses.
+
+        A threshold is `NOTHING` if none keeps the rate.
+        """
+        match, possible = (
+            replace(measure(others, point.wanted, among, self.confidence), threshold=among if among > -math.inf else NOTHING)
+            for point, among in zip((self.match, self.possible), self._among(others.enrolled), strict=True)
+        )
+        return match, possible
+
+    def _among(self, people: int | None) -> tuple[float, float]:
+        """Thresholds in a gallery of so many people, less the query's commonness; minus infinity if none keeps the rate."""
         match, possible = self.match.threshold, self.possible.threshold
         if people is not None and self.growth is not None and people != self.growth.people:
             # The law is proved for larger galleries only.
             among = max(people, self.growth.people if self.promise == GUARANTEED else 1)
             match, possible = (self.growth.threshold(at.wanted, among) for at in (self.match, self.possible))
-        return max(match + common, NOTHING), max(possible + common, NOTHING)
+        return match, possible
 
     def reckon(self, named: int, unnamed: int) -> int:
         """Return about how many people a gallery has, from its numbers of people with a name and of sightings without.
@@ -283,7 +300,7 @@ class Calibration:
             raise GalleryError(
                 f"{path}: cannot be read: {error.strerror or error}; name a file that `resight calibrate` wrote"
             ) from error
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise GalleryError(f"{path} is not a calibration ({error}); write one with `resight calibrate`") from error
 
 

@@ -63,7 +63,7 @@ def evaluate_open_set(
     NoMatchError
         If nobody was seen by two cameras.
     """
-    if tracklets and dataset.protocol == "all but itself":
+    if tracklets and dataset.protocol != "other cameras":
         raise ConfigurationError("tracklets are of one camera, and here the cameras of the queries do not count; leave them out")
     found = []
     for split in embedded_splits(extractor, dataset, distance, progress=progress):

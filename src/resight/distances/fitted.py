@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse
+import scipy.sparse.csgraph
 from numpy.typing import NDArray
 
 from resight.distances.kissme import KISSME
@@ -87,9 +89,17 @@ class Learner(NamedTuple):
 def _fit_kissme(
     features: NDArray[Any], identities: NDArray[Any], cameras: NDArray[Any], dimensions: int, seed: int, progress: Progress
 ) -> FittedDistance:
-    reduction = PCA(dimensions or min(200, len(features) - 1, features.shape[1])).fit(features, progress=progress)
-    pairs = sample_pairs(identities, cameras, seed)
+    first, second, similar = pairs = sample_pairs(identities, cameras, seed)
+    spanned = min(_spanned(len(features), first[kind], second[kind]) for kind in (similar, ~similar))
+    # In nearly as many dimensions as the pairs span, a covariance is nearly singular and the distance is worthless.
+    reduction = PCA(dimensions or min(200, (spanned + 1) // 2, features.shape[1])).fit(features, progress=progress)
     return FittedDistance("kissme", reduction, KISSME().fit(reduction.transform(features), *pairs))
+
+
+def _spanned(images: int, first: NDArray[np.int64], second: NDArray[np.int64]) -> int:
+    """Most dimensions that the differences within some pairs can span: images, less the groups that the pairs link them to."""
+    links = scipy.sparse.csr_array((np.ones(len(first)), (first, second)), shape=(images, images))
+    return images - int(scipy.sparse.csgraph.connected_components(links, directed=False)[0])
 
 
 def _fit_xqda(
@@ -122,8 +132,9 @@ def fit_distance(
     features : float array of shape (n, d)
     identities, cameras : int arrays of shape (n,)
     dimensions : int
-        Most dimensions for XQDA; 0 keeps what its rule gives. Components of the PCA for KISSME; 0 takes 200, or as many as there
-        are with fewer images or numbers.
+        Most dimensions for XQDA; 0 keeps what its rule gives. Components of the PCA for KISSME; 0 takes 200, or as many
+        as there are with fewer numbers, or half as many as the differences of the pairs span with few images: of people with two
+        images each, one for two people.
     seed : int
         Seed of KISSME's random pairs.
     progress : Progress

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from resight.compute import first_process
 from resight.configuration import to_dict
 from resight.datasets import Dataset
-from resight.datasets.records import Records, Split
+from resight.datasets.records import JUNK, Records, Split
 from resight.distillation.config import AdaptConfig, DistillConfig
 from resight.distillation.distill import distill
 from resight.distillation.space import without_cameras
-from resight.errors import CheckpointError, ConfigurationError, DatasetError
+from resight.errors import ConfigurationError, DatasetError
 from resight.evaluation.model import evaluate_model
 from resight.files import write_json
 from resight.images import load_pixels
@@ -32,15 +32,16 @@ from resight.models.shipped import load_shipped
 from resight.models.terms import terms_of_images, terms_of_weights
 from resight.networks import build
 from resight.networks.batches import Batches, View
-from resight.networks.card import CARD, WEIGHTS, Card, read_card, save_network
+from resight.networks.card import WEIGHTS, Card, read_card, save_network
 from resight.networks.published import PUBLISHED, fetch
 from resight.networks.weights import load_weights
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 from resight.ranking.nearest import nearest
 from resight.training.processes import joined
+from resight.training.train import finished
 
-__all__ = ["adapt", "agreement"]
+__all__ = ["adapt", "agreement", "teachers_of"]
 
 _NEIGHBOURS = 5
 _LEAST_HELD_OUT = 20  # fewer crops say nothing about the result
@@ -95,7 +96,8 @@ def adapt(
     out = Path(out)
     started = time.monotonic()
     student, card = _start(config.start)
-    config = replace(config, teacher=_teachers(config, images))
+    images = replace(images, identities=np.full(len(images), JUNK))  # a name that somebody gets makes no other work
+    config = replace(config, teacher=teachers_of(config, images))
     train, held_out = _hold_out(images, config)
     if config.epochs is None:
         config = replace(config, epochs=max(2, round(_STEPS * config.batch_size / (len(train) * (1 + config.copies)))))
@@ -103,7 +105,7 @@ def adapt(
         dataset = Dataset("crops", Path(), (Split(train, held_out, held_out),))
         distill(dataset, out, _distillation(config, student, card), cache=cache, progress=progress)
     elif first_process():
-        _adapt_statistics(student, card, config.start, train, out, cache, progress)
+        _adapt_statistics(student, card, config, train, out, cache, progress)
     if not first_process():
         return {}
     after = load_model(out, device="cpu")
@@ -155,8 +157,10 @@ def _start(name: str) -> tuple[NetworkModel, Card]:
     return NetworkModel(name, network, sha256=model.sha256, device="cpu"), card
 
 
-def _teachers(config: AdaptConfig, images: Records) -> tuple[str, ...]:
-    """The given ones, or the student itself: crops of several cameras tell it more than it knows."""
+def teachers_of(config: AdaptConfig, images: Records) -> tuple[str, ...]:
+    """The given teachers, or the student itself: crops of several cameras tell it more than it knows. Without any, only statistics
+    move. Raises `ConfigurationError` if a teacher is given, and no epochs.
+    """
     if config.epochs == 0:
         if config.teacher:
             raise ConfigurationError("without epochs nothing is learned from a teacher; leave out --teacher, or give --epochs")
@@ -238,7 +242,7 @@ def _neighbours(model: Model, vectors: NDArray[np.float32]) -> NDArray[np.int64]
 
 
 def _adapt_statistics(
-    student: NetworkModel, card: Card, start: str, crops: Records, out: Path, cache: Path | None, progress: Progress
+    student: NetworkModel, card: Card, config: AdaptConfig, crops: Records, out: Path, cache: Path | None, progress: Progress
 ) -> None:
     """Move the means and variances of all batch normalisations half-way to those of the crops.
 
@@ -246,8 +250,9 @@ def _adapt_statistics(
     ----------
     .. [1] Y. Li et al., "Revisiting Batch Normalization for Practical Domain Adaptation", 2016 (there all the way).
     """
-    if (out / CARD).exists() and "adapted" not in read_card(out).training:
-        raise CheckpointError(f"{out} holds a finished run of another kind; choose another --out, or delete it")
+    sources = {"training data": crops.digest(), "initial weights": student.sha256}
+    if finished(out, config, sources):
+        return
     network = copy.deepcopy(student.network)
     norms = [module for module in network.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
     earlier = {name: tensor.clone() for name, tensor in network.state_dict().items() if "running_" in name}
@@ -267,6 +272,8 @@ def _adapt_statistics(
             if name in earlier:
                 tensor.lerp_(earlier[name], 1 - _OWN_STATISTICS)
     network.eval()
-    training = {**card.training, "adapted": {"images": len(crops)}}
-    training["terms"] = {"training data": terms_of_images("crops"), "initial weights": terms_of_weights(start)}
-    save_network(out, network, replace(card, training=training))
+    terms = {"training data": terms_of_images("crops"), "initial weights": terms_of_weights(config.start)}
+    training = {"kind": "adapted", "dataset": "crops", "images": len(crops), "sha256": sources, "terms": terms}
+    values = to_dict(config)
+    origin = provenance(values, seed=config.seed)
+    save_network(out, network, replace(card, training=training, configuration=values, provenance=origin))

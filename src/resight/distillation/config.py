@@ -12,6 +12,8 @@ from resight.training.config import TrainConfig
 
 __all__ = ["AdaptConfig", "DistillConfig"]
 
+_SHARE = 0.25
+
 
 def _with_weights(kind: type[TrainConfig]) -> type[Any]:
     """Add a field NAME_weight for each loss, with the default and the help text of `LOSSES`."""
@@ -47,11 +49,13 @@ class DistillConfig(TrainConfig):
         Start of a peer of another architecture, given like the student's weights.
     unlabelled : tuple of str
         Folders of more crops of people, whose identities are unknown or not used. The student learns them from its teachers alone.
+        Images of the data set are left out.
     copies : int
         Changed copies of each training image (other colours, and people put together from two), which the student learns from its
         teachers alone. Each takes as much memory as an image.
     unlabelled_share : float
-        Share of each batch that comes from `unlabelled` and `copies`, if there are any.
+        Share of each batch that comes from `unlabelled` and `copies`, if there are any. Leave it out if no loss needs to know who
+        is on an image: then all images are shown equally often.
     centre_cameras : bool
         Subtract the mean of each camera from the teachers' embeddings, so that the student does not learn what a camera does.
     neighbours : int
@@ -67,7 +71,7 @@ class DistillConfig(TrainConfig):
     peer_weights: str = ""
     unlabelled: tuple[str, ...] = ()
     copies: int = 0
-    unlabelled_share: float = 0.25
+    unlabelled_share: float = _SHARE
     centre_cameras: bool = False
     neighbours: int = 0
     targets: str = "cached"
@@ -105,10 +109,11 @@ class DistillConfig(TrainConfig):
             raise ConfigurationError(f"peer = {self.peer!r} and no loss compares the student with it; set mutual_weight to 1")
         if self.peer_weights and not self.peer:
             raise ConfigurationError("peer_weights belong to a peer of another architecture; set peer")
-        if self.neighbours < 0 or (self.neighbours and not self.centre_cameras):
-            raise ConfigurationError(f"neighbours = {self.neighbours}; expected at least 0, and centre_cameras unless it is 0")
-        if self.copies < 0:
-            raise ConfigurationError(f"copies = {self.copies}; expected at least 0")
+        for name in ("neighbours", "copies"):
+            if getattr(self, name) < 0:
+                raise ConfigurationError(f"{name} = {getattr(self, name)}; expected at least 0")
+        if self.neighbours and not self.centre_cameras:
+            raise ConfigurationError(f"neighbours = {self.neighbours} are of other cameras; set centre_cameras, or neighbours to 0")
         if not 0 < self.unlabelled_share < 1:
             raise ConfigurationError(f"unlabelled_share = {self.unlabelled_share}; expected more than 0 and less than 1")
         if self.unlabelled or self.copies:
@@ -127,6 +132,13 @@ class DistillConfig(TrainConfig):
     def _check_unlabelled(self) -> None:
         if not self.needs_teacher:
             raise ConfigurationError("images without an identity need a teacher; set soft_weight or another weight to 1")
+        if not self.learns_identities:
+            if self.unlabelled_share != _SHARE:
+                raise ConfigurationError(
+                    f"unlabelled_share = {self.unlabelled_share}, and no loss needs to know who is on an image: all images are "
+                    "shown equally often; leave it out"
+                )
+            return
         labelled = self.batch_size - round(self.unlabelled_share * self.batch_size)
         if labelled < 2 or labelled == self.batch_size or (self.images_per_identity and labelled % self.images_per_identity):
             raise ConfigurationError(
@@ -200,3 +212,6 @@ class AdaptConfig:
             raise ConfigurationError(f"held_out = {self.held_out}; expected more than 0 and at most 0.5")
         if self.epochs is not None and self.epochs < 0:
             raise ConfigurationError(f"epochs = {self.epochs}; expected at least 0")
+        # The rest has the bounds of a distillation without labels, which refuses what is beyond them.
+        same = {name: getattr(self, name) for name in ("learning_rate", "batch_size", "copies", "neighbours", "seed")}
+        DistillConfig(**same, hard_weight=0.0, soft_weight=0.0, embedding_weight=1.0, centre_cameras=True)

@@ -22,7 +22,7 @@ from resight.models.pytorch import NetworkModel
 from resight.models.terms import terms_of_images, terms_of_weights
 from resight.networks.network import ReidNetwork
 from resight.progress import Progress, silent
-from resight.training.data import Extra, TrainingData, data_digest, unlabelled_records
+from resight.training.data import Extra, TrainingData, unlabelled_records
 from resight.training.losses import Loss, WeightedLosses
 from resight.training.processes import joined
 from resight.training.train import ground_truth_terms, train_with, weights_digest
@@ -70,9 +70,10 @@ def distill(
     sources = {f"weights of the teacher {name}": teacher.sha256 for name, teacher in zip(config.teacher, teachers, strict=True)}
     sources |= weights_digest("weights of the peer", config.peer_weights)
     terms = {f"teacher {name}": terms_of_weights(name) for name in config.teacher}
-    extra = Extra(unlabelled_records(config.unlabelled), config.copies, config.unlabelled_share)
+    known = dataset.paths("train", "query", "gallery")
+    extra = Extra(unlabelled_records(config.unlabelled, known), config.copies, config.unlabelled_share)
     if len(extra.records):
-        sources["unlabelled images"] = data_digest(extra.records)
+        sources["unlabelled images"] = extra.records.digest()
         terms["unlabelled images"] = terms_of_images("unlabelled")
 
     def from_teachers(prepared: TrainingData, network: ReidNetwork) -> tuple[Loss, dict[str, Any]]:

@@ -35,7 +35,7 @@ def make_peer(config: DistillConfig, classes: int) -> ReidNetwork:
     ConfigurationError
         If its architecture or its weights do not exist.
     """
-    config = replace(config, seed=config.seed + 1)
+    config = replace(config, seed=(config.seed + 1) % 2**63)
     if config.peer:
         config = replace(config, network=config.peer, weights=config.peer_weights, last_stride=0)
     return initial_network(config, classes)
@@ -77,5 +77,5 @@ class MutualLoss(Loss):
         student = F.kl_div(own, other.detach(), reduction="batchmean", log_target=True)
         taught = F.kl_div(other, own.detach(), reduction="batchmean", log_target=True)
         hard, _ = self.hard(batch, peer)
-        accuracy = (peer.logits.argmax(1) == batch.labels).float().mean()
+        accuracy = (peer.logits.argmax(1) == batch.labels)[batch.labels >= 0].float().mean()
         return student + taught + hard, {"mutual_student": student, "peer_hard": hard, "peer_accuracy": accuracy}

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resight.errors import ConfigurationError
+from resight.errors import ArrayError, ConfigurationError
 from resight.files import atomic_write
 from resight.images import Pixels, cache_folder
 from resight.models.model import Model
@@ -136,6 +136,8 @@ class CachedTeacher:
 
         Raises
         ------
+        ArrayError
+            If an answer holds NaN or infinity.
         StorageError
             If the cache cannot be written.
         """
@@ -198,13 +200,17 @@ def _is_whole(file: Path, shape: tuple[int, int]) -> bool:
 def _answers(teacher: Model, pixels: Pixels, mirrored: bool, wanted: list[str], progress: Progress) -> list[NDArray[np.float32]]:
     stage = "teacher, mirrored" if mirrored else "teacher"
     if isinstance(teacher, NetworkModel):
-        return network_outputs(teacher.network, pixels, mirrored=mirrored, wanted=wanted, progress=progress, stage=stage)
-    found = []
-    for start in range(0, len(pixels), 256):
-        some = pixels[start : start + 256]
-        found.append(teacher.extract(np.ascontiguousarray(some[:, :, ::-1]) if mirrored else some))
-        progress(stage, start + len(some), len(pixels))
-    return [np.concatenate(found)]
+        answers = network_outputs(teacher.network, pixels, mirrored=mirrored, wanted=wanted, progress=progress, stage=stage)
+    else:
+        found = []
+        for start in range(0, len(pixels), 256):
+            some = pixels[start : start + 256]
+            found.append(teacher.extract(np.ascontiguousarray(some[:, :, ::-1]) if mirrored else some))
+            progress(stage, start + len(some), len(pixels))
+        answers = [np.concatenate(found)]
+    if not all(np.isfinite(array).all() for array in answers):
+        raise ArrayError(f"the teacher {teacher.name} gives NaN or infinity; its weights are damaged or too large")
+    return answers
 
 
 def entropy(logits: Tensor, temperature: float) -> Tensor:

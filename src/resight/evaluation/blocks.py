@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.distances.distance import Distance, DistanceFunction
+from resight.distances.distance import Distance, DistanceFunction, Spatial
+from resight.distances.euclidean import Euclidean
 from resight.distances.vectors import squared_norms
 
 __all__ = ["BLOCK_BYTES", "Block", "embedding_blocks", "function_blocks"]
@@ -21,6 +22,7 @@ BLOCK_BYTES = 256 << 20
 """Default bound on the memory of a block; one query's distances may take more."""
 
 _QUERIES = 512  # more at a time make the matrix product no faster
+_CROWDED = 100  # squared distance of the mean from zero, in variances: three digits of seven are left
 _CHUNK = 16384  # gallery rows that are multiplied, and copied if they are not consecutive, at a time
 
 
@@ -53,6 +55,7 @@ def embedding_blocks(
     slice, float32 array of shape (rows, n)
         See `Block`; the array is valid until the next block is asked for.
     """
+    queries, gallery, distance = _spread_out(queries, gallery, distance)
     squares = np.concatenate([np.empty(0), *(squared_norms(gallery[rows]) for rows in _chunks(kept))])
     copies, originals = _equal_columns(gallery, kept, squares)
     memory = np.empty((_height(block_bytes // 4, len(kept), len(queries)), len(kept)), np.float32)
@@ -71,6 +74,22 @@ def function_blocks(
     """Distances by any function, for some queries and the whole gallery at a time; see `embedding_blocks`."""
     for rows in _slices(len(queries), _height(block_bytes // 8, len(gallery), len(queries))):
         yield rows, np.asarray(distance(queries[rows], gallery))
+
+
+def _spread_out(
+    queries: NDArray[np.float32], gallery: NDArray[np.float32], distance: Distance
+) -> tuple[NDArray[np.float32], NDArray[np.float32], Distance]:
+    """The same order from vectors around zero, if they crowd far from it, where float32 would lose what tells them apart."""
+    if not (isinstance(distance, Spatial) and len(gallery)):
+        return queries, gallery, distance
+    some = distance.points(gallery[:: max(1, len(gallery) // 1000)]).astype(np.float64)
+    centre = some.mean(0)
+    if centre @ centre <= _CROWDED * np.mean(squared_norms(some - centre)):
+        return queries, gallery, distance
+    lost = [distance.without_point(vectors) for vectors in (queries, gallery)]
+    if any(places is not None and places.any() for places in lost):
+        return queries, gallery, distance
+    return *((distance.points(vectors) - centre).astype(np.float32) for vectors in (queries, gallery)), Euclidean()
 
 
 def _equal_columns(

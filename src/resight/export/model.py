@@ -14,7 +14,7 @@ from resight.configuration import to_dict
 from resight.datasets import Dataset, open_dataset
 from resight.datasets.records import Split
 from resight.datasets.splits import by_identity
-from resight.errors import ConfigurationError, ExportError
+from resight.errors import ConfigurationError, ExportError, WeightsError
 from resight.export.calibration import Calibration, calibrate
 from resight.export.config import ExportConfig
 from resight.export.graph import OPSET, Projection, network_graph, set_batch, set_input
@@ -29,6 +29,8 @@ from resight.models.model import Model
 from resight.models.onnx import Session
 from resight.models.onnx_file import CARD as METADATA
 from resight.models.onnx_file import FORMAT
+from resight.models.onnx_graph import take_apart
+from resight.models.onnx_work import check_work
 from resight.models.pytorch import NetworkModel
 from resight.models.reference import Reference, parse
 from resight.models.shipped import load_shipped
@@ -115,6 +117,7 @@ def export_model(
 
     takes = INPUTS[config.input]
     set_input(model, takes)
+    _check_loads(model)
     session = Session(model, takes=takes)
     parity = check_vectors(session, source, generated_images(trained.size), config.precision)
     if held_out is not None:
@@ -128,6 +131,15 @@ def export_model(
     with atomic_write(out) as stream:
         stream.write(model.SerializeToString())
     return described
+
+
+def _check_loads(model: onnx.ModelProto) -> None:
+    """Refuse a graph that Resight itself would refuse to load."""
+    graph = take_apart(model.SerializeToString())
+    try:
+        check_work(graph.graph, graph.left)
+    except WeightsError as error:
+        raise ExportError(f"Resight would not load the file, which is not written: {error}") from error
 
 
 def _source(trained: Model, reference: str, normalise: bool) -> tuple[NetworkModel, Projection | None, Source]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resight.datasets.names import camera_name, nfc
-from resight.errors import ImageError
+from resight.errors import ConfigurationError, ImageError
 from resight.extraction.extract import printable
 from resight.gallery.crops import Crop
 from resight.gallery.labels import label_known
@@ -117,6 +117,9 @@ def enrol(
     """
     index.settings.check_model(model)
     now = datetime.now(UTC)
+    for crop in crops:
+        if crop.time is not None and crop.time.tzinfo is None:
+            raise ConfigurationError(f"{printable(crop.source)}: its time has no time zone; expected one, such as UTC")
     oldest = index.settings.expired_before(now)
     crops = [replace(c, camera=camera_name(c.camera), identity=nfc(c.identity), tracklet=nfc(c.tracklet)) for c in crops]
     kept = [crop for crop in crops if oldest is None or crop.time is None or crop.time >= oldest]

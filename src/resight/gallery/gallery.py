@@ -61,6 +61,8 @@ class Gallery:
 
         Raises
         ------
+        ConfigurationError
+            If the folder would be in that of another gallery.
         GalleryError
             If there is one already, or the database cannot be used.
         StorageError
@@ -150,7 +152,7 @@ class Gallery:
         Raises
         ------
         ArrayError
-            If the vectors have another dimension or hold NaN, or k is less than 1.
+            If there is no vector, the vectors have another dimension or hold NaN, or k is less than 1.
         GalleryDamagedError
             If a result does not match its checksum.
         """

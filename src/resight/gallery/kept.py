@@ -21,7 +21,7 @@ from resight.files import atomic_write, write_text
 from resight.gallery.gallery import Gallery
 from resight.gallery.people import is_provisional
 from resight.gallery.sighting import EVERYTHING, Record, Where
-from resight.gallery.store.database import FILE
+from resight.gallery.store.database import FILE, check_outside
 from resight.gallery.store.interface import is_database
 from resight.gallery.strip import crops_in
 from resight.images import grouped
@@ -87,11 +87,14 @@ def write_crops(
 
     Raises
     ------
+    ConfigurationError
+        If the folder is that of a gallery, or inside one.
     GalleryError
         If there is no crop to write.
     StorageError
         If the folder cannot be written.
     """
+    check_outside(folder / _TABLE)
     found = gallery.records(where)
     records = {record.id: record for record in found if not named or (record.identity and not is_provisional(record.identity))}
     rows: list[tuple[str, ...]] = []

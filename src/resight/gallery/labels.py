@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,10 @@ from resight.datasets.tables import Table, read_table
 from resight.errors import ConfigurationError, DatasetError, MissingSightingError
 from resight.gallery.sighting import EVERYTHING, Record, Where
 
-__all__ = ["called", "chosen", "label", "label_by_table", "label_known"]
+__all__ = ["PROVISIONAL", "called", "chosen", "label", "label_by_table", "label_known"]
+
+PROVISIONAL = re.compile(r"person-([1-9][0-9]{0,17})|(.+)\?", re.DOTALL)
+"""Names that nobody gave, such as ``person-12``, and ``anna?`` for somebody who looks like anna."""
 
 
 class Sightings(Protocol):
@@ -102,8 +106,13 @@ def label(store: Sightings, records: Iterable[Record], identity: str, *, unless_
     return store.label(changed, identity, changed if unless_changed else None) if changed else 0
 
 
-def called(store: Sightings, old: str, new: str, *, merging: bool) -> list[Record]:
+def called(store: Sightings, old: str, new: str, *, merging: bool) -> dict[str, list[Record]]:
     """Find the sightings of a person who gets another name: one that nobody has, or, to merge two people, one that somebody has.
+
+    Returns
+    -------
+    dict of str to list of Record
+        Sightings by the name that they get: `new`, and ``new?`` for those called ``old?``, which are perhaps of the same person.
 
     Raises
     ------
@@ -121,7 +130,11 @@ def called(store: Sightings, old: str, new: str, *, merging: bool) -> list[Recor
         raise ConfigurationError(f"somebody is called {new!r} already; to make the two one person, merge them")
     if merging and (not taken or old == new):
         raise ConfigurationError(f"nobody else is called {new!r} in this gallery; to give a new name, rename {old!r}")
-    return found
+    named = {new: found}
+    if perhaps := store.records(Where(identities=frozenset({f"{old}?"}))):
+        name = new if PROVISIONAL.fullmatch(new) else f"{new}?"
+        named[name] = [*named.get(name, ()), *perhaps]
+    return named
 
 
 def label_by_table(store: Sightings, path: Path) -> tuple[int, Table]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from resight.display import html_table, text_table
 from resight.distances.vectors import embeddings_of
+from resight.errors import ArrayError
 from resight.gallery.sighting import Record
 
 __all__ = ["Match", "Matches", "fuse"]
@@ -72,8 +73,15 @@ def fuse(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     -------
     float32 array of shape (1, d)
         The vector itself if there is only one; zeros if the directions cancel out.
+
+    Raises
+    ------
+    ArrayError
+        If there is no vector, or one holds NaN.
     """
     images = embeddings_of("query", np.atleast_2d(vectors))
+    if not len(images):
+        raise ArrayError("no vector was given; expected at least one")
     if len(images) == 1:
         return images
     lengths = np.linalg.norm(images.astype(np.float64), axis=1, keepdims=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -19,20 +18,19 @@ from resight.cameras.tracklets import Tracklet
 from resight.cameras.ways import Passage, Ways, learn_ways
 from resight.errors import GalleryError
 from resight.gallery.gallery import Gallery
-from resight.gallery.labels import label
+from resight.gallery.labels import PROVISIONAL, label
 from resight.gallery.sighting import Record, Where
 from resight.gallery.strip import seconds_in
 
 __all__ = ["People", "is_provisional"]
 
-_PROVISIONAL = re.compile(r"person-([1-9][0-9]{0,17})|(.+)\?", re.DOTALL)
 _NAMED = 10**18  # numbers from here on are people with a name, who need no provisional one
 _REFRESH = 5.0  # seconds between two looks at what operators did
 
 
 def is_provisional(identity: str) -> bool:
     """True for names that nobody gave, such as ``person-12`` and ``anna?``."""
-    return _PROVISIONAL.fullmatch(identity) is not None
+    return PROVISIONAL.fullmatch(identity) is not None
 
 
 def _is_given(identity: str) -> bool:
@@ -91,7 +89,7 @@ class People:
         self._identities: dict[str, str] = {}  # by sighting, as they were read or written last
         self._numbers: dict[str, int] = {}
         names = gallery.names()[1]
-        self._linker.skip(max((int(found[1]) for found in map(_PROVISIONAL.fullmatch, names) if found and found[1]), default=0))
+        self._linker.skip(max((int(found[1]) for found in map(PROVISIONAL.fullmatch, names) if found and found[1]), default=0))
 
     def add(self, tracklet: Tracklet, sighting: str) -> list[dict[str, Any]]:
         """Join a tracklet, and return what changes, as events.
@@ -228,7 +226,7 @@ class People:
 
     def _number(self, identity: str) -> tuple[int, str]:
         """Number of a person in the linker, and their name without the question mark; none if they are only a number."""
-        found = _PROVISIONAL.fullmatch(identity)
+        found = PROVISIONAL.fullmatch(identity)
         if found and found[1]:
             self._linker.skip(int(found[1]))
             return int(found[1]), ""
@@ -243,7 +241,6 @@ class People:
         records = {one.id: one for one in self._gallery.records(Where(ids=frozenset(ids)))}
         self._looked = time.monotonic()
         self._linker.remove([id for id in ids if id not in records])
-        yield from self._moves(records)
         for person, passages in self._linker.people().items():
             given = {id: records[id].identity for id in passages if _is_given(records[id].identity)}
             first = next(iter(given.values()), "")
@@ -253,6 +250,7 @@ class People:
                 change = self._linker.split(person, {id for id in given if given[id] == name})
                 self._linker.name(change.person, name)
                 yield change
+        yield from self._moves(records)
 
     def _moves(self, records: Mapping[str, Record]) -> Iterator[Change]:
         """Move sightings whose provisional name is another than it was, or is gone."""
@@ -267,8 +265,11 @@ class People:
                 change = self._linker.split(person, ids)
                 self._unwritten.append((change.person, frozenset(ids)))
                 yield change
-            elif identity and (other := self._number(identity))[0] != person:
-                change = self._linker.move(person, ids, other[0])
-                if other[1]:
-                    self._linker.name(*other)
+            elif identity:
+                other, named = self._number(identity)
+                if other == person or (named and named == self._linker.named(person)):
+                    continue  # such as anna?, who was bea? until bea was renamed to anna
+                change = self._linker.move(person, ids, other)
+                if named:
+                    self._linker.name(other, named)
                 yield change

@@ -12,6 +12,7 @@ import numpy as np
 from resight.datasets.names import from_left, in_ascii
 from resight.files import atomic_write
 from resight.gallery.matches import Match
+from resight.gallery.store.database import check_outside
 from resight.images import Pixels, decode, resize
 
 __all__ = ["draw_matches"]
@@ -45,9 +46,12 @@ def draw_matches(
 
     Raises
     ------
+    ConfigurationError
+        If the file would be in a gallery's folder.
     StorageError
         If the file cannot be written.
     """
+    check_outside(Path(path))
     cells = [_cell(image, _QUERY, ["query", identity]) for image in queries]
     for match in [match for match in matches if match.record.id in thumbnails]:
         record = match.record

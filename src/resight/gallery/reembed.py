@@ -15,6 +15,7 @@ from resight.gallery.matches import fuse
 from resight.gallery.people import is_provisional
 from resight.gallery.settings import Settings
 from resight.gallery.sighting import Record, Sighting, Where
+from resight.gallery.store.database import check_outside
 from resight.gallery.strip import crops_in
 from resight.images import Pixels, grouped, resize
 from resight.models.model import CHUNK, Model, extract_finite
@@ -69,6 +70,8 @@ def reembed(old: Gallery, new: Gallery, model: Model, *, overwrite: bool = False
 
     Raises
     ------
+    ConfigurationError
+        If the new gallery is in the folder of another one.
     GalleryError
         If both are the same gallery, or the new one has another retention or holds only sightings of its own; without `overwrite`,
         also if it holds any of its own, or names that would be replaced.
@@ -78,6 +81,8 @@ def reembed(old: Gallery, new: Gallery, model: Model, *, overwrite: bool = False
         If the new gallery cannot be written. What was embedded before stays.
     """
     new.settings.check_model(model)
+    if new.folder is not None:
+        check_outside(new.folder)
     _check(old.settings, new.settings)
     there = {record.id: record for record in old.records()}
     here = {record.id: record for record in new.records()}

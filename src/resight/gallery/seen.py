@@ -14,6 +14,7 @@ from resight.gallery.strip import seconds_in
 __all__ = ["PassBy", "PersonSeen", "latest_of", "people_seen"]
 
 _SHORTEST = timedelta(milliseconds=1)  # span of time that is not halved any more
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,7 @@ def _end(several: list[Sighting]) -> datetime | None:
     lasted = [(_start(one), seconds_in(one.thumbnail)) for one in several]
     if len(lasted) == 1 and lasted[0][1] is None:
         return None
-    return max(start + timedelta(seconds=seconds or 0.0) for start, seconds in lasted)
+    return max(start + min(timedelta(seconds=seconds or 0.0), _LATEST - start) for start, seconds in lasted)
 
 
 def _ids(several: list[Sighting]) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def back_up(location: str | Path, file: str | Path) -> int:
     Raises
     ------
     ConfigurationError
-        If the file exists.
+        If the file exists, or would be in a gallery's folder.
     GalleryError
         If there is no gallery.
     GalleryDamagedError
@@ -66,7 +66,8 @@ def restore_backup(file: str | Path, location: str | Path) -> int:
     Raises
     ------
     ConfigurationError
-        If there is no such file, or PostgreSQL cannot compute the gallery's distance.
+        If there is no such file, the folder would be in that of another gallery, or PostgreSQL cannot compute the gallery's
+        distance.
     GalleryError
         If there is something in that place already.
     GalleryDamagedError

@@ -90,14 +90,15 @@ def decode(data: bytes, *, max_pixels: int | None = None) -> Pixels:
         except ValueError:
             pass
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH)
+        # Not IMREAD_COLOR_RGB: OpenCV 5.0 then leaves a TIFF of three 16-bit channels as the memory was.
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error as error:
         raise ImageError("the image is damaged") from error
     if image is not None and image.dtype == np.uint16:
         image = np.right_shift(image, 4 if image.max() < _TWELVE_BITS else 8, dtype=np.uint16).astype(np.uint8)
     if image is None or image.dtype != np.uint8:
         raise ImageError("the image is damaged, or its numbers are not whole")
-    return image  # type: ignore[return-value]
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
 
 def _by_pillow(kind: str, data: bytes, most: int) -> Pixels:

@@ -31,7 +31,8 @@ def is_frame(given: Any) -> bool:
     if not isinstance(given, tuple) or len(given) != 2 or not is_image(given[0]):
         return False
     second = given[1]
-    return hasattr(second, "xyxy") or (isinstance(second, np.ndarray) and second.ndim == 2 and second.shape[1] == 4)
+    array = isinstance(second, np.ndarray) and second.ndim == 2 and second.shape[1] == 4
+    return hasattr(second, "xyxy") or isinstance(second, list) or array
 
 
 def pixels_of(given: Any) -> Pixels:
@@ -74,7 +75,7 @@ def boxes_of(given: Any) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    given : array of shape (n, 4), or object with such an array as `xyxy`
+    given : array of shape (n, 4), list of such rows, or object with such an array as `xyxy`
         Left, top, right and bottom of each box, in pixels; supervision's `Detections` has them as `xyxy`.
 
     Returns
@@ -86,11 +87,15 @@ def boxes_of(given: Any) -> NDArray[np.float64]:
     ArrayError
         If it has another shape, or holds NaN or infinity.
     """
-    boxes = np.asarray(getattr(given, "xyxy", given), np.float64)
+    expected = "expected finite numbers of shape (n, 4): left, top, right, bottom in pixels"
+    try:
+        boxes = np.asarray(getattr(given, "xyxy", given), np.float64)
+    except (TypeError, ValueError) as error:
+        raise ArrayError(f"boxes are not a matrix of numbers: {error}; {expected}") from error
+    if isinstance(given, list) and not given:
+        boxes = boxes.reshape(0, 4)
     if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
-        raise ArrayError(
-            f"boxes of shape {boxes.shape}; expected finite numbers of shape (n, 4): left, top, right, bottom in pixels"
-        )
+        raise ArrayError(f"boxes of shape {boxes.shape}; {expected}")
     return boxes
 
 

@@ -15,7 +15,7 @@ from resight.errors import WeightsError
 from resight.models.onnx_work import declared
 from resight.models.protobuf import Damaged, budget, fields, gathered, integers, message, text
 
-__all__ = ["MAX_MODEL_BYTES", "OnnxGraph", "Value", "check_whole", "open_onnx", "read_bounded"]
+__all__ = ["MAX_MODEL_BYTES", "OnnxGraph", "Value", "check_whole", "open_onnx", "read_bounded", "take_apart"]
 
 MAX_MODEL_BYTES = 512 * 2**20
 """Largest model file that is read; a ResNet-50 has 100 MB."""
@@ -87,17 +87,20 @@ def read_bounded(path: str | Path) -> bytes:
 
 
 def open_onnx(path: str | Path) -> OnnxGraph:
-    """Take an ONNX file apart.
+    """Read an ONNX file, and take it apart; see `take_apart`. Raises `WeightsError` if it cannot be read, or is too large."""
+    return take_apart(read_bounded(path))
+
+
+def take_apart(data: bytes) -> OnnxGraph:
+    """Take the content of an ONNX file apart.
 
     Raises
     ------
     WeightsError
-        If the file cannot be read, is too large, refers to other files, or holds loops, conditions, sparse tensors or operators of
-        its own.
+        If it refers to other files, or holds loops, conditions, sparse tensors or operators of its own.
     Damaged
         If it is not ONNX.
     """
-    data = read_bounded(path)
     left = budget(_MOST_FIELDS)
     content, metadata, strange = check_whole(data, left)
     if strange:

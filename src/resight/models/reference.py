@@ -86,9 +86,9 @@ def parse(given: str | os.PathLike[str]) -> Reference:
         return Reference(text, "weights", name, Path(rest))
     if text.startswith(_OPENVINO):
         return Reference(text, "openvino", *((rest, shipped_file(rest, ".onnx")) if rest in SHIPPED else ("", Path(rest))))
-    if text.endswith(".xml"):
+    if text.endswith(".xml") and not path.is_dir():
         return Reference(text, "openvino", path=path)
-    if text.endswith(".onnx"):
+    if text.endswith(".onnx") and not path.is_dir():
         return Reference(text, "onnx", path=path)
     if (path / FITTED_ARRAYS).exists():
         return Reference(text, "fitted", path=path)

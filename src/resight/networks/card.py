@@ -20,10 +20,11 @@ from resight.images import Preprocessing
 from resight.networks import CARD, build
 from resight.networks.network import ReidNetwork
 
-__all__ = ["CARD", "WEIGHTS", "Card", "load_network", "read_card", "save_network"]
+__all__ = ["CARD", "FORMAT", "WEIGHTS", "Card", "load_network", "read_card", "save_network"]
 
 WEIGHTS = "network.safetensors"
-_FORMAT = "resight-network-1"
+FORMAT = "resight-network-1"
+"""Format that the card of a network names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +71,19 @@ def save_network(folder: str | Path, network: ReidNetwork, card: Card) -> Card:
 
     Raises
     ------
+    WeightsError
+        If a tensor is not finite.
     StorageError
         If a file cannot be written; what was there before is still there.
     """
     folder = Path(folder)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    if wrong := [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]:
+        raise WeightsError(f"the network is not finite after the training ({wrong[0]}); lower --learning-rate")
     with atomic_write(folder / WEIGHTS) as stream:
         stream.write(safetensors.torch.save(state))
     values = asdict(card) | {"weights_sha256": sha256_file(folder / WEIGHTS)}
-    write_json(folder / CARD, {"format": _FORMAT} | values)
+    write_json(folder / CARD, {"format": FORMAT} | values)
     return _card_from(values, folder / CARD)
 
 
@@ -93,8 +98,8 @@ def read_card(folder: str | Path) -> Card:
         ) from error
     except ValueError as error:
         raise WeightsError(f"{path} is damaged: not JSON") from error
-    if not isinstance(values, dict) or values.pop("format", None) != _FORMAT:
-        raise WeightsError(f"{path} is not the card of a network; expected format {_FORMAT!r}")
+    if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+        raise WeightsError(f"{path} is not the card of a network; expected format {FORMAT!r}")
     return _card_from(values, path)
 
 
@@ -118,7 +123,12 @@ def load_network(folder: str | Path) -> tuple[ReidNetwork, Card]:
         if sha256_file(path) != card.weights_sha256:
             raise WeightsError(f"{path} is not the file that its card describes (SHA-256 differs); restore it or train again")
         state = safetensors.torch.load_file(path)
-        network = build(card.architecture, len(card.identities) or 1, last_stride=card.last_stride, neck=card.neck)
+        for name, tensor in state.items():
+            if tensor.dtype != (torch.int64 if name.endswith(".num_batches_tracked") else torch.float32):
+                raise WeightsError(f"{path} holds {name} as {tensor.dtype}, as no network of Resight's does; train again")
+        with torch.device("meta"):  # shapes alone: a card must not decide how much memory is taken
+            _built(card).load_state_dict(state, assign=True)
+        network = _built(card)
         network.classes = len(card.identities)
         network.load_state_dict(state)
     except OSError as error:
@@ -129,6 +139,10 @@ def load_network(folder: str | Path) -> tuple[ReidNetwork, Card]:
         raise WeightsError(f"{path} holds NaN or infinity; train again with a lower learning rate")
     network.preprocessing = card.preprocessing
     return network.eval(), card
+
+
+def _built(card: Card) -> ReidNetwork:
+    return build(card.architecture, len(card.identities) or 1, last_stride=card.last_stride, neck=card.neck)
 
 
 def _card_from(values: Mapping[str, Any], path: Path) -> Card:

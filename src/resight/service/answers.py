@@ -122,6 +122,7 @@ class Session(BaseModel):
     size: int = Field(description="number of sightings that the caller may see")
     calibration: dict[str, Any] | None
     max_upload: int = Field(description="largest request, in bytes")
+    max_k: int = Field(description="largest number of matches of one search")
 
 
 class Watched(BaseModel):

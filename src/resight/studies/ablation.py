@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from resight.configuration import configure, read_recipe, to_dict
-from resight.datasets import Dataset, open_dataset
+from resight.datasets import open_dataset
 from resight.distillation.config import DistillConfig
 from resight.errors import ConfigurationError
 from resight.files import write_json, write_text
@@ -83,7 +83,7 @@ def _trial(source: str, name: str, base: dict[str, Any], changes: dict[str, Any]
 
 def run_ablation(
     plan: str | Path,
-    data: Dataset | str | Path,
+    data: str | Path,
     out: str | Path,
     *,
     together: int = 1,
@@ -100,8 +100,8 @@ def run_ablation(
     ----------
     plan : str or Path
         TOML file.
-    data : Dataset, str or Path
-        A data set, or its folder; only its training images are read.
+    data : str or Path
+        Folder of a data set, or a table; only its training images are read.
     out : str or Path
         Folder for the runs, ``RECIPE/SEED``, and for the two files.
     together : int
@@ -127,8 +127,8 @@ def run_ablation(
         If a file cannot be written. The record tells of failures of single runs instead.
     """
     trials = read_plan(plan)
-    dataset = data if isinstance(data, Dataset) else open_dataset(data)
-    root, out = dataset.root.resolve(), Path(out).resolve()
+    open_dataset(data)  # each run opens it again
+    root, out = Path(data).resolve(), Path(out).resolve()
     where = {"device": device, "cache": str((cache or cache_folder()).resolve())}
     jobs: dict[Job, tuple[str, int]] = {}
     for turn in range(max(len(trial.configs) for trial in trials)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from resight.datasets.records import Dataset
 from resight.errors import MeasurementError, ResightError
@@ -101,25 +102,40 @@ def with_scores(report: Report, files: Sequence[str | Path]) -> Report:
         If a file is not such a record, belongs to an untrained model, or belongs to the same model or another data set than
         another file.
     """
-    datasets = {report.dataset} - {""}
+    datasets, ways = {report.dataset} - {""}, set()
     known: dict[str, Accuracy] = {}
     warnings = []
     for file in files:
-        dataset, found = _read_scores(file)
-        if found.keys() & known:
+        found = _read_scores(file)
+        if found.scores.keys() & known:
             raise MeasurementError(f"{file} has scores of a model that another file has, too; leave one of the files out")
-        datasets.add(dataset)
-        known |= found
-        if not found.keys() & {row.sha256 for row in report.rows}:
+        datasets.add(found.dataset)
+        ways |= {found.way} - {""}
+        known |= found.scores
+        rows = [row for row in report.rows if row.sha256 in found.scores]
+        if not rows:
             warnings.append(f"{file} belongs to none of the models")
+        if found.size and any(row.input_size != found.size for row in rows):
+            height, width = found.size
+            raise MeasurementError(f"{file} was measured at {height}x{width}, and the speed at another size; evaluate at that size")
     if len(datasets) > 1:
         raise MeasurementError(f"the scores are of different data sets: {', '.join(sorted(datasets))}; give those of one")
+    if len(ways) > 1:
+        raise MeasurementError(f"the scores were measured in different ways: {'; '.join(sorted(ways))}; give those of one")
     scored = [_scored(row, known.get(row.sha256)) for row in report.rows]
     return replace(report, rows=marked(scored), dataset="".join(datasets), warnings=(*report.warnings, *warnings))
 
 
-def _read_scores(file: str | Path) -> tuple[str, dict[str, Accuracy]]:
-    """The data set and the scores in a file, by the SHA-256 of a model's weights."""
+class _Known(NamedTuple):
+    """Scores by the SHA-256 of the weights, and how they were measured where the file says it."""
+
+    dataset: str
+    scores: dict[str, Accuracy]
+    way: str = ""
+    size: tuple[int, ...] = ()
+
+
+def _read_scores(file: str | Path) -> _Known:
     try:
         values = read_json(file)
         if "models" in values:
@@ -128,9 +144,11 @@ def _read_scores(file: str | Path) -> tuple[str, dict[str, Accuracy]]:
             for row in report.rows:
                 if row.sha256 and row.rank1 is not None and row.map is not None:
                     found[row.sha256] = Accuracy(rank1=row.rank1, map=row.map)
-            return report.dataset, found
+            return _Known(report.dataset, found)
         sha256, dataset = str(values["model_sha256"]), str(values["dataset"])
         score = Accuracy(rank1=float(values["rank1"]), map=float(values["map"]))
+        way = f"{values['queries']} queries, {values['gallery']} gallery images, {values.get('protocol', 'other cameras')}"
+        size = tuple(map(int, values.get("input_size", ())))
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise MeasurementError(
@@ -140,7 +158,7 @@ def _read_scores(file: str | Path) -> tuple[str, dict[str, Accuracy]]:
         raise MeasurementError(f"{file} belongs to an untrained model, which has no SHA-256; evaluate with --data")
     if values.get("reranking"):
         raise MeasurementError(f"{file} was re-ranked, and this report does not time that; evaluate without --rerank")
-    return dataset, {sha256: score}
+    return _Known(dataset, {sha256: score}, way, size)
 
 
 def _scored(row: Row, score: Accuracy | None) -> Row:

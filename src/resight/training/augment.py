@@ -75,7 +75,7 @@ def plan_epoch(
         Images of each person in a batch, see `identity_batches`; 0 shuffles all images.
     unlabelled_share : float
         Share of each batch for images without an identity, which are its last rows. They come in random order, again and again,
-        until the other images are used up.
+        until the other images are used up. It does not count if no image has an identity.
     flip : bool
         Mirror each image with probability 1/2.
     pad : int

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.datasets import Dataset
-from resight.datasets.records import JUNK, Records, Split
+from resight.datasets import Accounting, Dataset
+from resight.datasets.records import JUNK, UNKNOWN, Records, Split
 from resight.datasets.splits import by_identity, by_image, class_labels
 from resight.datasets.tree import Tree
-from resight.errors import ConfigurationError, DatasetError, ImageError
+from resight.errors import ConfigurationError, DatasetError
 from resight.evaluation.protocol import evaluate
 from resight.images import Pixels, load_pixels
 from resight.models.pytorch import network_outputs
@@ -23,7 +23,7 @@ from resight.progress import Progress, silent
 from resight.training.config import PAPER_HELD_OUT
 from resight.training.copies import Copies, plan_copies
 
-__all__ = ["Extra", "TrainingData", "data_digest", "prepare", "unlabelled_records"]
+__all__ = ["Extra", "TrainingData", "prepare", "unlabelled_records"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,21 +89,43 @@ class TrainingData:
         return _parts(self.records, self.unlabelled, self.copies, size, cache, progress)
 
 
-def unlabelled_records(folders: Sequence[str | Path]) -> Records:
+def unlabelled_records(folders: Sequence[str | Path], without: Iterable[str] = ()) -> Records:
     """All images in some folders and in the folders inside them.
+
+    Parameters
+    ----------
+    folders : sequence of str or Path
+    without : iterable of str
+        Images of the data set, which are left out: it trains on them, or is judged by them.
+
+    Returns
+    -------
+    Records
+        With `accounting`, and a note that says how many were left out.
 
     Raises
     ------
     DatasetError
-        If a folder holds no image.
+        If a folder holds no image, or none is left.
     """
     rows: list[tuple[str, int, int]] = []
+    accounting = Accounting()
     for folder in folders:
         tree = Tree.read(folder)
         if not tree.images:
             raise DatasetError(f"{folder}: no images in this folder or in the folders inside it; give a folder of crops of people")
-        rows += [(tree.path(image), JUNK, 0) for image in tree.images]
-    return Records.from_rows(rows)
+        rows += [(tree.path(image), JUNK, UNKNOWN) for image in tree.images]
+        accounting += tree.account(len(tree.images), {})
+    found = replace(Records.from_rows(rows), accounting=accounting)
+    known = {os.path.realpath(path) for path in without} if rows else set()
+    among = {path for path in found.paths if os.path.realpath(path) in known}
+    if not among:
+        return found
+    note = f"{len(among)} of {len(found)} unlabelled images are images of the data set; they are left out"
+    left = replace(found.without(among, "of the data set, among the unlabelled images"), notes=(note,))
+    if not len(left):
+        raise DatasetError(f"{note}, and none is left; give folders of other crops of people")
+    return left
 
 
 def _parts(
@@ -159,7 +181,7 @@ def prepare(
     Raises
     ------
     ConfigurationError
-        If `validation` is none of the three, or `fraction` of the images is none.
+        If `validation` is none of the three, `fraction` of the images is none, or images are held out of a training without labels.
     DatasetError
         If there are no two people to tell apart, or nothing can be held out.
     ImageError
@@ -173,6 +195,10 @@ def prepare(
         held_out = by_identity(train, fraction=fraction, seed=seed)
         train = held_out.train
     elif validation == "image":
+        if not identities:
+            raise ConfigurationError(
+                "validation image asks the network who is on an image, and no loss teaches it; set validation to identity or none"
+            )
         count = round(fraction * len(train))
         if not count:
             raise ConfigurationError(
@@ -197,28 +223,6 @@ def prepare(
         unlabelled=extra.records,
         copies=copies,
     )
-
-
-def data_digest(records: Records) -> str:
-    """SHA-256 of a training's file names and records, without decoding; the same wherever the files lie.
-
-    Returns
-    -------
-    str
-        SHA-256 over their file names, identities, cameras and sizes in bytes, as 64 hexadecimal digits.
-
-    Raises
-    ------
-    ImageError
-        If one is not there.
-    """
-    try:
-        sizes = [Path(path).stat().st_size for path in records.paths]
-    except OSError as error:
-        raise ImageError(f"{error.filename}: {error.strerror}; repair or remove it") from error
-    rows = zip(records.paths, records.identities, records.cameras, sizes, strict=True)
-    text = "\n".join(f"{Path(path).name}\0{identity} {camera} {size}" for path, identity, camera, size in rows)
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _validator(

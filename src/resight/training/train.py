@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resight.compute import first_process
 from resight.configuration import configure, fingerprint, to_dict
@@ -17,19 +17,22 @@ from resight.models.resolve import weights_file
 from resight.models.terms import terms_of_images, terms_of_weights
 from resight.networks import build
 from resight.networks.batches import Batches
-from resight.networks.card import CARD, WEIGHTS, Card, save_network
+from resight.networks.card import CARD, FORMAT, WEIGHTS, Card, save_network
 from resight.networks.network import ReidNetwork
 from resight.networks.weights import load_weights
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 from resight.training.config import TrainConfig
 from resight.training.curves import ScalarLog, draw_curves
-from resight.training.data import Extra, TrainingData, data_digest, prepare
+from resight.training.data import Extra, TrainingData, prepare
 from resight.training.loop import run_epochs
 from resight.training.losses import HardLabelLoss, Loss, TripletLoss, WeightedLosses
 from resight.training.processes import first_alone, joined
 
-__all__ = ["HISTORY", "ground_truth_terms", "initial_network", "read_history", "train", "train_with", "weights_digest"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["HISTORY", "finished", "ground_truth_terms", "initial_network", "read_history", "train", "train_with", "weights_digest"]
 
 HISTORY = "history.json"
 _CHECKPOINT = "checkpoint.safetensors"
@@ -119,9 +122,9 @@ def train_with(
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
     network = initial_network(config, classes=2)  # refuses wrong names and weights before any image is read
     sources = weights_digest("initial weights", config.weights) | dict(sources or {})
-    sources = {"training data": data_digest(dataset.train)} | sources
-    if finished := _finished(out, config, sources):
-        return finished
+    sources = {"training data": dataset.train.digest()} | sources
+    if finished(out, config, sources):
+        return out
     prepared = prepare(
         dataset,
         network.preprocessing.size,
@@ -224,15 +227,18 @@ def read_history(run: Path) -> dict[str, Any]:
     return history
 
 
-def _finished(out: Path, config: TrainConfig, sources: Mapping[str, str]) -> Path | None:
-    """`out` if it holds a finished run of this configuration and these sources.
+def finished(out: Path, config: DataclassInstance, sources: Mapping[str, str]) -> bool:
+    """Tell if a folder holds a finished run of this configuration and these sources.
 
-    Fields that its card does not have count as their default; sources that its card does not name are not compared.
+    Fields that its card does not have count as their default; sources that its card does not name are not compared. Raises
+    `CheckpointError` if it holds another run, another kind of model, or a damaged run.
     """
     if not (out / CARD).exists():
-        return None
+        return False
     try:
         card = read_json(out / CARD)
+        if card["format"] != FORMAT:
+            raise CheckpointError(f"{out} holds another kind of model; choose another --out")
         stored, sha256, before = card["configuration"], card["weights_sha256"], sources | card["training"].get("sha256", {})
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{out / CARD} is damaged ({error}); choose another --out, or delete it") from error
@@ -250,4 +256,4 @@ def _finished(out: Path, config: TrainConfig, sources: Mapping[str, str]) -> Pat
         raise CheckpointError(
             f"{out / WEIGHTS} is not the file that its card describes; restore it, or delete {out} to train again"
         )
-    return out
+    return True

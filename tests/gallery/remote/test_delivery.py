@@ -13,7 +13,7 @@ import pytest
 from gallery.fakes import ColourModel, make_settings
 from gallery.test_tracklets import make_tracklet
 from resight.cameras.tracklets import Tracklet
-from resight.errors import GalleryAwayError, ModelMismatchError, UploadError
+from resight.errors import ConfigurationError, GalleryAwayError, ModelMismatchError, UploadError
 from resight.gallery.remote import Delivery
 from resight.gallery.remote.backlog import Backlog
 from resight.gallery.remote.parcel import Parcel
@@ -93,6 +93,16 @@ def test_what_waits_is_delivered_by_the_next_one(tmp_path: Path, said: list[str]
     late = delivery.finish(0.2)
     assert late.startswith(f"5 tracklets wait in {tmp_path} (https://far.example.org cannot be reached (no route)")
     assert delivery.counts["waiting"] == 5 and far.taken == []
+    for there in (True, False):  # another gallery gets none of it, and is not taken for one that was reached
+        other = Far()
+        other.shown = "https://other.example.org"
+        if not there:
+            other.there.clear()
+        with pytest.raises(
+            ConfigurationError, match=rf"{tmp_path} is for https://far.example.org; name another folder by --backlog"
+        ):
+            make(tmp_path, other, said)
+    far.shown += "/"
     delivery = make(tmp_path, far, said)  # away still; its settings are known from before
     assert delivery.settings == make_settings()
     delivery.start(ColourModel())

@@ -326,6 +326,11 @@ def test_mistakes(make: Make, location: str) -> None:
         Where(cameras="hall")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="time zone"):
         Where(since=START.replace(tzinfo=None))
+    index.close()
+    with pytest.raises(GalleryError, match="the gallery is closed; open it again"):
+        index.search(good.embedding[None], 1)
+    with pytest.raises(GalleryError, match="the gallery is closed; open it again"):
+        index.add([good])
 
 
 @pytest.mark.parametrize("name", ["everything", "camera", "cameras", "people", "both", "from", "before", "between"])

@@ -58,7 +58,7 @@ def test_a_busy_service_is_asked_again_when_it_said(page: Page, drawn: Path) -> 
     [
         (409, "Another model"),
         (413, "The upload is too large"),
-        (422, "The question was not understood"),
+        (422, "This cannot be done"),
         (507, "Nothing can be written"),
     ],
 )
@@ -75,10 +75,11 @@ def test_a_refusal_is_told_in_the_services_words_with_a_way_out(page: Page, draw
 def test_empty_and_uncalibrated_galleries_say_what_to_do(browser: Any, drawn: Path, student: Model, tmp_path: Path) -> None:
     file = questions(drawn, "present")[0]
     Gallery.create(tmp_path / "gallery", Settings.for_model("student", student, retention=3600)).close()
-    with serve(tmp_path) as service:
+    with serve(tmp_path, "--max-k", "15") as service:
         page = Page(browser, service)
         page.driver.get(f"{service.address}#token={service.token()}")
         eventually(lambda: "kept for 1 hour" in page.text("statistics"), "the page")
+        assert page.text("k").split() == ["10", "15"] and page("k").get_property("value") == "15"
         page.choose(file)
         page("go").click()
         eventually(lambda: page.sentence() == "The gallery is empty.", "the answer")

@@ -28,7 +28,7 @@ def test_a_purge_is_followed_also_after_a_reload(browser: Any, drawn: Path, tmp_
     (tmp_path / "gallery" / "audit.jsonl").unlink(missing_ok=True)
     with Gallery.open(tmp_path / "gallery") as gallery:
         (camera, of), (other, _), *_ = ((name, camera.sightings) for name, camera in gallery.cameras().items())
-        left = len(gallery) - of
+        names, left = set(gallery.cameras()), len(gallery) - of
     with serve(tmp_path) as service, closing(sqlite3.connect(tmp_path / "gallery" / "gallery.sqlite")) as reader:
         page = Page(browser, service)
         page.open(service.token("Boss", "admin"))
@@ -42,11 +42,14 @@ def test_a_purge_is_followed_also_after_a_reload(browser: Any, drawn: Path, tmp_
         page.announced("Purge since")
         page.driver.refresh()
         eventually(lambda: runs(page.text("purge-words")), "the purge, after a reload")
+        eventually(lambda: page.one(f"#camera-list input[value={other}]"), "the cameras").click()
         assert page("purge-bar").is_displayed() and page("purge-bar").get_attribute("max") == str(of)
         reader.rollback()
         eventually(lambda: page.text("purge-words") == words.replace("0", f"The purge has ended: {of}", 1), "its end")
         assert not page("purge-bar").is_displayed()
         eventually(lambda: page.text("statistics").startswith(f"{left} sightings"), "the new numbers")
+        ticks = {one.get_property("value"): one.is_selected() for one in page.all("#camera-list input")}
+        assert ticks == {name: name != other for name in names if name != camera}, "who was left out stays left out"
         cleaner.join()
         page("sign-out").click()
         for token in (service.token("Hall", "admin", [other]), service.token("Desk", "operator")):

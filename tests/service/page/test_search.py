@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
-from resight.gallery import Gallery, Where
+from resight.gallery import Gallery, Settings, Where
+from resight.gallery.tracklets import add_tracklet
 from resight.images import decode
+from resight.models.model import Model
 from service.page.chromium import eventually
-from service.page.driver import Oracle, Page, questions
+from service.page.driver import Oracle, Page, check, questions, serve
 
 SENTENCES = {
     "match": "Match: this person is probably in the gallery.",
@@ -193,6 +196,42 @@ def test_a_result_asks_in_its_turn(page: Page, drawn: Path, oracle: Oracle) -> N
         expected = oracle.ids([decode(gallery.get(third).thumbnail)])
     eventually(lambda: page.ids() == expected, "the answer to the thumbnail")
     assert page.driver.switch_to.active_element == page("results-title")
+
+
+def test_where_else_looks_behind_all_that_is_known(browser: Any, drawn: Path, student: Model, tmp_path: Path) -> None:
+    """45 tracklets of one person are nearer than one of nobody known; only the newest is in the view of the cameras."""
+    crop = decode(questions(drawn, "present")[0].read_bytes())
+    (look,), rng, now = student.embed([crop]), np.random.default_rng(0), datetime.now(UTC)
+
+    def add(gallery: Gallery, camera: str, number: int, unlike: float) -> str:
+        vector = (look + unlike * np.linalg.norm(look) * rng.normal(size=look.shape)).astype(np.float32)
+        time = now - timedelta(hours=number)
+        path = {"camera": camera, "time": time, "source": "x", "crops": [crop], "embedding": vector, "seconds": 5.0}
+        add_tracklet(gallery, name=f"{camera}-{number}", **path)  # type: ignore[arg-type]
+        return next(one.id for one in gallery.records() if one.time == time)
+
+    def elsewhere() -> None:
+        page("view-cameras").click()
+        eventually(lambda: page.one(".person .actions button"), "the person").click()
+
+    with Gallery.create(tmp_path / "gallery", Settings.for_model("student", student, retention=10**7)) as gallery:
+        known = [add(gallery, "door", number, 0.001) for number in range(45)]
+        hall = add(gallery, "hall", 100, 0.01)
+        gallery.label(known, "Ann")
+        with serve(tmp_path, "--max-k", "50") as service:
+            page = Page(browser, service).open(service.token())
+            elsewhere()
+            eventually(lambda: page.ids() == [hall], "the other")
+            assert "45 tracklets that are known to be this person left out" in page("answer").text
+            more = [add(gallery, "door", number, 0.001) for number in range(45, 51)]
+            gallery.label(more, "Ann")
+            elsewhere()
+            eventually(lambda: page.sentence() == "Nowhere else among the nearest 50 tracklets.", "what was looked at")
+            gallery.purge(Where(ids=frozenset([hall, *more])))
+            elsewhere()
+            eventually(lambda: page.sentence() == "Nowhere else.", "nobody else")
+            assert "Only 45 tracklets of this person were found" in page("answer").text
+            check(page)
 
 
 def test_object_addresses_are_let_go(page: Page, drawn: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from resight.service import remove_token
 from service.page.chromium import eventually
 from service.page.driver import Page, questions
@@ -41,6 +43,41 @@ def test_who_loses_the_token_is_signed_out_and_sees_nothing_more(page: Page, dra
     eventually(lambda: "signed out" in page.text("sign-in-problem"), "the form")
     assert not page.all("#matches > li") and not page.all("#strip button")
     assert not page("preview").get_attribute("src")
+
+
+GATES = """
+const [fetched, decoded] = [window.fetch, HTMLImageElement.prototype.decode];
+const gate = new Promise((open) => (window.open_gate = open));
+if (arguments[0] === "crop") {
+  window.fetch = async (path, options) => {
+    if (path.includes("best=true")) await gate;
+    return fetched(path, options);
+  };
+} else HTMLImageElement.prototype.decode = async function () {
+  await gate;
+  return decoded.call(this);
+};
+"""
+AFTER = "window.open_gate(); setTimeout(arguments[0], 500)"
+
+
+@pytest.mark.parametrize("slow", ["crop", "decoding"])
+def test_what_is_slow_does_not_come_back_after_signing_out(page: Page, drawn: Path, slow: str) -> None:
+    page.open(page.service.token("Desk 8")).choose(questions(drawn, "present")[0]).search()
+    page.one("#camera-list input").click()
+    assert page("changed").is_displayed()
+    page.run(GATES, slow)
+    page.all("#matches .crop button")[2].click()
+    page("sign-out").click()
+    searches = len([entry for entry in page.service.log() if entry["action"] == "search"])
+    page.driver.execute_async_script(AFTER)
+    assert page("token").is_displayed() and not page("search-view").is_displayed()
+    assert page.text("sign-in-problem") == "" and not page.all("#strip button") and not page.all("#camera-list li")
+    page("token").send_keys(page.service.token("Desk 9") + "\n")
+    eventually(lambda: page("query").is_displayed() and page.all("#camera-list input"), "the page")
+    assert not page("changed").is_displayed() and not page("editor").is_displayed()
+    assert all(one.is_selected() for one in page.all("#camera-list input"))
+    assert len([entry for entry in page.service.log() if entry["action"] == "search"]) == searches
 
 
 def test_a_viewer_searches_and_is_offered_nothing_else(page: Page, drawn: Path) -> None:

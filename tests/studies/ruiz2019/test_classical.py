@@ -52,7 +52,9 @@ def test_steps_of_one_data_set_are_not_taken_for_those_of_another(
     drawn, other = open_dataset(tiny), open_dataset(tiny, "market1501")
     with pytest.raises(RuntimeError, match="interrupted"):
         classical_study(drawn, tmp_path)
-    with pytest.raises(ConfigurationError, match="holds a study of the data set drawn, and this one is market1501; choose another"):
+    with pytest.raises(ConfigurationError, match="holds a study with other dataset; choose another --out"):
         classical_study(other, tmp_path)
+    with pytest.raises(ConfigurationError, match="with other images and seed; choose another --out"):
+        classical_study(drawn.without(drawn.gallery.paths[:1], "gone"), tmp_path, seed=5)
     with pytest.raises(RuntimeError, match="interrupted"):
         classical_study(drawn, tmp_path)

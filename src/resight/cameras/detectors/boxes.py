@@ -38,13 +38,15 @@ class BoxesDetector(Detector):
     file : str
         One of these:
 
-        - MOT text, such as ``det.txt`` or ``gt.txt``; frames count from 1
+        - MOT text, such as ``det.txt`` or ``gt.txt``; frames count from 1; for one camera
         - a folder with such a file for each camera, ``NAME.txt``
         - COCO, ``.json``: annotations with images, whose file names are in the order of the frames, or count them, as those of a
-          folder do (see `resight.cameras.numbering`); or a list of results, whose image_id is the number of the frame, from 1
+          folder do (see `resight.cameras.numbering`); or a list of results, whose image_id is the number of the frame, from 1; for
+          one camera
         - JSON lines, ``.jsonl``, or ``-`` for standard input: a line a frame, in their order, such as ``{"camera": "door",
           "frame": 0, "boxes": [[left, top, right, bottom]], "confidence": [0.9], "ids": [7]}``; frames count from 0, and all but
-          frame and boxes may be left out
+          frame and boxes may be left out. Several lines of one frame are put together, so a frame is complete when a line of a
+          later one comes
     threshold : float
         Smallest confidence.
     threads : int
@@ -74,10 +76,12 @@ class BoxesDetector(Detector):
             self._lines = _Lines(self._file.open(encoding="utf-8"), file)
         elif not self._file.is_dir():
             self._frames = _read(self._file)
+            self.one_camera = f"{file} does not name cameras, and several are watched; name a folder with NAME.txt for each"
 
     def for_camera(self, camera: str) -> Detector:
         """The boxes of one camera."""
         if self._lines is not None:
+            self._lines.cameras.add(camera)
             return _OfCamera(self._lines, camera, self._threshold)
         if self._file.is_dir():
             name = camera_name(camera)
@@ -108,6 +112,11 @@ class _Lines:
 
     If too many wait, the oldest are dropped: their camera may have ended, or nobody watches it. If that camera asks for them after
     all, the lines are in a wrong order. For a file this is an error; on standard input, live cameras go on and are warned once.
+
+    Attributes
+    ----------
+    cameras : set of str
+        Cameras that are watched.
     """
 
     def __init__(self, stream: IO[str], name: str) -> None:
@@ -116,15 +125,20 @@ class _Lines:
         self._waiting: dict[tuple[str, int], Detections] = {}
         self._reached: dict[str, int] = {}
         self._dropped: dict[str, int] = {}  # last frame whose line was dropped
-        self._told = self._ended = False
+        self._given: dict[str, int] = {}  # last frame that was asked for
+        self.cameras = set[str]()
+        self._told = set[str]()
+        self._ended = False
         if stream is not sys.stdin:
             weakref.finalize(self, stream.close)
 
     def of(self, camera: str, frame: int, report: Callable[[str], None]) -> Detections:
         """Boxes of a frame. A line without a camera holds for every camera."""
         names = (camera, "")
-        while not self._ended and max(self._reached.get(name, -1) for name in names) < frame:
-            self._read_line()
+        while not self._ended and max(self._reached.get(name, -1) for name in names) <= frame:  # more lines of it may come
+            self._read_line(report)
+        for name in names:
+            self._given[name] = max(frame, self._given.get(name, -1))
         for key in [key for key in self._waiting if key[0] == camera and key[1] < frame]:
             del self._waiting[key]  # of frames that were dropped
         for name in names:
@@ -135,12 +149,16 @@ class _Lines:
             lost += " came before their turn; sort the lines by frame, not by camera"
             if self._stream is not sys.stdin:
                 raise DatasetError(lost)
-            if not self._told:
-                report(lost)
-            self._told = True
+            self._tell(report, camera, lost)
         return Detections.none()
 
-    def _read_line(self) -> None:
+    def _tell(self, report: Callable[[str], None], camera: str, line: str) -> None:
+        """Report a loss of a camera's boxes once."""
+        if camera not in self._told:
+            report(line)
+        self._told.add(camera)
+
+    def _read_line(self, report: Callable[[str], None]) -> None:
         try:
             line = self._stream.readline(_MOST_LINE)
         except (OSError, UnicodeDecodeError) as error:
@@ -153,22 +171,40 @@ class _Lines:
             return
         try:
             values = json.loads(line)
-            name, frame = camera_name(str(values.get("camera", ""))), values["frame"]
+            camera, frame = values.get("camera", ""), values["frame"]
+            if not isinstance(camera, str):
+                raise ValueError(f"camera {camera!r} is not a text")
             if type(frame) is not int or frame < 0:
                 raise ValueError(f"frame {frame!r}")
-            boxes = values["boxes"]
+            name, boxes = camera_name(camera), values["boxes"]
             found = Detections(boxes, values.get("confidence", np.ones(len(boxes))), values.get("ids"))
+            found = _together(self._waiting.get((name, frame), found.none()), found)
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError, ResightError) as error:
             raise DatasetError(
                 f"{self._name}, line {self._number}: {line.strip()[:60]!r} ({error}); expected such as "
                 '{"camera": "door", "frame": 0, "boxes": [[10, 20, 60, 180]], "confidence": [0.9]}'
             ) from error
+        if name and name not in self.cameras:
+            self._tell(report, name, f"{self._name}: nobody watches the camera {name!r}; its boxes are left out")
+        elif frame <= self._given.get(name, -1):
+            late = f"boxes of {name!r} in frame {frame} came after those of a later one, and are left out; sort the lines by frame"
+            self._tell(report, name, f"{self._name}: {late}")
+            return
         self._reached[name] = max(frame, self._reached.get(name, -1))
         self._waiting[name, frame] = found
         if len(self._waiting) > _MOST_WAITING:
             name, frame = next(iter(self._waiting))
             self._dropped[name] = max(frame, self._dropped.get(name, -1))
             del self._waiting[name, frame]
+
+
+def _together(some: Detections, others: Detections) -> Detections:
+    """Boxes of several lines of one frame. Raises `ArrayError` if only some of them, or two the same, have numbers of tracks."""
+    if not len(some) or not len(others):
+        return some if len(some) else others
+    ids = [each.tracker_id for each in (some, others) if each.tracker_id is not None]
+    confidence = np.concatenate([some.confidence, others.confidence])
+    return Detections(np.concatenate([some.xyxy, others.xyxy]), confidence, np.concatenate(ids) if ids else None)
 
 
 def _sure(found: Detections, threshold: float) -> Detections:

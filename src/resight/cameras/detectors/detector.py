@@ -26,9 +26,12 @@ class Detector(ABC):
         Name in reports.
     report : callable
         Called with a line about what is wrong, if the detector goes on nevertheless. A `resight.cameras.Watch` sets it.
+    one_camera : str
+        Reason why it is for one camera only; empty if it is for several.
     """
 
     name: str
+    one_camera: str = ""
     report: Callable[[str], None] = staticmethod(lambda line: None)
 
     @abstractmethod

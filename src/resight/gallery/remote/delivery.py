@@ -10,7 +10,7 @@ from typing import Literal
 
 from resight.cameras.tracklets import Tracklet
 from resight.configuration import configure, to_dict
-from resight.errors import GalleryAwayError, UploadError, one_line
+from resight.errors import ConfigurationError, GalleryAwayError, UploadError, one_line
 from resight.gallery.remote.backlog import Backlog, Waiting
 from resight.gallery.remote.parcel import Destination, parcel_of
 from resight.gallery.settings import Settings
@@ -24,7 +24,7 @@ _PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 _LOOK = 0.5  # seconds between two looks at whether there is room, or everything is delivered
 _END = 5.0  # seconds for a delivery that has begun
-_SETTINGS = "settings"
+_SETTINGS, _ADDRESS = "settings", "address"
 
 
 class Delivery:
@@ -52,6 +52,8 @@ class Delivery:
 
     Raises
     ------
+    ConfigurationError
+        If the backlog is that of another gallery.
     GalleryAwayError
         If the gallery is away, and the backlog does not know its settings from before.
     """
@@ -149,7 +151,12 @@ class Delivery:
         self._backlog.close()
 
     def _learn(self) -> Settings:
-        """Ask for the settings, and remember them."""
+        """Ask for the settings, and remember them and the address: what waits is for this gallery."""
+        address = self._destination.shown.rstrip("/")
+        if (other := self._backlog.kept(_ADDRESS) or address) != address:
+            raise ConfigurationError(
+                f"the backlog {self._backlog.folder} is for {other}; name another folder by --backlog, or that address by --gallery"
+            )
         try:
             settings = self._destination.settings()
         except GalleryAwayError as error:
@@ -158,6 +165,7 @@ class Delivery:
             self._away = str(error)
             self._say_away()
             return configure(Settings, known, source=f"the backlog {self._backlog.folder}")
+        self._backlog.keep(_ADDRESS, address)
         self._backlog.keep(_SETTINGS, to_dict(settings))
         return settings
 

@@ -53,7 +53,7 @@ def open_delivery(
     Raises
     ------
     ConfigurationError
-        If the address or the token cannot be used, or another process uses the backlog.
+        If the address or the token cannot be used, or the backlog is in use or for another address.
     GalleryAwayError
         If the gallery cannot be reached, and the backlog does not know it from before.
     StorageError

@@ -37,7 +37,7 @@ def back_up_folder(folder: Path, file: Path) -> int:
     Raises
     ------
     ConfigurationError
-        If the file exists.
+        If the file exists, or would be in a gallery's folder.
     GalleryDamagedError
         If the gallery is damaged. Then there is no backup.
     StorageError
@@ -79,7 +79,7 @@ def unpack(file: Path, folder: Path) -> int:
     Raises
     ------
     ConfigurationError
-        If there is no such file.
+        If there is no such file, or the folder would be in that of another gallery.
     GalleryError
         If there is something in the folder.
     GalleryDamagedError
@@ -89,6 +89,7 @@ def unpack(file: Path, folder: Path) -> int:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise GalleryError(f"{folder} is not empty; name a new folder for the gallery of a backup")
+    database.check_outside(folder)
     with unpacked(file, folder.parent) as made:
         count = _count(made / database.FILE)
         try:
@@ -142,6 +143,7 @@ def sightings_in(folder: Path) -> tuple[Settings, Iterator[list[Sighting]]]:
 def _check_new(file: Path) -> None:
     if file.exists():
         raise ConfigurationError(f"{file} exists already; name another file")
+    database.check_outside(file)
 
 
 def _keep(partial: Path, file: Path) -> int:

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from resight.errors import GalleryDamagedError, GalleryError, StorageError
+from resight.errors import ConfigurationError, GalleryDamagedError, GalleryError, StorageError
 from resight.gallery.store.interface import check_version
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Files",
     "alone",
     "bytes_of",
+    "check_outside",
     "check_unmoved",
     "connect",
     "damaged",
@@ -76,6 +77,13 @@ def damaged(path: Path, what: str) -> GalleryDamagedError:
 def missing(folder: Path) -> GalleryError:
     """Make the error for a folder without a gallery."""
     return GalleryError(f"{folder}: no gallery here; make one with `resight gallery create`")
+
+
+def check_outside(path: Path) -> None:
+    """Raise `ConfigurationError` for a path in a gallery's folder, where a copy would make the proof of a purge false."""
+    for folder in path.resolve().parents:
+        if (folder / FILE).is_file():
+            raise ConfigurationError(f"{path} is in the folder of the gallery {folder}, whose purges do not reach it; name another")
 
 
 def log_of(path: Path) -> Path:

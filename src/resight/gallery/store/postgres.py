@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from resight.configuration import configure
 from resight.datasets.names import nfc
+from resight.errors import GalleryError
 from resight.gallery.settings import Settings, future_from
 from resight.gallery.sighting import EVERYTHING, Record, Sighting, Where, to_microseconds
 from resight.gallery.store.interface import Camera, Removal, Summary, check_queries, check_text, check_version
@@ -230,4 +231,6 @@ class PostgresStore:
         with self._lock, translated():
             if self._connection.broken:  # the server was started again
                 self._connection = connect(self._location)
+            elif self._connection.closed:
+                raise GalleryError("the gallery is closed; open it again by Gallery.open")
             yield self._connection

@@ -12,12 +12,12 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from resight.errors import GalleryError, StorageError
-from resight.gallery.store import database
+from resight.errors import StorageError
+from resight.gallery.store import database, reserve
 from resight.gallery.store.reading import Reader
 from resight.gallery.store.traces import Found, Traces, confirm, telling_part
 
-__all__ = ["contents_of", "databases", "prove", "rewrite"]
+__all__ = ["contents_of", "databases", "files_of", "own_files", "prove", "rewrite", "strangers"]
 
 _SOME = 1000  # pieces that are enough to know
 _SAMPLE = 256  # sightings that tell what most have in common
@@ -28,19 +28,40 @@ def databases(folder: Path) -> list[Path]:
     return [folder / database.FILE, *sorted((folder / database.SNAPSHOTS).glob("*.sqlite"))]
 
 
+def files_of(folder: Path) -> list[Path]:
+    """Return the paths of all files in a gallery's folder, sorted."""
+    return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+def own_files(folder: Path) -> set[Path]:
+    """Return the paths that SQLite writes: the gallery's own file, its snapshots, and the logs beside them."""
+    return {path.with_name(path.name + end) for path in databases(folder) for end in ("", "-wal", "-shm", "-journal")}
+
+
+def strangers(folder: Path) -> list[Path]:
+    """Return the files in a gallery's folder that writing the gallery anew does not reach, such as an audit log."""
+    ours = own_files(folder) | {folder / name for name in (reserve.FILE, database.LOCK, f"{database.LOCK}-journal")}
+    return [file for file in files_of(folder) if file not in ours and database.bytes_of([file])]
+
+
 def prove(folder: Path, connection: sqlite3.Connection, ids: list[str], contents: set[bytes]) -> list[Path]:
-    """Search all files of the folder for contents and ids, and write the galleries anew if any is found; return the files."""
+    """Search all files of the folder for contents and ids, and write the galleries anew if any is found.
+
+    Returns
+    -------
+    list of Path
+        Files in which pieces are left all the same; without one, it is proved that nothing is.
+    """
     _rewrite_indexes(folder, connection)
     traces, names = Traces({*contents, *(id.encode() for id in ids)}), "".join(ids).encode()
     traces.forget_common(_survivors(folder, _SAMPLE))
 
     def pieces(file: Path, found: Found) -> set[bytes]:
         """Return the traces among what was found. Files that are not SQLite's may name ids: an audit log does."""
-        own = any(file.parent == path.parent and file.name.startswith(path.name) for path in databases(folder))
-        return {piece for piece in traces.pieces(found) if own or piece not in names}
+        return {piece for piece in traces.pieces(found) if file in own or piece not in names}
 
-    sampled, rewritten = True, False
-    while found := _search(folder, traces, pieces):
+    own, sampled, rewritten = own_files(folder), True, False
+    while found := _enough(_search(folder, traces, pieces)):
         much = sum(len(one.starts) for _, one in found) >= _SOME
         if much and sampled:  # others have much in common with a few
             traces.forget(_survivors(folder))
@@ -48,36 +69,36 @@ def prove(folder: Path, connection: sqlite3.Connection, ids: list[str], contents
             continue
         asked = set().union(*(pieces(*one) for one in found))
         traces.drop(asked - confirm(asked, _survivors(folder)))
-        left = sorted({str(one[0]) for one in found if pieces(*one)})
+        left = sorted({one[0] for one in found if pieces(*one)})
         if left and rewritten:
-            raise GalleryError(
-                f"pieces of what was deleted are left in {', '.join(left)}; delete what is not the gallery's own, and run it again"
-            )
+            traces.forget(_survivors(folder))  # as much as was not confirmed
+            return sorted({*left, *(file for file, _ in _search(folder, traces, pieces))})
         if left:
             rewrite(folder, connection)
             rewritten = True
         elif not much:
             break
-    return _files(folder)
+    return []
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob("*") if file.is_file())
+def _enough(found: Iterator[tuple[Path, Found]]) -> list[tuple[Path, Found]]:
+    """Return what was found, or the first of it if there is much."""
+    some, count = [], 0
+    for file, one in found:
+        some.append((file, one))
+        count += len(one.starts)
+        if count >= _SOME:
+            break
+    return some
 
 
-def _search(folder: Path, traces: Traces, pieces: Callable[[Path, Found], set[bytes]]) -> list[tuple[Path, Found]]:
-    """Return what is left in the files, or enough of it."""
-    files, found, count = _files(folder), [], 0
+def _search(folder: Path, traces: Traces, pieces: Callable[[Path, Found], set[bytes]]) -> Iterator[tuple[Path, Found]]:
+    """Find what is left in the files."""
+    files = files_of(folder)
     try:
         with Reader() as reader:
             for file in files:
-                for one in traces.left(reader.chunks(file)):
-                    if pieces(file, one):
-                        found.append((file, one))
-                        count += len(one.starts)
-                    if count >= _SOME:
-                        return found
-        return found
+                yield from ((file, one) for one in traces.left(reader.chunks(file)) if pieces(file, one))
     except OSError as error:
         what = error.filename or files[0].parent
         raise StorageError(f"cannot read {what}: {error.strerror or error}; make it readable, then run it again") from error

@@ -1,7 +1,9 @@
 """Deletes sightings from a gallery's folder, snapshots included, and proves that nothing of them is left in its files.
 
 A purge is safe against `kill -9`. The deletion and the list of what is deleted are one transaction; from then on no search finds
-it. The list stays until all copies are gone. The next purge, snapshot or restoration finishes an interrupted purge first.
+it. The list stays until all copies are gone. The next purge, snapshot or restoration finishes an interrupted purge first. If pieces
+are left in files that are not the gallery's own, the names of these files stay on the list, and every purge names them until the
+files are gone.
 
 A full disk does not stop a deletion (see `resight.gallery.store.reserve`). It may stop the proof, which is then left to the next
 purge.
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +25,7 @@ from resight.gallery.store.interface import Removal
 from resight.gallery.store.proof import databases
 from resight.progress import Progress, silent
 
-__all__ = ["PARTIAL", "check_links", "copies", "expired", "finish", "links", "purge"]
+__all__ = ["PARTIAL", "check_links", "copies", "expired", "finish", "links", "note", "noted", "purge"]
 
 PARTIAL = ".*.partial*"
 """Pattern of the names of files that are being written."""
@@ -50,16 +52,18 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
     Raises
     ------
     GalleryError
-        If a snapshot is damaged, bytes are left, or there is a link in the folder.
+        If a snapshot is damaged, there is a link in the folder, or pieces of what this purge or an earlier one deleted are left in
+        a file.
     StorageError
         If a file cannot be written, even so little at a time; or if all is deleted, but there is no space to write the files anew,
         or a program reads on. What is deleted stays deleted, and the next purge finishes this one.
     """
     path = folder / database.FILE
     check_links(folder)
-    removed, copies, files, late = 0, 0, [path], ""
+    removed, copies, late = 0, 0, ""
     with _space(folder), database.opened(path) as connection, database.alone(folder):
         ids, unfinished = _matching(connection, path, where), bool(_pending(connection))
+        blind = proof.strangers(folder) if unfinished else []
         progress("purging", 0, len(ids))
         for start in range(0, max(len(ids), 1), _BATCH):
             batch = ids[start : start + _BATCH]
@@ -68,24 +72,32 @@ def purge(folder: Path, where: Where, *, progress: Progress = silent) -> Removal
             try:
                 copies += _purge_snapshots(folder, batch, where if start == 0 else None, contents)
                 if unfinished and not late:
-                    finish(folder, connection)
+                    finish(folder, connection, {*batch, _UNPROVED})
                     unfinished = False
                 if not late:
-                    files = _prove(folder, connection, batch, contents)
+                    _prove(folder, connection, batch, contents)
             except StorageError as error:  # go on: the rest can still be deleted
                 late = late or str(error)
                 with suppress(StorageError), database.translated(path):
                     database.truncate_log(connection, path)  # it may take up all space
             progress("purging", min(start + _BATCH, len(ids)), len(ids))
+        left = [] if late else _still_there(folder, connection)
+        files = proof.files_of(folder)
     if late:
         raise StorageError(f"{removed} sightings are deleted, but not all of their traces; {late}")
+    if left:
+        raise _left(left)
+    told = "the audit log keeps ids and names; copies of the folder made by others, and backups of the disk, are not reached"
+    if blind:
+        names = ", ".join(str(file) for file in blind)
+        told = f"an interrupted purge is finished, but {names} could not be searched for what it deleted; {told}"
     return Removal(
         removed=removed,
         removed_from_snapshots=copies,
         files=len(files),
         bytes=database.bytes_of(files),
-        proved=True,
-        note="the audit log keeps ids and names; copies of the folder made by others, and backups of the disk, are not reached",
+        proved=not blind,
+        note=told,
     )
 
 
@@ -129,22 +141,45 @@ def expired(folder: Path, cameras: frozenset[str] | None, older_than: datetime) 
     return ids
 
 
-def finish(folder: Path, connection: sqlite3.Connection) -> None:
+def finish(folder: Path, connection: sqlite3.Connection, kept: Collection[str] = ()) -> None:
     """Finish an interrupted purge, if there is one. The caller is `alone` with the gallery.
 
-    What it deleted is not known any more, so all files are written anew.
+    What it deleted is not known any more, so all files are written anew. `kept` stays on the list: a purge that goes on.
     """
     if pending := _pending(connection):
         ids = [id for id in pending if id != _UNPROVED]
         _purge_snapshots(folder, ids, None, set())
         with database.translated(folder / database.FILE):
             proof.rewrite(folder, connection)
-            _forget(connection, folder, pending)
+            _forget(connection, folder, [id for id in pending if id not in kept])
 
 
 def _pending(connection: sqlite3.Connection) -> list[str]:
     """Return the ids that a purge deleted which has not ended."""
-    return [id for (id,) in connection.execute("SELECT id FROM erasure")]
+    return [id for (id,) in connection.execute("SELECT id FROM erasure") if not id.startswith('"')]
+
+
+def noted(connection: sqlite3.Connection) -> list[str]:
+    """Return the files in which a purge found pieces that it cannot delete, as JSON texts; relative to the gallery's folder."""
+    return [text for (text,) in connection.execute("SELECT id FROM erasure") if text.startswith('"')]
+
+
+def note(connection: sqlite3.Connection, files: list[str]) -> None:
+    """Put such files on the list, in a transaction."""
+    connection.executemany("INSERT OR IGNORE INTO erasure VALUES (?)", [(text,) for text in files])
+
+
+def _still_there(folder: Path, connection: sqlite3.Connection) -> list[Path]:
+    """Take files that are gone off the list, and return the others."""
+    files = {text: folder / json.loads(text) for text in noted(connection)}
+    if gone := [text for text, file in files.items() if not file.exists()]:
+        _forget(connection, folder, gone)
+    return sorted(file for text, file in files.items() if text not in gone)
+
+
+def _left(files: list[Path]) -> GalleryError:
+    names = ", ".join(map(str, files))
+    return GalleryError(f"pieces of what was deleted are left in {names}; delete what is not the gallery's own, and run it again")
 
 
 def _purge_snapshots(folder: Path, ids: list[str], where: Where | None, contents: set[bytes]) -> int:
@@ -188,13 +223,17 @@ def _delete(connection: sqlite3.Connection, ids: list[str], *, listed: bool) -> 
     return deleted
 
 
-def _prove(folder: Path, connection: sqlite3.Connection, ids: list[str], contents: set[bytes]) -> list[Path]:
-    """Search all files for contents and ids, and take the ids off the list of what is deleted; return the files."""
+def _prove(folder: Path, connection: sqlite3.Connection, ids: list[str], contents: set[bytes]) -> None:
+    """Search all files for contents and ids. On the list of what is deleted, foreign files that hold any take the ids' place."""
     with database.translated(folder / database.FILE):
         _forget(connection, folder, ids)
-        files = proof.prove(folder, connection, ids, contents)
+        left = proof.prove(folder, connection, ids, contents)
+        foreign = [file for file in left if file not in proof.own_files(folder)]
+        with database.transaction(connection, write=True):
+            note(connection, [json.dumps(str(file.relative_to(folder))) for file in foreign])
+        if len(foreign) < len(left):
+            raise _left(left)
         _forget(connection, folder, [_UNPROVED])
-        return files
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 from resight.errors import GalleryError, StorageError
 from resight.files import create_private, sync_folder
 from resight.gallery.store import reserve
-from resight.gallery.store.database import APPLICATION, LOCK, VERSION, translated
+from resight.gallery.store.database import APPLICATION, LOCK, VERSION, check_outside, translated
 from resight.gallery.store.stored import new_revision, write_kept
 
 __all__ = ["STEPS", "create", "make_file"]
@@ -68,9 +68,13 @@ STEPS = {2: ("CREATE INDEX by_tracklet ON sighting (tracklet)",)}
 
 
 def create(path: Path, settings: dict[str, Any]) -> None:
-    """Make an empty gallery, whole or not at all. Raises `GalleryError` if there is one, and `StorageError`."""
+    """Make an empty gallery, whole or not at all.
+
+    Raises `GalleryError` if there is one, `ConfigurationError` if another one's folder is around it, and `StorageError`.
+    """
     if path.exists():
         raise GalleryError(f"{path.parent} is a gallery already; add to it, or choose another folder")
+    check_outside(path.parent)
     partial = path.with_name(f".{path.name}.partial")
     with translated(path):
         try:

@@ -104,11 +104,13 @@ def restore(folder: Path, name: str) -> Snapshot:
         raise ConfigurationError(f"{folder} has no snapshot {name!r}; it has: {names}")
     if problems := verify_file(path):
         raise GalleryDamagedError(f"the snapshot {name!r} is damaged: {problems[0]}; nothing was changed")
+    noted: list[str] = []
     with database.alone(folder):
         try:
             if live.exists():
                 with database.opened(live, "WAL") as connection:
                     purge.finish(folder, connection)
+                    noted = purge.noted(connection)
         except GalleryDamagedError:
             pass  # what an interrupted purge deleted cannot be read
         with database.opened(path, "DELETE") as snapshot, copied(snapshot, path) as partial:
@@ -116,6 +118,7 @@ def restore(folder: Path, name: str) -> Snapshot:
                 # Whoever has the gallery in memory must notice, in the same moment in which it changes.
                 with database.transaction(prepared, write=True):
                     stored.write_state(prepared, 0, renew=True)
+                    purge.note(prepared, noted)
                 written = _write_back(prepared, live)
             if not written:
                 _replace(partial, live)

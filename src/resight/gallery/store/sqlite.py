@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from resight.configuration import configure, to_dict
 from resight.datasets.names import nfc
-from resight.errors import ConfigurationError, StorageError
+from resight.errors import ConfigurationError, GalleryError, StorageError
 from resight.files import locked
 from resight.gallery.search.index import SearchIndex
 from resight.gallery.settings import Settings
@@ -51,7 +51,7 @@ class SqliteStore:
         self._reader = database.connect(self.path)
         self._reading, self._writing = threading.RLock(), threading.RLock()  # who needs both takes the second one first
         self._writer: sqlite3.Connection | None = None
-        self._claims, self._claimed = ExitStack(), set[str]()
+        self._claims, self._claimed, self._closed = ExitStack(), set[str](), False
         self._files: database.Files = None, None
         try:
             with self._read() as connection:
@@ -216,6 +216,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """See `Store`."""
+        self._closed = True
         for connection in filter(None, (self._reader, self._writer)):
             connection.close()
         self._claimed.clear()
@@ -224,6 +225,7 @@ class SqliteStore:
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
         with self._reading, database.translated(self.path):
+            self._check_open()
             if database.outdated(self.path, self._files):
                 self._reader.close()
                 self._reader = database.connect(self.path)
@@ -236,11 +238,16 @@ class SqliteStore:
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         with self._writing, database.translated(self.path):
+            self._check_open()
             if self._writer is None:
                 self._writer = database.connect(self.path)
             with database.transaction(self._writer, write=True):
                 database.check_unmoved(self.path, self._files)
                 yield self._writer
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise GalleryError("the gallery is closed; open it again by Gallery.open")
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
         """Bring the memory up to the file, if that has changed."""

@@ -86,13 +86,19 @@ export const nothingThere = (filters, everywhere) =>
         ),
       );
 
-/** All that was found is known to be the person. */
-export const nowhereElse = (left) =>
+/** All that was found is known to be the person; `more` if the service lists no further, though others may be there. */
+export const nowhereElse = (left, more) =>
   card(
     "unknown",
     "unknown",
-    "Nowhere else.",
-    element("p", {}, `Only ${counted(left, "tracklet")} of this person ${left === 1 ? "was" : "were"} found, which you know already.`),
+    more ? `Nowhere else among the nearest ${counted(left, "tracklet")}.` : "Nowhere else.",
+    element(
+      "p",
+      {},
+      more
+        ? "All of them are known to be this person, and the service lists no more."
+        : `Only ${counted(left, "tracklet")} of this person ${left === 1 ? "was" : "were"} found, which you know already.`,
+    ),
   );
 
 /** The answer's sentence and what stands behind it; `told` says what was searched. */

@@ -76,7 +76,7 @@ export const rename = async (old, name, merge) =>
   (await (await post(`people/${merge ? "merge" : "rename"}`, { old, new: name })).json()).labelled;
 
 /** One crop of a sighting, to search with; a tracklet's thumbnail shows several. */
-export const bestCrop = async (id) => (await call(`sightings/${id}/thumbnail?best=true`, {})).blob();
+export const bestCrop = async (id, signal) => (await call(`sightings/${id}/thumbnail?best=true`, { signal })).blob();
 
 /** Sightings of a person by time, at most `most` of them; `more` says whether there are others. */
 export async function sightings(identity, most, signal) {

@@ -17,20 +17,21 @@ const PATIENCE = 3; // times that a busy service is asked again without being to
 
 const TITLES = {
   0: "No connection",
-  400: "The question was not understood",
+  400: "This cannot be done",
   403: "Not allowed",
   404: "No longer there",
   409: "Another model",
   411: "The upload has no length",
   413: "The upload is too large",
   415: "The image cannot be read",
-  422: "The question was not understood",
+  422: "This cannot be done",
   429: "The service is busy",
   503: "The service cannot answer now",
   507: "Nothing can be written",
 };
 
 let session;
+let staying = new AbortController(); // until whoever is signed in signs out
 let asking = new AbortController();
 let asked = false;
 
@@ -58,6 +59,7 @@ async function start() {
   const change = session.role !== "viewer";
   session.may = timeline.may = cameras.may = { change, rename: change && session.cameras === null };
   pictures.mostBytes = session.max_upload ?? Infinity;
+  filters.limit(session.max_k);
   byId("sign-in").hidden = true;
   for (const id of ["views", "account", "footer"]) byId(id).hidden = false;
   byId("account-name").textContent = session.name;
@@ -71,8 +73,10 @@ async function start() {
 
 /** Cameras to choose from and the footer; a search works without them. */
 async function tellGallery() {
+  const { signal } = staying;
   try {
     const [known, statistics] = await Promise.all([api.cameras(), api.statistics()]);
+    signal.throwIfAborted();
     filters.show(known);
     const { count: size, identities, expired } = statistics;
     const kept = session.gallery.retention ? `kept for ${duration(session.gallery.retention)}` : "kept without end";
@@ -87,6 +91,7 @@ async function tellGallery() {
       element("a", { href: "docs" }, "API"),
     );
   } catch (error) {
+    if (signal.aborted) return undefined;
     if (error.status === 401) return signedOut();
     byId("statistics").textContent = error.message;
   }
@@ -105,6 +110,8 @@ function signIn(problem) {
 /** Nothing of the last one stays for the next. */
 function signedOut(problem = "You are signed out: the token is not valid any more. Sign in again.") {
   api.forgetToken();
+  staying.abort();
+  staying = new AbortController();
   asking.abort();
   results.tell("");
   timeline.clear();
@@ -113,9 +120,11 @@ function signedOut(problem = "You are signed out: the token is not valid any mor
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   for (const form of document.forms) form.reset();
   pictures.replace([]);
+  filters.show([]);
   byId("people").replaceChildren();
   document.title = "Resight";
   asked = false;
+  changed();
   signIn(problem);
 }
 
@@ -138,7 +147,6 @@ async function search(patience = PATIENCE, known = null) {
   const form = new FormData();
   pictures.fill(form);
   filters.fill(form);
-  if (known) form.set("k", Math.min(200, Number(form.get("k")) + known.ids.size));
   const told = [
     filters.told() && `Only ${filters.told()} searched.`,
     pictures.list.length > 1 &&
@@ -151,12 +159,11 @@ async function search(patience = PATIENCE, known = null) {
   results.tell(searching(session.size, () => asking.abort()));
   announce("Searching.");
   try {
-    const answer = await api.search(form, signal);
-    const left = known ? leaveOut(answer, known) : 0;
+    const { left = 0, more, ...answer } = known ? await searchOthers(form, signal, known) : await api.search(form, signal);
     if (left) told.push(`${counted(left, "tracklet that is", "tracklets that are")} known to be this person left out.`);
     asked = true;
     if (left && !answer.matches.length) {
-      results.tell(nowhereElse(left));
+      results.tell(nowhereElse(left, more));
       announce("Nowhere else.");
     } else if (!answer.matches.length) {
       const nothing = nothingThere(filters.told(), () => {
@@ -180,6 +187,21 @@ async function search(patience = PATIENCE, known = null) {
     } else failedAction(error, () => search(PATIENCE, known));
   } finally {
     if (asking.signal === signal) byId("results").setAttribute("aria-busy", "false");
+  }
+}
+
+/** Search for places that are not known, and for more of them until there are as many as wanted, or no `more` can come. */
+async function searchOthers(form, signal, known) {
+  const wanted = Number(form.get("k"));
+  for (let k = wanted + known.ids.size; ; k *= 4) {
+    k = Math.min(k, session.max_k);
+    form.set("k", k);
+    const answer = await api.search(form, signal);
+    const more = answer.matches.length === k;
+    const left = leaveOut(answer, known);
+    if (more && answer.matches.length < wanted && k < session.max_k) continue;
+    answer.matches.splice(wanted);
+    return { ...answer, left, more };
   }
 }
 
@@ -234,29 +256,33 @@ function failedAction(error, again, place) {
 
 /** Ask with the image of a sighting. */
 async function searchWith({ id, camera }) {
+  const { signal } = staying;
   try {
-    const blob = await api.bestCrop(id);
+    const blob = await api.bestCrop(id, signal);
     view("search");
     await pictures.replace([new File([blob], camera ? `crop of ${camera}` : "crop", { type: blob.type })]);
+    signal.throwIfAborted();
     await search();
     byId("results-title").focus();
   } catch (error) {
-    failedAction(error, null, byId("search-view").hidden ? byId("timeline") : null);
+    if (!signal.aborted) failedAction(error, null, byId("search-view").hidden ? byId("timeline") : null);
   }
 }
 
-/** Ask where else somebody was, with images of some sightings; see `leaveOut`. */
+/** Ask where else somebody was, with images of some sightings; see `searchOthers`. */
 async function searchFor(sightings, known) {
+  const { signal } = staying;
   try {
-    const blobs = await Promise.all(sightings.map(({ id }) => api.bestCrop(id)));
+    const blobs = await Promise.all(sightings.map(({ id }) => api.bestCrop(id, signal)));
     view("search");
     filters.clear();
     byId("one-per").value = "tracklet";
     await pictures.replace(blobs.map((blob, at) => new File([blob], `crop of ${sightings[at].camera}`, { type: blob.type })));
+    signal.throwIfAborted();
     await search(PATIENCE, known);
     byId("results-title").focus();
   } catch (error) {
-    failedAction(error, null, byId("cameras-view").hidden ? null : byId("cameras-problem"));
+    if (!signal.aborted) failedAction(error, null, byId("cameras-view").hidden ? null : byId("cameras-problem"));
   }
 }
 

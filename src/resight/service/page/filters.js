@@ -3,6 +3,9 @@
 import { byId, element } from "./dom.js";
 import { count } from "./format.js";
 
+const NUMBERS = [10, 20, 50, 100, 200]; // of sightings to show
+const USUAL = 20;
+
 export class Filters {
   constructor(onChange) {
     this.onChange = onChange;
@@ -11,7 +14,18 @@ export class Filters {
     byId("cameras-none").addEventListener("click", () => this.#tick(false));
   }
 
+  /** Offer no more sightings than the service finds. */
+  limit(most) {
+    const last = Math.min(most, NUMBERS.at(-1));
+    const offered = [...NUMBERS.filter((number) => number < last), last];
+    byId("k").replaceChildren(
+      ...offered.map((number) => element("option", { selected: number === Math.min(USUAL, last) }, String(number))),
+    );
+  }
+
+  /** List the cameras. All are ticked, or, if some were unticked, those that were ticked before. */
   show(cameras) {
+    const ticked = this.#boxes().every((box) => box.checked) ? null : this.#ticked();
     byId("cameras").hidden = cameras.length === 0;
     byId("camera-list").replaceChildren(
       ...cameras.map(({ camera, sightings }) =>
@@ -21,7 +35,7 @@ export class Filters {
           element(
             "label",
             {},
-            element("input", { type: "checkbox", value: camera, checked: true }),
+            element("input", { type: "checkbox", value: camera, checked: !ticked || ticked.includes(camera) }),
             element("span", {}, camera || "(no camera known)"),
             element("span", { class: "count" }, element("span", { class: "visually-hidden" }, ", sightings: "), count(sightings)),
           ),
@@ -32,7 +46,7 @@ export class Filters {
 
   /** What is wrong with them, in words; empty if nothing is. */
   problem() {
-    if (this.#boxes().length && !this.#boxes().some((box) => box.checked)) return "No camera is ticked. Tick those to search.";
+    if (this.#boxes().length && !this.#ticked().length) return "No camera is ticked. Tick those to search.";
     for (const [id, name] of [
       ["since", "From"],
       ["until", "Before"],
@@ -45,10 +59,9 @@ export class Filters {
   }
 
   fill(form) {
-    const boxes = this.#boxes();
-    const ticked = boxes.filter((box) => box.checked);
+    const ticked = this.#ticked();
     // All cameras are no filter, so that sightings of cameras that came since are found as well.
-    if (ticked.length < boxes.length) ticked.forEach((box) => form.append("camera", box.value));
+    if (ticked.length < this.#boxes().length) ticked.forEach((camera) => form.append("camera", camera));
     for (const id of ["since", "until"]) if (byId(id).value) form.append(id, new Date(byId(id).value).toISOString());
     for (const [name, id] of [
       ["k", "k"],
@@ -59,9 +72,8 @@ export class Filters {
 
   /** In words, for the answer: "3 of 5 cameras". */
   told() {
-    const boxes = this.#boxes();
-    const ticked = boxes.filter((box) => box.checked).length;
-    const where = ticked < boxes.length && `${ticked} of ${boxes.length} cameras`;
+    const [ticked, all] = [this.#ticked().length, this.#boxes().length];
+    const where = ticked < all && `${ticked} of ${all} cameras`;
     const when = (byId("since").value || byId("until").value) && "a range of time";
     return [where, when].filter(Boolean).join(" and ");
   }
@@ -74,6 +86,13 @@ export class Filters {
 
   #boxes() {
     return [...byId("camera-list").querySelectorAll("input")];
+  }
+
+  /** Names of the cameras to search. */
+  #ticked() {
+    return this.#boxes()
+      .filter((box) => box.checked)
+      .map((box) => box.value);
   }
 
   #tick(checked) {

@@ -31,6 +31,7 @@ export class Pictures {
 
   /** Add image files; those that the browser cannot show are named. */
   async add(files) {
+    const { list } = this;
     const problems = [];
     if (this.list.length + files.length > MOST) problems.push(`A search takes at most ${MOST} images.`);
     let added = 0;
@@ -41,6 +42,7 @@ export class Pictures {
         continue;
       }
       const picture = await read(file);
+      if (this.list !== list) return picture && URL.revokeObjectURL(picture.url); // they were replaced meanwhile
       if (picture) {
         this.chosen = this.list.push(picture) - 1;
         added += 1;
@@ -50,6 +52,7 @@ export class Pictures {
     if (added) announce(`${counted(added, "image")} added, ${this.list.length} in all.`);
     this.#draw();
     if (added) this.onChange();
+    return undefined;
   }
 
   /** Ask with these files and no others. */

@@ -107,7 +107,7 @@ export class Results {
     );
   }
 
-  /** Confirm or reject; the other button undoes it. */
+  /** Confirm or reject. Rejecting what was confirmed here gives the sighting the name back that it had before. */
   async #judge(match, card, verdict) {
     if (!this.name && !(await this.#askName())) return;
     const both = [...card.querySelectorAll(".confirm, .reject")];
@@ -115,15 +115,19 @@ export class Results {
     for (const one of both) one.disabled = true;
     const search = this.answer.search;
     try {
-      const { identity } = await api.judge(match.id, search, verdict, this.name);
       const before = match.identity;
-      match.identity = identity;
+      match.identity = (await api.judge(match.id, search, verdict, this.name)).identity;
+      if (verdict === "confirm") match.former ??= before;
+      else if (before && !match.identity && match.former && match.former !== before) {
+        await api.label([match.id], match.former);
+        match.identity = match.former;
+      }
       card.classList.toggle("confirmed", verdict === "confirm");
       card.classList.toggle("rejected", verdict === "reject");
       this.#identity(match, card, before);
       this.#suggest();
       for (const one of both) one.setAttribute("aria-pressed", String(one.classList.contains(verdict)));
-      const words = verdict === "confirm" ? `confirmed as ${identity}` : `rejected: not ${this.name}`;
+      const words = verdict === "confirm" ? `confirmed as ${match.identity}` : `rejected: not ${this.name}`;
       announce(`Rank ${match.rank} ${words}.`);
     } catch (error) {
       this.failed(error);

@@ -57,6 +57,7 @@ def session(caller: Viewer, service: ServiceOf) -> Session:
         size=size,
         calibration=None if calibration is None else _promised(calibration, service, caller),
         max_upload=service.limits.upload,
+        max_k=service.limits.k,
     )
 
 

@@ -51,30 +51,31 @@ def label_sightings(wanted: Label, caller: Operator, service: ServiceOf) -> Labe
     provisional name of their own.
     """
     records = chosen(service.gallery, frozenset(wanted.ids), frozenset(wanted.tracklets), caller.narrow(Where()))
-    return _label("label", records, wanted.identity, caller, service)
+    return _label("label", {wanted.identity: records}, caller, service)
 
 
 @router.post("/people/rename")
 def rename(wanted: Renaming, caller: Operator, service: ServiceOf) -> Labelled:
-    """Call a person by another name, which nobody has yet."""
+    """Call a person by another name, which nobody has yet. Sightings called `old?` get the name `new?`."""
     caller.check_unlimited()
-    return _label("rename", called(service.gallery, wanted.old, wanted.new, merging=False), wanted.new, caller, service)
+    return _label("rename", called(service.gallery, wanted.old, wanted.new, merging=False), caller, service)
 
 
 @router.post("/people/merge")
 def merge(wanted: Renaming, caller: Operator, service: ServiceOf) -> Labelled:
-    """Make two people one: all sightings of the first get the name of the second."""
+    """Make two people one: all sightings of the first get the name of the second, and those called `old?` the name `new?`."""
     caller.check_unlimited()
-    return _label("merge", called(service.gallery, wanted.old, wanted.new, merging=True), wanted.new, caller, service)
+    return _label("merge", called(service.gallery, wanted.old, wanted.new, merging=True), caller, service)
 
 
-def _label(action: str, records: list[Record], identity: str, caller: Caller, service: Service) -> Labelled:
-    """Name sightings, after the log holds which ones, and what they were called."""
-    before: dict[str, list[str]] = {}
-    for record in records:
-        before.setdefault(record.identity, []).append(record.id)
-    service.log(caller.name, action, identity=identity, before=before)
-    labelled = label(service.gallery, records, identity)
+def _label(action: str, named: dict[str, list[Record]], caller: Caller, service: Service) -> Labelled:
+    """Give sightings the names that they are listed under, after the log holds which ones, and what they were called."""
+    for identity, records in named.items():
+        before: dict[str, list[str]] = {}
+        for record in records:
+            before.setdefault(record.identity, []).append(record.id)
+        service.log(caller.name, action, identity=identity, before=before)
+    labelled = sum(label(service.gallery, records, identity) for identity, records in named.items())
     if service.watching is not None:
         service.watching.look_again()
     return Labelled(labelled=labelled)

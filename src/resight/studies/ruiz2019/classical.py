@@ -61,12 +61,13 @@ def classical_study(
     Raises
     ------
     ConfigurationError
-        If `out` holds steps of another data set.
+        If `out` holds steps of other images or seeds.
     ResightError
         Any error of reading, fitting and writing.
     """
     out = Path(out)
-    _refuse_other_data(out, dataset.name)
+    images = Records.concatenate([dataset.train, dataset.query, dataset.gallery]).digest()
+    _refuse_another(out, {"dataset": dataset.name, "images": images, "held_out_seed": held_out_seed, "seed": seed})
     gallery = dataset.gallery.select(dataset.gallery.identities != JUNK)
     record: dict[str, Any] = {"dataset": dataset.name, "retinex": {}}
     warm_up()
@@ -96,11 +97,11 @@ def classical_study(
     return record
 
 
-def _refuse_other_data(out: Path, name: str) -> None:
-    """Refuse a folder with finished steps of another data set."""
-    begun = _once(out / "dataset.json", lambda: {"dataset": name})["dataset"]
-    if begun != name:
-        raise ConfigurationError(f"{out} holds a study of the data set {begun}, and this one is {name}; choose another --out")
+def _refuse_another(out: Path, study: dict[str, Any]) -> None:
+    """Refuse a folder with finished steps of other images or seeds."""
+    begun = _once(out / "study.json", lambda: study)
+    if others := [name for name, value in study.items() if begun.get(name) != value]:
+        raise ConfigurationError(f"{out} holds a study with other {' and '.join(others)}; choose another --out")
 
 
 class _Features:
