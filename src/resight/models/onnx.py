@@ -14,6 +14,7 @@ from resight.models.description import INPUTS, GraphInput
 from resight.models.exported import OUTPUT, ExportedModel, filled, first_line
 from resight.models.model import Vectors
 from resight.models.onnx_file import check_graph, read_onnx
+from resight.models.onnx_graph import without_tiny_weights
 from resight.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def open_session(data: bytes, threads: int, *, spin: bool = True) -> Any:
     if not spin:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(  # type: ignore[attr-defined]
-        data, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        without_tiny_weights(data), options, providers=["CPUExecutionProvider"], enable_fallback=0
     )
 
 

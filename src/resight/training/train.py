@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from resight.compute import first_process
 from resight.configuration import configure, fingerprint, to_dict
@@ -98,6 +100,17 @@ def ground_truth_terms(config: TrainConfig) -> dict[str, tuple[float, Loss]]:
 
 
 @joined()
+@contextlib.contextmanager
+def _without_denormals() -> Iterator[None]:
+    """Let PyTorch take numbers below 1e-38 for zero: weight decay makes them, and some processors compute them very slowly."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@_without_denormals()
 def train_with(
     make_loss: MakeLoss,
     data: str | Path | Dataset,
