@@ -71,6 +71,7 @@ BLOCKS = {
     "demo-seeds": speed.demo_seeds,
     "demo-steps": speed.demo_steps,
     "deployment": speed.deployment,
+    "tiny-weights": speed.tiny_weights,
     "market-extract": speed.market_extract,
     "gallery": speed.gallery,
     "moved-gallery": speed.moved_gallery,

@@ -15,7 +15,7 @@ from training import STUDY_TEACHERS
 NOT_RUN = "not run"
 TIMED = {
     "LOMO + XQDA": "lomo",
-    "ResNet-50": "resnet-50 fp32 onnx",
+    "ResNet-50": "resnet-50 untrained fp32 onnx",
     "MobileNet 1.0 independent": "mobilenet-1.0 ruiz2019-mobilenet-1.0 fp32 onnx",
     "MobileNet 0.25 independent": "mobilenet-0.25 mobilenet_2_5_224_tf_no_top fp32 onnx",
     "MobileNet 0.25 d.f. ResNet-50": "mobilenet-0.25 mobilenet_2_5_224_tf_no_top fp32 onnx",

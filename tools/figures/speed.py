@@ -144,6 +144,16 @@ def _student_ratios(rows: dict[str, dict[str, Any]]) -> str:
     return f"From file to vector {student} is {' and '.join(times)}. "
 
 
+def tiny_weights() -> str:
+    record = result("benchmark-tiny-weights")
+    rows = []
+    for name, found in record["models"].items():
+        plain, ours = (f"{statistics.median(found['images_per_second'][way]):.0f}" for way in ("file", "resight"))
+        rows.append([f"`{name}`", plain, ours, f"{found['ratio']:.2f}"])
+    headings = ["network alone, one thread", "file as it is, images/s", "Resight, images/s", "times as fast"]
+    return table(headings, rows) + f"\n{where(record)}, one core used.\n"
+
+
 def market_extract() -> str:
     runs = sorted(result("market1501-extract")["runs"].values(), key=lambda run: -run["images_per_second"])
     rows = [[run["model"], f"{run['images_per_second']:.0f}", f"{run['seconds']:.1f}", str(run["embedding_size"])] for run in runs]

@@ -29,7 +29,7 @@ from resight.models.model import Model
 from resight.models.onnx import Session
 from resight.models.onnx_file import CARD as METADATA
 from resight.models.onnx_file import FORMAT
-from resight.models.onnx_graph import take_apart
+from resight.models.onnx_graph import take_apart, without_tiny_weights
 from resight.models.onnx_work import check_work
 from resight.models.pytorch import NetworkModel
 from resight.models.reference import Reference, parse
@@ -129,7 +129,7 @@ def export_model(
     described = _describe(trained, network, card, config, source.exported_distance) | {"parity": parity}
     helper.set_model_props(model, {METADATA: json.dumps(described, allow_nan=False)})
     with atomic_write(out) as stream:
-        stream.write(model.SerializeToString())
+        stream.write(without_tiny_weights(model.SerializeToString()))
     return described
 
 
