@@ -117,7 +117,7 @@ def draw_tradeoff(report: Report, path: str | Path) -> None:
         for row in report.rows
         if row.map is not None and row.threads == threads
     ]  # fmt: skip
-    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
+    figure = Figure(figsize=(9, 5.4), layout="constrained")
     axes = figure.subplots()
     front = sorted((time, score) for time, score, row in points if row.on_front)
     axes.plot(*zip(*front, strict=True), drawstyle="steps-post", color="tab:red", alpha=0.6, label="Pareto front")
@@ -162,6 +162,8 @@ def name_points(axes: Axes, points: list[tuple[float, float, str]]) -> None:
             outside = _area(box) - _area(Bbox.intersection(box, axes.bbox))
             tried.append((covered + outside, len(tried), place, box))
         _, _, place, box = min(tried, key=lambda one: one[:2])
+        if abs(place["xytext"][1]) > 14:  # a name further away is tied to its point
+            place["arrowprops"] = {"arrowstyle": "-", "color": "0.5", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
         axes.annotate(name, (x, y), **place)
         taken.append(box)
 
