@@ -48,7 +48,8 @@ def test_a_purge_is_followed_also_after_a_reload(browser: Any, drawn: Path, tmp_
         eventually(lambda: page.text("purge-words") == words.replace("0", f"The purge has ended: {of}", 1), "its end")
         assert not page("purge-bar").is_displayed()
         eventually(lambda: page.text("statistics").startswith(f"{left} sightings"), "the new numbers")
-        ticks = {one.get_property("value"): one.is_selected() for one in page.all("#camera-list input")}
+        boxes = "[...document.querySelectorAll('#camera-list input')].map((box) => [box.value, box.checked])"
+        ticks = dict(page.run(f"return {boxes}"))
         assert ticks == {name: name != other for name in names if name != camera}, "who was left out stays left out"
         cleaner.join()
         page("sign-out").click()
