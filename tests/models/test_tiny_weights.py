@@ -1,4 +1,4 @@
-"""Weights so small that a processor is slow with them are zeros in a session, and nothing else changes."""
+"""Numbers so small that a processor is slow with them are zeros, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from onnx import helper, numpy_helper
 
 from resight.models.onnx import open_session
 from resight.models.onnx_graph import without_tiny_weights
+from resight.models.pytorch import without_denormals
 from resight.models.shipped import SHIPPED, shipped_file
 
 TINY = np.float32(1e-40)
@@ -47,3 +49,16 @@ def test_the_answers_of_a_shipped_model_stay_the_same_to_the_bit(name: str) -> N
     images = np.random.default_rng(0).integers(0, 256, (2, *given.shape[1:]), np.uint8)
     answers = [session.run(None, {given.name: images})[0] for session in (plain, ours)]
     assert np.array_equal(*answers)
+
+
+def test_pytorch_takes_tiny_numbers_for_zero_inside_only() -> None:
+    def product() -> float:
+        return float(torch.tensor(1e-20) * torch.tensor(1e-20))
+
+    kept = product()
+    assert kept > 0
+    with without_denormals():
+        with without_denormals():
+            assert product() == 0
+        assert product() == 0, "a training goes on after its validation"
+    assert product() == kept

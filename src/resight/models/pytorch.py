@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +24,7 @@ from resight.networks.published import PUBLISHED, fetch
 from resight.networks.weights import load_weights, weights_classes
 from resight.progress import Progress, silent
 
-__all__ = ["NetworkModel", "channels_last", "choose_device", "load_network_model", "network_outputs"]
+__all__ = ["NetworkModel", "channels_last", "choose_device", "load_network_model", "network_outputs", "without_denormals"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -41,6 +42,18 @@ def channels_last(network: ReidNetwork, device: torch.device) -> ReidNetwork:
     return network
 
 
+@contextlib.contextmanager
+def without_denormals() -> Iterator[None]:
+    """Let PyTorch take numbers below 1e-38 for zero: weight decay makes them, and some processors compute them very slowly."""
+    before = bool(torch.tensor(1e-40) == 0)  # PyTorch does not tell otherwise
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+@without_denormals()
 def network_outputs(
     network: ReidNetwork,
     pixels: Pixels,

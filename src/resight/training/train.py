@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from resight.compute import first_process
 from resight.configuration import configure, fingerprint, to_dict
 from resight.datasets import Dataset, open_dataset
 from resight.errors import CheckpointError, ConfigurationError, WeightsError
 from resight.files import read_json, sha256_file, write_json
-from resight.models.pytorch import channels_last, choose_device
+from resight.models.pytorch import channels_last, choose_device, without_denormals
 from resight.models.resolve import weights_file
 from resight.models.terms import terms_of_images, terms_of_weights
 from resight.networks import build
@@ -100,17 +98,7 @@ def ground_truth_terms(config: TrainConfig) -> dict[str, tuple[float, Loss]]:
 
 
 @joined()
-@contextlib.contextmanager
-def _without_denormals() -> Iterator[None]:
-    """Let PyTorch take numbers below 1e-38 for zero: weight decay makes them, and some processors compute them very slowly."""
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-
-
-@_without_denormals()
+@without_denormals()
 def train_with(
     make_loss: MakeLoss,
     data: str | Path | Dataset,
