@@ -15,7 +15,6 @@ from resight.datasets.layout import Layout
 from resight.datasets.names import camera_name, camera_of, find_style, nfc
 from resight.datasets.records import Dataset
 from resight.datasets.rows import Row, alike_notes
-from resight.datasets.tables import find_table
 from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
@@ -25,15 +24,7 @@ _CAMERA = re.compile(r"(cam|camera|kamera|cctv|channel|view)[ _-]?([0-9]+|[a-z])
 
 
 def fit(tree: Tree) -> float:
-    """Share of the images that lie in folders called as cameras, directly or in the folder of a person.
-
-    0 with fewer than two such folders, or beside a table of labels, which says more than their names.
-    """
-    share = _share(tree)
-    return 0.0 if share and find_table(tree.root) is not None else share
-
-
-def _share(tree: Tree) -> float:
+    """Share of the images that lie in folders called as cameras, directly or in the folder of a person; 0 with fewer than two."""
     if sum(_CAMERA.fullmatch(folder) is not None for folder in tree.folders) < 2:
         return 0.0
     fits = [_CAMERA.fullmatch(image.partition("/")[0]) is not None and image.count("/") in (1, 2) for image in tree.images]
@@ -60,7 +51,7 @@ def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
         If there are no such folders, or nobody was seen by two cameras.
     """
     tree = Tree.read(root)
-    if not _share(tree):
+    if not fit(tree):
         raise DatasetError(f"{tree.root}: found {tree.summary()}; expected folders called cam1, cam2, ...")
     rows = []
     style = find_style([image.rpartition("/")[2] for image in tree.images])
@@ -83,4 +74,5 @@ LAYOUT = Layout(
     fit=fit,
     load=load,
     whole=True,
+    by_folders=True,
 )

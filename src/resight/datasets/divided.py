@@ -14,7 +14,6 @@ from resight.datasets.layout import Layout
 from resight.datasets.names import NEARLY, Label, Style, camera_of, find_style, nfc, split_of
 from resight.datasets.records import DISTRACTOR, JUNK, Dataset
 from resight.datasets.rows import PERSON, Row, records_of
-from resight.datasets.tables import find_table
 from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
@@ -24,12 +23,9 @@ _VALIDATION = ("val", "valid", "validation")
 
 
 def fit(tree: Tree) -> float:
-    """Share of the images in the divided folders whose names fit.
-
-    0 without a folder to search in and one to ask or train from, or beside a table of labels, which says more than their names.
-    """
+    """Share of the images in the divided folders whose names fit; 0 without a folder to search in and one to ask or train from."""
     parts = _parts(tree)
-    if "gallery" not in parts.values() or len(set(parts.values())) < 2 or find_table(tree.root) is not None:
+    if "gallery" not in parts.values() or len(set(parts.values())) < 2:
         return 0.0
     images = [image for image in tree.images if image.partition("/")[0] in parts]
     style = find_style([image.rpartition("/")[2] for image in images])
@@ -110,4 +106,5 @@ LAYOUT = Layout(
     "like 0002_c1s1_000451_03.jpg or with one folder for each person",
     fit=fit,
     load=load,
+    by_folders=True,
 )

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from resight.datasets.names import NEARLY
 from resight.datasets.records import Dataset
+from resight.datasets.tables import find_table
 from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
@@ -40,6 +41,8 @@ class Layout:
         True if its images are all images, and not queries and gallery alone.
     inside : tuple of str
         Names of the folders that it is customarily unpacked into: the parent of one will do as well.
+    by_folders : bool
+        True if the names of folders tell it, of which a table of labels beside them says more.
     """
 
     about: str
@@ -47,6 +50,7 @@ class Layout:
     load: Load
     whole: bool = False
     inside: tuple[str, ...] = ()
+    by_folders: bool = False
 
 
 def find(tree: Tree, fit: Callable[[Tree], float], inside: tuple[str, ...] = ()) -> tuple[float, Tree]:
@@ -57,12 +61,14 @@ def find(tree: Tree, fit: Callable[[Tree], float], inside: tuple[str, ...] = ())
 def recognise(tree: Tree, layouts: Mapping[str, Layout]) -> tuple[str, Tree]:
     """The first layout that nearly all names fit, and where: in the folder, or in the only folder in it.
 
+    A table of labels goes before layouts that the names of folders tell.
+
     Raises `DatasetError`, which says what was found, if no layout fits.
     """
     fits = {}
     for name, layout in layouts.items():
-        fits[name] = find(tree, layout.fit, layout.inside)[0]
-        if fits[name] >= NEARLY:
+        fits[name], place = find(tree, layout.fit, layout.inside)
+        if fits[name] >= NEARLY and not (layout.by_folders and find_table(place.root) is not None):
             return name, tree
     if len(tree.folders) == 1 and (inside := tree.below(tree.folders[0])) is not None and len(inside.images) == len(tree.images):
         return recognise(inside, layouts)

@@ -181,7 +181,8 @@ def prepare(
     Raises
     ------
     ConfigurationError
-        If `validation` is none of the three, `fraction` of the images is none, or images are held out of a training without labels.
+        If `validation` is none of the three, `fraction` is too small to hold out an image, or `validation` is ``"image"`` and the
+        training has no labels.
     DatasetError
         If there are no two people to tell apart, or nothing can be held out.
     ImageError

@@ -144,7 +144,8 @@ def expired(folder: Path, cameras: frozenset[str] | None, older_than: datetime) 
 def finish(folder: Path, connection: sqlite3.Connection, kept: Collection[str] = ()) -> None:
     """Finish an interrupted purge, if there is one. The caller is `alone` with the gallery.
 
-    What it deleted is not known any more, so all files are written anew. `kept` stays on the list: a purge that goes on.
+    Nobody knows any more what it deleted, so all files are written anew. A purge that goes on names by `kept` what must stay on
+    the list.
     """
     if pending := _pending(connection):
         ids = [id for id in pending if id != _UNPROVED]
