@@ -24,7 +24,9 @@ from resight.files import read_json
 from resight.models import load_model
 from resight.models.fitted import fit_model
 from resight.models.onnx import OnnxModel
+from resight.models.terms import terms_of_weights
 from resight.networks.card import Card, load_network, save_network
+from resight.shipped import TERMS
 
 
 def card_in(path: Path) -> dict[str, Any]:
@@ -159,10 +161,16 @@ def test_a_network_with_a_neck_keeps_its_distance(tiny: Path, tmp_path: Path) ->
     assert card["distance"] == OnnxModel(tmp_path / "model.onnx").distance == "cosine"
 
 
+def test_a_file_says_the_terms_of_a_shipped_student(tmp_path: Path) -> None:
+    card = export_model("student", tmp_path / "model.onnx")
+    assert card["training"]["terms"] == {"weights": TERMS["student"]}
+    assert terms_of_weights(str(tmp_path / "model.onnx")) == TERMS["student"]
+
+
 @pytest.mark.parametrize(
     ("reference", "options", "message"),
     [
-        ("lomo", {}, "lomo rests on lomo, which is not a network"),
+        ("lomo", {}, "lomo cannot be exported; expected a run folder, a shipped student"),
         ("mobilenet-0.25", {"precision": "int8"}, "--data"),
         ("mobilenet-0.25", {"batch": "100000"}, "would not load .*2147483648 numbers in one call; export it for fewer"),
         ("mobilenet-0.25", {"out": "model.bin"}, r"ends in \.onnx"),

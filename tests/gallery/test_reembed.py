@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from gallery.fakes import ColourModel, make_id, make_settings, make_sightings
+from resight.cli import main
 from resight.errors import GalleryError, ModelMismatchError
 from resight.gallery import Gallery, Settings, Where, find_crops, reembed, upkeep
 from resight.images import decode, resize
@@ -74,6 +75,12 @@ def test_what_is_no_move_is_refused(old: Path, tiny: Path, tmp_path: Path) -> No
             after.enrol(model, find_crops(tiny / "query"))
             with pytest.raises(GalleryError, match="holds other sightings"):
                 reembed(before, after, model)
+
+
+def test_a_refused_move_makes_no_gallery(old: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gallery", "reembed", str(old), str(tmp_path / "new"), "--model", "student-fastest"]) == 2
+    assert "both galleries are for the model" in capsys.readouterr().err and not (tmp_path / "new").exists()
+    assert main(["gallery", "reembed", str(old), str(tmp_path / "new"), "--model", "student-fast"]) == 0
 
 
 def test_what_only_the_new_gallery_knows_stays(location: str, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_kinds_follow_the_options(tmp_path: Path) -> None:
     assert plan[1].changes == {"mutual_weight": 1, "soft_weight": 0}
 
 
-@pytest.mark.parametrize("name", ["ablation", "temperatures", "temperatures-auto", "soft"])
+@pytest.mark.parametrize("name", ["ablation", "temperatures", "temperatures-auto", "soft", "soft-teachers"])
 def test_the_published_plans_are_plans(name: str) -> None:
     plan = read_plan(Path(__file__).parents[2] / "benchmarks" / f"{name}-market1501.toml")
     assert len(plan) > 3 and len({str(trial.configs) for trial in plan}) == len(plan)
@@ -111,8 +111,14 @@ def test_the_published_plans_are_plans(name: str) -> None:
         ("seed = 3\n[runs.a]\n", "is not a plan"),
         ("[runs]\na = 3\n", "is not a plan"),
         ("[runs.a]\nepoch = 3\n", "plan.toml, a: unknown key 'epoch' (did you mean 'epochs'?)"),
-        ("[runs.a]\nepochs = 0\n", "epochs = 0; expected at least 1"),
+        ("[runs.a]\nepochs = 0\n", "plan.toml, a: epochs = 0; expected at least 1"),
         ("[runs.a]\nseeds = 3\n", "plan.toml, a: seeds = 3; expected a list of int"),
+        ("[runs.a]\nseeds = [3, 3]\n", "plan.toml, a: seeds = [3, 3]; expected a list of int, each once"),
+        (
+            '[runs.a]\nnetwork = "mobilnet-0.25"\n',
+            "plan.toml, a: no network is named 'mobilnet-0.25' (did you mean 'mobilenet-0.25'?)",
+        ),
+        ("[runs.a]\ntemperature = 3\n", "plan.toml, a: no teacher is named; add teacher ="),
         ('[runs."a/../../b"]\n', "expected one without slashes"),
         ('[runs.a]\nvalidation = "image"\n', "recipes are compared on people that none was trained on"),
     ],

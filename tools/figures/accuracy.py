@@ -269,6 +269,28 @@ def decision() -> str:
     return table(["%", *headings], cells)
 
 
+def decision_models() -> str:
+    """People missed by each shipped model at expected rates, with its cohort; means over divisions and both ways round."""
+    names = {
+        "decision": "`student`",
+        "decision-student-general": "`student-general`",
+        "decision-student-accurate": "`student-accurate`",
+        "decision-student-fast": "`student-fast`",
+        "decision-student-fastest": "`student-fastest`",
+    }
+    cells = []
+    for name, model in names.items():
+        rows = [row for row in result(name)["rows"] if row["cohort"] and row["promise"] == "expected"]
+        rates = sorted({row["wanted"] for row in rows})
+        cell = [model]
+        for asks in ("image", "tracklet"):
+            for wanted in rates:
+                missed = [100 * row["misses"]["value"] for row in rows if (row["asks"], row["wanted"]) == (asks, wanted)]
+                cell.append(f"{mean(missed):.1f} ± {stdev(missed):.1f}")
+        cells.append(cell)
+    return table(["missed, %", *(f"one {asks}, at {100 * rate:g} %" for asks in ("image", "tracklet") for rate in rates)], cells)
+
+
 def decision_intervals() -> str:
     """How often the rate of other people lies between the stated limits."""
     record = result("decision")

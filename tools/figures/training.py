@@ -159,6 +159,12 @@ def soft_and_embedding() -> str:
     return table(["losses, and their weights", "mAP held out (%)", "Rank-1 (%)"], rows) + text
 
 
+def soft_teachers() -> str:
+    """Teachers whose soft targets alone taught the same short training."""
+    rows = [[row["name"], f"{row['map']:.1f}", f"{row['rank1']:.1f}"] for row in result("market1501-soft-teachers")["runs"]]
+    return table(["teacher of soft targets at T = auto", "mAP held out (%)", "Rank-1 (%)"], rows)
+
+
 def entropies() -> str:
     """Mean entropy of each teacher's soft targets by temperature."""
     found = [(called, _entropy(teacher)) for teacher, (_, called) in STUDY_TEACHERS.items()]

@@ -18,7 +18,10 @@ __all__ = ["benchmark"]
 
 def _numbers(kind: type, tokens: Sequence[Any]) -> tuple[int, ...]:
     """Numbers of ``1,8,32`` or ``1,all``; all is 0."""
-    return tuple(0 if word == "all" else int(word) for token in tokens for word in token.value.split(","))
+    words = [word for token in tokens for word in token.value.split(",")]
+    if not all(word == "all" or word.isdecimal() for word in words):
+        raise ValueError(f"{','.join(words)} is not a list of numbers; expected for example 1,8 or 1,all")
+    return tuple(0 if word == "all" else int(word) for word in words)
 
 
 Numbers = Annotated[tuple[int, ...], Parameter(converter=_numbers, negative=())]
@@ -79,7 +82,7 @@ def benchmark(
     from resight.datasets.image_list import find_images
     from resight.errors import ConfigurationError
     from resight.provenance import provenance
-    from resight.tradeoff.accuracy import with_evaluation, with_scores
+    from resight.tradeoff.accuracy import read_scores, with_evaluation, with_scores
     from resight.tradeoff.benchmark import benchmark as measure
     from resight.tradeoff.conditions import some_images
     from resight.tradeoff.report import merged, read_report
@@ -94,6 +97,7 @@ def benchmark(
     config = SpeedConfig(rounds=rounds, batch_sizes=batch_sizes, seconds=seconds, seed=seed)
     dataset = None if data is None else open_dataset(data, layout)
     found = None if images is None else find_images(images)
+    read_scores(scores, dataset.name if dataset else "")
     warn((*(() if dataset is None else dataset.warnings), *(() if found is None else found.notes)))
     with TerminalProgress() as progress:
         if skip_unreadable:
@@ -120,6 +124,8 @@ def benchmark(
     show_report(f"{report.images['count']} images on {hardware['processor']}, {hardware['cores']} cores", report)
     written = write_report(report, out, "benchmark")
     say("Medians over the rounds, in brackets the slowest and the fastest. Written: " + ", ".join(map(str, written)))
-    read = [found.accounting] if found is not None else []
+    read = []
+    if found is not None:
+        read.append(found.accounting.without("beyond --count", len(found.paths) - len(some_images(found.paths, count))))
     read += [dataset.account("query", "gallery")] if dataset is not None else []
     write_result(json, report.to_dict(), sum(read, Accounting()) if read else None)

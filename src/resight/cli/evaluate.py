@@ -126,7 +126,11 @@ def evaluate(
     how = f"{used} distance" + (", re-ranked" if reranking else "")
     show(table(f"{extractor.name}, {how}, on {dataset.name}", ["", "%"], rows))
     mean = f"; mean ± deviation of {divisions} divisions" if divisions > 1 else ""
-    say(f"{values['queries']} queries, {values['gallery']} gallery images, ranked in {values['seconds_ranking']:.2f} s{mean}")
+    lost = values["queries_without_match"]
+    alone = f"; {lost} more {'query' if lost == 1 else 'queries'} without an image to find left out" if lost else ""
+    say(
+        f"{values['queries']} queries, {values['gallery']} gallery images, ranked in {values['seconds_ranking']:.2f} s{mean}{alone}"
+    )
     about: dict[str, Any] = {"model": extractor.name, "model_sha256": extractor.sha256, "dataset": dataset.name, "distance": used}
     about |= {"input_size": extractor.size, "protocol": dataset.protocol}
     about["reranking"] = asdict(reranking) if reranking else None

@@ -45,17 +45,24 @@ def reembed(
     from resight.errors import GalleryError
     from resight.gallery import Gallery, Settings
     from resight.gallery import reembed as embed_anew
+    from resight.gallery.reembed import check_settings
+    from resight.gallery.store.interface import is_database
     from resight.models import load_model
     from resight.models.reference import parse
 
     extractor = load_model(model, device=device, threads=threads)
     with Gallery.open(gallery) as old:
         settings = Settings.for_model(
-            parse(model).absolute, extractor, retention=old.settings.retention, precision=old.settings.precision
+            parse(model).absolute,
+            extractor,
+            retention=old.settings.retention,
+            precision=old.settings.precision,
+            hnsw=old.settings.hnsw if is_database(new) else 0,
         )
         try:
             opened = Gallery.open(new)
         except GalleryError:
+            check_settings(old.settings, settings)  # before there is anything to delete again
             opened = Gallery.create(new, settings)
         with opened, TerminalProgress() as progress:
             result = embed_anew(old, opened, extractor, overwrite=yes, progress=progress)

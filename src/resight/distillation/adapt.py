@@ -113,9 +113,9 @@ def adapt(
     if config.teacher:
         teacher = load_model(config.teacher[0], device="cpu", precise=False)
         vectors = F.normalize(torch.from_numpy(_vectors(teacher, held_out, cache, progress)), dim=-1)
-        wanted = _neighbours(teacher, without_cameras(vectors[None], held_out.cameras.tolist())[0][0].numpy())
+        wanted = _neighbours(without_cameras(vectors[None], held_out.cameras.tolist())[0][0].numpy(), "cosine")
         report["agreement"] = {
-            name: agreement(wanted, _neighbours(model, _vectors(model, held_out, cache, progress)))
+            name: agreement(wanted, _neighbours(_vectors(model, held_out, cache, progress), model.distance))
             for name, model in (("before", student), ("after", after))
         }
     if labelled is not None:
@@ -233,11 +233,9 @@ def _vectors(model: Model, records: Records, cache: Path | None, progress: Progr
     return np.concatenate([model.extract(pixels[i : i + 256]) for i in range(0, len(pixels), 256)])
 
 
-def _neighbours(model: Model, vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+def _neighbours(vectors: NDArray[np.float32], distance: str) -> NDArray[np.int64]:
     """The nearest other crops of each crop, (n, 5)."""
-    if not isinstance(model.distance, str):
-        raise ConfigurationError(f"{model.name} has a learned distance; expected a model with a plain one")
-    rows = nearest(vectors, vectors, _NEIGHBOURS + 1, model.distance)[0]
+    rows = nearest(vectors, vectors, _NEIGHBOURS + 1, distance)[0]
     return np.array([[other for other in near if other != row][:_NEIGHBOURS] for row, near in enumerate(rows)])
 
 

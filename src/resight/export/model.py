@@ -34,6 +34,7 @@ from resight.models.onnx_work import check_work
 from resight.models.pytorch import NetworkModel
 from resight.models.reference import Reference, parse
 from resight.models.shipped import load_shipped
+from resight.models.terms import terms_of_weights
 from resight.networks import CARD
 from resight.networks.card import Card, read_card
 from resight.networks.foreign import architecture
@@ -126,7 +127,7 @@ def export_model(
             looked_at = load_pixels(held_out.query.paths[:_LOOKED_AT], trained.size)
             raise ExportError(_refusal(figures, config, exact, calibration, looked_at, progress))
         parity |= {"held_out": about | figures}
-    described = _describe(trained, network, card, config, source.exported_distance) | {"parity": parity}
+    described = _describe(trained, network, reference, card, config, source.exported_distance) | {"parity": parity}
     helper.set_model_props(model, {METADATA: json.dumps(described, allow_nan=False)})
     with atomic_write(out) as stream:
         stream.write(without_tiny_weights(model.SerializeToString()))
@@ -146,7 +147,8 @@ def _source(trained: Model, reference: str, normalise: bool) -> tuple[NetworkMod
     """The network inside a model, the layer to add to it, and the source to compare the file with."""
     network = trained.base if isinstance(trained, FittedModel) else trained
     if not isinstance(network, NetworkModel):
-        raise ExportError(f"{reference} rests on {network.name}, which is not a network of resight.networks and cannot be exported")
+        what = f"{network.name}, on which {reference} rests," if isinstance(trained, FittedModel) else reference
+        raise ExportError(f"{what} cannot be exported; expected a run folder, a shipped student, published weights or NETWORK:FILE")
     if not isinstance(trained, FittedModel):
         distance = network.distance
         if normalise:  # vectors of length 1 are ranked by their angles, whatever compares them
@@ -216,9 +218,14 @@ def _refusal(
     return f"{said}; alone, {turned} turn the vectors most: try --leave-float {' '.join((*config.leave_float, *worst))}"
 
 
-def _describe(trained: Model, network: NetworkModel, card: Card | None, config: ExportConfig, distance: str) -> dict[str, Any]:
+def _describe(
+    trained: Model, network: NetworkModel, reference: str, card: Card | None, config: ExportConfig, distance: str
+) -> dict[str, Any]:
     """Make the card of a file."""
-    terms = next((p.terms for p in PUBLISHED.values() if p.sha256 == network.sha256), None)
+    training = card.training if card else {}
+    if "terms" not in training:
+        terms = next((p.terms for p in PUBLISHED.values() if p.sha256 == network.sha256), None)
+        training = training | {"terms": {"weights": terms or terms_of_weights(reference)}}
     return {
         "format": FORMAT,
         "name": trained.name,
@@ -235,6 +242,6 @@ def _describe(trained: Model, network: NetworkModel, card: Card | None, config: 
         "precision": config.precision,
         "leave_float": list(config.leave_float),
         "opset": OPSET,
-        "training": (card.training if card else {}) | ({"terms": {"weights": terms}} if terms else {}),
+        "training": training,
         "provenance": provenance(to_dict(config)),
     }

@@ -132,7 +132,7 @@ def kept_crops(location: str | Path, folder: Path, *, progress: Progress = silen
     """Write all crops of a gallery into a folder, and delete it after the work in the block.
 
     If the work is interrupted, or the disk is full, the folder stays, and the next call takes it as it is: so the work can go on,
-    although the gallery has changed since.
+    although the gallery has changed since. It is then deleted when the work is done.
 
     Parameters
     ----------
@@ -161,8 +161,9 @@ def kept_crops(location: str | Path, folder: Path, *, progress: Progress = silen
         raise ConfigurationError(
             f"{folder} holds crops of another gallery, for a run that was interrupted; finish it, or delete them"
         )
+    begun = (folder / _TABLE).exists()
     try:
-        if not (folder / _TABLE).exists():
+        if not begun:
             with Gallery.open(location) as gallery:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 write_text(mark, told, private=True)
@@ -170,7 +171,9 @@ def kept_crops(location: str | Path, folder: Path, *, progress: Progress = silen
         yield find_images(folder / _TABLE)
     except StorageError:
         raise
-    except ResightError:
+    except ResightError as error:
+        if begun:  # a mistyped option must not cost an interrupted run its crops
+            raise type(error)(f"{error} ({folder} still holds the crops of an interrupted run)") from error
         _delete(folder)
         raise
     _delete(folder)

@@ -83,7 +83,7 @@ def reembed(old: Gallery, new: Gallery, model: Model, *, overwrite: bool = False
     new.settings.check_model(model)
     if new.folder is not None:
         check_outside(new.folder)
-    _check(old.settings, new.settings)
+    check_settings(old.settings, new.settings)
     there = {record.id: record for record in old.records()}
     here = {record.id: record for record in new.records()}
     copied: dict[str, str] = new._store.kept(_COPIED) or {}
@@ -134,7 +134,8 @@ def _mark(*texts: str) -> str:
     return hashlib.blake2b("\0".join(texts).encode(), digest_size=6).hexdigest()
 
 
-def _check(old: Settings, new: Settings) -> None:
+def check_settings(old: Settings, new: Settings) -> None:
+    """Raise `GalleryError` if a gallery with the settings `new` cannot follow one with `old`."""
     if old.model_sha256 == new.model_sha256:
         raise GalleryError(f"both galleries are for the model {old.model}; give the new model with --model")
     if old.retention != new.retention:

@@ -99,5 +99,5 @@ def parse(given: str | os.PathLike[str]) -> Reference:
     hint = "" if "/" in name else nearest_name(name, [*SHIPPED, "lomo", *NETWORKS, *PUBLISHED])
     raise ConfigurationError(
         f"no model {text!r}{hint}; expected {', '.join(SHIPPED)}, FILE.onnx, FILE.xml, a run folder, NETWORK:FILE or lomo; "
-        f"networks: {', '.join(NETWORKS)}"
+        f"networks: {', '.join(NETWORKS)}; published weights: {', '.join(PUBLISHED)}"
     )

@@ -13,7 +13,7 @@ from resight.errors import ConfigurationError
 if TYPE_CHECKING:
     from resight.networks.network import ReidNetwork
 
-__all__ = ["CARD", "NETWORKS", "build"]
+__all__ = ["CARD", "NETWORKS", "build", "check_name"]
 
 CARD = "card.json"
 """File of a run folder that describes its network."""
@@ -37,6 +37,12 @@ NETWORKS: dict[str, Callable[..., ReidNetwork]] = {
     "osnet-1.0": partial(_network, "osnet", "OSNet", width=1.0),
 }
 """Every architecture by name: a function from the number of classes to a `ReidNetwork`. A class of your own is one, too."""
+
+
+def check_name(name: str) -> None:
+    """Raise `ConfigurationError` if no network has this name."""
+    if name not in NETWORKS:
+        raise ConfigurationError(f"no network is named {name!r}{nearest_name(name, NETWORKS)}; there are: {', '.join(NETWORKS)}")
 
 
 def build(name: str, classes: int, seed: int = 0, *, last_stride: int = 0, neck: bool = False) -> ReidNetwork:
@@ -70,8 +76,7 @@ def build(name: str, classes: int, seed: int = 0, *, last_stride: int = 0, neck:
     """
     import torch
 
-    if name not in NETWORKS:
-        raise ConfigurationError(f"no network is named {name!r}{nearest_name(name, NETWORKS)}; there are: {', '.join(NETWORKS)}")
+    check_name(name)
     if last_stride not in (0, 1, 2):
         raise ConfigurationError(f"last_stride = {last_stride}; expected 1 or 2, or 0 for the network's own")
     options = {"last_stride": last_stride} if last_stride else {}

@@ -34,6 +34,7 @@ from resight.distillation.config import DistillConfig
 from resight.errors import ConfigurationError
 from resight.files import write_json, write_text
 from resight.images import cache_folder
+from resight.networks import check_name
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 from resight.studies.perform import Task
@@ -71,11 +72,18 @@ def _trial(source: str, name: str, base: dict[str, Any], changes: dict[str, Any]
         raise ConfigurationError(f"{source}: the name is also that of a folder; expected one without slashes")
     changes = dict(changes)
     seeds = changes.pop("seeds", seeds)
-    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
-        raise ConfigurationError(f"{source}: seeds = {seeds!r}; expected a list of int")
+    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds) or len({*seeds}) < len(seeds):
+        raise ConfigurationError(f"{source}: seeds = {seeds!r}; expected a list of int, each once")
     values = base | changes
     kind = TrainConfig if values.keys() <= {field.name for field in fields(TrainConfig)} else DistillConfig
-    configs = {seed: configure(kind, values | {"seed": seed}, source=source) for seed in seeds}
+    try:
+        configs = {seed: configure(kind, values | {"seed": seed}, source=source) for seed in seeds}
+        for config in configs.values():
+            check_name(config.network)
+            if isinstance(config, DistillConfig) and config.needs_teacher and not config.teacher:
+                raise ConfigurationError('no teacher is named; add teacher = ["RUN"] or teacher = ["NETWORK:FILE"]')
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{source}: {str(error).removeprefix(f'{source}: ')}") from None
     if any(config.validation != "identity" for config in configs.values()):
         raise ConfigurationError(f"{source}: recipes are compared on people that none was trained on; leave out validation")
     return Trial(name, changes, configs)
@@ -185,7 +193,7 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     lines = ["| Recipe | mAP held out (%) | Rank-1 (%) | minutes | seeds |", "| --- | ---: | ---: | ---: | ---: |"]
     failures = []
     for row in rows:
-        cells = [row["name"], *(_spread(row, name) for name in _FIGURES)]
+        cells = [row["name"].replace("|", "\\|"), *(_spread(row, name) for name in _FIGURES)]
         cells.append("-" if row["minutes"] is None else f"{row['minutes']:.1f}")
         cells.append(str(sum("failure" not in one for one in row["seeds"])))
         lines.append(f"| {' | '.join(cells)} |")

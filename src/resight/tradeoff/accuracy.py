@@ -17,7 +17,7 @@ from resight.progress import Progress, silent
 from resight.tradeoff.report import Report, Row, marked, read_report
 from resight.tradeoff.worker import USUAL
 
-__all__ = ["Accuracy", "accuracy", "with_evaluation", "with_scores"]
+__all__ = ["Accuracy", "accuracy", "read_scores", "with_evaluation", "with_scores"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,15 +102,10 @@ def with_scores(report: Report, files: Sequence[str | Path]) -> Report:
         If a file is not such a record, belongs to an untrained model, or belongs to the same model or another data set than
         another file.
     """
-    datasets, ways = {report.dataset} - {""}, set()
+    dataset, records = read_scores(files, report.dataset)
     known: dict[str, Accuracy] = {}
     warnings = []
-    for file in files:
-        found = _read_scores(file)
-        if found.scores.keys() & known:
-            raise MeasurementError(f"{file} has scores of a model that another file has, too; leave one of the files out")
-        datasets.add(found.dataset)
-        ways |= {found.way} - {""}
+    for file, found in zip(files, records, strict=True):
         known |= found.scores
         rows = [row for row in report.rows if row.sha256 in found.scores]
         if not rows:
@@ -118,15 +113,11 @@ def with_scores(report: Report, files: Sequence[str | Path]) -> Report:
         if found.size and any(row.input_size != found.size for row in rows):
             height, width = found.size
             raise MeasurementError(f"{file} was measured at {height}x{width}, and the speed at another size; evaluate at that size")
-    if len(datasets) > 1:
-        raise MeasurementError(f"the scores are of different data sets: {', '.join(sorted(datasets))}; give those of one")
-    if len(ways) > 1:
-        raise MeasurementError(f"the scores were measured in different ways: {'; '.join(sorted(ways))}; give those of one")
     scored = [_scored(row, known.get(row.sha256)) for row in report.rows]
-    return replace(report, rows=marked(scored), dataset="".join(datasets), warnings=(*report.warnings, *warnings))
+    return replace(report, rows=marked(scored), dataset=dataset, warnings=(*report.warnings, *warnings))
 
 
-class _Known(NamedTuple):
+class Known(NamedTuple):
     """Scores by the SHA-256 of the weights, and how they were measured where the file says it."""
 
     dataset: str
@@ -135,7 +126,39 @@ class _Known(NamedTuple):
     size: tuple[int, ...] = ()
 
 
-def _read_scores(file: str | Path) -> _Known:
+def read_scores(files: Sequence[str | Path], dataset: str = "") -> tuple[str, list[Known]]:
+    """Read the scores of files that `with_scores` takes, of one data set, `dataset` if it is known.
+
+    Returns
+    -------
+    str
+        The data set, empty without any.
+    list of Known
+        One for each file.
+
+    Raises
+    ------
+    MeasurementError
+        As `with_scores` does, but for sizes, which only a report has.
+    """
+    records = []
+    models: set[str] = set()
+    for file in files:
+        found = _read_scores(file)
+        if found.scores.keys() & models:
+            raise MeasurementError(f"{file} has scores of a model that another file has, too; leave one of the files out")
+        models |= found.scores.keys()
+        records.append(found)
+    datasets = {dataset, *(found.dataset for found in records)} - {""}
+    ways = {found.way for found in records} - {""}
+    if len(datasets) > 1:
+        raise MeasurementError(f"the scores are of different data sets: {', '.join(sorted(datasets))}; give those of one")
+    if len(ways) > 1:
+        raise MeasurementError(f"the scores were measured in different ways: {'; '.join(sorted(ways))}; give those of one")
+    return "".join(datasets), records
+
+
+def _read_scores(file: str | Path) -> Known:
     try:
         values = read_json(file)
         if "models" in values:
@@ -144,7 +167,7 @@ def _read_scores(file: str | Path) -> _Known:
             for row in report.rows:
                 if row.sha256 and row.rank1 is not None and row.map is not None:
                     found[row.sha256] = Accuracy(rank1=row.rank1, map=row.map)
-            return _Known(report.dataset, found)
+            return Known(report.dataset, found)
         sha256, dataset = str(values["model_sha256"]), str(values["dataset"])
         score = Accuracy(rank1=float(values["rank1"]), map=float(values["map"]))
         way = f"{values['queries']} queries, {values['gallery']} gallery images, {values.get('protocol', 'other cameras')}"
@@ -158,7 +181,7 @@ def _read_scores(file: str | Path) -> _Known:
         raise MeasurementError(f"{file} belongs to an untrained model, which has no SHA-256; evaluate with --data")
     if values.get("reranking"):
         raise MeasurementError(f"{file} was re-ranked, and this report does not time that; evaluate without --rerank")
-    return _Known(dataset, {sha256: score}, way, size)
+    return Known(dataset, {sha256: score}, way, size)
 
 
 def _scored(row: Row, score: Accuracy | None) -> Row:

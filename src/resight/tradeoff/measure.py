@@ -62,7 +62,7 @@ def measure_tradeoff(
     """
     names = [extractor.name for extractor in extractors]
     if len(set(names)) < len(names):
-        raise ConfigurationError(f"two models have the same name: {', '.join(names)}; rename a folder")
+        raise ConfigurationError(f"two models have the same name: {', '.join(names)}; leave one out, or rename one of two folders")
     config = SpeedConfig(rounds=rounds, seconds=0.1)
     origin = provenance(asdict(config) | {"distance": distance, "threads": threads}, seed=config.seed)
     paths = some_images(dataset.gallery.paths, timed_images)

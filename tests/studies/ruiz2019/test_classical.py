@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from resight.datasets import open_dataset
 from resight.drawn import crops
-from resight.errors import ConfigurationError
+from resight.errors import ConfigurationError, StorageError
 from resight.evaluation.model import evaluate_model
 from resight.models.lomo import LomoModel
 from resight.studies.ruiz2019 import classical
@@ -40,6 +41,13 @@ def test_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classical, "embed_files", not_again)
     again = classical_study(dataset, tmp_path / "out")
     assert again["retinex"] == record["retinex"]
+    for name in ("timing.json", "descriptors/none-train.npy"):
+        file = tmp_path / "out" / name
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(StorageError, match=rf"{name} is damaged .*; delete it and run again"):
+            classical_study(dataset, tmp_path / "out")
+        file.write_bytes(whole)
 
 
 def test_steps_of_one_data_set_are_not_taken_for_those_of_another(
@@ -58,3 +66,10 @@ def test_steps_of_one_data_set_are_not_taken_for_those_of_another(
         classical_study(drawn.without(drawn.gallery.paths[:1], "gone"), tmp_path, seed=5)
     with pytest.raises(RuntimeError, match="interrupted"):
         classical_study(drawn, tmp_path)
+
+
+def test_a_data_set_of_several_divisions_is_refused(tiny: Path, tmp_path: Path) -> None:
+    drawn = open_dataset(tiny)
+    with pytest.raises(ConfigurationError, match="is evaluated over 2 divisions, and this study has one"):
+        classical_study(replace(drawn, splits=drawn.splits * 2), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -16,7 +16,7 @@ from resight.datasets.splits import by_identity
 from resight.distances.fitted import fit_distance
 from resight.distances.quadratic import QuadraticGallery
 from resight.distances.xqda import XQDA
-from resight.errors import ConfigurationError
+from resight.errors import ConfigurationError, StorageError
 from resight.evaluation.protocol import evaluate
 from resight.evaluation.scores import Scores
 from resight.files import atomic_write, read_json, write_json
@@ -61,10 +61,17 @@ def classical_study(
     Raises
     ------
     ConfigurationError
-        If `out` holds steps of other images or seeds.
+        If the data set has several splits, or `out` holds steps of other images or seeds.
+    StorageError
+        If a finished step in `out` is damaged.
     ResightError
         Any error of reading, fitting and writing.
     """
+    if len(dataset.splits) > 1:
+        raise ConfigurationError(
+            f"{dataset.name} is evaluated over {len(dataset.splits)} divisions, and this study has one; fit one distance with "
+            "resight evaluate --model lomo --distance xqda"
+        )
     out = Path(out)
     images = Records.concatenate([dataset.train, dataset.query, dataset.gallery]).digest()
     _refuse_another(out, {"dataset": dataset.name, "images": images, "held_out_seed": held_out_seed, "seed": seed})
@@ -116,7 +123,7 @@ class _Features:
                 vectors = embed_files(extractor, records.paths, progress=progress)
                 with atomic_write(file) as stream:
                     np.save(stream, vectors)
-            return np.load(file, mmap_mode="r")  # type: ignore[no-any-return]
+            return _read(file, partial(np.load, mmap_mode="r"))  # type: ignore[no-any-return]
 
         self.train, self.query, self.gallery = (
             load(part, records) for part, records in (("train", dataset.train), ("query", dataset.query), ("gallery", gallery))
@@ -196,5 +203,12 @@ def _once(file: Path, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Do a step and keep its result, or read the result if it was done before."""
     if not file.exists():
         write_json(file, work())
-    found: dict[str, Any] = read_json(file)
+    found: dict[str, Any] = _read(file, read_json)
     return found
+
+
+def _read(file: Path, how: Callable[[Path], Any]) -> Any:
+    try:
+        return how(file)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{file} is damaged ({error}); delete it and run again") from error
