@@ -57,6 +57,7 @@ BLOCKS = {
     "automatic-temperature": training.automatic_temperature,
     "soft-and-embedding": training.soft_and_embedding,
     "soft-teachers": training.soft_teachers,
+    "student-seeds": training.student_seeds,
     "study": training.study,
     "paper-mobilenets": training.paper_mobilenets,
     "entropies": training.entropies,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import mean, stdev
 from typing import Any
 
 from records import ROOT, core_minutes, minutes, number, pair, result, scores, table
@@ -159,6 +160,21 @@ def soft_and_embedding() -> str:
     return table(["losses, and their weights", "mAP held out (%)", "Rank-1 (%)"], rows) + text
 
 
+def student_seeds() -> str:
+    """A short round that goes on from two shipped students, with three seeds, scored on two data sets."""
+    runs = result("market1501-student-seeds")["runs"]
+    rows = []
+    for name in ("student", "student-fastest"):
+        row = [f"`{name}`"]
+        for data in ("market1501", "cuhk03"):
+            found = [runs[f"{name}-{seed}-{data}"] for seed in range(3)]
+            columns = ([one[figure] for one in found] for figure in ("rank1", "map"))
+            row.append(" / ".join(f"{mean(column):.2f} ± {stdev(column):.2f}" for column in columns))
+        row.append(f"{mean(core_minutes(runs[f'{name}-{seed}']) for seed in range(3)):.0f}")
+        rows.append(row)
+    return table(["Rank-1 / mAP (%), three seeds", "Market-1501", "CUHK03, a part", "minutes of a core, each"], rows)
+
+
 def soft_teachers() -> str:
     """Teachers whose soft targets alone taught the same short training."""
     rows = [[row["name"], f"{row['map']:.1f}", f"{row['rank1']:.1f}"] for row in result("market1501-soft-teachers")["runs"]]
@@ -199,6 +215,8 @@ def unseen() -> str:
     (last_small,) = result("market1501-student-fastest-4-run")["runs"].values()
     (soft,) = result("market1501-student-fastest-soft-run")["runs"].values()
     (other,) = result("market1501-student-general-5-run")["runs"].values()
+    (both_kinds,) = result("market1501-student-general-6-run")["runs"].values()
+    (anew,) = result("market1501-student-fastest-6-run")["runs"].values()
     large = result("market1501-student-accurate-run")["runs"]["student-256x128"]
 
     def both(*names: str) -> list[str]:
@@ -214,6 +232,11 @@ def unseen() -> str:
             "and taught by `student-accurate` instead of `student`, not shipped",
             *both("market1501-student-general-5", "cuhk03-student-general-5"),
             f"{core_minutes(other):.0f} more",
+        ],
+        [
+            "from `student-general`, by `student-accurate` and `student`, with soft targets at T = auto, not shipped",
+            *both("market1501-student-general-6", "cuhk03-student-general-6"),
+            f"{core_minutes(both_kinds):.0f} more",
         ],
         [
             "`student-accurate`: from `student-general`, at 256x128",
@@ -241,6 +264,11 @@ def unseen() -> str:
             "and from there with soft targets at T = auto, not shipped",
             *both("market1501-student-fastest-soft", "cuhk03-student-fastest-soft"),
             f"{core_minutes(soft):.0f} more",
+        ],
+        [
+            "from ImageNet weights with soft targets at T = auto alone, not shipped",
+            *both("market1501-student-fastest-6", "cuhk03-student-fastest-6"),
+            f"{core_minutes(anew):.0f}",
         ],
         ["their teacher", "-", *both("cuhk03-retail-0277"), "-"],
     ]

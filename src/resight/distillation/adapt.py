@@ -115,7 +115,7 @@ def adapt(
         vectors = F.normalize(torch.from_numpy(_vectors(teacher, held_out, cache, progress)), dim=-1)
         wanted = _neighbours(without_cameras(vectors[None], held_out.cameras.tolist())[0][0].numpy(), "cosine")
         report["agreement"] = {
-            name: agreement(wanted, _neighbours(_vectors(model, held_out, cache, progress), model.distance))
+            name: agreement(wanted, _neighbours(_vectors(model, held_out, cache, progress), student.distance))
             for name, model in (("before", student), ("after", after))
         }
     if labelled is not None:
