@@ -193,7 +193,7 @@ def test_damage(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (["snapshot", "g", "../s"], "cannot be called"),
         (["backup", "g", "g/old/b.sqlite"], "g/old/b.sqlite is in the folder of the gallery"),
         (["crops", "g", "g/crops"], "is in the folder of the gallery"),
-        (["reembed", "g", "g/new", "--model", "colours"], "g/new is in the folder of the gallery"),
+        (["reembed", "g", "g/new", "--model", "student-fastest"], "g/new is in the folder of the gallery"),
         (["search", "g", "good.png", "--picture", "g/list.png"], "g/list.png is in the folder of the gallery"),
         (["verify", "nowhere"], "nowhere: no gallery here"),
         (["stats", "postgresql://me:secret@127.0.0.1:9/x"], "the database says"),
