@@ -168,6 +168,8 @@ def test_the_command(tiny: Path, tiny_run: Path, tmp_path: Path, capsys: pytest.
         (["benchmark", "lomo", "--images", "TINY", "--batch-sizes", "1,few"], "few"),
         (["benchmark", "lomo", "--images", "TINY", "--rounds", "0"], "0 rounds"),
         (["benchmark", "lomo", "--images", "TINY", "--count", "-40"], "-40 images to measure on; expected at least 1, or 0"),
+        (["benchmark", "lomo", "--images", "TINY", "--threads", "few"], "expected for example 1,8 or 1,all"),
+        (["benchmark", "lomo", "--images", "TINY", "--scores", "a.json"], "a.json is not a record"),
         (["benchmark", "lomo", "--merge", "a.json"], "leave out the models, --data and --images"),
         (["benchmark", "--merge", "a.json", "--data", "TINY"], "leave out the models, --data and --images"),
         (["benchmark", "--merge", "a.json", "--images", "TINY"], "leave out the models, --data and --images"),
@@ -186,4 +188,4 @@ def test_mistakes_get_one_line(
     assert main([argument.replace("TINY", str(tiny)) for argument in arguments]) == 2
     captured = capsys.readouterr().err
     assert message in captured
-    assert captured.count("\n") == 1
+    assert captured.count("\n") == 1 and not (tmp_path / "benchmark").exists()

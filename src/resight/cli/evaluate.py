@@ -127,7 +127,7 @@ def evaluate(
     show(table(f"{extractor.name}, {how}, on {dataset.name}", ["", "%"], rows))
     mean = f"; mean ± deviation of {divisions} divisions" if divisions > 1 else ""
     lost = values["queries_without_match"]
-    alone = f"; {lost} more {'query' if lost == 1 else 'queries'} without an image to find left out" if lost else ""
+    alone = f"; {lost} more {'query has' if lost == 1 else 'queries have'} nobody to find and did not count" if lost else ""
     say(
         f"{values['queries']} queries, {values['gallery']} gallery images, ranked in {values['seconds_ranking']:.2f} s{mean}{alone}"
     )

@@ -127,7 +127,13 @@ class Known(NamedTuple):
 
 
 def read_scores(files: Sequence[str | Path], dataset: str = "") -> tuple[str, list[Known]]:
-    """Read the scores of files that `with_scores` takes, of one data set, `dataset` if it is known.
+    """Read the files that `with_scores` takes, so that mistakes are found before anything is measured.
+
+    Parameters
+    ----------
+    files : sequence of str or Path
+    dataset : str
+        The data set that they must be of; empty for any.
 
     Returns
     -------
@@ -139,7 +145,7 @@ def read_scores(files: Sequence[str | Path], dataset: str = "") -> tuple[str, li
     Raises
     ------
     MeasurementError
-        As `with_scores` does, but for sizes, which only a report has.
+        As in `with_scores`. Input sizes are not compared: for that a report is needed.
     """
     records = []
     models: set[str] = set()

@@ -69,7 +69,7 @@ def classical_study(
     """
     if len(dataset.splits) > 1:
         raise ConfigurationError(
-            f"{dataset.name} is evaluated over {len(dataset.splits)} divisions, and this study has one; fit one distance with "
+            f"{dataset.name} is evaluated over {len(dataset.splits)} divisions, and this study has one; measure each distance with "
             "resight evaluate --model lomo --distance xqda"
         )
     out = Path(out)
