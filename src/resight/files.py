@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from resight.errors import StorageError
+from resight.errors import ConfigurationError, StorageError
 
 if sys.platform != "win32":
     import fcntl
@@ -20,6 +20,7 @@ if sys.platform != "win32":
 __all__ = [
     "allocate",
     "atomic_write",
+    "claimed",
     "create_private",
     "locked",
     "read_json",
@@ -130,6 +131,41 @@ def locked(path: Path, *, private: bool = False, wait: bool = False) -> Iterator
             if _still_there(stream, path):  # its last holder may have removed it since it was opened
                 yield stream
                 return
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, does: str) -> Iterator[None]:
+    """Keep other processes from the same work in a folder until the block ends. The folder is made if it is missing.
+
+    Parameters
+    ----------
+    folder : Path
+    does : str
+        Verb of this work, for the message: ``"trains"``.
+
+    Raises
+    ------
+    ConfigurationError
+        If another process, or another block of this one, does it.
+    StorageError
+        If the folder cannot be written.
+    """
+    lock = folder / ".lock"
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(lock))
+        except BlockingIOError:
+            raise ConfigurationError(
+                f"another process {does} in {folder}; wait for it, or choose another folder by --out"
+            ) from None
+        except OSError as error:
+            raise StorageError(f"cannot write {folder}: {error.strerror or error}") from error
+        try:
+            yield
+        finally:
+            if sys.platform != "win32":  # which does not remove a file that is open
+                lock.unlink(missing_ok=True)
 
 
 def _still_there(stream: IO[bytes], path: Path) -> bool:

@@ -13,7 +13,8 @@ from conftest import TINY
 from resight.cli import main
 from resight.distillation.config import DistillConfig
 from resight.errors import ConfigurationError
-from resight.studies.ablation import read_plan
+from resight.files import claimed
+from resight.studies.ablation import read_plan, run_ablation
 from resight.training.config import TrainConfig
 
 BASE = "\n".join(
@@ -131,6 +132,12 @@ def test_plans_that_cannot_be_run_are_refused_before_anything_is_trained(
     assert message in str(error.value)
     assert main(["study", "ablation", str(tmp_path / "plan.toml"), "--data", "nowhere", "--out", str(tmp_path / "runs")]) == 2
     assert capsys.readouterr().err.count("\n") == 1 and not (tmp_path / "runs").exists()
+
+
+def test_two_processes_do_not_make_a_study_in_one_folder(tiny: Path, tmp_path: Path) -> None:
+    plan = plan_in(tmp_path, '[runs."one"]')
+    with claimed(tmp_path / "out", "makes a study"), pytest.raises(ConfigurationError, match="another process makes a study in"):
+        run_ablation(plan, tiny, tmp_path / "out")
 
 
 def test_a_folder_that_is_not_a_data_set_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -219,6 +219,15 @@ def test_a_killed_process_resumes_to_the_same_weights(tiny: Path, tiny_run: Path
     assert not [path for path in (tmp_path / "run").iterdir() if path.name == "checkpoint.safetensors"]
 
 
+def test_two_processes_do_not_train_in_one_folder(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with files.claimed(run, "trains"), pytest.raises(ConfigurationError, match=r"another process trains in .*; wait for it, or"):
+        train(tiny, run, TINY)
+    shutil.copytree(tiny_run, run, dirs_exist_ok=True)
+    assert train(tiny, run, TINY) == run  # as it does after the other process has finished
+    assert not (run / ".lock").exists()
+
+
 def test_a_full_disk_leaves_nothing_half_written(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

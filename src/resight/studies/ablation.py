@@ -32,7 +32,7 @@ from resight.configuration import configure, read_recipe, to_dict
 from resight.datasets import open_dataset
 from resight.distillation.config import DistillConfig
 from resight.errors import ConfigurationError
-from resight.files import write_json, write_text
+from resight.files import claimed, write_json, write_text
 from resight.images import cache_folder
 from resight.networks import check_name
 from resight.progress import Progress, silent
@@ -158,7 +158,8 @@ def run_ablation(
         write_json(out / "ablation.json", record)
         write_text(out / "ablation.md", markdown(rows))
 
-    run_jobs(list(jobs), ended, together=together, device=device, progress=progress)
+    with claimed(out, "makes a study"):
+        run_jobs(list(jobs), ended, together=together, device=device, progress=progress)
     return record
 
 

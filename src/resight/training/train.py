@@ -11,7 +11,7 @@ from resight.compute import first_process
 from resight.configuration import configure, fingerprint, to_dict
 from resight.datasets import Dataset, open_dataset
 from resight.errors import CheckpointError, ConfigurationError, WeightsError
-from resight.files import read_json, sha256_file, write_json
+from resight.files import claimed, read_json, sha256_file, write_json
 from resight.models.pytorch import channels_last, choose_device, without_denormals
 from resight.models.resolve import weights_file
 from resight.models.terms import terms_of_images, terms_of_weights
@@ -126,70 +126,71 @@ def train_with(
     sources = {"training data": dataset.train.digest()} | sources
     if finished(out, config, sources):
         return out
-    prepared = prepare(
-        dataset,
-        network.preprocessing.size,
-        validation=config.validation,
-        fraction=config.held_out,
-        seed=config.held_out_seed,
-        identities=config.learns_identities,
-        extra=extra,
-        cache=cache,
-        progress=progress,
-    )
-    source = provenance(to_dict(config), seed=config.seed)  # now: the checkout may change while the training runs
-    network = channels_last(initial_network(config, classes=len(prepared.identities) or 1), where)
-    start = {}
-    if first_process() and config.weights and config.validation == "identity" and prepared.validate is not None:
-        start = prepared.validate(network)
-    with first_alone():
-        loss, about = make_loss(prepared, network)
-    with ScalarLog(out) if first_process() else contextlib.nullcontext() as log:
-
-        def validate(epoch: int) -> dict[str, float]:
-            due = epoch % config.validate_every == 0 or epoch == config.epochs
-            return prepared.validate(network) if first_process() and due and prepared.validate is not None else {}
-
-        history = run_epochs(
-            network,
-            Batches(prepared.pixels, network.preprocessing, where),
-            prepared.labels,
-            loss,
-            config,
-            checkpoint=out / _CHECKPOINT,
-            origin={"options": fingerprint(config)} | sources,
-            checkpoint_seconds=checkpoint_seconds,
-            unlabelled_share=extra.share if extra else 0.0,
-            validate=validate,
-            on_epoch=log.write if log else None,
+    with claimed(out, "trains") if first_process() else contextlib.nullcontext():
+        prepared = prepare(
+            dataset,
+            network.preprocessing.size,
+            validation=config.validation,
+            fraction=config.held_out,
+            seed=config.held_out_seed,
+            identities=config.learns_identities,
+            extra=extra,
+            cache=cache,
             progress=progress,
         )
-    if not first_process():
-        return out
-    write_json(out / HISTORY, {"provenance": source, "about": about, "start": start, "epochs": history})
-    draw_curves(history, out / "curves.png")
-    card = Card(
-        architecture=config.network,
-        identities=tuple(int(identity) for identity in prepared.identities),
-        preprocessing=network.preprocessing,
-        last_stride=config.last_stride,
-        neck=config.neck,
-        training={
-            "dataset": dataset.name,
-            "images": len(prepared.records),
-            "warnings": list(dataset.warnings),
-            "sha256": sources,
-            "seconds": sum(row["seconds"] for row in history),
-            "terms": {"training data": terms_of_images(dataset.name)}
-            | ({"initial weights": terms_of_weights(config.weights)} if config.weights else {})
-            | dict(terms or {}),
-            **about,
-        },
-        configuration=to_dict(config),
-        provenance=source,
-    )
-    save_network(out, network, card)
-    (out / _CHECKPOINT).unlink(missing_ok=True)
+        source = provenance(to_dict(config), seed=config.seed)  # now: the checkout may change while the training runs
+        network = channels_last(initial_network(config, classes=len(prepared.identities) or 1), where)
+        start = {}
+        if first_process() and config.weights and config.validation == "identity" and prepared.validate is not None:
+            start = prepared.validate(network)
+        with first_alone():
+            loss, about = make_loss(prepared, network)
+        with ScalarLog(out) if first_process() else contextlib.nullcontext() as log:
+
+            def validate(epoch: int) -> dict[str, float]:
+                due = epoch % config.validate_every == 0 or epoch == config.epochs
+                return prepared.validate(network) if first_process() and due and prepared.validate is not None else {}
+
+            history = run_epochs(
+                network,
+                Batches(prepared.pixels, network.preprocessing, where),
+                prepared.labels,
+                loss,
+                config,
+                checkpoint=out / _CHECKPOINT,
+                origin={"options": fingerprint(config)} | sources,
+                checkpoint_seconds=checkpoint_seconds,
+                unlabelled_share=extra.share if extra else 0.0,
+                validate=validate,
+                on_epoch=log.write if log else None,
+                progress=progress,
+            )
+        if not first_process():
+            return out
+        write_json(out / HISTORY, {"provenance": source, "about": about, "start": start, "epochs": history})
+        draw_curves(history, out / "curves.png")
+        card = Card(
+            architecture=config.network,
+            identities=tuple(int(identity) for identity in prepared.identities),
+            preprocessing=network.preprocessing,
+            last_stride=config.last_stride,
+            neck=config.neck,
+            training={
+                "dataset": dataset.name,
+                "images": len(prepared.records),
+                "warnings": list(dataset.warnings),
+                "sha256": sources,
+                "seconds": sum(row["seconds"] for row in history),
+                "terms": {"training data": terms_of_images(dataset.name)}
+                | ({"initial weights": terms_of_weights(config.weights)} if config.weights else {})
+                | dict(terms or {}),
+                **about,
+            },
+            configuration=to_dict(config),
+            provenance=source,
+        )
+        save_network(out, network, card)
+        (out / _CHECKPOINT).unlink(missing_ok=True)
     return out
 
 

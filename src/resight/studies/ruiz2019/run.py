@@ -10,7 +10,7 @@ from typing import Any
 from resight.configuration import to_dict
 from resight.datasets import Dataset, open_dataset
 from resight.errors import ConfigurationError, DownloadError, ResightError, one_line
-from resight.files import write_json
+from resight.files import claimed, write_json
 from resight.images import cache_folder
 from resight.networks.published import PUBLISHED, fetch
 from resight.progress import Progress, silent
@@ -92,12 +92,13 @@ def run_study(
     reasons: dict[Run, str] = {run: run.obstacle for run in runs}
     try:
         if config.run:
-            networks = [run for run in runs if run.experiment.kind in ("network", "teacher")]
-            for run in runs:
-                if run not in networks and not run.obstacle:  # these are timed, so nothing runs beside them
-                    reasons[run] = _made(run, datasets[run.dataset], config, device, progress)
-            cache = (cache or cache_folder()).resolve()
-            reasons |= _make_networks(networks, config.together, device, cache, progress)
+            with claimed(out, "makes a study"):
+                networks = [run for run in runs if run.experiment.kind in ("network", "teacher")]
+                for run in runs:
+                    if run not in networks and not run.obstacle:  # these are timed, so nothing runs beside them
+                        reasons[run] = _made(run, datasets[run.dataset], config, device, progress)
+                cache = (cache or cache_folder()).resolve()
+                reasons |= _make_networks(networks, config.together, device, cache, progress)
     finally:
         if coarse := [run.name for run in runs if in_bfloat16(run)]:
             notes.append(f"trained in bfloat16 instead of float32: {', '.join(coarse)}")
