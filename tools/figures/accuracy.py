@@ -199,10 +199,9 @@ def commercial() -> str:
     for name, text in COMMERCIAL.items():
         if not is_there(name):
             continue
-        found, elsewhere = result(name), name.replace("cuhk03", "market1501")
-        judged = {name.partition("-")[0]: scores(found["scores"]["after"])}
-        if elsewhere != name and is_there(elsewhere):
-            judged["market1501"] = scores(result(elsewhere))
+        found, home = result(name), name.partition("-")[0]
+        elsewhere, file = ("market1501", name.replace("cuhk03", "market1501")) if home == "cuhk03" else ("cuhk03", f"cuhk03-{name}")
+        judged = {home: scores(found["scores"]["after"]), elsewhere: scores(result(file))}
         cells = [" / ".join(judged.get(one, ["-"])) for one in ("cuhk03", "market1501")]
         how, taught = found["provenance"]["configuration"], found["crops"] - found["held_out"]
         steps = how["epochs"] * (taught // how["batch_size"])
