@@ -26,6 +26,13 @@ def test_of_a_data_set_queries_and_gallery_are_meant(tiny: Path) -> None:
     assert find_images(tiny).cameras.tolist() == dataset.query.cameras.tolist() + dataset.gallery.cameras.tolist()
 
 
+def test_a_layout_that_does_not_exist_is_refused(tiny: Path) -> None:
+    with pytest.raises(DatasetError, match="unknown layout 'market'; expected auto, drawn"):
+        find_images(tiny, layout="market")
+    with pytest.raises(DatasetError, match="--name-pattern belongs to the layout folder, not to market1501"):
+        find_images(tiny, layout="market1501", name_pattern="{identity}")
+
+
 def test_one_image_is_itself(tiny: Path) -> None:
     image = next((tiny / "query").glob("*.jpg"))
     assert labels(image) == [(str(image), -1, -1)]

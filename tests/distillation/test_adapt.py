@@ -17,7 +17,7 @@ from resight.datasets.image_list import find_images
 from resight.datasets.records import JUNK, UNKNOWN, Records
 from resight.distillation.adapt import _hold_out, adapt, agreement, teachers_of
 from resight.distillation.config import AdaptConfig
-from resight.errors import CheckpointError, ConfigurationError, DatasetError
+from resight.errors import CheckpointError, ConfigurationError, DatasetError, ImageError
 from resight.gallery import Gallery, Settings, find_crops
 from resight.images import load_pixels
 from resight.models import load_model
@@ -137,6 +137,12 @@ def test_what_cannot_be_adapted_is_refused(crops: Records, tiny_run: Path, tmp_p
         adapt(crops, tmp_path / "lomo", config(start="lomo"))
     with pytest.raises(ConfigurationError, match="leave out --teacher"):
         adapt(crops, tmp_path / "none", config(epochs=0, teacher=("omz-0277",)))
+    (tmp_path / "labelled.csv").write_text("path,identity,camera,split\na.jpg,1,1,train\nb.jpg,2,1,query\nc.jpg,2,2,gallery\n")
+    for name in "abc":
+        (tmp_path / f"{name}.jpg").write_bytes(b"no image")
+    with pytest.raises(ImageError):
+        adapt(crops, tmp_path / "late", config(), labelled=open_dataset(tmp_path / "labelled.csv"))
+    assert not (tmp_path / "late").exists()  # before hours of training
     with pytest.raises(ConfigurationError, match=r"held_out = 0[.]9"):
         config(held_out=0.9)
 
@@ -151,6 +157,7 @@ def test_the_verb_writes_a_model_that_embeds(tiny: Path, tmp_path: Path, capsys:
     assert "files: 298 there, 148 used, 150 left out" in said.out + said.err  # to learn from, and to judge
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["agreement"]["after"] > 0 and report["scores"]["after"]["map"] > 0
+    assert report["terms"]["training data"] == "drawn, no image of a real person"
     pixels = load_pixels(open_dataset(tiny).query.paths[:4], (128, 64))
     both = [load_model(str(place)).extract(pixels) for place in (run, run / "student.onnx")]
     np.testing.assert_allclose(*both, rtol=1e-3, atol=1e-4)
@@ -171,8 +178,8 @@ def test_options_that_have_no_effect_are_named_before_the_work(
     for epochs, noted in (("3", True), ("0", False)):
         assert main([*given, "--epochs", epochs, "--out", str(tmp_path / epochs)]) == 0
         said = capsys.readouterr().err
-        note = "only the statistics of the student's normalisation move: --epochs, --learning-rate, --copies and --neighbours have"
-        assert (f"note: without --teacher and crops of several cameras {note} no effect" in said) == noted
+        note = "only the statistics of the normalisation: --epochs, --learning-rate, --copies and --neighbours have no effect"
+        assert (f"note: without --teacher, a start from ImageNet and crops of one camera move {note}" in said) == noted
 
 
 def test_a_gallery_teaches_by_the_crops_that_it_keeps(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:

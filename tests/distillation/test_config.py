@@ -47,6 +47,10 @@ from resight.errors import ConfigurationError
             "unlabelled_share = 0.5, and no loss needs to know who is on an image",
         ),
         ({"copies": 1, "batch_size": 16, "images_per_identity": 8}, "leaves 12 of 16 images with an identity; expected"),
+        (
+            {"images_per_identity": 4, "hard_weight": 0.0, "soft_weight": 0.0, "embedding_weight": 1.0},
+            "images_per_identity = 4, and no loss needs to know who is on an image; set it to 0",
+        ),
         ({"hard_weight": 0.0, "soft_weight": 0.0}, "every loss has weight 0; set one of hard_weight, triplet_weight, soft_weight"),
     ],
 )

@@ -277,11 +277,17 @@ def test_images_without_an_identity_take_part(
     assert all(torch.equal(resumed[name], tensor) for name, tensor in load_file(whole / "network.safetensors").items())
 
     given = ["distill", "--data", str(tiny), "--teacher", str(tiny_run), "--unlabelled", str(crops), "--cache", str(tmp_path)]
-    assert main([*given, "--epochs", "1", "--held-out", "0.25", "--batch-size", "8", "--out", str(tmp_path / "verb")]) == 0
+    given += ["--epochs", "1", "--held-out", "0.25", "--batch-size", "8"]
+    assert main([*given, "--out", str(tmp_path / "verb")]) == 0
     said = capsys.readouterr()
     assert "note: 3 of 12 unlabelled images are images of the data set; they are left out" in said.err
     assert "3 of the data set, among the unlabelled images" in said.out
 
+    (crops / "0.jpg").write_bytes(b"no image")
+    assert main([*given, "--out", str(tmp_path / "skipped")]) == 2
+    assert main([*given, "--out", str(tmp_path / "skipped"), "--skip-unreadable"]) == 0
+    images = [read_card(tmp_path / name).training["images_without_identity"] for name in ("verb", "skipped")]
+    assert images == [9, 8]
     (crops / "0.jpg").unlink()
     with pytest.raises(CheckpointError, match="finished run with other unlabelled images"):
         distill(tiny, tmp_path / "whole", how, cache=tmp_path)

@@ -171,14 +171,14 @@ def test_a_descriptor_teaches_embeddings(tmp_path: Path) -> None:
 
 def test_classes_are_matched_by_identity() -> None:
     network = build("mobilenet-0.25", 3)
-    known = NetworkModel("t", network, identities=(9, 4, 7), device="cpu")
-    assert matching_classes(known, np.array([4, 7]), np.array([4, 7, 9])).tolist() == [1, 2]
+    known = NetworkModel("t", network, identities=("ann", "bob", "4"), device="cpu")
+    assert matching_classes(known, ["bob", "4"], ["ann", "bob", "4"]).tolist() == [1, 2]
     with pytest.raises(ConfigurationError, match="does not know 1 of the 2 training identities"):
-        matching_classes(known, np.array([4, 5]), np.array([4, 5]))
+        matching_classes(known, ["4", "5"], ["4", "5"])
     foreign = NetworkModel("t", network, device="cpu")
-    assert matching_classes(foreign, np.array([9, 12]), np.array([12, 4, 9])).tolist() == [1, 2]
+    assert matching_classes(foreign, ["9", "12"], ["4", "9", "12"]).tolist() == [1, 2]
     with pytest.raises(ConfigurationError, match="tells 3 people apart and the data set has 2"):
-        matching_classes(foreign, np.array([4, 5]), np.array([4, 5]))
+        matching_classes(foreign, ["4", "5"], ["4", "5"])
 
 
 def test_entropies_grow_with_the_temperature_up_to_the_uniform() -> None:

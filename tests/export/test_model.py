@@ -155,7 +155,7 @@ def test_a_fitted_distance_becomes_a_layer(tiny: Path, tiny_run: Path, tmp_path:
 
 def test_a_network_with_a_neck_keeps_its_distance(tiny: Path, tmp_path: Path) -> None:
     network = lively("mobilenet-0.25", neck=True)
-    own = Card(architecture="mobilenet-0.25", identities=(1, 2, 3), preprocessing=network.preprocessing, neck=True)
+    own = Card(architecture="mobilenet-0.25", identities=("1", "2", "3"), preprocessing=network.preprocessing, neck=True)
     save_network(tmp_path / "run", network, own)
     card = export_model(str(tmp_path / "run"), tmp_path / "model.onnx", data=tiny)
     assert card["distance"] == OnnxModel(tmp_path / "model.onnx").distance == "cosine"

@@ -139,7 +139,7 @@ def test_a_saved_network_comes_back_with_neck_and_stride(tmp_path: Path, stride:
     network(random_images())  # running statistics of its own
     card = Card(
         architecture="mobilenet-0.25",
-        identities=(1, 2, 3, 4),
+        identities=("1", "2", "3", "4"),
         preprocessing=network.preprocessing,
         last_stride=stride,
         neck=neck,
@@ -160,7 +160,7 @@ def test_a_saved_network_comes_back_with_neck_and_stride(tmp_path: Path, stride:
 
 def test_a_card_and_odd_tensors_decide_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = build("mobilenet-0.25", 2)
-    card = Card(architecture="mobilenet-0.25", identities=(5, 9), preprocessing=network.preprocessing)
+    card = Card(architecture="mobilenet-0.25", identities=("5", "9"), preprocessing=network.preprocessing)
     save_network(tmp_path, network, card)
     values, state = read_json(tmp_path / "card.json"), network.state_dict()
     devices = []
@@ -184,7 +184,7 @@ def test_a_card_and_odd_tensors_decide_no_memory(tmp_path: Path, monkeypatch: py
 
 def test_cards_from_before_necks_are_read(tmp_path: Path) -> None:
     network = build("mobilenet-0.25", 2)
-    card = Card(architecture="mobilenet-0.25", identities=(5, 9), preprocessing=network.preprocessing)
+    card = Card(architecture="mobilenet-0.25", identities=("5", "9"), preprocessing=network.preprocessing)
     save_network(tmp_path, network, card)
     values = read_json(tmp_path / "card.json")
     del values["neck"], values["last_stride"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from resight.distillation.config import DistillConfig
 from resight.errors import ConfigurationError
 from resight.files import claimed
 from resight.studies.ablation import read_plan, run_ablation
+from resight.studies.runner import Job
 from resight.training.config import TrainConfig
 
 BASE = "\n".join(
@@ -29,7 +31,7 @@ def plan_in(folder: Path, text: str) -> Path:
 
 
 def test_a_plan_is_run_summed_up_and_resumed(
-    tiny: Path, tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: Path, tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = f"""
         seeds = [0, 1]
@@ -85,6 +87,13 @@ def test_a_plan_is_run_summed_up_and_resumed(
     assert [row["name"] for row in again] == ["plain", "no weights", "taught", "more"]
     assert again[0] == plain and again[1]["seeds"] == rows["no weights"]["seeds"]
 
+    def first_alone(jobs: list[Job], ended: Callable[[Job, str], None], **_: object) -> None:
+        ended(jobs[0], "")
+
+    monkeypatch.setattr("resight.studies.ablation.run_jobs", first_alone)
+    run_ablation(plan, tiny, out)  # interrupted after its first run: the table keeps what earlier calls made
+    assert [row["map"] for row in json.loads((out / "ablation.json").read_text())["runs"]] == [row["map"] for row in again]
+
 
 def test_kinds_follow_the_options(tmp_path: Path) -> None:
     plan = read_plan(
@@ -111,6 +120,7 @@ def test_the_published_plans_are_plans(name: str) -> None:
         ("[base]\nepochs = 3\n", "is not a plan"),
         ("seed = 3\n[runs.a]\n", "is not a plan"),
         ("[runs]\na = 3\n", "is not a plan"),
+        ("[[runs]]\nepochs = 3\n", "is not a plan"),
         ("[runs.a]\nepoch = 3\n", "plan.toml, a: unknown key 'epoch' (did you mean 'epochs'?)"),
         ("[runs.a]\nepochs = 0\n", "plan.toml, a: epochs = 0; expected at least 1"),
         ("[runs.a]\nseeds = 3\n", "plan.toml, a: seeds = 3; expected a list of int"),

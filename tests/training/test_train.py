@@ -53,7 +53,7 @@ def test_a_run_leaves_everything_behind(tiny: Path, tiny_run: Path) -> None:
     assert card.preprocessing.size == (64, 32)
     assert card.training["kind"] == "alone"
     assert len(card.identities) == network.classes == 6  # 2 of 8 people are held out
-    assert set(card.identities) < set(open_dataset(tiny).train.identities.tolist())
+    assert set(card.identities) < set(open_dataset(tiny).train.identity_names())
     history = json.loads((tiny_run / "history.json").read_text())
     assert [row["epoch"] for row in history["epochs"]] == list(range(1, 9))
     assert set(history["epochs"][-1]["validation"]) == {"rank1", "map"}

@@ -186,9 +186,12 @@ def _seeds() -> str:
 
 COMMERCIAL = {
     "cuhk03-commercial-1": "CUHK03's training half",
-    "cuhk03-commercial-2": "and PRID 2011",
-    "cuhk03-commercial-3": "and PRID 2011 and some of Market-1501",
-    "cuhk03-commercial-4": "and PRID 2011 and Market-1501",
+    "cuhk03-commercial-5": "the same, twice as long",
+    "cuhk03-commercial-6": "the same and drawn people",
+    "cuhk03-commercial-7": "drawn people alone",
+    "cuhk03-commercial-2": "CUHK03's training half and PRID 2011",
+    "cuhk03-commercial-3": "CUHK03's training half, PRID 2011 and some of Market-1501",
+    "cuhk03-commercial-4": "CUHK03's training half, PRID 2011 and Market-1501",
     "market1501-commercial": "Market-1501",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from records import result, table, where
@@ -208,7 +209,7 @@ def city() -> str:
         f"cameras each, with an index of {index * LARGEST / 1e9:.0f} GB. A purge a day writes the tables of each anew in "
         f"{rewritten * LARGEST / 60:.0f} core minutes, and builds its index in {built * LARGEST / 3600:.1f} core hours: "
         f"{built * 1e9 / 86_400:.0f} cores for all of them, all day. The indexes fill the memory of "
-        f"{machines:.0f} machines of {BYTES_IN_MEMORY / 1e9:.0f} GB, with {disk * 1e9 / 1e12:.0f} TB of disk, twice that while "
-        f"tables are written. A search by all of them costs {search:.1f} core seconds.\n"
+        f"{math.ceil(machines)} machines of {BYTES_IN_MEMORY / 1e9:.0f} GB, with {disk * 1e9 / 1e12:.0f} TB of disk, "
+        f"twice that while tables are written. A search by all of them costs {search:.1f} core seconds.\n"
     )
     return table(headings, rows) + "\n" + text

@@ -275,9 +275,9 @@ def unseen() -> str:
     near = [runs[f"student-160x64-general{end}"]["epochs"][-1]["embedding"] for end in ("-2", "")]
     steps, last = run["about"]["stopped"], run["epochs"][-1]
     text = (
-        f"`student` was stopped for want of time {steps}; at the end {100 * last['accuracy']:.1f} % of the training images were "
-        f"named rightly and 1 - cosine to the teacher was {last['embedding']:.2f}. After the third and the fourth training of "
-        f"`student-general`, 1 - cosine to both teachers was {near[0]:.3f} and {near[1]:.3f}; after that of `student-accurate`, "
-        f"to its two, {large['epochs'][-1]['embedding']:.3f}.\n"
+        f"The first training was stopped for want of time {steps}; at the end {100 * last['accuracy']:.1f} % of the training "
+        f"images were named rightly and 1 - cosine to the teacher was {last['embedding']:.2f}. After the third and the fourth "
+        f"training of `student-general`, 1 - cosine to both teachers was {near[0]:.3f} and {near[1]:.3f}; after that of "
+        f"`student-accurate`, to its two, {large['epochs'][-1]['embedding']:.3f}.\n"
     )
     return table(["Rank-1 / mAP (%)", "Market-1501", "CUHK03, a part", "minutes of a core"], rows) + "\n" + text

@@ -28,7 +28,7 @@ def adapt(
     *,
     images: str,
     out: Path,
-    part: Literal["all", "train"] = "all",
+    part: Literal["test", "train"] = "test",
     labelled: Path | None = None,
     layout: Layout = "auto",
     name_pattern: NamePattern = "",
@@ -51,11 +51,13 @@ def adapt(
     out
         Run folder to write.
     part
-        Part of a data set to learn from; train leaves its query and gallery to judge.
+        Part of a data set to learn from: test is its query and gallery; train leaves these to judge. Of a folder or a table of your
+        own, and of a gallery, all crops are taken.
     labelled
-        A data set of the same cameras with labels; its query and gallery give Rank-1 and mAP, before and after.
+        A data set of the same cameras with labels; its query and gallery give Rank-1 and mAP, before and after. --layout and
+        --name-pattern are those of the crops, and of this if it is the same folder.
     cache
-        Folder for decoded images and the teachers' answers.
+        Folder for decoded images and the teachers' answers. Those of a gallery's crops lie in OUT, and are deleted with them.
     json
         Also write the result to this file.
     """
@@ -71,18 +73,28 @@ def adapt(
     check_writable(json)
     use_threads(threads)
     how = AdaptConfig(**vars(config))
-    if is_gallery(images) and os.environ.get("WORLD_SIZE", "1") != "1":
-        raise ConfigurationError(
-            f"{images} is a gallery, and several processes would copy its crops; write them with `resight gallery crops`"
-        )
-    dataset = None if labelled is None else open_dataset(labelled)
+    if is_gallery(images):
+        if os.environ.get("WORLD_SIZE", "1") != "1":
+            raise ConfigurationError(
+                f"{images} is a gallery, and several processes would copy its crops; write them with `resight gallery crops`"
+            )
+        if (part, layout, name_pattern, cache) != ("test", "auto", "", None):
+            raise ConfigurationError(f"{images} is a gallery; leave out --part, --layout, --name-pattern and --cache")
+    dataset = None
+    if labelled is not None and os.path.realpath(labelled) == os.path.realpath(images):
+        dataset = open_dataset(labelled, layout, name_pattern=name_pattern)
+    elif labelled is not None:
+        dataset = open_dataset(labelled)
+        warn(dataset.warnings)
     with TerminalProgress() as progress, contextlib.ExitStack() as stack:
         if is_gallery(images):
             records = stack.enter_context(kept_crops(images, out / "crops", progress=progress))
             cache = out / "crops" / "cache"  # the teacher's answers are as personal as the crops
         elif part == "train":
             source = open_dataset(images, layout, name_pattern=name_pattern)
-            records = replace(source.train, accounting=source.account("train", first=True), notes=source.warnings)
+            records = replace(
+                source.train, accounting=source.account("train", first=True), notes=source.warnings, layout=source.name
+            )
         else:
             records = find_images(images, layout=layout, name_pattern=name_pattern)
         warn(records.notes)
@@ -94,7 +106,7 @@ def adapt(
             records = skip(records, progress=progress)
             dataset = dataset and skip(dataset, "query", "gallery", progress=progress)
         if how.epochs != 0 and not teachers_of(how, records):
-            alone = "without --teacher and crops of several cameras only the statistics of the student's normalisation move"
+            alone = "without --teacher, a start from ImageNet and crops of one camera move only the statistics of the normalisation"
             warn((f"{alone}: --epochs, --learning-rate, --copies and --neighbours have no effect; give --teacher to teach it",))
         report = adapt_student(records, out, how, labelled=dataset, cache=cache, progress=progress)
         if not report:  # the first process of a torchrun has it

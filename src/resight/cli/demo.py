@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from resight.cli.options import TorchThreads
-from resight.cli.terminal import say, show_report, use_threads, write_result
+from resight.cli.terminal import check_writable, say, show_report, use_threads, write_result
 from resight.progress import TerminalProgress
 
 __all__ = ["demo"]
@@ -30,6 +30,7 @@ def demo(*, out: Path = Path("demo"), seed: int = 0, threads: TorchThreads = 0, 
     """
     from resight.studies.demo import run_demo
 
+    check_writable(json)
     use_threads(threads)
     with TerminalProgress() as progress:
         outcome = run_demo(out, seed=seed, progress=progress)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from resight.cli.options import Data, Layout, TorchThreads, for_experts
-from resight.cli.terminal import check_writable, say, use_threads, write_result
+from resight.cli.options import Data, Layout, NamePattern, SkipUnreadable, TorchThreads, for_experts
+from resight.cli.terminal import check_writable, say, use_threads, warn, write_result
+from resight.cli.terminal import skip_unreadable as skip
 from resight.export.config import ExportConfig
 from resight.progress import TerminalProgress
 
@@ -27,6 +28,8 @@ def export(
     out: Path,
     data: Data | None = None,
     layout: Layout = "auto",
+    name_pattern: NamePattern = "",
+    skip_unreadable: SkipUnreadable = False,
     threads: TorchThreads = 0,
     json: Path | None = None,
     config: Annotated[ExportOptions, Parameter(name="*", consume_multiple=True, negative_iterable=())] = ExportOptions(),  # noqa: B008 (frozen)
@@ -50,8 +53,11 @@ def export(
 
     check_writable(out, json)
     use_threads(threads)
-    dataset = None if data is None else open_dataset(data, layout)
+    dataset = None if data is None else open_dataset(data, layout, name_pattern=name_pattern)
     with TerminalProgress() as progress:
+        if dataset is not None:
+            warn(dataset.warnings)
+            dataset = skip(dataset, "train", progress=progress) if skip_unreadable else dataset
         card = export_model(model, out, ExportConfig(**vars(config)), data=dataset, progress=progress)
     say(f"{out}: {card['name']}, {card['precision']}, {out.stat().st_size / 2**20:.2f} MiB; {_agreement(card['parity'])}")
     write_result(json, card, None if dataset is None else dataset.account("train", first=True))

@@ -118,11 +118,11 @@ def distill(
     dataset = open_dataset(data, layout, name_pattern=name_pattern)
     warn(dataset.warnings)
     with TerminalProgress() as progress:
-        if skip_unreadable:
-            dataset = skip(dataset, "train", progress=progress)
         more = unlabelled_records(how.unlabelled, dataset.paths("train", "query", "gallery"))
         warn(more.notes)
-        run = fit_student(dataset, out, how, device=device, cache=cache, progress=progress)
+        if skip_unreadable:
+            dataset, more = skip(dataset, "train", progress=progress), skip(more, progress=progress)
+        run = fit_student(dataset, out, how, unlabelled=more, device=device, cache=cache, progress=progress)
     _report_run(run, dataset.account("train", first=True) + more.accounting, json)
 
 

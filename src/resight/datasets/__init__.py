@@ -43,6 +43,7 @@ __all__ = [
     "Layout",
     "Records",
     "Split",
+    "check_layout",
     "inspect",
     "open_dataset",
     "recognise",
@@ -99,10 +100,7 @@ def open_dataset(
         parts = [open_dataset(one, layout, seed, name_pattern=name_pattern) for one in root]
         return parts[0] if len(parts) == 1 else merge(parts)
     root = Path(root)
-    if layout != "auto" and layout not in DATASETS:
-        raise DatasetError(f"unknown layout {layout!r}; expected auto, {', '.join(DATASETS)}")
-    if name_pattern and layout not in ("auto", "folder"):
-        raise DatasetError(f"--name-pattern belongs to the layout folder, not to {layout}; leave one of them out")
+    check_layout(layout, name_pattern)
     try:
         if not root.exists():
             raise DatasetError(f"{root}: no such folder; name the folder of a data set")
@@ -120,6 +118,14 @@ def open_dataset(
         return DATASETS[layout].load(tree, seed=seed)
     except OSError as error:
         raise DatasetError(f"{root}: cannot be read: {error.strerror or error}") from error
+
+
+def check_layout(layout: str, name_pattern: str = "") -> None:
+    """Check that there is such a layout, and that the pattern of names belongs to it. Raises `DatasetError`."""
+    if layout != "auto" and layout not in DATASETS:
+        raise DatasetError(f"unknown layout {layout!r}; expected auto, {', '.join(DATASETS)}")
+    if name_pattern and layout not in ("auto", "folder"):
+        raise DatasetError(f"--name-pattern belongs to the layout folder, not to {layout}; leave one of them out")
 
 
 def recognise(root: str | Path | Tree) -> str:

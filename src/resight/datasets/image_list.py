@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from resight.datasets import DATASETS
+from resight.datasets import DATASETS, check_layout
 from resight.datasets.accounting import DUPLICATE, Accounting
 from resight.datasets.folder import read_rows
 from resight.datasets.layout import recognise
@@ -52,8 +52,9 @@ def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "
     Raises
     ------
     DatasetError
-        If there is no such folder or list, no image in it, or a line of it is wrong.
+        If there is no such folder, list or layout, no image in it, or a line of it is wrong.
     """
+    check_layout(layout, name_pattern)
     if is_url(root):
         return _of_url(str(root), layout, name_pattern)
     root = Path(root)
@@ -85,7 +86,7 @@ def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "
     parts = [dataset.query, dataset.gallery]
     records = Records.concatenate([dataset.train, *parts] if DATASETS[name].whole else parts)
     accounting = dataset.accounting.without(_NOT_ASKED, dataset.accounting.used - len(records))
-    return replace(records, accounting=accounting, notes=dataset.warnings)
+    return replace(records, accounting=accounting, notes=dataset.warnings, layout=name)
 
 
 def _of_url(url: str, layout: str, name_pattern: str) -> Records:

@@ -55,6 +55,8 @@ class Records:
         Accounting of the files among which they were found, if they were just found.
     notes : tuple of str
         Notes for the user.
+    layout : str
+        Key of `resight.datasets.DATASETS` by which they were read, or several with + between them; empty if by none.
     """
 
     paths: tuple[str, ...]
@@ -67,6 +69,7 @@ class Records:
     parts: tuple[str, ...] = ()
     accounting: Accounting = field(default_factory=Accounting)
     notes: tuple[str, ...] = ()
+    layout: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "paths", tuple(str(path) for path in self.paths))
@@ -156,8 +159,11 @@ class Records:
 
     def identity_names(self) -> list[str]:
         """Name of the person on each image; empty for junk, distractors and unknown people."""
-        called = self.people_called
-        return ["" if code <= DISTRACTOR else called.get(code, str(code)) for code in self.identities.tolist()]
+        return self.people_names(self.identities)
+
+    def people_names(self, codes: NDArray[np.int64]) -> list[str]:
+        """Names of people by their numbers; empty for junk, distractors and unknown people."""
+        return ["" if code <= DISTRACTOR else self.people_called.get(code, str(code)) for code in codes.tolist()]
 
     def camera_names(self) -> list[str]:
         """Name of the camera of each image; empty if it is not known."""

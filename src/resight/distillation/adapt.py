@@ -27,7 +27,7 @@ from resight.images import load_pixels
 from resight.models import load_model
 from resight.models.model import Model
 from resight.models.pytorch import NetworkModel
-from resight.models.reference import parse
+from resight.models.reference import Reference, parse
 from resight.models.shipped import load_shipped
 from resight.models.terms import terms_of_images, terms_of_weights
 from resight.networks import build
@@ -48,7 +48,7 @@ _LEAST_HELD_OUT = 20  # fewer crops say nothing about the result
 _STEPS = 400  # in minutes, about five on two slow cores
 _PASSES, _BATCH = 3, 64
 _OWN_STATISTICS = 0.5  # share of the crops' own
-_PUBLISHED_SIZE = 128, 64  # of a start that was no re-identification network
+_SIZE = 128, 64  # of a start that was no re-identification network
 
 
 @joined()
@@ -79,10 +79,10 @@ def adapt(
     Returns
     -------
     dict
-        ``crops``, ``held_out``, ``agreement`` and ``scores`` (each with ``before`` and ``after``), ``seconds``; also written to
-        ``adaptation.json`` in `out`. Agreement is the share, in per cent, of the first teacher's 5 nearest held-out crops, without
-        what cameras do, that are among the student's 5 nearest; None without a teacher. Empty in all but the first process of
-        a torchrun.
+        ``crops``, ``held_out``, ``agreement`` and ``scores`` (each with ``before`` and ``after``), ``terms``, and ``seconds``, with
+        those of a training that earlier calls began, but not of their teachers; also written to ``adaptation.json`` in `out`.
+        Agreement is the share, in per cent, of the first teacher's 5 nearest held-out crops, without what cameras do, that are
+        among the student's 5 nearest; None without a teacher. Empty in all but the first process of a torchrun.
 
     Raises
     ------
@@ -101,15 +101,19 @@ def adapt(
     train, held_out = _hold_out(images, config)
     if config.epochs is None:
         config = replace(config, epochs=max(2, round(_STEPS * config.batch_size / (len(train) * (1 + config.copies)))))
+    report: dict[str, Any] = {"crops": len(images), "held_out": len(held_out), "agreement": None, "scores": None}
+    if labelled is not None and first_process():  # before hours of training: what is wrong with these images is told now
+        report["scores"] = {"before": _scores(student, labelled, progress)}
+    begun = time.monotonic()
     if config.teacher:
-        dataset = Dataset("crops", Path(), (Split(train, held_out, held_out),))
+        dataset = Dataset(images.layout or "crops", Path(), (Split(train, held_out, held_out),))
         distill(dataset, out, _distillation(config, student, card), cache=cache, progress=progress)
     elif first_process():
         _adapt_statistics(student, card, config, train, out, cache, progress)
     if not first_process():
         return {}
-    after = load_model(out, device="cpu")
-    report: dict[str, Any] = {"crops": len(images), "held_out": len(held_out), "agreement": None, "scores": None}
+    trained = time.monotonic() - begun
+    after, training = load_model(out, device="cpu"), read_card(out).training
     if config.teacher:
         teacher = load_model(config.teacher[0], device="cpu", precise=False)
         vectors = F.normalize(torch.from_numpy(_vectors(teacher, held_out, cache, progress)), dim=-1)
@@ -119,12 +123,10 @@ def adapt(
             for name, model in (("before", student), ("after", after))
         }
     if labelled is not None:
-        report["scores"] = {}
-        for name, model in (("before", student), ("after", after)):
-            scores = evaluate_model(model, labelled, progress=progress)
-            report["scores"][name] = {"rank1": 100 * scores.rank1, "map": 100 * scores.map}
-    report["terms"] = read_card(out).training["terms"]
-    report |= {"seconds": time.monotonic() - started, "provenance": provenance(to_dict(config), seed=config.seed)}
+        report["scores"]["after"] = _scores(after, labelled, progress)
+    report["terms"] = training["terms"]
+    seconds = time.monotonic() - started + max(0.0, training.get("seconds", 0.0) - trained)  # earlier calls trained, too
+    report |= {"seconds": seconds, "provenance": provenance(to_dict(config), seed=config.seed)}
     write_json(out / "adaptation.json", report)
     return report
 
@@ -132,6 +134,11 @@ def adapt(
 def agreement(teacher: NDArray[np.int64], student: NDArray[np.int64]) -> float:
     """Share of the teacher's nearest neighbours that are among the student's, in per cent; rows of (n, k) are one crop's."""
     return 100 * float(np.mean([len(np.intersect1d(*rows)) / len(rows[0]) for rows in zip(teacher, student, strict=True)]))
+
+
+def _scores(model: Model, labelled: Dataset, progress: Progress) -> dict[str, float]:
+    scores = evaluate_model(model, labelled, progress=progress)
+    return {"rank1": 100 * scores.rank1, "map": 100 * scores.map}
 
 
 def _start(name: str) -> tuple[NetworkModel, Card]:
@@ -151,9 +158,10 @@ def _start(name: str) -> tuple[NetworkModel, Card]:
     network = build(architecture, 1, last_stride=last_stride)
     load_weights(network, fetch(found.name))
     network.classes = 0
-    network.resize_input(*_PUBLISHED_SIZE)
-    network.add_neck()
-    card = Card(architecture=architecture, identities=(), preprocessing=network.preprocessing, last_stride=last_stride, neck=True)
+    if raw := _from_imagenet(found):
+        network.resize_input(*_SIZE)
+        network.add_neck()
+    card = Card(architecture=architecture, identities=(), preprocessing=network.preprocessing, last_stride=last_stride, neck=raw)
     return NetworkModel(name, network, sha256=model.sha256, device="cpu"), card
 
 
@@ -165,8 +173,13 @@ def teachers_of(config: AdaptConfig, images: Records) -> tuple[str, ...]:
         if config.teacher:
             raise ConfigurationError("without epochs nothing is learned from a teacher; leave out --teacher, or give --epochs")
         return ()
-    itself = parse(config.start).kind != "published" and len(np.unique(images.cameras[images.cameras >= 0])) > 1
+    itself = not _from_imagenet(parse(config.start)) and len(np.unique(images.cameras[images.cameras >= 0])) > 1
     return config.teacher or ((config.start,) if itself else ())
+
+
+def _from_imagenet(start: Reference) -> bool:
+    """Tell if a start has seen no people to find again."""
+    return start.kind == "published" and "-imagenet" in start.name
 
 
 def _hold_out(images: Records, config: AdaptConfig) -> tuple[Records, Records]:
@@ -270,8 +283,8 @@ def _adapt_statistics(
             if name in earlier:
                 tensor.lerp_(earlier[name], 1 - _OWN_STATISTICS)
     network.eval()
-    terms = {"training data": terms_of_images("crops"), "initial weights": terms_of_weights(config.start)}
-    training = {"kind": "adapted", "dataset": "crops", "images": len(crops), "sha256": sources, "terms": terms}
+    terms = {"training data": terms_of_images(crops.layout), "initial weights": terms_of_weights(config.start)}
+    training = {"kind": "adapted", "dataset": crops.layout or "crops", "images": len(crops), "sha256": sources, "terms": terms}
     values = to_dict(config)
     origin = provenance(values, seed=config.seed)
     save_network(out, network, replace(card, training=training, configuration=values, provenance=origin))

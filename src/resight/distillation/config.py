@@ -116,6 +116,10 @@ class DistillConfig(TrainConfig):
             raise ConfigurationError(f"neighbours = {self.neighbours} are of other cameras; set centre_cameras, or neighbours to 0")
         if not 0 < self.unlabelled_share < 1:
             raise ConfigurationError(f"unlabelled_share = {self.unlabelled_share}; expected more than 0 and less than 1")
+        if self.images_per_identity and not self.learns_identities:
+            raise ConfigurationError(
+                f"images_per_identity = {self.images_per_identity}, and no loss needs to know who is on an image; set it to 0"
+            )
         if self.unlabelled or self.copies:
             self._check_unlabelled()
 

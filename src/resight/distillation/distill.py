@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from resight.datasets import Dataset, open_dataset
+from resight.datasets.records import Records
 from resight.distillation import LOSSES
 from resight.distillation.config import DistillConfig
 from resight.distillation.knowledge import class_mean_logits, knowledge, matching_classes
@@ -36,6 +37,7 @@ def distill(
     out: str | Path,
     config: DistillConfig,
     *,
+    unlabelled: Records | None = None,
     device: str = "auto",
     cache: Path | None = None,
     checkpoint_seconds: float = 60.0,
@@ -43,7 +45,8 @@ def distill(
 ) -> Path:
     """Train a student on its teachers' answers and on the ground truth.
 
-    Parameters and result are those of `resight.training.train.train`. The card says how well each teacher knows the training
+    Parameters and result are those of `resight.training.train.train`. `unlabelled` are the images of ``config.unlabelled``, for
+    who has read these folders, and perhaps left some out. The card says how well each teacher knows the training
     images, and how much entropy its soft targets have at several temperatures.
 
     Raises
@@ -70,11 +73,14 @@ def distill(
     sources = {f"weights of the teacher {name}": teacher.sha256 for name, teacher in zip(config.teacher, teachers, strict=True)}
     sources |= weights_digest("weights of the peer", config.peer_weights)
     terms = {f"teacher {name}": terms_of_weights(name) for name in config.teacher}
-    known = dataset.paths("train", "query", "gallery")
-    extra = Extra(unlabelled_records(config.unlabelled, known), config.copies, config.unlabelled_share)
+    if config.peer_weights:
+        terms["peer"] = terms_of_weights(config.peer_weights)
+    if unlabelled is None:
+        unlabelled = unlabelled_records(config.unlabelled, dataset.paths("train", "query", "gallery"))
+    extra = Extra(unlabelled, config.copies, config.unlabelled_share)
     if len(extra.records):
         sources["unlabelled images"] = extra.records.digest()
-        terms["unlabelled images"] = terms_of_images("unlabelled")
+        terms["unlabelled images"] = terms_of_images(unlabelled.layout)
 
     def from_teachers(prepared: TrainingData, network: ReidNetwork) -> tuple[Loss, dict[str, Any]]:
         about: dict[str, Any] = {"kind": "distilled", "teachers": []}
@@ -87,7 +93,7 @@ def distill(
         for teacher in teachers:
             columns = None
             if "logits" in needs and isinstance(teacher, NetworkModel) and teacher.network.classes:
-                columns = matching_classes(teacher, prepared.identities, dataset.train.people())
+                columns = matching_classes(teacher, *map(dataset.train.people_names, (prepared.identities, dataset.train.people())))
             parts = prepared.parts(teacher.size, cache=cache, progress=progress)
             answers = CachedTeacher.joined(
                 CachedTeacher.ask(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,18 +23,18 @@ _SCALES = np.exp2(np.arange(0, 8.01, 0.25))
 _TEMPERATURES = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0)
 
 
-def matching_classes(teacher: NetworkModel, identities: NDArray[np.int64], all_identities: NDArray[np.int64]) -> NDArray[np.int64]:
+def matching_classes(teacher: NetworkModel, people: Sequence[str], everybody: Sequence[str]) -> NDArray[np.int64]:
     """Find the teacher's outputs for the student's classes.
 
     Parameters
     ----------
     teacher : NetworkModel
-        A network with classes. If its weights do not name the identities of its outputs (foreign files), it must have one output
-        for each training identity of the data set; they are taken in sorted order, as the toolboxes of this field number them.
-    identities : int64 array of shape (classes,)
-        Classes of the student.
-    all_identities : int64 array
-        All training identities of the data set, with the held-out ones.
+        A network with classes. If its weights do not name the people of its outputs (foreign files), it must have one output for
+        each person of the training images; they are taken in sorted order, as the toolboxes of this field number them.
+    people : sequence of str
+        Names of the student's classes.
+    everybody : sequence of str
+        Names of all people of the training images, with those held out, in the order of their numbers.
 
     Returns
     -------
@@ -44,22 +45,18 @@ def matching_classes(teacher: NetworkModel, identities: NDArray[np.int64], all_i
     ConfigurationError
         If the teacher does not know a class of the student.
     """
-    known = np.asarray(teacher.identities, np.int64)
-    if not len(known):
-        if teacher.network.classes != len(all_identities):
-            raise ConfigurationError(
-                f"the teacher {teacher.name} tells {teacher.network.classes} people apart and the data set has "
-                f"{len(all_identities)}; use a teacher that was trained on this data set"
-            )
-        known = np.sort(all_identities)
-    columns = {int(identity): column for column, identity in enumerate(known)}
-    missing = [int(identity) for identity in identities if int(identity) not in columns]
-    if missing:
+    if not teacher.identities and teacher.network.classes != len(everybody):
         raise ConfigurationError(
-            f"the teacher {teacher.name} does not know {len(missing)} of the {len(identities)} training identities "
+            f"the teacher {teacher.name} tells {teacher.network.classes} people apart and the data set has "
+            f"{len(everybody)}; use a teacher that was trained on this data set"
+        )
+    columns = {name: column for column, name in enumerate(teacher.identities or everybody)}
+    if missing := [name for name in people if name not in columns]:
+        raise ConfigurationError(
+            f"the teacher {teacher.name} does not know {len(missing)} of the {len(people)} training identities "
             f"(first: {missing[0]}); use a teacher that was trained on them"
         )
-    return np.array([columns[int(identity)] for identity in identities], np.int64)
+    return np.array([columns[name] for name in people], np.int64)
 
 
 def class_mean_logits(embedding: Tensor, labels: NDArray[np.int64], classes: int) -> Tensor:

@@ -185,7 +185,7 @@ def _hold_out(dataset: Dataset, card: Card | None) -> tuple[Split, dict[str, Any
     # Unknown training data count as seen: on people whom a network knows by heart, few differences show.
     ours = card is not None and card.training.get("dataset") == dataset.name
     known = set(card.identities) if card is not None else set()
-    unseen = ours and bool(known) and not known & set(split.query.people().tolist())
+    unseen = ours and bool(known) and not known & set(split.query.people_names(split.query.people()))
     return split, {"dataset": dataset.name, "fraction": fraction, "seed": seed, "unseen": unseen}
 
 

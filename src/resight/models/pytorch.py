@@ -123,8 +123,8 @@ class NetworkModel(Model):
     name : str
         Name in tables.
     network : ReidNetwork
-    identities : tuple of int
-        Training identity of each of the head's outputs; empty if unknown.
+    identities : tuple of str
+        Name of the person that each of the head's outputs stands for; empty if unknown.
     sha256 : str
         SHA-256 of the weights file; empty for an untrained network.
     device : str
@@ -132,7 +132,7 @@ class NetworkModel(Model):
     """
 
     def __init__(
-        self, name: str, network: ReidNetwork, *, identities: tuple[int, ...] = (), sha256: str = "", device: str = "auto"
+        self, name: str, network: ReidNetwork, *, identities: tuple[str, ...] = (), sha256: str = "", device: str = "auto"
     ) -> None:
         self.name = name
         self.sha256 = sha256
@@ -174,7 +174,7 @@ def load_network_model(reference: Reference, *, device: str = "auto", height: in
     WeightsError
         If the weights cannot be used, or a folder holds no network.
     """
-    identities: tuple[int, ...] = ()
+    identities: tuple[str, ...] = ()
     sha256, name, path = "", reference.name, reference.path
     if reference.kind == "published":
         published = PUBLISHED[reference.name]

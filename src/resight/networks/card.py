@@ -37,8 +37,8 @@ class Card:
         A key of `resight.networks.NETWORKS`.
     last_stride, neck
         See `resight.networks.build`.
-    identities : tuple of int
-        Training identity of each class, in the order of the head's outputs.
+    identities : tuple of str
+        Name of each class, who is a person of the training images, in the order of the head's outputs.
     preprocessing : Preprocessing
     training : dict
         Data set, images, SHA-256 and terms of use of data, initial weights and teachers; plain JSON values.
@@ -51,7 +51,7 @@ class Card:
     """
 
     architecture: str
-    identities: tuple[int, ...]
+    identities: tuple[str, ...]
     preprocessing: Preprocessing
     last_stride: int = 0
     neck: bool = False
@@ -150,7 +150,7 @@ def _card_from(values: Mapping[str, Any], path: Path) -> Card:
         pre = dict(values["preprocessing"])
         pre |= {name: tuple(float(x) for x in pre[name]) for name in ("mean", "std")}
         preprocessing = configure(Preprocessing, pre, source=str(path))
-        identities = tuple(int(identity) for identity in values["identities"])
+        identities = tuple(str(identity) for identity in values["identities"])
         rest = {name: value for name, value in values.items() if name not in ("preprocessing", "identities")}
         return configure(Card, rest | {"preprocessing": preprocessing, "identities": identities}, source=str(path))
     except (KeyError, TypeError, ValueError, OverflowError, ConfigurationError) as error:

@@ -21,6 +21,7 @@ A recipe with an option that only `resight distill` has is a distillation.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import statistics
 from collections import defaultdict
@@ -31,10 +32,11 @@ from typing import Any
 from resight.configuration import configure, read_recipe, to_dict
 from resight.datasets import open_dataset
 from resight.distillation.config import DistillConfig
-from resight.errors import ConfigurationError
+from resight.errors import ConfigurationError, ResightError
 from resight.files import claimed, write_json, write_text
 from resight.images import cache_folder
 from resight.networks import check_name
+from resight.networks.card import read_card
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 from resight.studies.perform import Task
@@ -62,7 +64,8 @@ def read_plan(path: str | Path) -> list[Trial]:
     """Read the recipes of a plan, in its order. Raises `ConfigurationError`."""
     plan = read_recipe(path)
     base, runs, seeds = plan.pop("base", {}), plan.pop("runs", {}), plan.pop("seeds", [0])
-    if plan or not isinstance(base, dict) or not runs or not all(isinstance(changes, dict) for changes in (runs, *runs.values())):
+    tables = (base, runs, *runs.values()) if isinstance(runs, dict) else ()
+    if plan or not runs or not tables or not all(isinstance(table, dict) for table in tables):
         raise ConfigurationError(f"{path} is not a plan; expected seeds, a table base, and in runs a table for each recipe")
     return [_trial(f"{path}, {name}", name, base, changes, seeds) for name, changes in runs.items()]
 
@@ -146,6 +149,10 @@ def run_ablation(
                 task = Task(data=str(root), folder=folder, configuration=to_dict(config), **where)
                 jobs[Job(name=f"{trial.name}, seed {seed}", task=task, epochs=config.epochs)] = trial.name, seed
     found: dict[str, _Found] = defaultdict(dict)
+    for job, (name, seed) in jobs.items():  # else the table would lack, until its turn comes, what an earlier call made
+        with contextlib.suppress(ResightError):
+            if read_card(job.task.folder).configuration == json.loads(json.dumps(job.task.configuration)):
+                found[name][seed] = _figures(Path(job.task.folder))
     origin = provenance({"plan": Path(plan).name})
     record: dict[str, Any] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from resight.datasets import Accounting, Dataset
+from resight.datasets import Accounting, Dataset, recognise
 from resight.datasets.records import JUNK, UNKNOWN, Records, Split
 from resight.datasets.splits import by_identity, by_image, class_labels
 from resight.datasets.tree import Tree
@@ -101,7 +102,7 @@ def unlabelled_records(folders: Sequence[str | Path], without: Iterable[str] = (
     Returns
     -------
     Records
-        With `accounting`, and a note that says how many were left out.
+        With `accounting`, `layout`, and a note that says how many were left out.
 
     Raises
     ------
@@ -109,6 +110,7 @@ def unlabelled_records(folders: Sequence[str | Path], without: Iterable[str] = (
         If a folder holds no image, or none is left.
     """
     rows: list[tuple[str, int, int]] = []
+    layouts: set[str] = set()
     accounting = Accounting()
     for folder in folders:
         tree = Tree.read(folder)
@@ -116,7 +118,9 @@ def unlabelled_records(folders: Sequence[str | Path], without: Iterable[str] = (
             raise DatasetError(f"{folder}: no images in this folder or in the folders inside it; give a folder of crops of people")
         rows += [(tree.path(image), JUNK, UNKNOWN) for image in tree.images]
         accounting += tree.account(len(tree.images), {})
-    found = replace(Records.from_rows(rows), accounting=accounting)
+        with contextlib.suppress(DatasetError):
+            layouts.add(recognise(tree))
+    found = replace(Records.from_rows(rows), accounting=accounting, layout="+".join(sorted(layouts)))
     known = {os.path.realpath(path) for path in without} if rows else set()
     among = {path for path in found.paths if os.path.realpath(path) in known}
     if not among:

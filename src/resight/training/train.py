@@ -171,7 +171,7 @@ def train_with(
         draw_curves(history, out / "curves.png")
         card = Card(
             architecture=config.network,
-            identities=tuple(int(identity) for identity in prepared.identities),
+            identities=tuple(dataset.train.people_names(prepared.identities)),
             preprocessing=network.preprocessing,
             last_stride=config.last_stride,
             neck=config.neck,
