@@ -23,6 +23,7 @@ __all__ = [
     "claimed",
     "create_private",
     "locked",
+    "printable",
     "read_json",
     "sha256_file",
     "sync_folder",
@@ -173,6 +174,11 @@ def _still_there(stream: IO[bytes], path: Path) -> bool:
         return os.path.samestat(os.fstat(stream.fileno()), os.stat(path))
     except FileNotFoundError:
         return False
+
+
+def printable(path: str) -> str:
+    """A file's name as text that JSON can hold; bytes that are not UTF-8 are shown as ``\\xe9``."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def sync_folder(folder: Path) -> None:

@@ -205,6 +205,7 @@ def test_a_live_event_whose_writing_is_interrupted_is_written_after_all(
         (["--cameras", "ab.toml", "--video", "v.mp4"], "v-a_b.mp4 is the video of 'a/b', and would also be the video of 'a_b'"),
         (["--cameras", "ab.toml", "--score", "a_b=dets/gt.txt"], "/a_b.txt is the tracks of 'a/b'"),
         (["door=a.mp4", "--blur"], "--blur is for the annotated video"),
+        (["door=a.mp4", "--max-backlog", "5"], "nothing waits here; --token, --backlog and --max-backlog are for"),
         (["door=a.mp4", "--gallery", "none"], "none"),
         (["door=rtsp://anna:s3cret@host/x", "--start", START], "tells its own time"),
         (["door=text.mp4"], "door: text.mp4: not a video"),

@@ -11,6 +11,7 @@ import pytest
 from datasets.layouts import write_folder, write_images
 from resight.datasets import Dataset, folder, open_dataset
 from resight.datasets.names import camera_of
+from resight.datasets.records import DISTRACTOR, JUNK
 from resight.errors import DatasetError
 
 
@@ -260,6 +261,27 @@ def test_a_link_under_another_name(tmp_path: Path) -> None:
     os.symlink(tmp_path / "anna" / "door_0.png", tmp_path / "ben" / "door_9.png")
     with pytest.raises(DatasetError, match="of 'anna', not of 'ben'; one file has one identity"):
         open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["{identity}", "cam{camera}"])
+def test_junk_and_distractors_in_the_style_of_market_are_no_people(folder: str, tmp_path: Path) -> None:
+    for identity in ("-1", "0000", "0002", "0007", "0009", "0011"):
+        for camera in (1, 2):
+            path = tmp_path / folder.format(identity=identity, camera=camera) / f"{identity}_c{camera}s1_000451_03.jpg"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"")
+    dataset = open_dataset(tmp_path)
+    names = {name.lstrip("0") for part in (dataset.train, dataset.query) for name in part.identity_names()}
+    assert names == {"2", "7", "9", "11"}
+    assert {JUNK, DISTRACTOR} <= {*dataset.gallery.identities.tolist()}
+
+
+def test_a_part_that_is_none_is_refused(tmp_path: Path) -> None:
+    for part in ("train", "evaluation"):
+        (tmp_path / part / "anna").mkdir(parents=True)
+        (tmp_path / part / "anna" / "door_1.jpg").write_bytes(b"")
+    with pytest.raises(DatasetError, match="'evaluation' is no split; expected train, query, gallery or test in its place"):
+        open_dataset(tmp_path, name_pattern="{split}/{identity}/{camera}_{*}")
 
 
 def test_names_by_a_pattern(tmp_path: Path) -> None:

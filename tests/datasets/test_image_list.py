@@ -33,6 +33,16 @@ def test_a_layout_that_does_not_exist_is_refused(tiny: Path) -> None:
         find_images(tiny, layout="market1501", name_pattern="{identity}")
 
 
+def test_a_table_that_cannot_be_read_costs_no_labels(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "labels.csv").write_text("path,identity,camera\na.jpg,1,1\nb.jpg,1\n")
+    with pytest.raises(DatasetError, match="line 3: 2 values; expected 3"):
+        find_images(tmp_path)
+    with pytest.raises(DatasetError, match="one image; expected the folder of a data set, or a table"):
+        open_dataset(tmp_path / "a.jpg")
+
+
 def test_one_image_is_itself(tiny: Path) -> None:
     image = next((tiny / "query").glob("*.jpg"))
     assert labels(image) == [(str(image), -1, -1)]

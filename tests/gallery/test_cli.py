@@ -182,6 +182,7 @@ def test_damage(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (["search", "g", "good.png", "-k", "0"], "k is 0"),
         (["search", "nowhere", "good.png"], "nowhere: no gallery here; make one with"),
         (["purge", "g", "--yes"], "nothing says what to delete"),
+        (["label", "g", "names.csv", "--camera", "door"], "leave out --identity, --id, --tracklet and --camera"),
         (["purge", "g", "--camera", "1"], "no sighting is of '1': nothing was deleted; names must match"),
         (
             ["purge", "g", "--since", "2027-01-01", "--until", "2026-01-01"],
@@ -211,6 +212,7 @@ def test_mistakes_get_one_line_and_exit_code_2(
     assert message in errors
     assert [line.startswith("resight: ") for line in errors.splitlines()].count(True) == 1  # besides progress
     assert "secret" not in errors
+    assert Path("g", "reserve").exists()  # for the purge that was meant
 
 
 def test_the_longest_retention_works(tmp_path: Path) -> None:

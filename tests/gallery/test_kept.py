@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections import Counter
 from datetime import UTC, datetime
@@ -76,6 +77,9 @@ def test_the_verb_writes_whom_somebody_has_named(people: str, tmp_path: Path, ca
     assert (dataset.query.identity_names(), sorted(dataset.gallery.identity_names())) == (["anna"], ["Bob", "anna"])
     assert {*dataset.query.camera_names(), *dataset.gallery.camera_names()} == {"door", "hall"}
     assert main(["gallery", "crops", people, str(folder)]) == 2
-    assert f"{folder} is not empty; give a new folder" in capsys.readouterr().err
+    assert main(["gallery", "crops", people, str(folder / "crops.csv")]) == 2
+    assert capsys.readouterr().err.count("is there and is no empty folder; give a new one") == 2
+    (tmp_path / "door").mkdir(mode=0o755)
     assert main(["gallery", "crops", people, str(tmp_path / "door"), "--camera", "door", "--identity", "anna"]) == 0
+    assert os.name != "posix" or stat.S_IMODE((tmp_path / "door").stat().st_mode) == 0o700
     assert find_images(tmp_path / "door").identity_names() == ["anna"]

@@ -62,6 +62,10 @@ def test_later_changes_are_taken_over(old: Path, tiny: Path, tmp_path: Path) -> 
             result = reembed(before, after, model)
             assert (result.embedded, result.present, result.removed, result.labelled) == (4, 17, 3, 2)
             assert before.records() == after.records()
+            before.label(ids[3:5], "")
+            after.label(ids[4:5], "bob")
+            assert reembed(before, after, model).labelled == 1
+            assert [after.get(id).identity for id in ids[3:5]] == ["", "bob"]
 
 
 def test_what_is_no_move_is_refused(old: Path, tiny: Path, tmp_path: Path) -> None:

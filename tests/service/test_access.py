@@ -144,6 +144,8 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert AccessFile(path).find(token) == Caller(name="anna", role="viewer", cameras=frozenset(["hall", "entrance"]))
     if os.name == "posix":
         assert stat.S_IMODE(written.stat().st_mode) == 0o600
+    assert main(["access", str(path), "anna", "--revoke", "--json", str(written)]) == 2
+    assert "leave out --role, --cameras and --json" in capsys.readouterr().err
     assert main(["access", str(path), "anna", "--revoke"]) == 0
     assert AccessFile(path).find(token) is None
     assert main(["access", str(path), "anna", "--revoke"]) == 2

@@ -230,6 +230,7 @@ def test_bytes_that_are_no_requests(start: Callable[..., Running]) -> None:
         (["--host", "::"], "--access"),
         (["--access", "nowhere.toml"], "resight access"),
         (["--port", "70000"], "--port"),
+        (["--people", "50"], "--people adjusts the distances of a calibration; name its file by --calibration"),
         (["--calibration", "nowhere.json"], "resight calibrate"),
         (["--purge-every", "5x"], "--purge-every is 5x; expected a time from 1s to 36500d"),
         (["--purge-every", "0s"], "--purge-every is 0s"),

@@ -18,7 +18,7 @@ from resight.errors import StorageError
 
 __all__ = ["Event", "EventLog", "Log", "event_dict", "is_broker", "open_log"]
 
-_LONGEST = 2**16  # bytes of a line
+_LONGEST = 2**24  # bytes of a line; one that joins people names all their sightings
 _BEGINNING = b'{"event": '  # of every line
 
 
@@ -200,7 +200,7 @@ class EventLog:
             raise self._foreign() from None
 
     def _foreign(self) -> StorageError:
-        return StorageError(f"{self._path} has a line that is not an event; name another file for --out")
+        return StorageError(f"{self._path} has a line that is not an event; name another file for the events")
 
     def _refused(self, error: OSError) -> StorageError:
         return StorageError(

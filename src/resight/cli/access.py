@@ -38,10 +38,13 @@ def access(
     json
         Also write name, role, cameras and the token to this file, which only you can read.
     """
+    from resight.errors import ConfigurationError
     from resight.files import write_json
     from resight.service import new_token, remove_token
 
     if revoke:
+        if json is not None or cameras or role != "viewer":
+            raise ConfigurationError("--revoke takes a token away; leave out --role, --cameras and --json")
         remove_token(file, name)
         say(f"{file}: the token of {name} is revoked")
         return

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from resight.cli.options import EXPERT, Data, Device, DistanceName, Layout, SkipUnreadable, chosen
+from resight.cli.options import EXPERT, Data, Device, DistanceName, Layout, SkipUnreadable, chosen, read_for
 from resight.cli.terminal import check_writable, say, show_report, warn, write_report, write_result
 from resight.cli.terminal import skip_unreadable as skip
 from resight.progress import TerminalProgress
@@ -93,6 +93,10 @@ def benchmark(
         raise ConfigurationError(
             "--merge does not measure or evaluate; leave out the models, --data and --images, or give --scores"
         )
+    if data is None and (distance, layout) != ("auto", "auto"):
+        raise ConfigurationError("--distance and --layout are for a data set; name it by --data")
+    if data is not None and scores:
+        raise ConfigurationError("--scores are used instead of evaluating; leave out --data (and name --images), or --scores")
     check_writable(out / "benchmark.json", json)
     config = SpeedConfig(rounds=rounds, batch_sizes=batch_sizes, seconds=seconds, seed=seed)
     dataset = None if data is None else open_dataset(data, layout)
@@ -127,5 +131,5 @@ def benchmark(
     read = []
     if found is not None:
         read.append(found.accounting.without("beyond --count", len(found.paths) - len(some_images(found.paths, count))))
-    read += [dataset.account("query", "gallery")] if dataset is not None else []
+    read += [dataset.account(*read_for(distance))] if dataset is not None else []
     write_result(json, report.to_dict(), sum(read, Accounting()) if read else None)

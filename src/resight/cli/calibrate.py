@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from resight.cli.calibrate_unlabelled import calibrate_gallery
 from resight.cli.options import Device, Layout, ModelName, NamePattern, PlainDistance, SkipUnreadable, Threads, chosen
-from resight.cli.terminal import check_writable, say, show, table, warn, write_result
+from resight.cli.terminal import check_writable, say, show, shown, table, warn, write_result
 from resight.cli.terminal import skip_unreadable as skip
 from resight.progress import TerminalProgress
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from resight.progress import Progress
 
 __all__ = ["calibrate", "cohort_of"]
+
+_OF_FILES = ("auto", "image", "auto", "", False)  # defaults of what a gallery's crops do not need
 
 
 def calibrate(
@@ -103,6 +105,7 @@ def calibrate(
     from resight.decision.people_distances import FEWEST_PEOPLE
     from resight.decision.picture import draw_errors
     from resight.errors import ConfigurationError
+    from resight.gallery.kept import is_gallery
     from resight.gallery.settings import Settings
     from resight.models import load_model
     from resight.models.embedding import embed_files
@@ -117,6 +120,9 @@ def calibrate(
         if (promise, confidence, part, held_out, seed, picture) != ("expected", 0.95, "test", 0.0, 0, None):
             take = "--promise, --confidence, --part, --held-out, --seed and --picture"
             raise ConfigurationError(f"{take} are for people with labels; leave them out, or give --data")
+        if is_gallery(unlabelled) and (distance, sightings, layout, name_pattern, skip_unreadable) != _OF_FILES:
+            take = "--distance, --sightings, --layout, --name-pattern and --skip-unreadable"
+            raise ConfigurationError(f"{shown(unlabelled)} is a gallery, which has its own; leave out {take}")
         calibrate_gallery(
             unlabelled,
             model=model,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from resight.cli.options import Layout, NamePattern
-from resight.cli.terminal import say, show, table, warn, write_result
+from resight.cli.terminal import check_writable, say, show, table, warn, write_result
 from resight.progress import TerminalProgress
 
 __all__ = ["inspect"]
@@ -24,6 +24,7 @@ def inspect(*data: Path, layout: Layout = "auto", name_pattern: NamePattern = ""
     from resight.datasets import inspect as inspect_dataset
     from resight.datasets import open_dataset
 
+    check_writable(json)
     dataset = open_dataset(data, layout, name_pattern=name_pattern)
     with TerminalProgress() as progress:
         found = inspect_dataset(dataset, progress=progress)

@@ -6,7 +6,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from resight.cli.options import EXPERT, Data, Device, DistanceName, Layout, ModelName, NamePattern, SkipUnreadable, Threads, chosen
+from resight.cli.options import (
+    EXPERT,
+    Data,
+    Device,
+    DistanceName,
+    Layout,
+    ModelName,
+    NamePattern,
+    SkipUnreadable,
+    Threads,
+    chosen,
+    read_for,
+)
 from resight.cli.terminal import check_writable, say, show, table, warn, write_result
 from resight.cli.terminal import skip_unreadable as skip
 from resight.progress import TerminalProgress
@@ -73,7 +85,7 @@ def evaluate(
     width
         Input width in pixels; 0 is the model's own.
     json
-        Also write all figures to this file, in per cent, with their provenance.
+        Also write all figures to this file, in per cent (with --open-set, as shares from 0 to 1), with their provenance.
     """
     from resight.datasets import open_dataset
     from resight.datasets.splits import same_camera as count_same_camera
@@ -135,7 +147,7 @@ def evaluate(
     about |= {"input_size": extractor.size, "protocol": dataset.protocol}
     about["reranking"] = asdict(reranking) if reranking else None
     about |= values | {"provenance": provenance({"model": model, "distance": used})}
-    write_result(json, about, dataset.account("query", "gallery"))
+    write_result(json, about, dataset.account(*read_for(used)))
 
 
 def _learned_from(model: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resight.cli.calibrate import cohort_of
+from resight.cli.options import read_for
 from resight.cli.terminal import say, show, table, warn
 from resight.progress import TerminalProgress
 
@@ -60,7 +61,7 @@ def measure_open_set(
     }
     about |= {"protocol": dataset.protocol, "tracklets": tracklets, "cohort": strangers is not None}
     made_by = provenance({"model": model, "distance": text, "cohort": cohort, "tracklets": tracklets}, seed=0)
-    return about | scores.to_dict() | {"provenance": made_by}, dataset.account("query", "gallery") + read
+    return about | scores.to_dict() | {"provenance": made_by}, dataset.account(*read_for(text)) + read
 
 
 def _cells(rate: Rate) -> list[str]:

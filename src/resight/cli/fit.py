@@ -57,8 +57,9 @@ def fit(
     from resight.datasets import open_dataset
     from resight.files import read_json
     from resight.models.fitted import fit_model
+    from resight.networks import CARD
 
-    check_writable(json)
+    check_writable(out / CARD, json)
     use_threads(threads)
     dataset = open_dataset(data, layout, name_pattern=name_pattern)
     warn(dataset.warnings)

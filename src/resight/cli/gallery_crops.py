@@ -50,8 +50,8 @@ def crops(
     from resight.gallery import Gallery
     from resight.gallery.kept import write_crops
 
-    if folder.exists() and any(folder.iterdir()):
-        raise ConfigurationError(f"{folder} is not empty; give a new folder")
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise ConfigurationError(f"{folder} is there and is no empty folder; give a new one")
     where = where_of(identity=identity, camera=camera, since=since, until=until)
     with Gallery.open(gallery) as opened, TerminalProgress() as progress:
         found = write_crops(opened, folder, where, named=named, progress=progress)

@@ -48,10 +48,13 @@ def label(
     by_name = identity is not None and bool(id or tracklet)
     if by_name == (table is not None):
         raise ConfigurationError("nothing says who is where; give a table, or --identity with --id or --tracklet")
+    if table is not None and (identity is not None or id or tracklet or camera):
+        raise ConfigurationError("a table says who is where; leave out --identity, --id, --tracklet and --camera")
     with Gallery.open(gallery) as opened:
         if table is not None:
-            count, read = label_by_table(opened, table)
+            count, nowhere, read = label_by_table(opened, table)
             warn(read.notes)
+            warn((f"{nowhere} of {len(read.rows)} rows name no sighting of this gallery",) if nowhere else ())
         else:
             ids, tracklets = frozenset(id or ()), frozenset(tracklet or ())
             where = Where(cameras=frozenset({camera}) if camera else None)

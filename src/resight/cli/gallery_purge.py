@@ -61,13 +61,20 @@ def purge(
     json
         Also write what was deleted to this file.
     """
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from resight.errors import ConfigurationError, GalleryError
     from resight.gallery import Gallery, Removal
     from resight.gallery.settings import future_from
     from resight.gallery.upkeep import release_reserve
 
+    where = where_of(
+        camera=camera, since=since, until=until, identity=identity, id=id, newer_than=future_from() if future else None
+    )
+    if where == where_of() and not (everything or expired):
+        raise ConfigurationError(
+            "nothing says what to delete; give --identity, --camera, --id, --since, --until, --expired, --future or --everything"
+        )
     if yes and not dry_run:
         release_reserve(gallery)
     with Gallery.open(gallery) as opened:
@@ -76,20 +83,7 @@ def purge(
             say("the retention of this gallery is unlimited: nothing expires")
             write_result(json, {"dry_run": True, "sightings": []} if dry_run else asdict(Removal(removed=0)))
             return
-        where = where_of(
-            camera=camera,
-            since=since,
-            until=until,
-            identity=identity,
-            id=id,
-            older_than=cutoff,
-            newer_than=future_from() if future else None,
-        )
-        if where == where_of() and not everything:
-            raise ConfigurationError(
-                "nothing says what to delete; give --identity, --camera, --id, --since, --until, --expired, --future "
-                "or --everything"
-            )
+        where = replace(where, older_than=cutoff)
         ids, elsewhere = opened.reach(where)
         if near := opened.near_names(where):
             warn((f"these names are nearly the same, and are not deleted: {', '.join(map(repr, near))}",))

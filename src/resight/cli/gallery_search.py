@@ -78,7 +78,7 @@ def search(
     from resight.decision.calibration import MATCH, POSSIBLE, Calibration, kind_kept
     from resight.decision.words import answer, look_around
     from resight.errors import ConfigurationError
-    from resight.extraction.extract import printable
+    from resight.files import printable
     from resight.gallery import Gallery, fuse
     from resight.gallery.grouping import search_one_per, without_cameras
     from resight.gallery.picture import draw_matches

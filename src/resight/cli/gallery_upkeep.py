@@ -75,7 +75,7 @@ def restore(gallery: str, name: str, *, yes: bool = False, json: Path | None = N
     if name.endswith(".sqlite"):
         count = upkeep.restore_backup(name, gallery)
         say(f"{shown(gallery)}: {count} sightings, as of {name}")
-        warn(("what was purged since the backup is there again; the audit log names it",))
+        warn(("what was purged since the backup is there again: purge it anew; the audit log names what the service purged",))
         write_result(json, {"name": name, "count": count})
         return
     if not yes:
@@ -111,19 +111,20 @@ def verify(gallery: str, *, audit: Path | None = None, model: str = "", device: 
     if audit and not logged:
         raise ConfigurationError(f"there is no audit log {audit}; name the file that `resight serve` writes")
     with TerminalProgress() as progress:
-        problems = upkeep.verify(gallery, progress=progress)
-    problems += [f"{log}: {problem}" for problem in verify_log(log)[0]] if logged else []
+        damage = upkeep.verify(gallery, progress=progress)
+    changed = [f"{log}: {problem}" for problem in verify_log(log)[0]] if logged else []
     if in_database:
         from resight.service.audit_database import verify_database
 
-        problems += [f"audit log: {problem}" for problem in verify_database(gallery)]
+        changed = [f"audit log: {problem}" for problem in verify_database(gallery)]
+    problems = [*damage, *changed]
     for problem in problems:
         say(problem)
     write_result(json, {"problems": problems})
     if problems:
-        raise GalleryDamagedError(
-            f"{len(problems)} problems in {shown(gallery)}; restore a snapshot, or purge damaged sightings by --id"
-        )
+        ways = ["restore a snapshot, or purge damaged sightings by --id"] if damage else []
+        ways += ["keep the audit log as evidence, and begin another by `resight serve --audit`"] if changed else []
+        raise GalleryDamagedError(f"{len(problems)} problems in {shown(gallery)}; {'; '.join(ways)}")
     if model:
         with Gallery.open(gallery) as opened:
             opened.settings.check_model(load_model(model, device=device))

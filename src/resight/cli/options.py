@@ -35,6 +35,7 @@ __all__ = [
     "by_camera",
     "chosen",
     "for_experts",
+    "read_for",
     "recipe",
     "where_of",
 ]
@@ -104,6 +105,13 @@ Names = Annotated[list[str] | None, Parameter(negative=())]
 def chosen(name: str) -> str:
     """Value of an option as the library takes it: empty instead of ``auto``."""
     return "" if name == "auto" else name
+
+
+def read_for(distance: str) -> tuple[str, ...]:
+    """Parts of a data set that an evaluation reads: a learned distance learns from the training images."""
+    from resight.distances import LEARNED
+
+    return (*(("train",) if distance in LEARNED else ()), "query", "gallery")
 
 
 def recipe(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:

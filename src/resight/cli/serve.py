@@ -122,6 +122,8 @@ def serve(
     for one in name or ():
         if not re.fullmatch(r"[\w.-]+|\[[\da-f:.]+\]", one, re.ASCII | re.IGNORECASE):
             raise ConfigurationError(f"--name is {one}; expected a host name without port or path, for example gallery.example.org")
+    if people and calibration is None:
+        raise ConfigurationError("--people adjusts the distances of a calibration; name its file by --calibration")
     if watch is None and (events or detector != "motion" or every != 1):
         raise ConfigurationError("--detector, --every and --events are for cameras; name a file of cameras by --watch")
     plan = None if watch is None else read_plan(watch)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resight.cli.options import Data, Device, DistanceName, Layout, ModelName, NamePattern, SkipUnreadable, Threads, chosen
+from resight.cli.options import (
+    Data,
+    Device,
+    DistanceName,
+    Layout,
+    ModelName,
+    NamePattern,
+    SkipUnreadable,
+    Threads,
+    chosen,
+    read_for,
+)
 from resight.cli.terminal import check_writable, say, show_report, warn, write_report, write_result
 from resight.cli.terminal import skip_unreadable as skip
 from resight.progress import TerminalProgress
@@ -61,4 +72,4 @@ def tradeoff(
     show_report(f"Trade-off on {dataset.name}", report)
     written = write_report(report, out, "tradeoff")
     say("* No other model is both faster and more accurate. Written: " + ", ".join(map(str, written)))
-    write_result(json, report.to_dict(), dataset.account("query", "gallery"))
+    write_result(json, report.to_dict(), dataset.account(*read_for(distance)))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["watch"]
 
+_BACKLOG = 1000.0  # MB
 _PATIENCE, _SHORT = 60.0, 5.0  # seconds without a delivery to a gallery that is away, at the end and after Ctrl-C
 
 
@@ -31,7 +32,7 @@ def watch(
     gallery: str = "",
     token: Path | None = None,
     backlog: Path | None = None,
-    max_backlog: Annotated[float, Parameter(validator=Number(gt=0))] = 1000,
+    max_backlog: Annotated[float, Parameter(validator=Number(gt=0))] = _BACKLOG,
     calibration: Path | None = None,
     detector: str = "motion",
     confidence: float = 0.1,
@@ -62,7 +63,7 @@ def watch(
         TOML file that names cameras, their sources, overlaps and travel times. Without NAME=SOURCE, its sources are watched.
     gallery
         Gallery that gets the tracklets: a folder, a database, or https://HOST of a service. What a database or service cannot
-        take now waits on disk.
+        take now waits on disk; with --calibration, which must be able to ask it, a database that is away ends the command.
     token
         File with the token of the service, of the role operator; by default, the token is read from RESIGHT_TOKEN.
     backlog
@@ -165,9 +166,12 @@ def watch(
         written |= {f"the tracks of {name!r}": tracks.path(name) for name in names if tracks is not None}
         written |= {f"the video of {name!r}": film.path(name) for name in names if film is not None}
         _check_apart(read, written)
+        delivers = is_remote(gallery) and calibration is None
+        if not delivers and (token is not None or backlog is not None or max_backlog != _BACKLOG):
+            raise ConfigurationError("nothing waits here; --token, --backlog and --max-backlog are for a service or a database")
         sources, refused = open_sources(addresses, times, rate=rate, every=every)
         remote = opened = None
-        if is_remote(gallery) and calibration is None:
+        if delivers:
             most = round(max_backlog * 1_000_000)
             made = open_delivery(gallery, shown(gallery), token=token, backlog=backlog, most=most, report=_report)
             remote = stack.enter_context(contextlib.closing(made))

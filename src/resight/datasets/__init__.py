@@ -30,7 +30,7 @@ from resight.datasets.layout import Layout
 from resight.datasets.layout import recognise as recognise_tree
 from resight.datasets.records import DISTRACTOR, JUNK, Dataset, Records, Split
 from resight.datasets.several import merge
-from resight.datasets.tree import Tree
+from resight.datasets.tree import Tree, is_image
 from resight.errors import DatasetError
 
 __all__ = [
@@ -105,6 +105,8 @@ def open_dataset(
         if not root.exists():
             raise DatasetError(f"{root}: no such folder; name the folder of a data set")
         if root.is_file():
+            if is_image(root):
+                raise DatasetError(f"{root}: one image; expected the folder of a data set, or a table")
             if layout not in ("auto", "folder") or name_pattern:
                 raise DatasetError(f"{root}: a file; expected a folder in the layout {name_pattern or layout}")
             return split_file.load(root) if root.suffix == ".json" else folder.load(root, seed=seed)

@@ -14,7 +14,7 @@ from resight.datasets.folder import dataset_of
 from resight.datasets.layout import Layout
 from resight.datasets.names import camera_name, camera_of, find_style, nfc
 from resight.datasets.records import Dataset
-from resight.datasets.rows import Row, alike_notes
+from resight.datasets.rows import PERSON, Row, alike_notes, kind_of
 from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
@@ -56,16 +56,17 @@ def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
     rows = []
     style = find_style([image.rpartition("/")[2] for image in tree.images])
     for image in tree.images:
+        kind = PERSON
         camera, *folders, name = image.split("/")
         if _CAMERA.fullmatch(camera) is None or len(folders) > 1:
             continue
         if folders:
             identity = nfc(folders[0])
         elif style is not None and (label := style.parse(name)) is not None:
-            identity = label.identity
+            identity, kind = label.identity, kind_of(style, label.identity)
         else:
             identity = camera_of(name) or nfc(name.rpartition(".")[0] or name)
-        rows.append(Row(tree.path(image), identity, camera_name(camera)))
+        rows.append(Row(tree.path(image), identity, camera_name(camera), kind=kind))
     return dataset_of("cameras", tree, rows, {NO_LABEL: 0}, alike_notes(rows), seed)
 
 

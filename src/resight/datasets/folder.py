@@ -149,13 +149,15 @@ def _by_pattern(tree: Tree, pattern: str) -> Found:
         if match is not None:
             named = match.groupdict(default="")
             part = named.get("split", "")
+            if part and not split_of(part):
+                raise DatasetError(f"{tree.path(image)}: {part!r} is no split; expected train, query, gallery or test in its place")
             rows.append(
                 Row(
                     tree.path(image),
                     nfc(named.get("identity", "")),
                     camera_name(named.get("camera", "")),
                     tracklet=nfc(named.get("tracklet", "")),
-                    part=part if part in ("train", "query", "gallery") else split_of(part),
+                    part=split_of(part) if part else "",
                 )
             )
     return rows, {f"{NO_LABEL}: the name does not fit {pattern}": len(tree.images) - len(rows)}, []

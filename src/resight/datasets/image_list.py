@@ -80,7 +80,7 @@ def find_images(root: str | Path, *, layout: str = "auto", name_pattern: str = "
             return replace(records_of(rows), accounting=tree.account(len(rows), left_out), notes=tuple(notes))
         dataset = DATASETS[name].load(tree)
     except DatasetError as error:
-        if layout != "auto" or name_pattern:
+        if layout != "auto" or name_pattern or find_table(tree.root) is not None:  # labels are not dropped
             raise
         return _unlabelled(tree, str(error))
     parts = [dataset.query, dataset.gallery]

@@ -15,6 +15,7 @@ from resight.compute import usable_cores
 from resight.datasets.accounting import UNREADABLE, Accounting
 from resight.datasets.records import DISTRACTOR, JUNK, Dataset, Records
 from resight.errors import ImageError
+from resight.files import printable
 from resight.images import read_image
 from resight.progress import Progress, silent
 
@@ -91,7 +92,7 @@ class Inspection:
         values = asdict(self)
         del values["accounting"]
         values["files"] = self.accounting.to_dict()
-        values["unreadable"] = [{"path": path, "reason": reason} for path, reason in self.unreadable]
+        values["unreadable"] = [{"path": printable(path), "reason": reason} for path, reason in self.unreadable]
         return values
 
 

@@ -7,8 +7,8 @@ import re
 from collections import Counter
 
 from resight.datasets.accounting import NO_LABEL
-from resight.datasets.names import NEARLY, STYLES, camera_of, first_cut, nfc, split_of
-from resight.datasets.rows import Row
+from resight.datasets.names import NEARLY, STYLES, Style, camera_of, first_cut, nfc, split_of
+from resight.datasets.rows import Row, kind_of
 from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
@@ -52,8 +52,9 @@ def rows_by_folders(tree: Tree, without_camera: bool) -> Found:
     images = [image.split("/") for image in tree.images if image.count("/") == 1]
     cameras = _cameras(images)
     known = any(cameras) and not without_camera
+    style, _ = _published(images)
     rows = [
-        Row(tree.path("/".join(image)), nfc(image[0]), camera)
+        Row(tree.path("/".join(image)), nfc(image[0]), camera, kind=kind_of(style, _plain(image[0])))
         for image, camera in zip(images, cameras, strict=True)
         if camera or not known
     ]
@@ -62,22 +63,27 @@ def rows_by_folders(tree: Tree, without_camera: bool) -> Found:
 
 def _cameras(images: list[list[str]]) -> list[str]:
     """The camera of each image, by its folder and name; empty if the name does not say it."""
-    if published := _published(images):
+    style, published = _published(images)
+    if style is not None:
         return published
     if sum(name.startswith(folder + "_") for folder, name in images) >= NEARLY * len(images):  # the person's name over again
         return [camera_of(name.removeprefix(folder + "_")) for folder, name in images]
     return [camera_of(name) for _, name in images]
 
 
-def _published(images: list[list[str]]) -> list[str]:
-    """The camera of each image, if nearly all names are in the style of a published data set and say the folder's person."""
-    plain = [str(int(folder)) if folder.isdecimal() else folder for folder, _ in images]
+def _plain(folder: str) -> str:
+    return str(int(folder)) if folder.isdecimal() else folder
+
+
+def _published(images: list[list[str]]) -> tuple[Style | None, list[str]]:
+    """The style of a published data set that nearly all names have, if they say the folder's person, and each image's camera."""
+    plain = [_plain(folder) for folder, _ in images]
     for style in STYLES.values():
         labels = [style.parse(name) for _, name in images]
         fits = [label is not None and label.identity == folder for label, folder in zip(labels, plain, strict=True)]
         if sum(fits) >= NEARLY * len(images):
-            return [label.camera if label is not None else "" for label in labels]
-    return []
+            return style, [label.camera if label is not None else "" for label in labels]
+    return None, []
 
 
 def _camera_notes(tree: Tree, images: list[list[str]], cameras: list[str]) -> list[str]:
@@ -91,7 +97,7 @@ def _camera_notes(tree: Tree, images: list[list[str]], cameras: list[str]) -> li
     named = [name for (_, name), camera in zip(images, cameras, strict=True) if camera]
     first = sorted(set(map(first_cut, named)))
     tails = sorted({tail for name in named if not _SHOT.fullmatch(tail := os.path.splitext(name)[0].rpartition("_")[2])})
-    if not found or (len(first) == len(found) and not tails) or _published(images):
+    if not found or (len(first) == len(found) and not tails) or _published(images)[0] is not None:
         return []
     doubt = (
         f"before the first: {', '.join(first[:5])}"

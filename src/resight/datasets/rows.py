@@ -9,10 +9,10 @@ from datetime import datetime
 
 import numpy as np
 
-from resight.datasets.names import alike
+from resight.datasets.names import Style, alike
 from resight.datasets.records import DISTRACTOR, JUNK, UNKNOWN, Records
 
-__all__ = ["PERSON", "Row", "alike_notes", "records_of"]
+__all__ = ["PERSON", "Row", "alike_notes", "kind_of", "records_of"]
 
 PERSON = 1
 _LARGEST = 2**31 - 1
@@ -43,6 +43,13 @@ class Row:
     tracklet: str = ""
     part: str = ""
     kind: int = PERSON
+
+
+def kind_of(style: Style | None, identity: str) -> int:
+    """Kind of an image whose name is in a style: Market-1501, and who follows it, call junk -1 and distractors 0."""
+    if style is None or not style.junk:
+        return PERSON
+    return {style.junk: JUNK, "0": DISTRACTOR}.get(identity, PERSON)
 
 
 def records_of(rows: Iterable[Row]) -> Records:

@@ -16,14 +16,14 @@ from resight.datasets.records import DISTRACTOR, JUNK, UNKNOWN, Records
 from resight.datasets.tables import MADE_BY_EXTRACT
 from resight.errors import ConfigurationError
 from resight.extraction.vector_file import VectorFile
-from resight.files import atomic_write, read_json, write_json
+from resight.files import atomic_write, printable, read_json, write_json
 from resight.images import is_url, states_of
 from resight.models.embedding import embed_chunks
 from resight.models.model import CHUNK, Model
 from resight.progress import Progress, silent
 from resight.provenance import provenance
 
-__all__ = ["extract", "finished", "local", "printable", "report_of", "table_columns", "work_fingerprint", "write_table"]
+__all__ = ["extract", "finished", "local", "report_of", "table_columns", "work_fingerprint", "write_table"]
 
 _FORMAT = "resight-vectors-1"
 
@@ -201,8 +201,3 @@ def write_table(path: Path, records: Records, failures: Mapping[int, str], sha25
         rows = zip(*columns.values(), strict=True)
         writer.writerows(row for place, row in enumerate(rows) if place not in failures)
         text.detach()
-
-
-def printable(path: str) -> str:
-    """A file's name as text that JSON can hold; bytes that are not UTF-8 are shown as ``\\xe9``."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -23,8 +23,8 @@ import ray.data
 from resight.datasets.records import Records
 from resight.errors import ConfigurationError, ResightError, StorageError
 from resight.extraction.cluster import Copies, copy_here, joined
-from resight.extraction.extract import finished, local, printable, report_of, table_columns, work_fingerprint, write_table
-from resight.files import atomic_write, locked, sync_folder, write_json
+from resight.extraction.extract import finished, local, report_of, table_columns, work_fingerprint, write_table
+from resight.files import atomic_write, locked, printable, sync_folder, write_json
 from resight.images import is_url
 from resight.models.embedding import embed_chunks
 from resight.models.model import CHUNK, Model

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from resight.datasets.names import camera_name, nfc
 from resight.errors import ConfigurationError, ImageError
-from resight.extraction.extract import printable
+from resight.files import printable
 from resight.gallery.crops import Crop
 from resight.gallery.labels import label_known
 from resight.gallery.sighting import Sighting, draw_thumbnail, sighting_id

@@ -101,6 +101,7 @@ def write_crops(
     damaged: list[str] = []
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)  # it may have been there
         for number, ids in enumerate(grouped(list(records), CHUNK), 1):
             for sighting in gallery.sightings(ids).values():
                 names = _write(sighting.thumbnail, folder, sighting.id)

@@ -137,7 +137,7 @@ def called(store: Sightings, old: str, new: str, *, merging: bool) -> dict[str, 
     return named
 
 
-def label_by_table(store: Sightings, path: Path) -> tuple[int, Table]:
+def label_by_table(store: Sightings, path: Path) -> tuple[int, int, Table]:
     """Name sightings by a table with the column identity: a row names the sightings whose file, or tracklet, it gives.
 
     A row with a tracklet names the whole tracklet; with a camera, too, only that camera's. Files are compared as enrolling wrote
@@ -145,8 +145,8 @@ def label_by_table(store: Sightings, path: Path) -> tuple[int, Table]:
 
     Returns
     -------
-    tuple of (int, Table)
-        How many sightings have another name now, and the table with its accounting.
+    tuple of (int, int, Table)
+        How many sightings have another name now, how many rows name none, and the table with its accounting.
 
     Raises
     ------
@@ -158,14 +158,18 @@ def label_by_table(store: Sightings, path: Path) -> tuple[int, Table]:
         raise DatasetError(f"{path}: no column identity; expected path, identity and perhaps tracklet")
     by_source = {os.path.abspath(row.path): row.identity for row in table.rows if row.identity}
     by_tracklet = {(row.camera, row.tracklet): row.identity for row in table.rows if row.identity and row.tracklet}
+    records = store.records()
     names = {
         record.id: by_source.get(os.path.abspath(record.source))
         or by_tracklet.get((record.camera, record.tracklet))
         or by_tracklet.get(("", record.tracklet), "")
-        for record in store.records()
+        for record in records
     }
     if not any(names.values()):
         raise DatasetError(
             f"{path}: none of its {len(table.rows)} rows is a file or tracklet of this gallery; add the crops by it instead"
         )
-    return label_known(store, names), table
+    sources = {os.path.abspath(record.source) for record in records}
+    tracklets = {(camera, record.tracklet) for record in records for camera in (record.camera, "")}
+    nowhere = sum(os.path.abspath(row.path) not in sources and (row.camera, row.tracklet) not in tracklets for row in table.rows)
+    return label_known(store, names), nowhere, table

@@ -120,8 +120,10 @@ def reembed(old: Gallery, new: Gallery, model: Model, *, overwrite: bool = False
 def _change(old: Record, new: Record, copied: Mapping[str, str]) -> Literal["none", "renamed", "replaced"]:
     """Tell if a sighting of the new gallery gets its name in the old one, and if that replaces a name that somebody gave."""
     before = copied.get(_mark(old.id))
-    if not old.identity or old.identity == new.identity or before == _mark(old.id, old.identity):
+    if old.identity == new.identity or before == _mark(old.id, old.identity):
         return "none"  # or the new gallery's name alone has changed
+    if not old.identity:  # it was taken away
+        return "renamed" if before == _mark(old.id, new.identity) else "none"
     if not new.identity or before == _mark(old.id, new.identity):
         return "renamed"
     if is_provisional(old.identity):

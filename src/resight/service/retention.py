@@ -22,6 +22,12 @@ _WHO = "retention"  # name in the audit log
 _JUMP = 3600.0  # seconds by which the clock may be set without stopping the retention
 
 
+def _steady() -> float:
+    """Seconds on a clock that nobody sets, and that goes on while the machine sleeps, where there is one."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
 class Retention:
     """Deletes expired sightings of a service's gallery, at its start and then regularly.
 
@@ -36,7 +42,7 @@ class Retention:
         self._service, self._gallery, self._every = service, service.gallery, every
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
-        self._clock = time.time(), time.monotonic()
+        self._clock = time.time(), _steady()
         self._future = 0  # sightings that were enrolled in the future, and said so
 
     def start(self) -> None:
@@ -58,7 +64,7 @@ class Retention:
         cutoff = self._gallery.settings.expired_before(datetime.now(UTC))
         if cutoff is None:
             return None
-        jump = (time.time() - self._clock[0]) - (time.monotonic() - self._clock[1])
+        jump = (time.time() - self._clock[0]) - (_steady() - self._clock[1])
         if abs(jump) > _JUMP:
             raise StorageError(
                 f"the system's clock has jumped by {jump / 3600:.1f} hours; nothing expires until the service is started again"

@@ -111,7 +111,7 @@ class Delivery:
             return parcel.id, "expired"
         with self._changed:
             while not self._backlog.has_room(parcel):
-                if wait:
+                if wait and len(self._backlog):
                     self._changed.wait(_LOOK)
                 elif self._backlog.drop_oldest():
                     self._lose()

@@ -102,7 +102,7 @@ export const nowhereElse = (left, more) =>
   );
 
 /** The answer's sentence and what stands behind it; `told` says what was searched. */
-export function found({ decision, matches, thresholds, why }, calibration, told) {
+export function found({ decision, matches, thresholds, why, asks }, calibration, told) {
   if (!decision) {
     return card(
       "uncalibrated",
@@ -123,14 +123,14 @@ export function found({ decision, matches, thresholds, why }, calibration, told)
       decision,
       SENTENCES[decision],
       ...why.map((sentence) => element("p", { class: "why" }, sentence)),
-      element("p", {}, promise(decision, calibration)),
+      element("p", {}, promise(decision, asks === "tracklet" ? { ...calibration, ...calibration.tracklets } : calibration)),
       element("p", { class: "hint" }, told),
     ),
     scale(matches, thresholds),
   );
 }
 
-/** What a calibration promises about such an answer; it is about one image that asks, and a gallery of so many people. */
+/** What a calibration promises about such an answer: about such a question, and a gallery of so many people. */
 function promise(decision, { match, possible, people, promise: kind, notes }) {
   if (notes.length) return `Compare the images: ${notes.join("; ")}.`;
   const share = ({ wanted, false_positives: { lower, upper } }) =>

@@ -147,10 +147,11 @@ async function search(patience = PATIENCE, known = null) {
   const form = new FormData();
   pictures.fill(form);
   filters.fill(form);
+  const ofOne = session.calibration && !session.calibration.tracklets;
   const told = [
     filters.told() && `Only ${filters.told()} searched.`,
     pictures.list.length > 1 &&
-      `${pictures.list.length} images were fused into one question${session.calibration ? "; the calibration is for one" : ""}.`,
+      `${pictures.list.length} images were fused into one question${ofOne ? "; the calibration is for one image" : ""}.`,
   ].filter(Boolean);
   asking.abort();
   const { signal } = (asking = new AbortController());
