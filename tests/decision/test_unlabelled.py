@@ -143,13 +143,16 @@ def test_the_command_reads_a_gallery_and_a_table(
     Path("table.csv").write_text("\n".join(rows))
     assert kept.kept == TRACKLET and len(kept.vectors) == 300 and len(kept.crops) == 600
     for source in ("people", "table.csv"):
-        assert main(["calibrate", "--unlabelled", source, "--model", "colours", "--cohort", "none", "--distance", "cosine"]) == 0
+        of_files = [] if source == "people" else ["--distance", "cosine"]
+        assert main(["calibrate", "--unlabelled", source, "--model", "colours", "--cohort", "none", *of_files]) == 0
         said = capsys.readouterr()
         assert re.search("300 tracklets of about 1[45]. people", said.out) and "made without labels" in said.err
         assert Calibration.load("calibration.json").sightings == {"people": "tracklet", "table.csv": "image"}[source]
     assert main(["gallery", "search", "people", "crops/0-0.png", "--calibration", "calibration.json"]) == 0
     said = capsys.readouterr()
     assert "answer: match." in said.out and "chosen without labels" in said.out and "made without labels" in said.err
+    assert main(["calibrate", "--unlabelled", "people", "--sightings", "image", "--distance", "euclidean"]) == 2
+    assert "people is a gallery, which has its own; leave out --distance" in capsys.readouterr().err
     assert main(["calibrate", "--unlabelled", "people", "--promise", "guaranteed"]) == 2
     assert "are for people with labels" in capsys.readouterr().err
     assert main(["calibrate"]) == 2

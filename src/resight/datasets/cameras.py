@@ -7,6 +7,7 @@ In it are one folder for each person, or images whose names begin with the perso
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from resight.datasets.accounting import NO_LABEL
@@ -14,7 +15,7 @@ from resight.datasets.folder import dataset_of
 from resight.datasets.layout import Layout
 from resight.datasets.names import camera_name, camera_of, find_style, nfc
 from resight.datasets.records import Dataset
-from resight.datasets.rows import PERSON, Row, alike_notes, kind_of
+from resight.datasets.rows import Row, alike_notes, kinds_of
 from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
@@ -56,17 +57,17 @@ def load(root: str | Path | Tree, *, seed: int = 0) -> Dataset:
     rows = []
     style = find_style([image.rpartition("/")[2] for image in tree.images])
     for image in tree.images:
-        kind = PERSON
         camera, *folders, name = image.split("/")
         if _CAMERA.fullmatch(camera) is None or len(folders) > 1:
             continue
         if folders:
             identity = nfc(folders[0])
         elif style is not None and (label := style.parse(name)) is not None:
-            identity, kind = label.identity, kind_of(style, label.identity)
+            identity = label.identity
         else:
             identity = camera_of(name) or nfc(name.rpartition(".")[0] or name)
-        rows.append(Row(tree.path(image), identity, camera_name(camera), kind=kind))
+        rows.append(Row(tree.path(image), identity, camera_name(camera)))
+    rows = [replace(row, kind=kind) for row, kind in zip(rows, kinds_of(style, [row.identity for row in rows]), strict=True)]
     return dataset_of("cameras", tree, rows, {NO_LABEL: 0}, alike_notes(rows), seed)
 
 

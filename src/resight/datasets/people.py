@@ -8,7 +8,7 @@ from collections import Counter
 
 from resight.datasets.accounting import NO_LABEL
 from resight.datasets.names import NEARLY, STYLES, Style, camera_of, first_cut, nfc, split_of
-from resight.datasets.rows import Row, kind_of
+from resight.datasets.rows import Row, kinds_of
 from resight.datasets.tree import Tree
 from resight.errors import DatasetError
 
@@ -52,10 +52,10 @@ def rows_by_folders(tree: Tree, without_camera: bool) -> Found:
     images = [image.split("/") for image in tree.images if image.count("/") == 1]
     cameras = _cameras(images)
     known = any(cameras) and not without_camera
-    style, _ = _published(images)
+    kinds = kinds_of(_published(images)[0], [_plain(folder) for folder, _ in images])
     rows = [
-        Row(tree.path("/".join(image)), nfc(image[0]), camera, kind=kind_of(style, _plain(image[0])))
-        for image, camera in zip(images, cameras, strict=True)
+        Row(tree.path("/".join(image)), nfc(image[0]), camera, kind=kind)
+        for image, camera, kind in zip(images, cameras, kinds, strict=True)
         if camera or not known
     ]
     return rows, {NO_LABEL: len(images) - len(rows)}, _camera_notes(tree, images, cameras)

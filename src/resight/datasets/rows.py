@@ -12,7 +12,7 @@ import numpy as np
 from resight.datasets.names import Style, alike
 from resight.datasets.records import DISTRACTOR, JUNK, UNKNOWN, Records
 
-__all__ = ["PERSON", "Row", "alike_notes", "kind_of", "records_of"]
+__all__ = ["PERSON", "Row", "alike_notes", "kinds_of", "records_of"]
 
 PERSON = 1
 _LARGEST = 2**31 - 1
@@ -45,11 +45,11 @@ class Row:
     kind: int = PERSON
 
 
-def kind_of(style: Style | None, identity: str) -> int:
-    """Kind of an image whose name is in a style: Market-1501, and who follows it, call junk -1 and distractors 0."""
-    if style is None or not style.junk:
-        return PERSON
-    return {style.junk: JUNK, "0": DISTRACTOR}.get(identity, PERSON)
+def kinds_of(style: Style | None, identities: Sequence[str]) -> list[int]:
+    """Kinds of images whose names are in a style: Market-1501, and who follows it, call junk -1, and distractors beside it 0."""
+    if style is None or not style.junk or style.junk not in identities:
+        return [PERSON] * len(identities)
+    return [{style.junk: JUNK, "0": DISTRACTOR}.get(identity, PERSON) for identity in identities]
 
 
 def records_of(rows: Iterable[Row]) -> Records:
