@@ -37,6 +37,7 @@ BLOCKS = {
     "mobilenet": accuracy.mobilenet,
     "reranking": accuracy.reranking,
     "adapt": accuracy.adapt,
+    "vector-sizes": accuracy.vector_sizes,
     "commercial": accuracy.commercial,
     "adapt-cost": accuracy.adapt_cost,
     "targets": accuracy.targets,

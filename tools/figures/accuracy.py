@@ -184,6 +184,14 @@ def _seeds() -> str:
     return f"\nThe last row with {len(SEEDS)} seeds, mean and standard deviation: {', '.join(said)}.\n"
 
 
+def vector_sizes() -> str:
+    """Accuracy of the students' vectors on fewer principal axes."""
+    found = result("market1501-vector-sizes")["sizes"]
+    sizes = list(dict.fromkeys(size for row in found.values() for size in row))
+    rows = [[f"`{name}`", *(pair(row[size]) if size in row else "-" for size in sizes)] for name, row in found.items()]
+    return table(["Market-1501, Rank-1 / mAP (%) with", *(f"{size} numbers" for size in sizes)], rows)
+
+
 COMMERCIAL = {
     "cuhk03-commercial-1": "CUHK03's training half",
     "cuhk03-commercial-5": "the same, twice as long",
