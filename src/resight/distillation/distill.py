@@ -93,7 +93,8 @@ def distill(
         for teacher in teachers:
             columns = None
             if "logits" in needs and isinstance(teacher, NetworkModel) and teacher.network.classes:
-                columns = matching_classes(teacher, *map(dataset.train.people_names, (prepared.identities, dataset.train.people())))
+                called = dataset.train.people_names
+                columns = matching_classes(teacher, called(prepared.identities), called(dataset.train.people()))
             parts = prepared.parts(teacher.size, cache=cache, progress=progress)
             answers = CachedTeacher.joined(
                 CachedTeacher.ask(
