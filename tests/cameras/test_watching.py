@@ -181,9 +181,11 @@ def test_events_are_appended_once(tmp_path: Path) -> None:
     assert file.read_text() == whole
     rows = [json.loads(line) for line in whole.splitlines()]
     assert [row["event"] for row in rows].count("left") == 2 and rows[-1]["boxes"] > 3
+    file.write_text(whole + whole.splitlines()[0].replace("}", f', "ids": "{"0" * 100_000}"}}') + "\n")  # of 2,700 sightings
+    EventLog(file).close()
     for text in ("no event\n", whole + '{"my": "only copy"}'):
         file.write_text(text)
-        with pytest.raises(StorageError, match="name another file for --out"):
+        with pytest.raises(StorageError, match="name another file for the events"):
             EventLog(file)
         assert file.read_text() == text
 

@@ -182,7 +182,7 @@ def test_one_that_fails_is_told_and_the_others_go_on(tiny: Path, tiny_run: Path,
     stranger = tmp_path / "stranger"
     shutil.copytree(tiny_run, stranger)
     card = read_json(stranger / "card.json")
-    write_json(stranger / "card.json", card | {"identities": [identity + 1000 for identity in card["identities"]]})
+    write_json(stranger / "card.json", card | {"identities": [f"{identity}000" for identity in card["identities"]]})
     student = "mobilenet-0.25-from-stranger-T1-lambda0.001"
     config = small(teacher=(str(stranger),), only=("stranger", student, ALONE))
     out = tmp_path / "study"
