@@ -178,8 +178,8 @@ def test_options_that_have_no_effect_are_named_before_the_work(
     for epochs, noted in (("3", True), ("0", False)):
         assert main([*given, "--epochs", epochs, "--out", str(tmp_path / epochs)]) == 0
         said = capsys.readouterr().err
-        note = "only the statistics of the normalisation: --epochs, --learning-rate, --copies and --neighbours have no effect"
-        assert (f"note: without --teacher, a start from ImageNet and crops of one camera move {note}" in said) == noted
+        note = "only the statistics of normalisation: --epochs, --learning-rate, --copies and --neighbours have no effect"
+        assert (f"note: without --teacher, a start from ImageNet, or crops of one camera, moves {note}" in said) == noted
 
 
 def test_a_gallery_teaches_by_the_crops_that_it_keeps(tiny: Path, tiny_run: Path, tmp_path: Path) -> None:

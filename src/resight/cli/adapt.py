@@ -106,7 +106,7 @@ def adapt(
             records = skip(records, progress=progress)
             dataset = dataset and skip(dataset, "query", "gallery", progress=progress)
         if how.epochs != 0 and not teachers_of(how, records):
-            alone = "without --teacher, a start from ImageNet and crops of one camera move only the statistics of the normalisation"
+            alone = "without --teacher, a start from ImageNet, or crops of one camera, moves only the statistics of normalisation"
             warn((f"{alone}: --epochs, --learning-rate, --copies and --neighbours have no effect; give --teacher to teach it",))
         report = adapt_student(records, out, how, labelled=dataset, cache=cache, progress=progress)
         if not report:  # the first process of a torchrun has it
